@@ -1,0 +1,71 @@
+# `make help` lists what there is. Needs Python >= 3.11 with venv and pip; everything else comes from pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+NAME ?= first-forecast
+
+.PHONY: help setup setup-dev demo test test-fast test-browser story stories lint types format check notices screenshots bench bench-forecast clean
+
+help: ## what can be made
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  %-18s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(BIN)/python requirements.txt pyproject.toml
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+setup: $(VENV)/.runtime ## the environment in ./.venv, so that .venv/bin/lims runs
+setup-dev: $(VENV)/.dev ## the same with what tests and checks need
+
+demo: setup ## a trial laboratory with demonstration data on http://127.0.0.1:8000
+	@$(BIN)/lims demo
+
+test: setup-dev ## the whole suite on SQLite and PostgreSQL
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-fast: setup-dev ## what needs neither a browser nor PostgreSQL
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not postgresql"
+
+test-browser: setup-dev ## only the tests in a real browser
+	$(BIN)/python -m pytest -m browser
+
+story: setup-dev ## one user's story in the browser: make story NAME=first-forecast
+	$(BIN)/python -m pytest tests/stories/test_$(subst -,_,$(NAME)).py
+
+stories: setup-dev ## every user's story
+	$(BIN)/python -m pytest tests/stories
+
+lint: setup-dev ## ruff and the arrows between packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: setup-dev ## mypy, strict
+	$(BIN)/mypy
+
+format: setup-dev ## put the code in shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint types test ## all that .ci/run looks at
+
+notices: setup-dev ## write THIRD_PARTY.md anew from what is installed
+	$(BIN)/python -m reports.notices
+
+screenshots: setup-dev ## the README's pictures, taken anew
+	$(BIN)/python -m tests.screenshots
+
+bench: bench-forecast ## every benchmark
+bench-forecast: setup-dev ## forecast error, coverage and speed beside their targets
+	$(BIN)/python -m benchmarks.forecast
+
+clean: ## remove what was built (never data)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
