@@ -1,9 +1,70 @@
 """The `lims` command: one group, to which each subject adds its own commands."""
 
+from __future__ import annotations
+
+import sys
+
 import click
+from pydantic import ValidationError
+
+from lims.settings import Settings
+
+#: command -> "module:attribute"; imported when used, so that `lims --help` does not load scipy.
+COMMANDS = {
+    "init": "lims.commands:init",
+    "serve": "lims.commands:serve",
+    "demo": "lims.commands:demo",
+    "account": "lims.accounts.commands:account",
+    "import": "lims.importing.commands:import_group",
+    "forecast": "lims.forecasts.commands:forecast",
+    "backtest": "lims.forecasts.commands:backtest",
+    "rules": "lims.rules.commands:rules",
+}
 
 
-@click.group()
+class LazyGroup(click.Group):
+    """Loads a command's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        target = COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module_name, _colon, attribute = target.partition(":")
+        module = __import__(module_name, fromlist=[attribute])
+        command: click.Command = getattr(module, attribute)
+        return command
+
+
+@click.group(cls=LazyGroup)
 @click.version_option(package_name="lims")
-def main() -> None:
+def group() -> None:
     """The laboratory information system for concrete trials."""
+
+
+def main() -> None:
+    """Entry point: wrong settings and refused input end with a sentence, never a traceback."""
+    from lims.base.problems import Refused, Unavailable
+
+    try:
+        group.main(standalone_mode=True)
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            name = "LIMS_" + "_".join(str(part) for part in item["loc"]).upper()
+            click.echo(f"{name}={item.get('input')!r}: {item['msg']}", err=True)
+        sys.exit(2)
+    except Refused as error:
+        for problem in error.problems:
+            shown = f" ({problem.value})" if problem.value else ""
+            click.echo(f"{problem.field}: {problem.message}{shown}" if problem.field else problem.message, err=True)
+        sys.exit(2)
+    except Unavailable as error:
+        click.echo(f"The database is busy or away: {error}", err=True)
+        sys.exit(3)
+
+
+def read_settings(**changed: object) -> Settings:
+    """Settings of the environment with what the command line gives."""
+    return Settings(**{name: value for name, value in changed.items() if value is not None})

@@ -1,0 +1,78 @@
+"""What each role may do, as data. `lims init` brings the database in line; a laboratory's own roles stay.
+
+Permissions: read, write (add, change, retire), and the named steps of the flow. What is not listed is denied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+ADMINISTRATOR = "Administrator"
+MANAGER = "Manager"
+TECHNICIAN = "Technician"
+SALES = "Sales"
+SERVICE = "Service engineer"
+AUDITOR = "Auditor"
+
+#: Records by subject; the names are `record_name` of the models.
+MATERIALS = (
+    "regions", "cement-products", "cement-lots", "aggregate-sources", "aggregate-samples", "scm-lots", "admixture-lots",
+)  # fmt: skip
+MIXES = ("mix-designs", "mix-revisions", "mix-components")
+TRIALS = ("trials", "batches", "specimen-sets", "specimens")
+RESULTS = ("breaks", "set-results")
+EQUIPMENT = ("presses", "scales", "calibrations")
+FORECASTS = ("forecasts", "forecast-models")
+CUSTOMERS = ("customers", "sites", "usage-cards")
+AFTERSALES = ("visits", "complaints", "retests", "seminars", "surveys", "advice-cards")
+SHARING = ("share-links",)
+PAPERS = ("certificates", "checkpoints", "import-runs")
+#: Pages that are not records.
+PAGES = ("home", "search", "profile", "rules", "api-description")
+ADMINISTRATION = ("users",)
+
+LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
+EVERYTHING = (*LABORATORY, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES, *ADMINISTRATION)
+
+Grant = tuple[str, str]
+
+
+def _grants(permission: str, names: Iterable[str]) -> set[Grant]:
+    return {(f"can_{permission}", name) for name in names}
+
+
+#: role -> (permission, name) pairs.
+ROLES: dict[str, frozenset[Grant]] = {
+    ADMINISTRATOR: frozenset(
+        _grants("read", EVERYTHING)
+        | _grants("write", EVERYTHING)
+        | _grants("verify", ["set-results"])
+        | _grants("release", ["set-results"])
+    ),
+    MANAGER: frozenset(
+        _grants("read", EVERYTHING)
+        | _grants("write", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *SHARING, "profile"))
+        | _grants("verify", ["set-results"])
+        | _grants("release", ["set-results"])
+    ),
+    TECHNICIAN: frozenset(
+        _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", *PAGES))
+        | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, "profile"))
+        | _grants("verify", ["set-results"])
+    ),
+    SALES: frozenset(
+        _grants(
+            "read",
+            (*MATERIALS, *MIXES, "trials", "batches", *FORECASTS, *CUSTOMERS, *AFTERSALES, *SHARING, *PAGES),
+        )
+        | _grants("write", (*CUSTOMERS, *SHARING, "visits", "surveys", "profile"))
+    ),
+    SERVICE: frozenset(
+        _grants("read", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *PAGES))
+        | _grants("write", (*CUSTOMERS, *AFTERSALES, "profile"))
+    ),
+    AUDITOR: frozenset(
+        _grants("read", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES))
+        | _grants("write", ["profile"])
+    ),
+}

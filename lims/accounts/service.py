@@ -1,0 +1,220 @@
+"""Accounts and roles: every change of who may do what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask_appbuilder.security.sqla.models import (
+    Permission,
+    PermissionView,
+    Role,
+    User,
+    ViewMenu,
+)
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, selectinload
+
+from lims.accounts.roles import ROLES
+from lims.base.actor import Actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.fields import Choice, Code, Flag, Text, Ui
+from lims.base.passwords import check_password_policy, hash_password, password_matches
+from lims.base.problems import NotFound, refuse
+from lims.base.schemas import Schema
+from lims.base.sessions import end_sessions_of
+
+ROLE_LABELS = {
+    "Technician": _l("Technician"),
+    "Sales": _l("Sales"),
+    "Service engineer": _l("Service engineer"),
+    "Manager": _l("Manager"),
+    "Auditor": _l("Auditor"),
+    "Administrator": _l("Administrator"),
+}
+
+
+class AccountIn(Schema):
+    """A new account."""
+
+    username: Annotated[str, Code(64), Ui(_l("User name"))]
+    first_name: Annotated[str, Text(64), Ui(_l("Given name"))]
+    last_name: Annotated[str, Text(64), Ui(_l("Family name"))]
+    email: Annotated[str, Text(200), Ui(_l("E-mail"))]
+    role: Annotated[str, Choice(ROLE_LABELS), Ui(_l("Role"))]
+    password: Annotated[
+        str, Text(200), Ui(_l("First password"), help=_l("At least 10 characters"), widget="password")
+    ]
+
+
+class AccountEdit(Schema):
+    """What an administrator may change of an account."""
+
+    first_name: Annotated[str, Text(64), Ui(_l("Given name"))]
+    last_name: Annotated[str, Text(64), Ui(_l("Family name"))]
+    email: Annotated[str, Text(200), Ui(_l("E-mail"))]
+    role: Annotated[str, Choice(ROLE_LABELS), Ui(_l("Role"))]
+    active: Annotated[bool, Flag(), Ui(_l("May sign in"))] = False
+    password: Annotated[
+        str | None,
+        Text(200),
+        Ui(_l("New password"), help=_l("Leave blank to keep the present one"), widget="password"),
+    ] = None
+
+
+def list_users() -> list[User]:
+    query = select(User).options(selectinload(User.roles)).order_by(User.username)
+    return list(current_session().scalars(query))
+
+
+def get_user(user_id: int) -> User:
+    """Raises: NotFound."""
+    user = current_session().get(User, user_id) if 0 < user_id < 2**31 else None
+    if user is None:
+        raise NotFound(f"user {user_id}")
+    return user
+
+
+def find_user(username: str) -> User | None:
+    return current_session().scalars(select(User).where(User.username == username)).one_or_none()
+
+
+def add_user(data: AccountIn, actor: Actor) -> User:
+    """Raises: Refused."""
+    check_password_policy(data.password, data.username)
+    _check_email(data.email)
+    with transaction(actor, "account added") as session:
+        _require_free(session, "username", data.username)
+        _require_free(session, "email", data.email)
+        now = utc_now().replace(tzinfo=None)
+        user = User(
+            username=data.username,
+            first_name=data.first_name,
+            last_name=data.last_name,
+            email=data.email,
+            active=True,
+            password=hash_password(data.password),
+            created_on=now,
+            changed_on=now,
+            login_count=0,
+            fail_login_count=0,
+        )
+        # Set explicitly: the column default would look for a web request.
+        user.created_by_fk = user.changed_by_fk = actor.user_id
+        user.roles = [_role(session, data.role)]
+        session.add(user)
+        session.flush()
+    return user
+
+
+def edit_user(user_id: int, data: AccountEdit, actor: Actor) -> User:
+    """Change an account; a new role, a new password or disabling signs the person out everywhere.
+
+    Raises: NotFound, Refused.
+    """
+    _check_email(data.email)
+    with transaction(actor, "account changed") as session:
+        user = session.get(User, user_id, populate_existing=True)
+        if user is None:
+            raise NotFound(f"user {user_id}")
+        if data.email.lower() != user.email.lower():
+            _require_free(session, "email", data.email)
+        if user.id == actor.user_id and (not data.active or [r.name for r in user.roles] != [data.role]):
+            raise refuse(
+                "role", _("cannot be taken from your own account; another administrator can do that")
+            )
+        ends = not data.active or data.password is not None or [r.name for r in user.roles] != [data.role]
+        user.first_name, user.last_name, user.email = data.first_name, data.last_name, data.email
+        user.active = data.active
+        user.roles = [_role(session, data.role)]
+        user.changed_on = utc_now().replace(tzinfo=None)
+        user.changed_by_fk = actor.user_id
+        if data.password is not None:
+            check_password_policy(data.password, user.username)
+            user.password = hash_password(data.password)
+        if ends:
+            end_sessions_of(session, user.id)
+    return user
+
+
+def change_own_password(user_id: int, present: str, new: str, again: str, actor: Actor) -> None:
+    """Signs the person out everywhere, here included. Raises: Refused."""
+    with transaction(actor, "password changed") as session:
+        user = session.get(User, user_id, populate_existing=True)
+        if user is None:
+            raise NotFound(f"user {user_id}")
+        if not password_matches(user.password, present):
+            raise refuse("present", _("is not the present password"))
+        if new != again:
+            raise refuse("again", _("differs from the new password"))
+        check_password_policy(new, user.username, "new")
+        user.password = hash_password(new)
+        user.changed_on = utc_now().replace(tzinfo=None)
+        end_sessions_of(session, user.id)
+
+
+def sync_permissions(pairs: set[tuple[str, str]], actor: Actor) -> int:
+    """Make permissions and the shipped roles as the program defines them. Returns the number of rows written.
+
+    Only `lims init` calls this: in one process and one transaction, so that cold workers cannot race for it.
+    Roles that the laboratory made itself are left alone.
+    """
+    wanted = set(pairs).union(*ROLES.values())
+    with transaction(actor, "permissions") as session:
+        permissions = _by_name(session, Permission, {name for name, _view in wanted})
+        views = _by_name(session, ViewMenu, {view for _name, view in wanted})
+        existing = {
+            (row.permission_id, row.view_menu_id): row
+            for row in session.scalars(select(PermissionView)).unique()
+        }
+        written = 0
+        links = {}
+        for name, view in sorted(wanted):
+            key = (permissions[name].id, views[view].id)
+            if key not in existing:
+                existing[key] = PermissionView(permission_id=key[0], view_menu_id=key[1])
+                session.add(existing[key])
+                written += 1
+            links[(name, view)] = existing[key]
+        session.flush()
+        roles = _by_name(session, Role, set(ROLES))
+        for role_name, grants in ROLES.items():
+            role = roles[role_name]
+            target = [links[grant] for grant in sorted(grants)]
+            if {row.id for row in role.permissions} != {row.id for row in target}:
+                role.permissions = target
+                written += 1
+    return written
+
+
+def _by_name(session: Session, model: type, names: set[str]) -> dict[str, object]:
+    found = {row.name: row for row in session.scalars(select(model).where(model.name.in_(names)))}  # type: ignore[attr-defined]
+    for name in sorted(names - set(found)):
+        found[name] = model(name=name)
+        session.add(found[name])
+    session.flush()
+    return found
+
+
+def _role(session: Session, name: str) -> Role:
+    role = session.scalars(select(Role).where(Role.name == name)).one_or_none()
+    if role is None:
+        raise refuse("role", _("is not known here; run `lims init`"), name)
+    return role
+
+
+def _require_free(session: Session, field: str, value: str) -> None:
+    column = getattr(User, field)
+    if session.scalar(select(func.count()).where(func.lower(column) == value.lower())):
+        raise refuse(field, _("is already taken; accepted: a value that no other account has"), value)
+
+
+def _check_email(email: str) -> None:
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        validate_email(email, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise refuse("email", _("is not an e-mail address; accepted: name@example.com"), email) from None

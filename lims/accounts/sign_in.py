@@ -1,0 +1,135 @@
+"""Signing in and out, in the browser and for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app, flash, jsonify, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import expose
+from flask_appbuilder.api import BaseApi
+from flask_appbuilder.security.decorators import no_cache
+from flask_appbuilder.security.views import AuthDBView
+from flask_appbuilder.utils.base import get_safe_redirect
+from flask_babel import gettext as _
+from flask_jwt_extended import create_access_token
+from flask_login import logout_user
+
+from lims.base.actor import system_actor
+from lims.base.api import json_object
+from lims.base.database import transaction
+from lims.base.problems import refuse
+from lims.base.security import SESSION_TOKEN, principal, sign_in
+from lims.base.sessions import end_session
+
+
+class SignInView(AuthDBView):  # type: ignore[misc]
+    """/login/ and /logout/ of Flask-AppBuilder, with sessions that end when they should."""
+
+    @expose("/login/", methods=["GET", "POST"])
+    @no_cache
+    def login(self) -> ResponseReturnValue:
+        goal = get_safe_redirect(request.args.get("next", ""))
+        if principal() is not None:
+            return redirect(goal)
+        if request.method == "GET":
+            return self._form()
+        name = request.form.get("username", "")
+        user = self.appbuilder.sm.auth_user_db(name, request.form.get("password", ""))
+        if user is None:
+            # One sentence whatever was wrong: neither names nor states of accounts leak.
+            return self._form(name, _("The name or the password is wrong, or the account is disabled.")), 401
+        sign_in(user)
+        return redirect(goal)
+
+    @expose("/logout/", methods=["GET", "POST"])
+    def logout(self) -> ResponseReturnValue:
+        if request.method == "GET":  # a link or an image elsewhere must not sign anyone out
+            return redirect(self.appbuilder.get_url_for_index)
+        token = session.get(SESSION_TOKEN, "")
+        if token:
+            with transaction(system_actor("sign-in")) as writing:
+                end_session(writing, token)
+        locale = session.get("locale")
+        logout_user()
+        session.clear()
+        if locale:
+            session["locale"] = locale
+        flash(_("You are signed out."), "info")
+        return redirect(url_for(f"{self.endpoint}.login"))
+
+    def _form(self, username: str = "", error: str = "") -> str:
+        from lims.accounts.demo import DEMO_ACCOUNTS
+
+        rendered: str = self.render_template(
+            "lims/login.html",
+            username=username[:128],
+            error=error,
+            demo_accounts=DEMO_ACCOUNTS if current_app.config["LIMS_DEMO"] else (),
+        )
+        return rendered
+
+
+class SignInApi(BaseApi):  # type: ignore[misc]
+    """POST /api/v1/security/login: a bearer token for a name and a password."""
+
+    resource_name = "security"
+    openapi_spec_tag = "security"
+    csrf_exempt = False
+
+    @expose("/login", methods=["POST"])
+    def login(self) -> ResponseReturnValue:
+        data = json_object()
+        for name in ("username", "password"):
+            if not isinstance(data.get(name), str) or not data[name]:
+                raise refuse(name, _("is required: text"))
+        user = self.appbuilder.sm.auth_user_db(data["username"], data["password"])
+        if user is None:
+            return jsonify(
+                {"message": _("The name or the password is wrong, or the account is disabled.")}
+            ), 401
+        return jsonify({"access_token": create_access_token(identity=str(user.id), fresh=True)})
+
+    def add_api_spec(self, api_spec: Any) -> None:
+        api_spec.components.security_scheme(
+            "jwt", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        )
+        api_spec.components.security_scheme(
+            "api_key",
+            {"type": "http", "scheme": "bearer", "description": "an API key that begins with lims_"},
+        )
+        text = {"type": "string"}
+        api_spec.path(
+            path=f"{self.route_base}/login",
+            operations={
+                "post": {
+                    "summary": "A bearer token for a name and a password",
+                    "tags": ["security"],
+                    "requestBody": {
+                        "required": True,
+                        "content": {
+                            "application/json": {
+                                "schema": {
+                                    "type": "object",
+                                    "required": ["username", "password"],
+                                    "properties": {"username": text, "password": text},
+                                }
+                            }
+                        },
+                    },
+                    "responses": {
+                        "200": {
+                            "description": "The token",
+                            "content": {
+                                "application/json": {
+                                    "schema": {"type": "object", "properties": {"access_token": text}}
+                                }
+                            },
+                        },
+                        "401": {"description": "Wrong name or password"},
+                        "422": {"description": "A field is missing"},
+                        "429": {"description": "Too many failed attempts"},
+                    },
+                }
+            },
+        )

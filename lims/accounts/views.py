@@ -1,0 +1,171 @@
+"""Pages of accounts: for administrators all of them, for everyone their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import expose
+from flask_appbuilder.security.decorators import permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from lims.accounts.api_keys import api_keys_of, create_api_key, revoke_api_key
+from lims.accounts.service import (
+    ROLE_LABELS,
+    AccountEdit,
+    AccountIn,
+    add_user,
+    change_own_password,
+    edit_user,
+    get_user,
+    list_users,
+)
+from lims.base.forms import build_form, posted_values
+from lims.base.problems import Problem, Refused
+from lims.base.security import current_actor, may, principal
+from lims.base.views import GuardedView, MenuPlace
+
+
+class UsersView(GuardedView):
+    """Accounts and their roles."""
+
+    route_base = "/users"
+    default_view = "list"
+    permission_on = "users"
+    title = _l("Users")
+    menu = MenuPlace("administration", order=90, icon="users")
+
+    @expose("/")
+    @permission_name("read")
+    def list(self) -> ResponseReturnValue:
+        self.allow("read")
+        return self._page(
+            "lims/users.html", users=list_users(), role_labels=ROLE_LABELS, may_add=may("write", "users")
+        )
+
+    @expose("/add", methods=["GET", "POST"])
+    @permission_name("write")
+    def add(self) -> ResponseReturnValue:
+        self.allow("write")
+        if request.method == "GET":
+            return self._form(AccountIn, {}, _("Add an account"))
+        posted = posted_values(AccountIn, request.form)
+        try:
+            user = add_user(AccountIn.read(posted), current_actor())
+        except Refused as error:
+            return self._form(AccountIn, _without_password(posted), _("Add an account"), error.problems), 422
+        flash(_("Saved: %(title)s", title=user.username), "success")
+        return redirect(url_for("UsersView.list"))
+
+    @expose("/<int:user_id>/edit", methods=["GET", "POST"])
+    @permission_name("write")
+    def edit(self, user_id: int) -> ResponseReturnValue:
+        self.allow("write")
+        user = get_user(user_id)
+        if request.method == "GET":
+            values: dict[str, Any] = {
+                "first_name": user.first_name,
+                "last_name": user.last_name,
+                "email": user.email,
+                "active": bool(user.active),
+                "role": user.roles[0].name if user.roles else "",
+            }
+            return self._form(AccountEdit, values, user.username)
+        posted = posted_values(AccountEdit, request.form)
+        try:
+            edit_user(user_id, AccountEdit.read(posted), current_actor())
+        except Refused as error:
+            return self._form(AccountEdit, _without_password(posted), user.username, error.problems), 422
+        flash(_("Saved: %(title)s", title=user.username), "success")
+        return redirect(url_for("UsersView.list"))
+
+    def _form(self, schema: Any, values: dict[str, Any], title: str, problems: Any = ()) -> str:
+        form = build_form(schema, values, problems=problems)
+        return self._page("lims/simple_form.html", form=form, title=title, back=url_for("UsersView.list"))
+
+    def _page(self, template: str, **context: Any) -> str:
+        rendered: str = self.render_template(template, view=self, **context)
+        return rendered
+
+
+class ProfileView(GuardedView):
+    """One's own account: password and API keys."""
+
+    route_base = "/profile"
+    default_view = "show"
+    permission_on = "profile"
+    title = _l("My account")
+
+    @expose("/")
+    @permission_name("read")
+    def show(self) -> ResponseReturnValue:
+        self.allow("read")
+        return self._page()
+
+    @expose("/password", methods=["POST"])
+    @permission_name("write")
+    def password(self) -> ResponseReturnValue:
+        self.allow("write")
+        user = principal()
+        assert user is not None
+        try:
+            change_own_password(
+                user.id,
+                request.form.get("present", ""),
+                request.form.get("new", ""),
+                request.form.get("again", ""),
+                current_actor(),
+            )
+        except Refused as error:
+            return self._page(problems=error.problems), 422
+        flash(_("Your password is changed. Sign in with the new one."), "success")
+        return redirect(url_for("SignInView.login"))
+
+    @expose("/api-keys", methods=["POST"])
+    @permission_name("write")
+    def add_key(self) -> ResponseReturnValue:
+        self.allow("write")
+        user = principal()
+        assert user is not None
+        days = request.form.get("days", "")
+        try:
+            _row, key = create_api_key(
+                user.id, request.form.get("name", ""), int(days) if days.isdecimal() else 0, current_actor()
+            )
+        except Refused as error:
+            return self._page(problems=error.problems), 422
+        return self._page(new_key=key)
+
+    @expose("/api-keys/<int:key_id>/revoke", methods=["POST"])
+    @permission_name("write")
+    def revoke_key(self, key_id: int) -> ResponseReturnValue:
+        self.allow("write")
+        user = principal()
+        assert user is not None
+        revoke_api_key(key_id, user.id, current_actor())
+        flash(_("The key no longer works."), "success")
+        return redirect(url_for("ProfileView.show"))
+
+    def _page(self, problems: list[Problem] | tuple[()] = (), new_key: str = "") -> str:
+        user = principal()
+        assert user is not None
+        rendered: str = self.render_template(
+            "lims/profile.html",
+            view=self,
+            user=user,
+            role_labels=ROLE_LABELS,
+            keys=api_keys_of(user.id),
+            new_key=new_key,
+            problems={p.field: str(p.message) for p in problems},
+            languages=current_app.config["LANGUAGES"],
+        )
+        return rendered
+
+
+def _without_password(posted: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in posted.items() if name != "password"}
+
+
+VIEWS = (UsersView, ProfileView)

@@ -1,0 +1,295 @@
+"""REST of a record: list, read, add, change, retire, each with its OpenAPI description.
+
+Built on Flask-AppBuilder's BaseApi. Fields are named one by one: nothing is shown that was not listed.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from apispec import APISpec
+from flask import Response, jsonify, request
+from flask.typing import ResponseReturnValue
+from flask_appbuilder.api import BaseApi, expose, permission_name, protect
+from flask_babel import gettext as _
+
+from lims.base.problems import refuse
+from lims.base.schemas import Schema
+from lims.base.security import current_actor
+from lims.base.services import PAGE_SIZES, RecordService
+from lims.base.views import bounded_int
+
+PROBLEM_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "message": {"type": "string"},
+        "problems": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "field": {"type": "string"},
+                    "message": {"type": "string"},
+                    "value": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def plain(value: Any) -> Any:
+    """As JSON: decimals as strings (a float would change them), times in UTC."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value
+
+
+def json_object() -> dict[str, Any]:
+    """The request's JSON object; numbers keep every digit. Raises: Refused."""
+    import json
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _value in pairs]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise refuse(twice, _("is given more than once"))
+        return dict(pairs)
+
+    if not request.is_json:
+        raise refuse("", _("the request is not JSON; accepted: an object with content type application/json"))
+    try:
+        data = json.loads(
+            request.get_data(as_text=True),
+            parse_float=Decimal,
+            parse_constant=lambda name: name,
+            object_pairs_hook=once,
+        )
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise refuse("", _("the request is not well-formed JSON")) from None
+    if not isinstance(data, dict):
+        raise refuse("", _("the request is not a JSON object"))
+    return data
+
+
+class RecordApi(BaseApi):  # type: ignore[misc]
+    """/api/v1/<record>/ and /api/v1/<record>/<id>."""
+
+    service: ClassVar[RecordService[Any]]
+    #: The attributes that go out. Explicit: a relation or a hash never slips through.
+    fields: ClassVar[tuple[str, ...]] = ()
+    version = "v1"
+    allow_browser_login = True
+    csrf_exempt = False
+
+    def __init__(self) -> None:
+        name = self.service.record.record_name
+        self.resource_name = name
+        self.class_permission_name = name
+        self.openapi_spec_tag = name
+        if not self.service.writable:
+            self.exclude_route_methods = {"post", "put", "retire"}
+        super().__init__()
+
+    @expose("/", methods=["GET"])
+    @protect()
+    @permission_name("read")
+    def get_list(self) -> ResponseReturnValue:
+        args = dict(request.args.lists())
+        filters = {}
+        for name, values in args.items():
+            if name in {"q", "page", "page_size", "order"}:
+                continue
+            if len(values) > 1:
+                raise refuse(name, _("is given more than once"), values[0])
+            filters[name] = values[0]
+        page = self.service.page(
+            search=request.args.get("q", "")[:100],
+            filters=filters,
+            order=request.args.get("order", ""),
+            number=bounded_int("page", 0, 0, 10**9 - 1),
+            size=bounded_int("page_size", PAGE_SIZES[0], 1, 10**6),
+        )
+        return jsonify(
+            {
+                "count": page.total,
+                "page": page.number,
+                "page_size": page.size,
+                "result": [self.outward(item) for item in page.items],
+            }
+        )
+
+    @expose("/<int:record_id>", methods=["GET"])
+    @protect()
+    @permission_name("read")
+    def get(self, record_id: int) -> ResponseReturnValue:
+        return self._one(self.service.get(record_id), 200)
+
+    @expose("/", methods=["POST"])
+    @protect()
+    @permission_name("write")
+    def post(self) -> ResponseReturnValue:
+        return self._one(self.service.add(json_object(), current_actor()), 201)
+
+    @expose("/<int:record_id>", methods=["PUT"])
+    @protect()
+    @permission_name("write")
+    def put(self, record_id: int) -> ResponseReturnValue:
+        data = json_object()
+        version = data.pop("version", None)
+        if isinstance(version, bool) or not isinstance(version, int):
+            raise refuse("version", _("is required: the version that was read"), version)
+        return self._one(self.service.edit(record_id, data, version, current_actor()), 200)
+
+    @expose("/<int:record_id>/retire", methods=["POST"])
+    @protect()
+    @permission_name("write")
+    def retire(self, record_id: int) -> ResponseReturnValue:
+        return self._one(self.service.retire(record_id, current_actor()), 200)
+
+    def outward(self, record: Any) -> dict[str, Any]:
+        return {name: plain(getattr(record, name)) for name in self.fields}
+
+    def _one(self, record: Any, status: int) -> Response:
+        response = jsonify({"result": self.outward(record)})
+        response.status_code = status
+        return response
+
+    # --- description --------------------------------------------------------------------------------------
+
+    def add_api_spec(self, api_spec: APISpec) -> None:
+        name = self.resource_name
+        component = "".join(part.capitalize() for part in name.split("-"))
+        schema = getattr(self.service, "schema", None)
+        edit = self.service.edit_schema or schema
+        components = api_spec.components
+        components.schema(f"{component}.out", component=self._outward_schema())
+        if "Problem" not in components.schemas:
+            components.schema("Problem", component=PROBLEM_SCHEMA)
+        one = {"type": "object", "properties": {"result": _ref(f"{component}.out")}}
+        many = {
+            "type": "object",
+            "properties": {
+                "count": {"type": "integer"},
+                "page": {"type": "integer"},
+                "page_size": {"type": "integer"},
+                "result": {"type": "array", "items": _ref(f"{component}.out")},
+            },
+        }
+        base = f"{self.route_base}/"
+        query = [
+            {"in": "query", "name": "q", "schema": {"type": "string"}, "description": "text to search for"},
+            {"in": "query", "name": "page", "schema": {"type": "integer", "minimum": 0}},
+            {"in": "query", "name": "page_size", "schema": {"type": "integer", "enum": list(PAGE_SIZES)}},
+            {
+                "in": "query",
+                "name": "order",
+                "schema": {
+                    "type": "string",
+                    "enum": [s + c for c in self.service.order_columns for s in ("", "-")],
+                },
+            },
+            *(
+                {"in": "query", "name": column, "schema": {"type": "string"}, "description": "equal to"}
+                for column in self.service.filter_columns
+            ),
+        ]
+        listing = {"get": _operation(f"List {name}", name, many, parameters=query)}
+        item = {"get": _operation(f"Read one of {name}", name, one, parameters=[_KEY])}
+        if self.service.writable and schema is not None and edit is not None:
+            components.schema(f"{component}.add", component=_input_schema(schema))
+            changed = _input_schema(edit)
+            changed["properties"] = {"version": {"type": "integer"}, **changed["properties"]}
+            changed["required"] = ["version", *changed.get("required", [])]
+            components.schema(f"{component}.change", component=changed)
+            listing["post"] = _operation(f"Add to {name}", name, one, body=f"{component}.add", status="201")
+            item["put"] = _operation(
+                f"Change one of {name}",
+                name,
+                one,
+                parameters=[_KEY],
+                body=f"{component}.change",
+                conflict=True,
+            )
+            retire = {"post": _operation(f"Take one of {name} out of use", name, one, parameters=[_KEY])}
+            api_spec.path(path=f"{base}{{record_id}}/retire", operations=retire)
+        api_spec.path(path=base, operations=listing)
+        api_spec.path(path=f"{base}{{record_id}}", operations=item)
+
+    def _outward_schema(self) -> dict[str, Any]:
+        schema = getattr(self.service, "schema", None)
+        kinds = {item.name: item.kind for item in schema.inputs()} if schema else {}
+        properties: dict[str, Any] = {}
+        for field in self.fields:
+            if field in kinds:
+                properties[field] = {**kinds[field].json_schema(), "nullable": True}
+            elif field in {"id", "version"} or field.endswith("_id"):
+                properties[field] = {"type": "integer", "nullable": True}
+            else:
+                properties[field] = {"nullable": True}
+        return {"type": "object", "properties": properties}
+
+
+_KEY = {"in": "path", "name": "record_id", "required": True, "schema": {"type": "integer", "minimum": 1}}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _input_schema(schema: type[Schema]) -> dict[str, Any]:
+    """Plain OpenAPI 3.0 of a schema (no $defs, `nullable` instead of a null type)."""
+    properties, required = {}, []
+    for item in schema.inputs():
+        described = dict(item.kind.json_schema())
+        if str(item.ui.unit):
+            described["description"] = f"{item.ui.label}, {item.ui.unit}"
+        else:
+            described.setdefault("description", str(item.ui.label))
+        if item.required:
+            required.append(item.name)
+        else:
+            described["nullable"] = True
+        properties[item.name] = described
+    result: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    if required:
+        result["required"] = required
+    return result
+
+
+def _operation(
+    summary: str,
+    tag: str,
+    answer: dict[str, Any],
+    *,
+    parameters: list[dict[str, Any]] | None = None,
+    body: str = "",
+    status: str = "200",
+    conflict: bool = False,
+) -> dict[str, Any]:
+    problem = {"content": {"application/json": {"schema": _ref("Problem")}}}
+    responses: dict[str, Any] = {
+        status: {"description": "Done", "content": {"application/json": {"schema": answer}}},
+        "400": {"description": "Not accepted", **problem},
+        "401": {"description": "Not signed in", **problem},
+        "403": {"description": "Not allowed", **problem},
+        "404": {"description": "No such record", **problem},
+    }
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "tags": [tag],
+        "responses": responses,
+        "security": [{"jwt": []}, {"api_key": []}],
+    }
+    if parameters:
+        operation["parameters"] = parameters
+    if body:
+        responses["422"] = {"description": "A field is not accepted", **problem}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
+    if conflict:
+        responses["409"] = {"description": "Changed by someone else meanwhile", **problem}
+    return operation

@@ -1,0 +1,144 @@
+"""The engine, the session and the one way to open a write.
+
+SQLite comes from a bundled recent library: 3.7.0 to 3.51.2 can corrupt a WAL database, so older ones are refused.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from flask import Flask, current_app, g
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+from lims.base.actor import Actor
+from lims.base.problems import Unavailable
+
+#: First release without the WAL corruption bug (shared finding; sqlite.org/wal.html, "WAL-reset").
+MINIMUM_SQLITE = (3, 51, 3)
+BUSY_TIMEOUT_MS = 5000
+
+
+class SqliteTooOld(RuntimeError):
+    """The SQLite library that was found must not be used for a write-ahead log."""
+
+
+def sqlite_module() -> ModuleType:
+    """The bundled SQLite where its wheel exists, else the interpreter's own.
+
+    Raises: SqliteTooOld below 3.51.3.
+    """
+    try:
+        import pysqlite3.dbapi2 as module
+    except ImportError:
+        module = sqlite3
+    check_sqlite_version(module.sqlite_version_info)
+    return module  # type: ignore[no-any-return]
+
+
+def check_sqlite_version(version: tuple[int, ...]) -> None:
+    """Raises: SqliteTooOld when `version` lies inside the range of the WAL corruption bug."""
+    if version < MINIMUM_SQLITE:
+        found = ".".join(map(str, version))
+        needed = ".".join(map(str, MINIMUM_SQLITE))
+        raise SqliteTooOld(
+            f"SQLite {found} can corrupt a database in WAL mode; {needed} or later is needed. "
+            "Install the pysqlite3 wheel, or use PostgreSQL through LIMS_DATABASE_URL."
+        )
+
+
+def make_engine(url: str) -> Engine:
+    """An engine with the settings that every process must share."""
+    if not make_url(url).drivername.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+    engine = create_engine(url, module=sqlite_module(), connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(dbapi_connection: Any, _record: Any) -> None:
+        # Transactions are opened by _begin below: the driver's own legacy mode starts them too late.
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # an acknowledged result outlives a power cut
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA recursive_triggers = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A write takes its lock at once: an upgrade from a read snapshot cannot wait and fails instead.
+        writes = connection.get_execution_options().get("lims_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+class Database:
+    """Engine and per-request session of one application."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = make_engine(url)
+        self.factory = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
+        self.session: scoped_session[Session] = scoped_session(self.factory, scopefunc=_scope)
+
+    def init_app(self, app: Flask) -> None:
+        app.extensions["lims.database"] = self
+
+        @app.teardown_appcontext
+        def _end(_error: BaseException | None) -> None:
+            self.session.remove()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+
+def _scope() -> int:
+    # One session an application context: a request, a command or a job.
+    context = g._get_current_object()  # type: ignore[attr-defined]
+    return id(context)
+
+
+def database() -> Database:
+    found: Database = current_app.extensions["lims.database"]
+    return found
+
+
+def current_session() -> Session:
+    """The session of this request, command or job. For reading; writes go through `transaction`."""
+    return database().session()
+
+
+@contextmanager
+def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
+    """All or nothing, in the name of `actor`. Services that call one another join the outermost.
+
+    Raises: Unavailable when the database stays locked or is away.
+    """
+    session = current_session()
+    if session.info.get("actor") is not None:
+        yield session
+        return
+    session.commit()  # ends the snapshot that reading has opened
+    try:
+        session.connection(execution_options={"lims_write": True})
+        session.info.update(actor=actor, reason=reason)
+        yield session
+        session.commit()
+    except OperationalError as error:
+        session.rollback()
+        raise Unavailable(str(error.orig)) from error
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info.pop("actor", None)
+        session.info.pop("reason", None)

@@ -1,0 +1,97 @@
+"""How a stored value reads on a page: local time, exact decimals, names of choices, links to records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import current_app, g
+from flask_appbuilder.security.sqla.models import User
+from flask_babel import gettext as _
+from sqlalchemy import select
+
+from lims.base.database import current_session
+from lims.base.fields import Choice, Quantity
+from lims.base.records import Record
+from lims.base.schemas import Input
+from lims.base.security import may
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value: what is shown, where it leads, and its kind (for alignment and badges)."""
+
+    text: str
+    kind: str = "text"
+    href: str = ""
+    raw: str = ""
+
+
+def laboratory_zone() -> ZoneInfo:
+    return ZoneInfo(current_app.config["LIMS_TIMEZONE"])
+
+
+def local_time(moment: datetime) -> datetime:
+    return moment.astimezone(laboratory_zone())
+
+
+def format_decimal(value: Decimal) -> str:
+    """Plain digits, without exponents; trailing zeros of storage are not precision and are left out."""
+    shown = f"{value:f}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def cell(record: Any, name: str, inputs: dict[str, Input]) -> Cell:
+    """The value of attribute `name` (a column, a property or a many-to-one relation)."""
+    value: Any = record
+    for part in name.split("."):
+        value = getattr(value, part) if value is not None else None
+    item = inputs.get(name)
+    if value is None or value == "":
+        return Cell("–", "empty")
+    if isinstance(value, bool):
+        return Cell(_("yes") if value else _("no"), "flag", raw=str(value).lower())
+    if isinstance(value, Record):
+        from lims.base.views import address_of
+
+        href = address_of(value) if may("read", value.record_name) else ""
+        return Cell(value.title, "link", href)
+    if item is not None and isinstance(item.kind, Choice):
+        return Cell(str(item.kind.options.get(str(value), value)), "choice", raw=str(value))
+    if isinstance(value, Decimal):
+        return Cell(format_decimal(value), "number")
+    if isinstance(value, int):
+        return Cell(str(value), "number")
+    if isinstance(value, datetime):
+        return Cell(f"{local_time(value):%Y-%m-%d %H:%M}", "time", raw=value.isoformat())
+    if isinstance(value, date):
+        return Cell(value.isoformat(), "time")
+    return Cell(str(value), "text")
+
+
+def form_text(item: Input, value: Any) -> str:
+    """A stored value as the text of its form control; saving it unchanged gives the same value back."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{local_time(value):%Y-%m-%dT%H:%M:%S}".removesuffix(":00")
+    if isinstance(value, bool):
+        return "true" if value else ""
+    if isinstance(item.kind, Quantity):
+        return item.kind.text(value)
+    return str(value)
+
+
+def actor_names(keys: set[str]) -> dict[str, str]:
+    """`user:7` -> "Li Wei"; one statement for all, none for system actors."""
+    cached: dict[str, str] = g.setdefault("lims_actor_names", {})
+    missing = {int(key[5:]) for key in keys if key.startswith("user:") and key not in cached}
+    if missing:
+        rows = current_session().execute(
+            select(User.id, User.first_name, User.last_name).where(User.id.in_(missing))
+        )
+        cached.update({f"user:{i}": f"{first} {last}".strip() for i, first, last in rows})
+    return {key: cached.get(key, key.partition(":")[2]) for key in keys}

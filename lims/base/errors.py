@@ -1,0 +1,149 @@
+"""Every failure as a page or as JSON: what happened, what to do. No traceback, no SQL, nothing half-saved."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+from flask import Flask, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DataError, OperationalError
+from werkzeug.exceptions import HTTPException
+
+from lims.base.database import database
+from lims.base.problems import Conflict, Forbidden, NotFound, Refused, Unavailable
+from lims.base.security import principal
+
+log = logging.getLogger(__name__)
+
+
+def wants_json() -> bool:
+    return request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json"
+
+
+def answer(
+    status: int, title: str, message: str, advice: str = "", problems: Any = (), extra: Any = None
+) -> ResponseReturnValue:
+    """The same facts for a person or for a program."""
+    if wants_json():
+        body = {"message": message, "problems": [p.as_dict() for p in problems], **(extra or {})}
+        return jsonify(body), status
+    page = render_template(
+        "lims/error.html", code=status, title=title, message=message, advice=advice, problems=problems
+    )
+    return page, status
+
+
+def register_error_pages(app: Flask) -> None:
+    @app.errorhandler(Refused)
+    def _refused(error: Refused) -> ResponseReturnValue:
+        status = 422 if request.method not in {"GET", "HEAD"} else 400
+        return answer(
+            status,
+            _("Not accepted"),
+            str(error),
+            _("Go back, correct what is named and send it again. Nothing was saved."),
+            error.problems,
+        )
+
+    @app.errorhandler(NotFound)
+    def _not_found(error: NotFound) -> ResponseReturnValue:
+        return answer(404, _("Not found"), _("There is no such record."), _("It may have another number."))
+
+    @app.errorhandler(Forbidden)
+    def _forbidden(error: Forbidden) -> ResponseReturnValue:
+        if principal() is None and not wants_json():
+            return redirect(url_for("SignInView.login", next=request.full_path.rstrip("?")))
+        if principal() is None:
+            return answer(401, _("Sign in"), _("Sign in, or send an API key or a bearer token."))
+        log.warning("refused: %s %s for %s", request.method, request.path, principal())
+        return answer(
+            403,
+            _("Not allowed"),
+            _("Your role does not allow this."),
+            _("Ask an administrator if your work needs it."),
+        )
+
+    @app.errorhandler(Conflict)
+    def _conflict(error: Conflict) -> ResponseReturnValue:
+        extra = {"theirs": error.theirs, "yours": error.yours, "current_version": error.current_version}
+        return answer(
+            409,
+            _("Changed meanwhile"),
+            _("Someone else changed this record after you opened it."),
+            _("Open it again; your values are shown beside theirs."),
+            extra=extra,
+        )
+
+    @app.errorhandler(Unavailable)
+    def _unavailable(error: Unavailable) -> ResponseReturnValue:
+        return _busy()
+
+    @app.errorhandler(OperationalError)
+    def _operational(error: OperationalError) -> ResponseReturnValue:
+        database().session.rollback()
+        log.error("database: %s", error.orig)
+        return _busy()
+
+    @app.errorhandler(DataError)
+    def _database(error: DataError) -> ResponseReturnValue:
+        # A value that the database cannot take at all (a 20-digit key): the request is wrong, not the server.
+        database().session.rollback()
+        log.warning("database refused a value: %s", type(error.orig).__name__)
+        return answer(400, _("Not accepted"), _("A value of the request is outside what can be stored."))
+
+    @app.errorhandler(CSRFError)
+    def _csrf(error: CSRFError) -> ResponseReturnValue:
+        return answer(
+            400,
+            _("Form expired"),
+            _("The form's security token is missing or no longer valid."),
+            _("Open the page again and repeat the entry."),
+        )
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> ResponseReturnValue:
+        code = error.code or 500
+        if 300 <= code < 400:
+            return error.get_response()
+        titles = {
+            400: _("Not understood"),
+            401: _("Sign in"),
+            403: _("Not allowed"),
+            404: _("Not found"),
+            405: _("Not possible here"),
+            413: _("Too large"),
+            429: _("Too many attempts"),
+        }
+        messages = {
+            403: _("Your role does not allow this."),
+            404: _("There is no such page."),
+            405: _("This address does not take that kind of request."),
+            413: _("The upload is larger than %(mb)s MB.", mb=app.config["MAX_CONTENT_LENGTH"] // 1_000_000),
+            429: _("Too many failed attempts. Wait a minute, then try again."),
+        }
+        message = messages.get(code) or str(error.description or error.name)
+        return answer(code, titles.get(code, error.name), message)
+
+    @app.errorhandler(Exception)
+    def _unexpected(error: Exception) -> ResponseReturnValue:
+        database().session.rollback()
+        mark = secrets.token_hex(4)
+        log.exception("error %s on %s %s", mark, request.method, request.path)
+        return answer(
+            500,
+            _("Something went wrong here"),
+            _("The mistake is ours and was recorded as %(mark)s. Nothing was saved.", mark=mark),
+        )
+
+
+def _busy() -> ResponseReturnValue:
+    return answer(
+        503,
+        _("Busy"),
+        _("The database is busy or away."),
+        _("Your entry was not saved. Send it again in a few seconds."),
+    )

@@ -1,0 +1,336 @@
+"""Kinds of input: each parses what people really type and says what it would accept.
+
+They stand in `Annotated[...]` on a schema's attribute; the same object tells the form which control to draw and
+the API description what to expect. See `lims.base.schemas`.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from flask_babel import gettext as _
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    # Braces would be read as a template; what a person typed may hold some.
+    return PydanticCustomError("lims", "{message}", {"message": message})
+
+
+def plain_text(value: Any) -> str:
+    """Text as typed, without the width variants of an input method (１２．５ is 12.5) and outer blanks."""
+    return unicodedata.normalize("NFKC", str(value)).replace("\u2212", "-").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Ui:
+    """How the field appears: label and help are lazy strings, `unit` stands beside the control."""
+
+    label: Any
+    unit: str = ""
+    help: Any = ""
+    widget: str = ""
+
+
+class Kind:
+    """A parser with a description. Subclasses implement `parse` and raise through `_wrong`."""
+
+    widget = "text"
+
+    def parse(self, value: Any) -> Any:
+        raise TypeError("abstract")
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+    def text(self, value: Any) -> str:
+        """How a stored value reads in a form; an unchanged save must give it back exactly."""
+        return "" if value is None else str(value)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.parse)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return self.json_schema()
+
+
+@dataclass(frozen=True)
+class Quantity(Kind):
+    """A measured or planned number, exact. Bounds are inclusive unless `above` is given.
+
+    Accepts 12.5, "12.5", full-width digits; refuses a float NaN, "1e5", "3,5" (which of the two commas is
+    meant is not ours to guess), more places than are kept.
+    """
+
+    places: int = 3
+    minimum: Decimal | int | None = 0
+    maximum: Decimal | int | None = 1_000_000
+    above: Decimal | int | None = None
+    unit: str = ""
+    widget = "decimal"
+
+    def accepted(self) -> str:
+        low = self.above if self.above is not None else self.minimum
+        unit = f" {self.unit}" if self.unit else ""
+        if self.above is not None:
+            return _(
+                "a number above %(low)s and up to %(high)s%(unit)s with at most %(places)s decimal places",
+                low=low,
+                high=self.maximum,
+                unit=unit,
+                places=self.places,
+            )
+        return _(
+            "a number from %(low)s to %(high)s%(unit)s with at most %(places)s decimal places",
+            low=low,
+            high=self.maximum,
+            unit=unit,
+            places=self.places,
+        )
+
+    def parse(self, value: Any) -> Decimal:
+        if isinstance(value, bool):
+            raise _wrong(_("is not a number; accepted: %(what)s", what=self.accepted()))
+        if isinstance(value, float):
+            value = repr(value)
+        text = plain_text(value)
+        if not _NUMBER.fullmatch(text):
+            raise _wrong(
+                _("“%(value)s” is not a number; accepted: %(what)s", value=text, what=self.accepted())
+            )
+        try:
+            number = Decimal(text)
+        except InvalidOperation as error:  # pragma: no cover - the pattern admits only what Decimal reads
+            raise _wrong(self.accepted()) from error
+        exponent = number.normalize().as_tuple().exponent
+        too_fine = isinstance(exponent, int) and -exponent > self.places
+        outside = (
+            (self.above is not None and number <= self.above)
+            or (self.above is None and self.minimum is not None and number < self.minimum)
+            or (self.maximum is not None and number > self.maximum)
+        )
+        if too_fine or outside:
+            raise _wrong(_("%(value)s is not accepted; accepted: %(what)s", value=text, what=self.accepted()))
+        return number
+
+    def text(self, value: Any) -> str:
+        if value is None:
+            return ""
+        shown = f"{Decimal(value):f}"
+        return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+    def json_schema(self) -> dict[str, Any]:
+        return {
+            "type": "string",
+            "format": "decimal",
+            "pattern": r"^[+-]?\d+(\.\d+)?$",
+            "description": f"decimal number as a string{', ' + self.unit if self.unit else ''}",
+        }
+
+
+@dataclass(frozen=True)
+class WholeNumber(Kind):
+    minimum: int = 0
+    maximum: int = 2**31 - 1
+    widget = "integer"
+
+    def parse(self, value: Any) -> int:
+        what = _("a whole number from %(low)s to %(high)s", low=self.minimum, high=self.maximum)
+        text = plain_text(value)
+        if isinstance(value, bool) or not re.fullmatch(r"[+-]?\d{1,18}", text):
+            raise _wrong(
+                _("“%(value)s” is not a whole number; accepted: %(what)s", value=text[:40], what=what)
+            )
+        number = int(text)
+        if not self.minimum <= number <= self.maximum:
+            raise _wrong(_("%(value)s is not accepted; accepted: %(what)s", value=text, what=what))
+        return number
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+
+
+@dataclass(frozen=True)
+class Text(Kind):
+    """Text of limited length; control characters are refused, since they end up on labels and in workbooks."""
+
+    most: int = 200
+    least: int = 1
+    lines: bool = False
+
+    @property
+    def widget(self) -> str:  # type: ignore[override]
+        return "textarea" if self.lines else "text"
+
+    def parse(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise _wrong(_("is not text; accepted: text of up to %(most)s characters", most=self.most))
+        text = value.replace("\r\n", "\n").strip()
+        bad = [c for c in text if unicodedata.category(c) == "Cc" and not (self.lines and c in "\n\t")]
+        if bad:
+            raise _wrong(_("holds a control character; accepted: plain text"))
+        if not self.least <= len(text) <= self.most:
+            raise _wrong(
+                _(
+                    "has %(n)s characters; accepted: %(least)s to %(most)s",
+                    n=len(text),
+                    least=self.least,
+                    most=self.most,
+                )
+            )
+        return text
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": self.least, "maxLength": self.most}
+
+
+@dataclass(frozen=True)
+class Code(Kind):
+    """A short identifier that goes on labels and into addresses: letters, digits, - _ . / and CJK."""
+
+    most: int = 40
+
+    def parse(self, value: Any) -> str:
+        text = plain_text(value)
+        if not re.fullmatch(r"[\w][\w.\-/#+]*", text) or len(text) > self.most:
+            raise _wrong(
+                _(
+                    "“%(value)s” is not a code; accepted: up to %(most)s letters, digits and - _ . / # +, without blanks",
+                    value=text[:60],
+                    most=self.most,
+                )
+            )
+        return text
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "maxLength": self.most}
+
+
+@dataclass(frozen=True)
+class Choice(Kind):
+    """One of a fixed list: value -> lazy label."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    widget = "select"
+
+    def parse(self, value: Any) -> str:
+        text = value.value if isinstance(value, enum.Enum) else plain_text(value)
+        if text not in self.options:
+            raise _wrong(
+                _(
+                    "“%(value)s” is not known; accepted: %(what)s",
+                    value=text[:60],
+                    what=", ".join(self.options),
+                )
+            )
+        return str(text)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.options)}
+
+
+@dataclass(frozen=True)
+class Flag(Kind):
+    widget = "checkbox"
+
+    def parse(self, value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        text = plain_text(value).lower()
+        if text in {"1", "true", "yes", "on", "y", "是"}:
+            return True
+        if text in {"0", "false", "no", "off", "n", "否"}:
+            return False
+        raise _wrong(_("“%(value)s” is neither yes nor no; accepted: true or false", value=text[:40]))
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True)
+class Day(Kind):
+    """A calendar day, YYYY-MM-DD."""
+
+    widget = "date"
+
+    def parse(self, value: Any) -> date:
+        if isinstance(value, datetime):
+            raise _wrong(_("carries a time; accepted: a day such as 2026-03-28"))
+        if isinstance(value, date):
+            return value
+        text = plain_text(value).replace("/", "-")
+        try:
+            found = date.fromisoformat(text)
+        except ValueError:
+            raise _wrong(_("“%(value)s” is not a day; accepted: YYYY-MM-DD", value=text[:40])) from None
+        if not 1950 <= found.year <= 2150:
+            raise _wrong(_("%(value)s is not accepted; accepted: a day from 1950 to 2150", value=text))
+        return found
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date"}
+
+
+@dataclass(frozen=True)
+class Instant(Kind):
+    """A moment with its zone. A form's local time gets the laboratory's zone before it comes here."""
+
+    widget = "datetime"
+
+    def parse(self, value: Any) -> datetime:
+        if isinstance(value, datetime):
+            found = value
+        else:
+            text = plain_text(value)
+            try:
+                found = datetime.fromisoformat(text)
+            except ValueError:
+                raise _wrong(
+                    _("“%(value)s” is not a time; accepted: 2026-03-28T10:00:00+08:00", value=text[:40])
+                ) from None
+        if found.tzinfo is None:
+            raise _wrong(_("carries no time zone; accepted: 2026-03-28T10:00:00+08:00"))
+        found = found.astimezone(UTC)
+        if not 1950 <= found.year <= 2150:
+            raise _wrong(
+                _("%(value)s is not accepted; accepted: a year from 1950 to 2150", value=found.isoformat())
+            )
+        return found
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date-time"}
+
+
+@dataclass(frozen=True)
+class Reference(Kind):
+    """The id of another record; the service checks that it exists and is in use (never an empty parent row)."""
+
+    record_name: str = ""
+    widget = "reference"
+
+    def parse(self, value: Any) -> int:
+        text = plain_text(value)
+        if isinstance(value, bool) or not re.fullmatch(r"\d{1,18}", text) or int(text) == 0:
+            raise _wrong(
+                _(
+                    "“%(value)s” does not name a record; accepted: the id of one of %(what)s",
+                    value=text[:40],
+                    what=self.record_name,
+                )
+            )
+        return int(text)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "integer", "description": f"id of a record of /api/v1/{self.record_name}/"}

@@ -1,0 +1,68 @@
+"""Response headers, CSRF and trusted hosts: once for every page."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+from flask_talisman import Talisman
+from flask_wtf.csrf import CSRFProtect
+
+from lims.settings import Settings
+
+#: Everything from the page's own origin; inline scripts only with the request's nonce.
+CONTENT_SECURITY_POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+
+
+def protect_headers(app: Flask, settings: Settings) -> None:
+    app.config["TRUSTED_HOSTS"] = [host.strip() for host in settings.allowed_hosts.split(",") if host.strip()]
+    Talisman(
+        app,
+        content_security_policy=CONTENT_SECURITY_POLICY,
+        content_security_policy_nonce_in=["script-src", "style-src"],
+        force_https=False,  # the embedded server speaks plain HTTP on loopback; a proxy adds HTTPS
+        strict_transport_security=settings.secure_cookies,
+        session_cookie_secure=settings.secure_cookies,
+        session_cookie_samesite="Lax",
+        frame_options="DENY",
+        referrer_policy="same-origin",
+        permissions_policy={"geolocation": "()", "microphone": "()", "payment": "()", "usb": "()"},
+    )
+
+    @app.after_request
+    def _no_store(response: Response) -> Response:
+        if request.endpoint == "static" or (request.endpoint or "").endswith(".static"):
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        else:
+            # Pages hold unreleased results: no shared cache and no back button after signing out.
+            response.headers.setdefault("Cache-Control", "no-store, private")
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return response
+
+
+def protect_forms(app: Flask) -> CSRFProtect:
+    """A token for each unsafe request that a cookie could authenticate; bearer tokens bring no cookie rights."""
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False
+    app.config["WTF_CSRF_TIME_LIMIT"] = None  # lives as long as the session: a shift is longer than an hour
+    app.config["WTF_CSRF_SSL_STRICT"] = False
+    csrf = CSRFProtect(app)
+
+    @app.before_request
+    def _check() -> None:
+        if request.method in {"GET", "HEAD", "OPTIONS", "TRACE"} or request.endpoint is None:
+            return
+        if request.headers.get("Authorization"):
+            return  # load_user ignores the cookie for these
+        if request.endpoint == "SignInApi.login":
+            return  # exchanges a password for a token; neither reads nor sets a cookie
+        csrf.protect()
+
+    return csrf

@@ -1,0 +1,233 @@
+"""Who is asking and what they may do: Flask-AppBuilder's security manager with its open ends closed.
+
+Default deny: there is no public role, and a permission that no role of the user grants is refused. The user's
+permissions are read once a request (stock Flask-AppBuilder asks the database for each menu item).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from typing import Any
+
+from flask import current_app, g, request, session
+from flask_appbuilder.security.sqla.manager import SecurityManager
+from flask_appbuilder.security.sqla.models import (
+    Group,
+    Permission,
+    PermissionView,
+    User,
+    ViewMenu,
+    assoc_group_role,
+    assoc_permissionview_role,
+    assoc_user_group,
+    assoc_user_role,
+)
+from flask_jwt_extended import JWTManager
+from flask_login import current_user
+from sqlalchemy import func, select, union
+
+from lims.base.actor import Actor, system_actor, user_actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.passwords import password_matches
+from lims.base.problems import Forbidden
+from lims.base.sessions import open_session, user_of_session
+
+log = logging.getLogger(__name__)
+
+__all__ = ["Group", "LimsSecurityManager", "current_actor", "may", "principal", "sign_in"]
+
+#: Key of the session's token in the signed cookie.
+SESSION_TOKEN = "sid"  # noqa: S105 - the name of a key
+
+
+class LimsSecurityManager(SecurityManager):  # type: ignore[misc]
+    """Replaces the questions that Flask-AppBuilder asks; its views of users and roles are ours (lims/accounts)."""
+
+    def register_views(self) -> None:
+        from lims.accounts.sign_in import SignInApi, SignInView
+
+        self.appbuilder.add_api(SignInApi)
+        self.auth_view = self.appbuilder.add_view_no_menu(SignInView())
+        self.user_view = self.auth_view
+        limit = self.limiter.limit(
+            current_app.config["LIMS_LOGIN_RATE_LIMIT"],
+            methods=["POST"],
+            deduct_when=lambda response: response.status_code in (400, 401, 422),
+        )
+        for view in self.appbuilder.baseviews:
+            if type(view).__name__ in {"SignInView", "SignInApi"}:
+                limit(view.blueprint)
+
+    def create_db(self) -> None:
+        """Nothing: `lims init` alone creates tables, permissions and roles."""
+
+    # --- who ----------------------------------------------------------------------------------------------
+
+    def load_user(self, pk: Any) -> Any | None:
+        """The user of a browser session, while that session is open on the server."""
+        if request.headers.get("Authorization"):
+            return None  # a token stands for itself: no cookie lends it rights, so no CSRF check is owed
+        token = session.get(SESSION_TOKEN, "")
+        if not token:
+            return None
+        user_id = user_of_session(current_session(), token)
+        if user_id is None or str(user_id) != str(pk):
+            return None
+        return self._active_user(user_id)
+
+    def load_user_jwt(self, _header: Any, data: dict[str, Any]) -> Any | None:
+        """The user of a bearer token, unless disabled or given a new password since."""
+        user = self._active_user(int(data["sub"]))
+        if user is None or not hmac.compare_digest(data.get("pwd", ""), password_stamp(user)):
+            return None
+        g.user = user
+        return user
+
+    def create_jwt_manager(self, app: Any) -> JWTManager:
+        manager = super().create_jwt_manager(app)
+
+        @manager.additional_claims_loader
+        def _claims(identity: str) -> dict[str, str]:
+            user = self._active_user(int(identity))
+            return {"pwd": password_stamp(user) if user else ""}
+
+        return manager
+
+    def _active_user(self, user_id: int) -> Any | None:
+        user = current_session().get(User, user_id)
+        return user if user is not None and user.active else None
+
+    def auth_user_db(self, username: str, password: str) -> Any | None:
+        """The user when name (or e-mail) and password match and the account is active, else None.
+
+        One hash is computed whatever is wrong, so the time does not tell which.
+        """
+        name = (username or "").strip()
+        db = current_session()
+        user = db.scalars(select(User).where(func.lower(User.username) == name.lower())).one_or_none()
+        if user is None and name:
+            user = db.scalars(select(User).where(func.lower(User.email) == name.lower())).one_or_none()
+        right = password_matches(user.password if user else None, password or "")
+        accepted = bool(right and user is not None and user.active)
+        if user is not None:
+            with transaction(system_actor("sign-in")) as writing:
+                row = writing.get(User, user.id, populate_existing=True)
+                if row is not None:
+                    row.login_count = (row.login_count or 0) + int(accepted)
+                    row.fail_login_count = 0 if accepted else (row.fail_login_count or 0) + 1
+                    if accepted:
+                        row.last_login = utc_now().replace(tzinfo=None)
+        if not accepted:
+            log.warning("sign-in refused for %r from %s", name[:60], request.remote_addr)
+            return None
+        return user
+
+    # --- what ---------------------------------------------------------------------------------------------
+
+    def is_item_public(self, permission_name: str, view_name: str) -> bool:
+        return False
+
+    def has_access(self, permission_name: str, view_name: str) -> bool:
+        return (permission_name, view_name) in granted()
+
+    def get_user_menu_access(self, menu_names: list[str] | None = None) -> set[str]:
+        """Menu entries follow the right to read what they open; a category shows when one of its entries does."""
+        allowed: set[str] = set()
+        for category in current_app.appbuilder.menu.get_list():  # type: ignore[attr-defined]
+            for item in category.childs:
+                view = item.baseview
+                if view is not None and ("can_read", view.class_permission_name) in granted():
+                    allowed |= {item.name, category.name}
+        return allowed
+
+    def get_user_roles(self, user: Any = None) -> list[Any]:
+        return list(user.roles) if user is not None and user.is_authenticated else []
+
+    # API keys and tokens reach here through Flask-AppBuilder's `protect`.
+    def validate_api_key(self, api_key_string: str) -> Any | None:
+        from lims.accounts.api_keys import user_of_api_key
+
+        user = user_of_api_key(api_key_string)
+        if user is not None:
+            g.user = user
+            g._api_key_user = True
+        return user
+
+
+def password_stamp(user: Any) -> str:
+    """Changes with the password; tells nothing about it."""
+    return hashlib.sha256((user.password or "").encode()).hexdigest()[:16]
+
+
+def principal() -> Any | None:
+    """The signed-in user: of the session, of an API key or of a bearer token; None for a visitor."""
+    user = g.get("user")
+    if user is not None and getattr(user, "is_authenticated", False):
+        return user._get_current_object() if hasattr(user, "_get_current_object") else user
+    if current_user and current_user.is_authenticated:
+        return current_user._get_current_object()
+    return None
+
+
+def granted() -> frozenset[tuple[str, str]]:
+    """(permission, view) pairs of the asking user: one statement a request, kept with it."""
+    user = principal()
+    if user is None:
+        return frozenset()
+    cached = g.get("lims_granted")
+    if cached is not None and cached[0] == user.id:
+        found: frozenset[tuple[str, str]] = cached[1]
+        return found
+    roles = union(
+        select(assoc_user_role.c.role_id).where(assoc_user_role.c.user_id == user.id),
+        select(assoc_group_role.c.role_id)
+        .join(assoc_user_group, assoc_user_group.c.group_id == assoc_group_role.c.group_id)
+        .where(assoc_user_group.c.user_id == user.id),
+    ).subquery()
+    rows = current_session().execute(
+        select(Permission.name, ViewMenu.name)
+        .select_from(PermissionView)
+        .join(Permission, Permission.id == PermissionView.permission_id)
+        .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
+        .join(assoc_permissionview_role, assoc_permissionview_role.c.permission_view_id == PermissionView.id)
+        .where(assoc_permissionview_role.c.role_id.in_(select(roles.c.role_id)))
+    )
+    found = frozenset((name, view) for name, view in rows)
+    g.lims_granted = (user.id, found)
+    return found
+
+
+def may(permission: str, name: str) -> bool:
+    """May the asking user do `permission` ("read", "write", …) on the record or page `name`?"""
+    return (f"can_{permission}", name) in granted()
+
+
+def require(permission: str, name: str) -> None:
+    """Raises: Forbidden."""
+    if not may(permission, name):
+        raise Forbidden(f"{permission} {name}")
+
+
+def current_actor() -> Actor:
+    """The asking user as an actor. Raises: Forbidden for a visitor, so nothing is written by nobody."""
+    user = principal()
+    if user is None:
+        raise Forbidden("not signed in")
+    return user_actor(user.id, user.get_full_name())
+
+
+def sign_in(user: Any) -> None:
+    """Open a server-side session and put its token into a fresh cookie (no fixation)."""
+    from flask_login import login_user
+
+    locale = session.get("locale")
+    session.clear()
+    if locale:
+        session["locale"] = locale
+    with transaction(system_actor("sign-in")) as writing:
+        session[SESSION_TOKEN] = open_session(writing, user.id)
+    session.permanent = True
+    login_user(user, remember=False)

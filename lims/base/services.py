@@ -1,0 +1,343 @@
+"""The one way in for every write: schema -> service -> table. Views, API, imports and commands call these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from flask_babel import gettext as _
+from sqlalchemy import ColumnElement, String, cast, func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+from sqlalchemy.orm.exc import StaleDataError
+
+from lims.base.actor import Actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.fields import Quantity, Reference
+from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
+from lims.base.records import Record
+from lims.base.schemas import Schema
+
+R = TypeVar("R", bound=Record)
+
+#: record_name -> service; filled when a service class is defined. References are resolved through it.
+SERVICES: dict[str, RecordService[Any]] = {}
+
+PAGE_SIZES = (25, 50, 100, 200)
+LARGEST_KEY = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list. `number` counts from 0; `size` is one of PAGE_SIZES."""
+
+    items: Sequence[Any]
+    total: int
+    number: int
+    size: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // self.size))
+
+
+class RecordService(Generic[R]):
+    """Reads and writes of one record. Subclasses name the record and its schema, and override the hooks."""
+
+    record: ClassVar[type[Record]]
+    #: What comes in on add; also on edit unless `edit_schema` is given.
+    schema: ClassVar[type[Schema]]
+    edit_schema: ClassVar[type[Schema] | None] = None
+    #: Columns that the free-text search looks at (a dotted path goes over one many-to-one relation).
+    search_columns: ClassVar[tuple[str, ...]] = ()
+    #: Columns that a list may be filtered by (equality) and ordered by: a whitelist.
+    filter_columns: ClassVar[tuple[str, ...]] = ()
+    order_columns: ClassVar[tuple[str, ...]] = ("id",)
+    #: Many-to-one relations that lists and pages show; loaded with the row.
+    shown_relations: ClassVar[tuple[str, ...]] = ()
+    default_order: ClassVar[str] = "-id"
+    #: The record may be written through the general add / edit.
+    writable: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "record" in cls.__dict__:
+            SERVICES[cls.record.record_name] = cls()
+
+    # --- reading -------------------------------------------------------------------------------------------
+
+    def base_query(self) -> Any:
+        query = select(self.record)
+        for name in self.shown_relations:
+            query = query.options(joinedload(getattr(self.record, name)))
+        return query
+
+    def get(self, record_id: int) -> R:
+        """Raises: NotFound."""
+        if not 0 < record_id <= LARGEST_KEY:
+            raise NotFound(f"{self.record.record_name} {record_id}")
+        found = (
+            current_session()
+            .scalars(self.base_query().where(self.record.id == record_id))
+            .unique()
+            .one_or_none()
+        )
+        if found is None:
+            raise NotFound(f"{self.record.record_name} {record_id}")
+        return found  # type: ignore[no-any-return]
+
+    def find(self, **equal: Any) -> R | None:
+        """The one record with these column values, or None."""
+        query = self.base_query().filter_by(**equal).limit(1)
+        return current_session().scalars(query).unique().one_or_none()  # type: ignore[no-any-return]
+
+    def page(
+        self,
+        *,
+        search: str = "",
+        filters: Mapping[str, Any] | None = None,
+        order: str = "",
+        number: int = 0,
+        size: int = PAGE_SIZES[0],
+        retired: bool = False,
+    ) -> Page:
+        """A page of the list. Unknown filters and orders are refused, sizes outside PAGE_SIZES are clamped."""
+        conditions = self._conditions(search, filters or {}, retired)
+        session = current_session()
+        size = min((s for s in PAGE_SIZES if s >= size), default=PAGE_SIZES[-1])
+        count = select(func.count()).select_from(self.record).where(*conditions)
+        total = session.scalar(count) or 0
+        number = max(0, min(number, max(0, -(-total // size) - 1)))
+        query = (
+            self.base_query()
+            .where(*conditions)
+            .order_by(*self._order(order))
+            .offset(number * size)
+            .limit(size)
+        )
+        return Page(session.scalars(query).unique().all(), total, number, size)
+
+    def _conditions(
+        self, search: str, filters: Mapping[str, Any], retired: bool
+    ) -> list[ColumnElement[bool]]:
+        conditions: list[ColumnElement[bool]] = []
+        if not retired:
+            conditions.append(self.record.retired_at.is_(None))
+        if search.strip():
+            pattern = "%" + _like_escape(search.strip().lower()) + "%"
+            conditions.append(or_(*(self._matches(name, pattern) for name in self.search_columns)))
+        for name, value in filters.items():
+            if name not in self.filter_columns:
+                raise refuse(
+                    name,
+                    _(
+                        "is not a filter of this list; accepted: %(what)s",
+                        what=", ".join(self.filter_columns),
+                    ),
+                    value,
+                )
+            conditions.append(self._equals(name, value))
+        return conditions
+
+    def _matches(self, name: str, pattern: str) -> ColumnElement[bool]:
+        relation, _dot, column = name.rpartition(".")
+        if relation:
+            attribute = getattr(self.record, relation)
+            target = attribute.property.mapper.class_
+            matched: ColumnElement[bool] = attribute.has(
+                func.lower(getattr(target, column)).like(pattern, escape="\\")
+            )
+            return matched
+        return func.lower(cast(getattr(self.record, name), String)).like(pattern, escape="\\")
+
+    def _equals(self, name: str, value: Any) -> ColumnElement[bool]:
+        column: InstrumentedAttribute[Any] = getattr(self.record, name)
+        wanted = value
+        if isinstance(value, str):
+            try:
+                python_type = column.type.python_type
+            except NotImplementedError:
+                python_type = str
+            try:
+                if python_type is bool:
+                    wanted = {"true": True, "1": True, "false": False, "0": False}[value.lower()]
+                elif python_type is int:
+                    wanted = int(value)
+                    if abs(wanted) > LARGEST_KEY:
+                        raise ValueError
+                elif python_type is not str:
+                    wanted = Quantity(places=6, minimum=None, maximum=None).parse(value)
+            except (ValueError, KeyError):
+                raise refuse(name, _("is not a value of this column"), value) from None
+        return column == wanted
+
+    def _order(self, order: str) -> list[Any]:
+        order = order or self.default_order
+        name = order.lstrip("-")
+        if name not in (*self.order_columns, self.default_order.lstrip("-")):
+            raise refuse(
+                "order",
+                _(
+                    "“%(value)s” cannot order this list; accepted: %(what)s",
+                    value=name[:40],
+                    what=", ".join(self.order_columns),
+                ),
+                order,
+            )
+        column = getattr(self.record, name)
+        last = self.record.id
+        return [column.desc(), last.desc()] if order.startswith("-") else [column.asc(), last.asc()]
+
+    def choices(self, search: str, size: int = 20) -> list[R]:
+        """What a choice field offers for the letters typed so far."""
+        return list(self.page(search=search, size=PAGE_SIZES[0]).items)[:size]
+
+    # --- writing -------------------------------------------------------------------------------------------
+
+    def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> R:
+        """Validate, check and insert. Raises: Refused."""
+        values = data if isinstance(data, Schema) else self.schema.read(data)
+        with transaction(actor) as session:
+            record: Any = self.record()
+            self._assign(record, values)
+            self.before_add(record, values, actor)
+            session.add(record)
+            self._flush(session, record)
+            self.after_add(record, values, actor)
+            self._flush(session, record)
+        return record  # type: ignore[no-any-return]
+
+    def edit(self, record_id: int, data: Mapping[str, Any] | Schema, version: int, actor: Actor) -> R:
+        """Change a record that was read at `version`.
+
+        Raises: NotFound, Refused, and Conflict with both values when someone else was faster.
+        """
+        schema = self.edit_schema or self.schema
+        values = data if isinstance(data, Schema) else schema.read(data)
+        with transaction(actor) as session:
+            record = session.get(self.record, record_id, populate_existing=True, with_for_update=True)
+            if record is None:
+                raise NotFound(f"{self.record.record_name} {record_id}")
+            if record.version != version:
+                raise self._conflict(record, values)
+            self.before_edit(record, values, actor)  # type: ignore[arg-type]
+            self._assign(record, values)
+            self.check(record)  # type: ignore[arg-type]
+            self._flush(session, record)
+            self.after_edit(record, values, actor)  # type: ignore[arg-type]
+            self._flush(session, record)
+        return record  # type: ignore[return-value]
+
+    def retire(self, record_id: int, actor: Actor, version: int | None = None) -> R:
+        """Take out of use; the row and all that refers to it stay readable."""
+        with transaction(actor) as session:
+            record = session.get(self.record, record_id, populate_existing=True, with_for_update=True)
+            if record is None:
+                raise NotFound(f"{self.record.record_name} {record_id}")
+            if version is not None and record.version != version:
+                raise Conflict(record_id, current_version=record.version)
+            self.before_retire(record, actor)  # type: ignore[arg-type]
+            record.retired_at = record.retired_at or utc_now()
+            self._flush(session, record)
+        return record  # type: ignore[return-value]
+
+    # --- hooks ---------------------------------------------------------------------------------------------
+
+    def before_add(self, record: R, values: Any, actor: Actor) -> None:
+        """Complete or refuse a new record; calls `check` unless overridden."""
+        self.check(record)
+
+    def after_add(self, record: R, values: Any, actor: Actor) -> None:
+        """Write what belongs to the new record, in the same transaction."""
+
+    def before_edit(self, record: R, values: Any, actor: Actor) -> None:
+        """Refuse a change; the record still holds the old values."""
+
+    def after_edit(self, record: R, values: Any, actor: Actor) -> None:
+        """Write what follows from the change, in the same transaction."""
+
+    def before_retire(self, record: R, actor: Actor) -> None:
+        """Refuse to take a record out of use."""
+
+    def check(self, record: R) -> None:
+        """Refuse a record whose values do not fit together. Called with the new values."""
+
+    # --- inside --------------------------------------------------------------------------------------------
+
+    def _assign(self, record: Any, values: Schema) -> None:
+        self._resolve(values, record)
+        columns = set(self.record.__mapper__.columns.keys())
+        for name, value in values.values().items():
+            if name in columns and name != "version":
+                setattr(record, name, value)
+
+    def _resolve(self, values: Schema, record: Any) -> None:
+        """Every id given must name a record in use; an edit may keep one that was retired since."""
+        problems = []
+        for item in type(values).inputs():
+            wanted = getattr(values, item.name)
+            if (
+                not isinstance(item.kind, Reference)
+                or wanted is None
+                or getattr(record, item.name, None) == wanted
+            ):
+                continue
+            target = SERVICES[item.kind.record_name].record
+            row = (
+                current_session().execute(select(target.retired_at).where(target.id == wanted)).one_or_none()
+            )
+            if row is None:
+                problems.append(Problem(item.name, _("there is no such record"), str(wanted)))
+            elif row[0] is not None:
+                problems.append(Problem(item.name, _("this record is out of use"), str(wanted)))
+        if problems:
+            raise Refused(problems)
+
+    def _flush(self, session: Session, record: Any) -> None:
+        try:
+            session.flush()
+        except IntegrityError as error:
+            raise integrity_problem(error, self.record) from None
+        except StaleDataError:
+            raise Conflict(record.id or 0) from None
+
+    def _conflict(self, record: Record, values: Schema) -> Conflict:
+        inputs = {item.name: item.kind for item in type(values).inputs()}
+        theirs, yours = {}, {}
+        for name, value in values.values().items():
+            if name in inputs and hasattr(record, name):
+                old, new = inputs[name].text(getattr(record, name)), inputs[name].text(value)
+                if old != new:
+                    theirs[name], yours[name] = old, new
+        return Conflict(record.id, theirs, yours, record.version)
+
+
+def _like_escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def integrity_problem(error: IntegrityError, record: type[Record]) -> Refused:
+    """A constraint's refusal as a sentence about a field, without SQL."""
+    text = str(error.orig)
+    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", "") or ""
+    for unique in record.__table__.constraints | record.__table__.indexes:  # type: ignore[attr-defined]
+        names = [column.name for column in getattr(unique, "columns", [])]
+        if not names or not (getattr(unique, "unique", False) or type(unique).__name__ == "UniqueConstraint"):
+            continue
+        sqlite_form = ", ".join(f"{record.__tablename__}.{name}" for name in names)
+        if constraint == unique.name or text.endswith(f"failed: {sqlite_form}"):
+            given = (error.params or {}) if isinstance(error.params, dict) else {}
+            return refuse(
+                names[-1],
+                _("is already taken; accepted: a value that no other record has"),
+                given.get(names[-1], ""),
+            )
+    return refuse(
+        "",
+        _(
+            "does not fit the records that exist already (%(name)s)",
+            name=constraint or type(error.orig).__name__,
+        ),
+    )

@@ -1,0 +1,68 @@
+"""Signed-in sessions, kept on the server so that logout, a new password or a disabled account end them at once."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import ForeignKey, Integer, String, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lims.base.columns import UtcDateTime, utc_now
+from lims.base.metadata import Model
+
+#: However active, a session is opened anew after this long.
+LONGEST = timedelta(days=7)
+
+
+class LoginSession(Model):
+    """One signed-in browser. Only the hash of its token is stored."""
+
+    __tablename__ = "login_sessions"
+
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(
+        Integer, ForeignKey("ab_user.id", ondelete="CASCADE"), nullable=False, index=True
+    )
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def open_session(session: Session, user_id: int) -> str:
+    """Begin a session of this user and return its token (for the signed cookie)."""
+    token = secrets.token_urlsafe(32)
+    session.add(LoginSession(token_sha256=_hash(token), user_id=user_id, started_at=utc_now()))
+    session.flush()
+    return token
+
+
+def user_of_session(session: Session, token: str) -> int | None:
+    """The user's id, or None when the session ended or never was."""
+    row = session.execute(
+        select(LoginSession.user_id, LoginSession.started_at).where(
+            LoginSession.token_sha256 == _hash(token), LoginSession.ended_at.is_(None)
+        )
+    ).one_or_none()
+    if row is None or utc_now() - row.started_at > LONGEST:
+        return None
+    return int(row.user_id)
+
+
+def end_session(session: Session, token: str) -> None:
+    session.execute(
+        update(LoginSession).where(LoginSession.token_sha256 == _hash(token)).values(ended_at=utc_now())
+    )
+
+
+def end_sessions_of(session: Session, user_id: int) -> None:
+    """Sign a person out everywhere: after a new password, a change of roles or when disabled."""
+    session.execute(
+        update(LoginSession)
+        .where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None))
+        .values(ended_at=utc_now())
+    )

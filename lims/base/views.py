@@ -1,0 +1,376 @@
+"""Pages of a record: list, search, show, add, edit, retire. Subclasses only say what to show.
+
+Built on Flask-AppBuilder's BaseView (blueprints, permissions, menu) instead of its ModelView: that one writes
+tables past the services, shares its filters between threads and shows columns nobody named (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from flask import flash, jsonify, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from lims.base.display import Cell, actor_names, cell, laboratory_zone
+from lims.base.forms import Form, build_form, posted_values
+from lims.base.problems import Conflict, Problem, Refused, refuse
+from lims.base.records import Record
+from lims.base.schemas import Input, Schema, localise
+from lims.base.security import current_actor, may, require
+from lims.base.services import PAGE_SIZES, SERVICES, RecordService
+
+#: record_name -> its view, filled when the application is made.
+VIEWS: dict[str, RecordView] = {}
+
+#: Labels of the columns that every record has.
+COMMON_LABELS = {
+    "id": _l("No."),
+    "created_at": _l("Entered"),
+    "created_by": _l("Entered by"),
+    "changed_at": _l("Changed"),
+    "changed_by": _l("Changed by"),
+    "retired_at": _l("Out of use since"),
+    "title": _l("Name"),
+    "code": _l("Code"),
+    "name": _l("Name"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MenuPlace:
+    """Where the list stands in the menu."""
+
+    category: str
+    order: int = 50
+    icon: str = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A list of other records that refer to the shown one through `foreign_key`."""
+
+    record_name: str
+    foreign_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    label: str
+    unit: str
+    orderable: bool
+    numeric: bool
+
+
+def address_of(record: Record) -> str:
+    """The page of a record, "" when it has none."""
+    view = VIEWS.get(record.record_name)
+    return url_for(f"{view.endpoint}.show", record_id=record.id) if view else ""
+
+
+class GuardedView(BaseView):  # type: ignore[misc]
+    """A page under permissions. Every exposed method states its permission and calls `require`."""
+
+    #: The name that permissions are granted on.
+    permission_on: ClassVar[str] = ""
+
+    def __init__(self) -> None:
+        self.class_permission_name = self.permission_on or self.class_permission_name
+        super().__init__()
+
+    def allow(self, permission: str) -> None:
+        """Raises: Forbidden (a visitor is sent to sign in)."""
+        require(permission, self.class_permission_name)
+
+
+def bounded_int(name: str, default: int, low: int, high: int) -> int:
+    """A whole number of the query string. Raises: Refused with what is accepted."""
+    given = request.args.getlist(name)
+    if not given:
+        return default
+    if len(given) > 1 or not given[0].isdecimal() or len(given[0]) > 9 or not low <= int(given[0]) <= high:
+        raise refuse(
+            name,
+            _("is not accepted; accepted: one whole number from %(low)s to %(high)s", low=low, high=high),
+            given[0],
+        )
+    return int(given[0])
+
+
+class RecordView(GuardedView):
+    """List, show, add, edit and retire of one record."""
+
+    service: ClassVar[RecordService[Any]]
+    title: ClassVar[Any] = ""
+    title_one: ClassVar[Any] = ""
+    menu: ClassVar[MenuPlace | None] = None
+    list_columns: ClassVar[tuple[str, ...]] = ()
+    labels: ClassVar[dict[str, Any]] = {}
+    units: ClassVar[dict[str, str]] = {}
+    show_sections: ClassVar[tuple[tuple[Any, tuple[str, ...]], ...]] = ()
+    form_sections: ClassVar[tuple[tuple[Any, tuple[str, ...]], ...]] = ()
+    related: ClassVar[tuple[Related, ...]] = ()
+    #: A sentence for an empty list: what to do next.
+    empty_hint: ClassVar[Any] = ""
+    list_template: ClassVar[str] = "lims/record_list.html"
+    show_template: ClassVar[str] = "lims/record_show.html"
+    form_template: ClassVar[str] = "lims/record_form.html"
+
+    def __init__(self) -> None:
+        name = self.service.record.record_name
+        self.route_base = f"/{name}"
+        self.class_permission_name = name
+        self.inputs: dict[str, Input] = {}
+        schemas: list[type[Schema]] = [
+            s for s in (self.service.edit_schema, getattr(self.service, "schema", None)) if s
+        ]
+        for schema in schemas:
+            self.inputs.update({item.name: item for item in schema.inputs()})
+        VIEWS[name] = self
+        super().__init__()
+
+    # --- pages --------------------------------------------------------------------------------------------
+
+    @expose("/")
+    @permission_name("read")
+    def list(self) -> ResponseReturnValue:
+        self.allow("read")
+        page = self.service.page(
+            search=self._search(),
+            filters=self._filters(),
+            order=request.args.get("order", ""),
+            number=bounded_int("page", 1, 1, 10**9 - 1) - 1,
+            size=bounded_int("size", PAGE_SIZES[0], 1, 10**6),
+            retired=request.args.get("retired") == "1",
+        )
+        columns = self.columns(self.list_columns)
+        rows = [(item, self.cells(item, self.list_columns)) for item in page.items]
+        return self.page(
+            self.list_template,
+            list_page=page,
+            columns=columns,
+            rows=rows,
+            search=self._search(),
+            filters=self._filter_controls(),
+            order=request.args.get("order", "") or self.service.default_order,
+            may_add=self.may_add(),
+            page_sizes=PAGE_SIZES,
+        )
+
+    @expose("/<int:record_id>")
+    @permission_name("read")
+    def show(self, record_id: int) -> ResponseReturnValue:
+        self.allow("read")
+        record = self.service.get(record_id)
+        return self.page(self.show_template, **self.show_context(record))
+
+    @expose("/add", methods=["GET", "POST"])
+    @permission_name("write")
+    def add(self) -> ResponseReturnValue:
+        self.allow("write")
+        if not self.service.writable:
+            return self.not_written_here()
+        schema = self.service.schema
+        if request.method == "GET":
+            given = {name: value for name, value in request.args.items() if name in self.inputs}
+            return self.render_form(self.form_for(schema, {**self.defaults(), **given}), None)
+        posted = posted_values(schema, request.form)
+        try:
+            record = self.service.add(localise(schema, posted, laboratory_zone()), current_actor())
+        except Refused as error:
+            form = self.form_for(schema, posted, problems=error.problems)
+            return self.render_form(form, None), 422
+        flash(_("Saved: %(title)s", title=record.title), "success")
+        return redirect(self.after_add(record))
+
+    @expose("/<int:record_id>/edit", methods=["GET", "POST"])
+    @permission_name("write")
+    def edit(self, record_id: int) -> ResponseReturnValue:
+        self.allow("write")
+        record = self.service.get(record_id)
+        if not self.service.writable:
+            return self.not_written_here()
+        schema = self.service.edit_schema or self.service.schema
+        if request.method == "GET":
+            values = {item.name: getattr(record, item.name, item.default) for item in schema.inputs()}
+            return self.render_form(self.form_for(schema, values, version=record.version), record)
+        posted = posted_values(schema, request.form)
+        try:
+            version = (
+                int(request.form.get("version", "")) if request.form.get("version", "").isdecimal() else -1
+            )
+            if version < 0:
+                raise refuse("version", _("is required: the version the form was opened with"))
+            record = self.service.edit(
+                record_id, localise(schema, posted, laboratory_zone()), version, current_actor()
+            )
+        except Refused as error:
+            form = self.form_for(schema, posted, problems=error.problems, version=version)
+            return self.render_form(form, record), 422
+        except Conflict as conflict:
+            problem = Problem(
+                "",
+                _(
+                    "Someone else changed this record after you opened it. Your values are kept; theirs stand beside them."
+                ),
+            )
+            form = self.form_for(
+                schema, posted, problems=[problem], theirs=conflict.theirs, version=conflict.current_version
+            )
+            return self.render_form(form, record), 409
+        flash(_("Saved: %(title)s", title=record.title), "success")
+        return redirect(address_of(record))
+
+    @expose("/<int:record_id>/retire", methods=["POST"])
+    @permission_name("write")
+    def retire(self, record_id: int) -> ResponseReturnValue:
+        self.allow("write")
+        if not self.service.writable:
+            return self.not_written_here()
+        record = self.service.retire(record_id, current_actor())
+        flash(_("Out of use: %(title)s", title=record.title), "success")
+        return redirect(url_for(f"{self.endpoint}.list"))
+
+    @expose("/lookup")
+    @permission_name("read")
+    def lookup(self) -> ResponseReturnValue:
+        self.allow("read")
+        found = self.service.choices(request.args.get("q", "")[:100])
+        return jsonify(
+            {"results": [{"id": item.id, "text": item.title} for item in found], "more": len(found) == 20}
+        )
+
+    # --- for subclasses -----------------------------------------------------------------------------------
+
+    def defaults(self) -> dict[str, Any]:
+        """Values that a new form begins with."""
+        return {}
+
+    def after_add(self, record: Any) -> str:
+        """Where the person goes next."""
+        return address_of(record)
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        sections = [
+            (str(title), [(column, self.cell(record, column.name)) for column in self.columns(names)])
+            for title, names in self.show_sections
+        ]
+        names = actor_names({record.created_by, record.changed_by})
+        return {
+            "record": record,
+            "sections": sections,
+            "related": self.related_lists(record),
+            "entered": (self.cell(record, "created_at"), names[record.created_by]),
+            "changed": (self.cell(record, "changed_at"), names[record.changed_by]),
+            "may_edit": self.service.writable and may("write", self.class_permission_name),
+        }
+
+    def related_lists(self, record: Any) -> Sequence[dict[str, Any]]:
+        lists = []
+        for item in self.related:
+            if not may("read", item.record_name):
+                continue
+            view = VIEWS[item.record_name]
+            page = SERVICES[item.record_name].page(filters={item.foreign_key: record.id})
+            names = tuple(n for n in view.list_columns if n != item.foreign_key.removesuffix("_id"))
+            lists.append(
+                {
+                    "view": view,
+                    "page": page,
+                    "columns": view.columns(names),
+                    "rows": [(row, view.cells(row, names)) for row in page.items],
+                    "all_url": url_for(f"{view.endpoint}.list", **{item.foreign_key: record.id}),
+                    "add_url": url_for(f"{view.endpoint}.add", **{item.foreign_key: record.id})
+                    if view.may_add()
+                    else "",
+                }
+            )
+        return lists
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def may_add(self) -> bool:
+        return self.service.writable and may("write", self.class_permission_name)
+
+    def not_written_here(self) -> ResponseReturnValue:
+        raise refuse("", _("these records are made by the system, not by hand"))
+
+    def page(self, template: str, **context: Any) -> str:
+        rendered: str = self.render_template(template, view=self, address_of=address_of, **context)
+        return rendered
+
+    def form_for(self, schema: type[Schema], values: Any, **more: Any) -> Form:
+        return build_form(schema, values, sections=self.form_sections, **more)
+
+    def render_form(self, form: Form, record: Any) -> str:
+        return self.page(self.form_template, form=form, record=record)
+
+    def label(self, name: str) -> str:
+        if name in self.labels:
+            return str(self.labels[name])
+        item = self.inputs.get(name) or self.inputs.get(f"{name}_id")
+        if item is not None:
+            return str(item.ui.label)
+        return str(COMMON_LABELS.get(name) or name.replace("_", " ").capitalize())
+
+    def columns(self, names: Sequence[str]) -> Sequence[Column]:
+        found = []
+        for name in names:
+            item = self.inputs.get(name)
+            unit = self.units.get(name) or (item.ui.unit or getattr(item.kind, "unit", "") if item else "")
+            numeric = bool(unit) or (item is not None and item.kind.widget in {"decimal", "integer"})
+            found.append(Column(name, self.label(name), unit, name in self.service.order_columns, numeric))
+        return found
+
+    def cell(self, record: Any, name: str) -> Cell:
+        return cell(record, name, self.inputs)
+
+    def cells(self, record: Any, names: Sequence[str]) -> Sequence[Cell]:
+        return [self.cell(record, name) for name in names]
+
+    def _search(self) -> str:
+        return request.args.get("q", "")[:100]
+
+    def _filters(self) -> dict[str, str]:
+        known = {"q", "page", "size", "order", "retired", "_l_"}
+        filters: dict[str, str] = {}
+        for name, values in request.args.lists():
+            if name in known:
+                continue
+            if len(values) > 1:
+                raise refuse(name, _("is given more than once"), values[0])
+            if values[0]:
+                filters[name] = values[0]
+        return filters
+
+    def _filter_controls(self) -> Sequence[dict[str, Any]]:
+        """Choice columns get a select; a relation filter that came by link is shown so that it can be cleared."""
+        given = self._filters()
+        controls = []
+        for name in self.service.filter_columns:
+            item = self.inputs.get(name)
+            options = getattr(item.kind, "options", None) if item else None
+            if options:
+                controls.append(
+                    {
+                        "name": name,
+                        "label": self.label(name),
+                        "options": [(key, str(text)) for key, text in options.items()],
+                        "value": given.get(name, ""),
+                    }
+                )
+            elif name in given:
+                controls.append(
+                    {"name": name, "label": self.label(name), "options": None, "value": given[name]}
+                )
+        return controls
+
+
+def current_language() -> str:
+    return str(session.get("locale", "en"))

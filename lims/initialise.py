@@ -1,0 +1,28 @@
+"""`lims init`: the only place that migrates the database and writes permissions and roles."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from lims.accounts.service import sync_permissions
+from lims.base.actor import system_actor
+from lims.base.database import database
+from lims.base.migration import upgrade
+
+
+def initialise(app: Flask) -> None:
+    """Bring the database to this version of the program. Safe to repeat; changes no record of the laboratory."""
+    with app.app_context():
+        settings = app.config["LIMS_SETTINGS"]
+        settings.data.mkdir(parents=True, exist_ok=True)
+        upgrade(database().engine)
+        sync_permissions(permissions_of(app), system_actor("init"))
+
+
+def permissions_of(app: Flask) -> set[tuple[str, str]]:
+    """Every (permission, name) that a registered view asks for."""
+    return {
+        (permission, view.class_permission_name)
+        for view in app.appbuilder.baseviews  # type: ignore[attr-defined]
+        for permission in view.base_permissions
+    }

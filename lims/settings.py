@@ -1,0 +1,88 @@
+"""Every switch of the installation, its default and why. Each is read from the environment as LIMS_<NAME>."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an installation may choose."""
+
+    model_config = SettingsConfigDict(env_prefix="LIMS_", extra="ignore")
+
+    #: Folder of the embedded database, the secret key and uploaded files. Kept out of the program's folder in
+    #: production so that an upgrade cannot touch data.
+    data: Path = Path("var")
+    #: Empty: SQLite inside `data`. A PostgreSQL address: `postgresql+psycopg://user:password@host/name`.
+    database_url: str = ""
+    #: Loopback by default: a laboratory that serves its network says so.
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    #: Signs sessions and tokens. Empty: made once and kept in `data/secret.key`, readable by the owner alone.
+    secret_key: str = ""
+    #: Names that may stand in the Host header; guards redirects against a poisoned one.
+    allowed_hosts: str = "127.0.0.1,localhost,[::1]"
+    #: Cookies only over HTTPS. Off for the embedded server on loopback, which speaks plain HTTP.
+    secure_cookies: bool = False
+    #: How the laboratory's clock reads; stored times are always UTC.
+    timezone: str = "Asia/Shanghai"
+    language: str = "en"
+    #: One for the laboratory's own mixes; also the laboratory's name in forecasts.
+    laboratory: str = "own"
+    #: A set for each this many cubic metres or part of them (the source document asks for 50).
+    cubic_metres_per_set: int = Field(default=50, ge=1, le=1000)
+    #: Ages of the sampling plan, days.
+    plan_ages_days: str = "3,7,28"
+    #: Wrong passwords from one address before it has to wait; RATELIMIT notation.
+    login_rate_limit: str = "10 per minute"
+    #: An idle session ends after this many minutes (a shared laboratory PC).
+    session_idle_minutes: int = Field(default=480, ge=1)
+    #: How long a bearer token lives, minutes.
+    token_minutes: int = Field(default=30, ge=1)
+    #: Threads of the embedded server; SQLite serves one writer at a time whatever this says.
+    threads: int = Field(default=8, ge=1, le=64)
+    #: Demonstration accounts are accepted and shown on the login page. Set by `lims demo` alone.
+    demo: bool = False
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"LIMS_TIMEZONE {name!r} is not an IANA zone such as Asia/Shanghai") from error
+        return name
+
+    @field_validator("plan_ages_days")
+    @classmethod
+    def _ages(cls, text: str) -> str:
+        ages = [part.strip() for part in text.split(",")]
+        if not all(age.isdigit() and 0 < int(age) <= 3650 for age in ages):
+            raise ValueError(f"LIMS_PLAN_AGES_DAYS {text!r} is not a list of whole days such as 3,7,28")
+        return text
+
+    @property
+    def plan_ages(self) -> tuple[int, ...]:
+        return tuple(sorted({int(age) for age in self.plan_ages_days.split(",")}))
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        if self.database_url:
+            return self.database_url
+        return f"sqlite:///{(self.data / 'lims.sqlite3').resolve().as_posix()}"
+
+    def resolve_secret_key(self) -> str:
+        """The configured key, or the one kept in the data folder (made on first use)."""
+        if self.secret_key:
+            return self.secret_key
+        path = self.data / "secret.key"
+        if not path.exists():
+            self.data.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(48), encoding="ascii")
+        return path.read_text(encoding="ascii").strip()

@@ -1,0 +1,114 @@
+"""The engine's settings and the one way to open a write."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from lims.base.actor import Actor
+from lims.base.database import (
+    SqliteTooOld,
+    check_sqlite_version,
+    current_session,
+    database,
+    make_engine,
+    sqlite_module,
+    transaction,
+)
+from lims.base.numbering import next_number
+from lims.base.records import AnonymousWrite
+from lims.materials.models import Region
+
+
+
+
+def test_sqlite_below_3_51_3_is_refused_because_of_the_wal_bug() -> None:
+    with pytest.raises(SqliteTooOld, match="3.40.1 can corrupt"):
+        check_sqlite_version((3, 40, 1))
+    with pytest.raises(SqliteTooOld):
+        check_sqlite_version((3, 51, 2))
+    check_sqlite_version((3, 51, 3))
+
+
+def test_sqlite_is_recent_in_wal_mode_with_foreign_keys_on(sqlite_url: str) -> None:
+    engine = make_engine(sqlite_url)
+    with engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+        assert connection.scalar(text("PRAGMA recursive_triggers")) == 1
+        version = connection.scalar(text("SELECT sqlite_version()"))
+    engine.dispose()
+    assert tuple(map(int, str(version).split("."))) >= (3, 51, 3)
+    assert sqlite_module().sqlite_version == version
+
+
+def test_record_cannot_be_written_without_an_actor(records: Flask) -> None:
+    current_session().add(Region(code="R1", name="Region"))
+    with pytest.raises(AnonymousWrite):
+        current_session().flush()
+
+
+def test_record_carries_actor_and_utc_time(records: Flask, actor: Actor) -> None:
+    with transaction(actor) as session:
+        region = Region(code="R1", name="Region")
+        session.add(region)
+    assert region.created_by == "system:test"
+    assert region.created_at.tzinfo is not None
+    assert region.version == 1
+
+
+def test_record_is_never_deleted(records: Flask, actor: Actor) -> None:
+    with transaction(actor) as session:
+        region = Region(code="R1", name="Region")
+        session.add(region)
+    with pytest.raises(AnonymousWrite, match="retired, never deleted"), transaction(actor) as session:
+        session.delete(region)
+    assert current_session().get(Region, region.id) is not None
+
+
+def test_failed_transaction_leaves_nothing(records_on_both: Flask, actor: Actor) -> None:
+    def half_way() -> None:
+        with transaction(actor) as session:
+            session.add(Region(code="R1", name="Region"))
+            session.flush()
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        half_way()
+    assert current_session().query(Region).count() == 0
+
+
+def test_inner_transaction_joins_the_outer(records: Flask, actor: Actor) -> None:
+    def outer() -> None:
+        with transaction(actor) as session:
+            with transaction(actor) as inner:
+                inner.add(Region(code="R1", name="Region"))
+            assert inner is session
+            raise RuntimeError("after the inner one")
+
+    with pytest.raises(RuntimeError):
+        outer()
+    assert current_session().query(Region).count() == 0
+
+
+def test_numbers_of_a_series_are_consecutive(records_on_both: Flask, actor: Actor) -> None:
+    with transaction(actor) as session:
+        assert [next_number(session, "B26"), next_number(session, "B26"), next_number(session, "T26")] == [1, 2, 1]
+
+
+def test_locked_sqlite_answers_busy_instead_of_waiting_for_ever(records: Flask, actor: Actor) -> None:
+    from lims.base.problems import Unavailable
+
+    other = database().engine.connect().execution_options(lims_write=True)
+    other.begin()
+    try:
+        database().session.remove()
+        session = current_session()
+        session.execute(text("PRAGMA busy_timeout = 50"))
+        session.commit()
+        with pytest.raises(Unavailable), transaction(actor):
+            pass
+    finally:
+        other.rollback()
+        other.close()
