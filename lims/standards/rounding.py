@@ -1,0 +1,64 @@
+"""Rounding of reported values (GB/T 8170; ASTM E29 rounding method).
+
+One step only: the full value is rounded once, at the reported place. Decimal, since binary floating point gets
+28.175 wrong.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+
+from lims.standards.errors import RuleInputError
+
+#: Digits carried inside the rules; far beyond any reported value.
+PRECISION = 40
+
+
+def exact_context() -> Context:
+    """The arithmetic of all rules."""
+    return Context(prec=PRECISION, rounding=ROUND_HALF_EVEN)
+
+
+def require_number(
+    field: str,
+    value: object,
+    *,
+    above: Decimal | int | None = None,
+    minimum: Decimal | int | None = None,
+    maximum: Decimal | int | None = None,
+) -> Decimal:
+    """`value` as a finite Decimal within bounds. A float is refused: it is not what was measured.
+
+    Raises: RuleInputError.
+    """
+    if isinstance(value, bool) or not isinstance(value, Decimal | int):
+        raise RuleInputError(field, value, "a decimal number")
+    number = Decimal(value)
+    if not number.is_finite():
+        raise RuleInputError(field, value, "a finite number")
+    if above is not None and number <= above:
+        raise RuleInputError(field, value, f"a number above {above}")
+    if minimum is not None and number < minimum:
+        raise RuleInputError(field, value, f"a number of at least {minimum}")
+    if maximum is not None and number > maximum:
+        raise RuleInputError(field, value, f"a number of at most {maximum}")
+    return number
+
+
+def round_half_even(value: Decimal, to: Decimal) -> Decimal:
+    """Round half to even ("四舍六入五成双") to a multiple of a power of ten.
+
+    Args: value, any finite number; to, the place: 1, 0.1, 0.01, 10, ...
+    Returns: `value` with the exponent of `to`.
+    Raises: RuleInputError.
+    Source: GB/T 8170 clause 3 (S); ASTM E29 rounding method (R).
+    """
+    number = require_number("value", value)
+    place = require_number("to", to, above=0)
+    sign, digits, exponent = place.normalize().as_tuple()
+    if digits != (1,) or sign or not isinstance(exponent, int):
+        raise RuleInputError("to", to, "a power of ten such as 0.1, 0.01 or 1")
+    with localcontext(exact_context()) as context:
+        context.prec = max(PRECISION, len(number.as_tuple().digits) + abs(number.adjusted()) + abs(exponent) + 5)
+        rounded = number.quantize(Decimal(1).scaleb(exponent), rounding=ROUND_HALF_EVEN)
+    return rounded + 0 if rounded else abs(rounded)
