@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Flask
 from flask_appbuilder import AppBuilder
 
-import lims.base.metadata  # noqa: F401 - the naming convention comes before any model
+import lims.base.metadata
 import lims.records  # noqa: F401 - every table
 from lims.base.database import Database
 from lims.base.errors import register_error_pages

@@ -58,7 +58,9 @@ def main() -> None:
     except Refused as error:
         for problem in error.problems:
             shown = f" ({problem.value})" if problem.value else ""
-            click.echo(f"{problem.field}: {problem.message}{shown}" if problem.field else problem.message, err=True)
+            click.echo(
+                f"{problem.field}: {problem.message}{shown}" if problem.field else problem.message, err=True
+            )
         sys.exit(2)
     except Unavailable as error:
         click.echo(f"The database is busy or away: {error}", err=True)

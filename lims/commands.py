@@ -76,9 +76,13 @@ def run_server(settings: Settings, app: object | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     app = app or _created(settings)
     try:
-        server = create_server(app, host=settings.host, port=settings.port, threads=settings.threads, ident=None)
+        server = create_server(
+            app, host=settings.host, port=settings.port, threads=settings.threads, ident=None
+        )
     except OSError as error:
-        click.echo(f"LIMS_PORT={settings.port}: cannot listen on it ({error.strerror}); set another port", err=True)
+        click.echo(
+            f"LIMS_PORT={settings.port}: cannot listen on it ({error.strerror}); set another port", err=True
+        )
         sys.exit(2)
     try:
         server.run()

@@ -270,6 +270,8 @@ class RecordService(Generic[R]):
         self._resolve(values, record)
         columns = set(self.record.__mapper__.columns.keys())
         for name, value in values.values().items():
+            if name == "code" and value is None and record.code:
+                continue  # a number once given stays when the field is left blank
             if name in columns and name != "version":
                 setattr(record, name, value)
 

@@ -59,6 +59,8 @@ def round_half_even(value: Decimal, to: Decimal) -> Decimal:
     if digits != (1,) or sign or not isinstance(exponent, int):
         raise RuleInputError("to", to, "a power of ten such as 0.1, 0.01 or 1")
     with localcontext(exact_context()) as context:
-        context.prec = max(PRECISION, len(number.as_tuple().digits) + abs(number.adjusted()) + abs(exponent) + 5)
+        context.prec = max(
+            PRECISION, len(number.as_tuple().digits) + abs(number.adjusted()) + abs(exponent) + 5
+        )
         rounded = number.quantize(Decimal(1).scaleb(exponent), rounding=ROUND_HALF_EVEN)
     return rounded + 0 if rounded else abs(rounded)

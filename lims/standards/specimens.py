@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
+from itertools import pairwise
 
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number, round_half_even
@@ -167,10 +168,12 @@ def cylinder_length_factor(diameter_mm: Decimal, length_mm: Decimal) -> Decimal:
         if ratio < CYLINDER_LENGTH_FACTORS[0][0]:
             raise RuleInputError("length_mm", length_mm, "a length of at least one diameter")
         points = (*CYLINDER_LENGTH_FACTORS, (CYLINDER_NO_CORRECTION_FROM, Decimal(1)))
-        for (low, at_low), (high, at_high) in zip(points, points[1:], strict=False):
+        for (low, at_low), (high, at_high) in pairwise(points):
             if low <= ratio <= high:
                 if high == CYLINDER_NO_CORRECTION_FROM:
-                    return at_low if ratio == low else at_low + (at_high - at_low) * (ratio - low) / (high - low)
+                    return (
+                        at_low if ratio == low else at_low + (at_high - at_low) * (ratio - low) / (high - low)
+                    )
                 return at_low + (at_high - at_low) * (ratio - low) / (high - low)
     raise RuleInputError("length_mm", length_mm, "a length of at least one diameter")
 
@@ -230,7 +233,9 @@ def mean_of_cylinders(
     """
     least = 2 if require_number("diameter_mm", diameter_mm, above=0) >= 150 else 3
     if len(strengths_mpa) < least:
-        raise RuleInputError("strengths_mpa", len(strengths_mpa), f"at least {least} cylinders of {diameter_mm} mm")
+        raise RuleInputError(
+            "strengths_mpa", len(strengths_mpa), f"at least {least} cylinders of {diameter_mm} mm"
+        )
     values = tuple(require_number("strengths_mpa", value, above=0) for value in strengths_mpa)
     with localcontext(exact_context()):
         mean = sum(values, Decimal(0)) / len(values) * factor
@@ -297,7 +302,9 @@ def loading_rate_limits(code: str, grade_mpa: Decimal | None = None) -> tuple[De
     for below, low, high in GB_LOADING_RATES:
         if below is None or grade < below:
             return low, high
-    raise RuleInputError("grade_mpa", grade_mpa, "a strength grade")  # pragma: no cover - the last row has no limit
+    raise RuleInputError(
+        "grade_mpa", grade_mpa, "a strength grade"
+    )  # pragma: no cover - the last row has no limit
 
 
 def _instant(field: str, moment: object) -> datetime:

@@ -1,0 +1,119 @@
+"""Every write about materials."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask_babel import gettext as _
+
+from lims.base.actor import Actor
+from lims.base.problems import refuse
+from lims.base.services import RecordService
+from lims.materials.models import (
+    AdmixtureLot,
+    AggregateSample,
+    AggregateSource,
+    CementLot,
+    CementProduct,
+    Region,
+    ScmLot,
+)
+from lims.materials.schemas import (
+    AdmixtureLotIn,
+    AggregateSampleIn,
+    AggregateSourceIn,
+    CementLotIn,
+    CementProductIn,
+    RegionIn,
+    ScmLotIn,
+)
+from lims.standards.aggregates import fineness_modulus
+from lims.standards.errors import RuleInputError
+
+
+class RegionService(RecordService[Region]):
+    record = Region
+    schema = RegionIn
+    search_columns = ("code", "name")
+    order_columns = ("code", "name")
+    default_order = "name"
+
+
+class CementProductService(RecordService[CementProduct]):
+    record = CementProduct
+    schema = CementProductIn
+    search_columns = ("code", "name", "maker")
+    filter_columns = ("origin", "cement_type", "strength_class")
+    order_columns = ("code", "name", "origin", "strength_class")
+    default_order = "code"
+
+
+class CementLotService(RecordService[CementLot]):
+    record = CementLot
+    schema = CementLotIn
+    search_columns = ("code", "cement_product.name")
+    filter_columns = ("cement_product_id",)
+    order_columns = ("code", "produced_on", "delivered_on", "strength_28d_mpa")
+    shown_relations = ("cement_product",)
+
+
+class AggregateSourceService(RecordService[AggregateSource]):
+    record = AggregateSource
+    schema = AggregateSourceIn
+    search_columns = ("code", "name", "rock", "region.name")
+    filter_columns = ("kind", "region_id")
+    order_columns = ("code", "name", "kind")
+    shown_relations = ("region",)
+    default_order = "code"
+
+
+class AggregateSampleService(RecordService[AggregateSample]):
+    record = AggregateSample
+    schema = AggregateSampleIn
+    search_columns = ("code", "aggregate_source.name")
+    filter_columns = ("aggregate_source_id", "season", "zone", "sand_class")
+    order_columns = ("code", "sampled_on", "fineness_modulus", "mud_percent")
+    shown_relations = ("aggregate_source",)
+
+    def before_add(self, record: AggregateSample, values: AggregateSampleIn, actor: Actor) -> None:
+        _grade(record, values)
+
+    def after_edit(self, record: AggregateSample, values: Any, actor: Actor) -> None:
+        _grade(record, values)
+
+
+class ScmLotService(RecordService[ScmLot]):
+    record = ScmLot
+    schema = ScmLotIn
+    search_columns = ("code", "supplier")
+    filter_columns = ("kind",)
+    order_columns = ("code", "kind", "delivered_on")
+
+
+class AdmixtureLotService(RecordService[AdmixtureLot]):
+    record = AdmixtureLot
+    schema = AdmixtureLotIn
+    search_columns = ("code", "supplier")
+    filter_columns = ("kind",)
+    order_columns = ("code", "kind", "delivered_on")
+
+
+def _grade(record: AggregateSample, values: AggregateSampleIn) -> None:
+    """Fineness modulus, class and zone from the sieves, by JGJ 52."""
+    masses = values.retained()
+    if not masses:
+        record.retained_g = record.fineness_modulus = record.sand_class = record.zone = None
+        return
+    try:
+        verdict = fineness_modulus(masses)
+    except RuleInputError as error:
+        raise refuse(
+            "retained_4_75_g",
+            _("the sieve masses do not give a grading; accepted: %(what)s", what=error.accepted),
+            error.value,
+        ) from None
+    record.retained_g = json.dumps([f"{mass:f}" for mass in masses])
+    record.fineness_modulus = verdict.reported
+    record.sand_class = verdict.size_class
+    record.zone = verdict.zone

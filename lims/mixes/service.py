@@ -1,0 +1,180 @@
+"""Every write about mixes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from flask import current_app
+from flask_babel import gettext as _
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import Session, selectinload
+
+from lims.base.actor import Actor
+from lims.base.columns import utc_now
+from lims.base.database import transaction
+from lims.base.problems import NotFound, refuse
+from lims.base.schemas import Schema
+from lims.base.services import RecordService
+from lims.mixes import triggers
+from lims.mixes.models import MixComponent, MixDesign, MixRevision
+from lims.mixes.schemas import ComponentIn, MixDesignIn, MixIn, RecipeIn, RevisionIn
+
+triggers.attach(MixRevision.__table__)  # type: ignore[arg-type]
+triggers.attach(MixComponent.__table__)  # type: ignore[arg-type]
+
+
+class FrozenRevision(RuntimeError):
+    """A cast revision was about to be changed past the service."""
+
+
+class MixDesignService(RecordService[MixDesign]):
+    record = MixDesign
+    schema = MixIn
+    edit_schema = MixDesignIn
+    search_columns = ("code", "name", "strength_class")
+    filter_columns = ("kind", "laboratory", "strength_class")
+    order_columns = ("code", "kind", "laboratory", "grade_mpa", "changed_at")
+    default_order = "code"
+
+    def base_query(self) -> Any:
+        return (
+            super()
+            .base_query()
+            .options(selectinload(MixDesign.revisions).selectinload(MixRevision.components))
+        )
+
+    def before_add(self, record: MixDesign, values: MixIn, actor: Actor) -> None:
+        if not record.laboratory:
+            record.laboratory = current_app.config.get("LIMS_LABORATORY", "own")
+
+    def after_add(self, record: MixDesign, values: MixIn, actor: Actor) -> None:
+        add_recipe(record, values, _("first recipe"))
+
+    def add_history(self, data: Mapping[str, Any] | MixIn, laboratory: str, actor: Actor) -> MixDesign:
+        """A mix of imported history: it carries the name of its source as laboratory."""
+        values = data if isinstance(data, Schema) else MixIn.read(data)
+        with transaction(actor) as session:
+            record = MixDesign(laboratory=laboratory)
+            self._assign(record, values)
+            session.add(record)
+            self._flush(session, record)
+            add_recipe(record, values, "imported")
+            self._flush(session, record)
+        return record
+
+
+class MixRevisionService(RecordService[MixRevision]):
+    record = MixRevision
+    schema = RevisionIn
+    edit_schema = RecipeIn
+    search_columns = ("code", "reason")
+    filter_columns = ("mix_design_id",)
+    order_columns = ("code", "number", "frozen_at")
+    shown_relations = ("mix_design",)
+
+    def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> MixRevision:
+        values = data if isinstance(data, RevisionIn) else RevisionIn.read(dict(data))  # type: ignore[call-overload]
+        if not values.masses():
+            raise refuse("cement_kg_m3", _("a recipe needs at least one mass; accepted: kg/m³"))
+        with transaction(actor) as session:
+            design = session.get(MixDesign, values.mix_design_id, populate_existing=True)
+            if design is None:
+                raise refuse("mix_design_id", _("there is no such record"), values.mix_design_id)
+            revision = add_recipe(design, values, values.reason)
+            self._flush(session, revision)
+        return revision
+
+    def edit(
+        self, record_id: int, data: Mapping[str, Any] | Schema, version: int, actor: Actor
+    ) -> MixRevision:
+        """Replace the recipe of a revision that was not cast. Raises: NotFound, Refused, Conflict."""
+        values = data if isinstance(data, RecipeIn) else RecipeIn.read(dict(data))  # type: ignore[call-overload]
+        with transaction(actor) as session:
+            revision = session.get(MixRevision, record_id, populate_existing=True, with_for_update=True)
+            if revision is None:
+                raise NotFound(f"mix-revisions {record_id}")
+            _require_open(revision)
+            if revision.version != version:
+                raise self._conflict(revision, values)
+            masses = values.masses()
+            for component in list(revision.components):
+                if component.kind in masses:
+                    component.mass_kg_m3 = masses.pop(component.kind)
+                else:
+                    component.mass_kg_m3 = Decimal(0)
+            _add_components(revision, masses, values.cement_product_id)
+            revision.reason = revision.reason or ""
+            revision.changed_at = utc_now()
+            self._flush(session, revision)
+        return revision
+
+    def before_retire(self, record: MixRevision, actor: Actor) -> None:
+        _require_open(record)
+
+
+class MixComponentService(RecordService[MixComponent]):
+    record = MixComponent
+    schema = ComponentIn
+    search_columns = ("name", "kind")
+    filter_columns = ("revision_id", "kind", "cement_product_id")
+    order_columns = ("kind", "mass_kg_m3")
+    shown_relations = ("revision",)
+
+    def check(self, record: MixComponent) -> None:
+        revision = MixRevisionService().get(record.revision_id)
+        _require_open(revision)
+
+    def before_edit(self, record: MixComponent, values: Any, actor: Actor) -> None:
+        self.check(record)
+
+    def before_retire(self, record: MixComponent, actor: Actor) -> None:
+        self.check(record)
+
+
+def add_recipe(design: MixDesign, recipe: RecipeIn, reason: str) -> MixRevision:
+    """The next revision of `design` with these masses. Inside a transaction."""
+    number = max((r.number for r in design.revisions), default=0) + 1
+    revision = MixRevision(number=number, code=f"{design.code}/{number}", reason=reason)
+    design.revisions.append(revision)
+    _add_components(revision, recipe.masses(), recipe.cement_product_id)
+    return revision
+
+
+def _add_components(
+    revision: MixRevision, masses: Mapping[str, Decimal], cement_product_id: int | None
+) -> None:
+    for kind, mass in masses.items():
+        product = cement_product_id if kind == "cement" else None
+        revision.components.append(MixComponent(kind=kind, mass_kg_m3=mass, cement_product_id=product))
+
+
+def freeze(revision: MixRevision) -> None:
+    """The revision was cast: from now on it cannot change. Inside a transaction."""
+    if revision.frozen_at is None:
+        revision.frozen_at = utc_now()
+
+
+def _require_open(revision: MixRevision) -> None:
+    if revision.frozen_at is not None:
+        raise refuse(
+            "revision_id",
+            _("was cast and cannot change; accepted: a new revision of the mix with the reason"),
+            revision.code,
+        )
+
+
+@event.listens_for(Session, "before_flush")
+def _guard(session: Session, _context: Any, _instances: Any) -> None:
+    """A cast revision and its components stay as they are, whatever code path tries."""
+    for item in (*session.dirty, *session.new, *session.deleted):
+        if isinstance(item, MixRevision) and item not in session.new and session.is_modified(item):
+            history = inspect(item).attrs.frozen_at.history
+            was_frozen = item.frozen_at is not None and not history.has_changes()
+            if was_frozen or (history.has_changes() and history.deleted and history.deleted[0] is not None):
+                raise FrozenRevision(f"{item.code} was cast")
+        if isinstance(item, MixComponent) and (item in session.new or session.is_modified(item)):
+            revision = item.revision
+            if revision is not None and revision.frozen_at is not None and revision not in session.new:
+                raise FrozenRevision(f"{revision.code} was cast")

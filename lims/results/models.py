@@ -1,0 +1,139 @@
+"""Presses and their calibrations, breaks and the results of sets."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from lims.base.columns import ExactDecimal, UtcDateTime
+from lims.base.records import Key, Record
+from lims.trials.models import Specimen, SpecimenSet
+
+
+class Press(Record):
+    __tablename__ = "presses"
+    record_name = "presses"
+
+    code: Mapped[str] = mapped_column(String(40), nullable=False, unique=True)
+    name: Mapped[str] = mapped_column(String(120), nullable=False)
+    serial_number: Mapped[str | None] = mapped_column(String(80))
+    capacity_kn: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+
+
+class Scale(Record):
+    __tablename__ = "scales"
+    record_name = "scales"
+
+    code: Mapped[str] = mapped_column(String(40), nullable=False, unique=True)
+    name: Mapped[str] = mapped_column(String(120), nullable=False)
+    serial_number: Mapped[str | None] = mapped_column(String(80))
+    capacity_kg: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=3))
+
+
+class Calibration(Record):
+    """A certificate of a press or a scale."""
+
+    __tablename__ = "calibrations"
+    record_name = "calibrations"
+
+    press_id: Mapped[int | None] = mapped_column(Key, ForeignKey("presses.id"), index=True)
+    scale_id: Mapped[int | None] = mapped_column(Key, ForeignKey("scales.id"), index=True)
+    certificate_number: Mapped[str] = mapped_column(String(80), nullable=False)
+    calibrated_on: Mapped[date] = mapped_column(Date, nullable=False)
+    due_on: Mapped[date] = mapped_column(Date, nullable=False, index=True)
+    calibrated_by: Mapped[str] = mapped_column(String(120), nullable=False)
+    error_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2))
+
+    press: Mapped[Press | None] = relationship()
+    scale: Mapped[Scale | None] = relationship()
+
+    __table_args__ = (CheckConstraint("(press_id IS NULL) <> (scale_id IS NULL)", name="one_device"),)
+
+    @property
+    def title(self) -> str:
+        return self.certificate_number
+
+
+class Break(Record):
+    """The observation on one specimen. A correction supersedes it and leaves it readable."""
+
+    __tablename__ = "breaks"
+    record_name = "breaks"
+
+    specimen_id: Mapped[int] = mapped_column(Key, ForeignKey("specimens.id"), nullable=False)
+    number: Mapped[int] = mapped_column(Integer, nullable=False)
+    superseded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    load_kn: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=3))
+    #: True: history that came as a strength, without a load.
+    reported: Mapped[bool] = mapped_column(Boolean, nullable=False)
+    #: From the load (not rounded for any verdict) or as reported; kept to 0.0001 MPa.
+    strength_mpa: Mapped[Decimal] = mapped_column(ExactDecimal(places=4), nullable=False)
+    press_id: Mapped[int | None] = mapped_column(Key, ForeignKey("presses.id"), index=True)
+    tested_by: Mapped[str | None] = mapped_column(String(80))
+    tested_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    age_hours: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2))
+    age_within: Mapped[bool | None] = mapped_column(Boolean)
+    loading_rate_mpa_s: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=3))
+    remark: Mapped[str | None] = mapped_column(String(400))
+
+    specimen: Mapped[Specimen] = relationship()
+    press: Mapped[Press | None] = relationship()
+
+    __table_args__ = (
+        UniqueConstraint("specimen_id", "number"),
+        CheckConstraint("reported OR load_kn IS NOT NULL", name="load_unless_reported"),
+        CheckConstraint("strength_mpa >= 0", name="strength_not_negative"),
+    )
+
+    @property
+    def title(self) -> str:
+        return self.specimen.code if self.specimen is not None else str(self.id)
+
+
+class SetResult(Record):
+    """The set's strength by a rule. The highest `number` counts; earlier ones stay."""
+
+    __tablename__ = "set_results"
+    record_name = "set-results"
+
+    specimen_set_id: Mapped[int] = mapped_column(Key, ForeignKey("specimen_sets.id"), nullable=False)
+    number: Mapped[int] = mapped_column(Integer, nullable=False)
+    superseded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    rule_id: Mapped[str] = mapped_column(String(60), nullable=False)
+    edition: Mapped[str] = mapped_column(String(40), nullable=False)
+    #: None: the set is invalid.
+    strength_mpa: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=3))
+    #: mean, middle or invalid
+    basis: Mapped[str] = mapped_column(String(10), nullable=False)
+    specimen_count: Mapped[int] = mapped_column(Integer, nullable=False)
+    #: entered, verified, released
+    state: Mapped[str] = mapped_column(String(10), nullable=False, index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    verified_by: Mapped[str | None] = mapped_column(String(80))
+    verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    released_by: Mapped[str | None] = mapped_column(String(80))
+    released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    specimen_set: Mapped[SpecimenSet] = relationship()
+
+    __table_args__ = (
+        UniqueConstraint("specimen_set_id", "number"),
+        Index(None, "specimen_set_id", "superseded_at"),
+    )
+
+    @property
+    def title(self) -> str:
+        return self.specimen_set.code if self.specimen_set is not None else str(self.id)

@@ -1,0 +1,388 @@
+"""Every write about results: a set's breaks, corrections, verification, release.
+
+One break's way, whether typed, posted or imported: schema -> here -> lims.standards.specimens (decimal) -> tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from flask_babel import gettext as _
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from lims.base.actor import Actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.problems import Conflict, NotFound, refuse
+from lims.base.schemas import Schema
+from lims.base.services import RecordService
+from lims.mixes.models import MixRevision
+from lims.results.events import result_written
+from lims.results.models import Break, Calibration, Press, Scale, SetResult
+from lims.results.schemas import CalibrationIn, PressIn, ScaleIn, SetBreaksApiIn, SetBreaksIn
+from lims.standards.errors import RuleInputError
+from lims.standards.specimens import (
+    SetVerdict,
+    age_tolerance,
+    compressive_strength,
+    cube_set,
+    mean_of_cylinders,
+)
+from lims.trials.models import Batch, Specimen, SpecimenSet
+from lims.trials.schemas import SpecimenSetEdit
+from lims.trials.service import AGE_CODE, add_set
+
+#: Breaks keep 0.0001 MPa; a verdict is always computed from loads.
+KEPT_MPA = Decimal("0.0001")
+#: History without loads: the mean of what was reported, no rule of sets applied.
+REPORTED_RULE = "history/mean-as-reported"
+EDITIONS = {
+    "gbt50081-2019/cube-set": "GB/T 50081-2019",
+    "aci318/strength-test": "ACI 318-19",
+    REPORTED_RULE: "-",
+}
+#: A clock of a laboratory PC may run a little ahead.
+CLOCK_SLACK = timedelta(minutes=10)
+
+
+class PressService(RecordService[Press]):
+    record = Press
+    schema = PressIn
+    search_columns = ("code", "name", "serial_number")
+    order_columns = ("code", "name", "capacity_kn")
+    default_order = "code"
+
+
+class ScaleService(RecordService[Scale]):
+    record = Scale
+    schema = ScaleIn
+    search_columns = ("code", "name", "serial_number")
+    order_columns = ("code", "name", "capacity_kg")
+    default_order = "code"
+
+
+class CalibrationService(RecordService[Calibration]):
+    record = Calibration
+    schema = CalibrationIn
+    search_columns = ("certificate_number", "calibrated_by")
+    filter_columns = ("press_id", "scale_id")
+    order_columns = ("calibrated_on", "due_on", "certificate_number")
+    shown_relations = ("press", "scale")
+    default_order = "-calibrated_on"
+
+
+class BreakService(RecordService[Break]):
+    record = Break
+    schema = SpecimenSetEdit
+    search_columns = ("specimen.code", "tested_by")
+    filter_columns = ("specimen_id", "press_id", "reported")
+    order_columns = ("tested_at", "strength_mpa", "load_kn", "age_hours")
+    shown_relations = ("specimen", "press")
+    writable = False
+
+
+class SetResultService(RecordService[SetResult]):
+    record = SetResult
+    schema = SetBreaksApiIn
+    search_columns = ("specimen_set.code",)
+    filter_columns = ("specimen_set_id", "state", "basis", "rule_id")
+    order_columns = ("created_at", "strength_mpa", "state")
+    shown_relations = ("specimen_set",)
+
+    def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> SetResult:
+        """REST's way in: the same as typing the set."""
+        values = data if isinstance(data, SetBreaksApiIn) else SetBreaksApiIn.read(dict(data))  # type: ignore[call-overload]
+        return record_set(values.specimen_set_id, values, actor)
+
+
+def get_set(set_id: int) -> SpecimenSet:
+    """The set with its specimens and batch. Raises: NotFound."""
+    query = (
+        select(SpecimenSet)
+        .where(SpecimenSet.id == set_id)
+        .options(
+            joinedload(SpecimenSet.batch).joinedload(Batch.mix_revision).joinedload(MixRevision.mix_design),
+            selectinload(SpecimenSet.specimens),
+        )
+    )
+    found = current_session().scalars(query).unique().one_or_none() if 0 < set_id < 2**63 else None
+    if found is None:
+        raise NotFound(f"specimen-sets {set_id}")
+    return found
+
+
+def breaks_of(specimen_ids: Sequence[int]) -> dict[int, Break]:
+    """specimen id -> its break that counts."""
+    query = (
+        select(Break)
+        .where(Break.specimen_id.in_(specimen_ids), Break.superseded_at.is_(None))
+        .options(joinedload(Break.press))
+    )
+    return {found.specimen_id: found for found in current_session().scalars(query)}
+
+
+def result_of(set_id: int) -> SetResult | None:
+    """The result that counts, or None."""
+    query = select(SetResult).where(SetResult.specimen_set_id == set_id, SetResult.superseded_at.is_(None))
+    return current_session().scalars(query).one_or_none()
+
+
+def judge(specimens: Sequence[Specimen], entry: SetBreaksIn, grade_mpa: Decimal | None) -> SetVerdict:
+    """The set's verdict from exact numbers. Raises: Refused with the rule's own words."""
+    if entry.strengths_mpa is not None:
+        values = entry.strengths_mpa
+        mean = sum(values, Decimal(0)) / len(values)
+        return SetVerdict(
+            mean.quantize(Decimal("0.001"), ROUND_HALF_EVEN), "mean", tuple(values), REPORTED_RULE
+        )
+    loads = entry.loads_kn or ()
+    shapes = {(specimen.shape, specimen.width_mm) for specimen in specimens}
+    if len(shapes) != 1:
+        raise refuse("loads_kn", _("the specimens of the set differ in shape or size; accepted: one of each"))
+    shape, width_mm = shapes.pop()
+    if width_mm is None:
+        raise refuse("loads_kn", _("the specimens' size is not known; accepted: strengths as reported"))
+    try:
+        if shape == "cube":
+            if len(loads) != 3:
+                raise refuse(
+                    "loads_kn",
+                    _(
+                        "%(n)s loads; accepted: three, as the rule of GB/T 50081 judges sets of three",
+                        n=len(loads),
+                    ),
+                )
+            return cube_set(width_mm, loads, grade_mpa)
+        strengths = [compressive_strength(load, shape, width_mm) for load in loads]
+        return mean_of_cylinders(strengths, width_mm)
+    except RuleInputError as error:
+        field = "loads_kn" if error.field in {"load_kn", "strengths_mpa"} else error.field
+        raise refuse(
+            field, _("%(value)s is not accepted; accepted: %(what)s", value=error.value, what=error.accepted)
+        ) from None
+
+
+def record_set(set_id: int, entry: SetBreaksIn, actor: Actor) -> SetResult:
+    """Breaks and result of a set, in one write.
+
+    The same entry sent twice gives the same result once; a different one is a Conflict with both values.
+    Raises: NotFound, Refused, Conflict.
+    """
+    with transaction(actor, "breaks") as session:
+        found = _locked_set(session, set_id)
+        earlier = result_of(set_id)
+        if earlier is not None:
+            return _same_or_conflict(found, earlier, entry)
+        return _write(session, found, entry, actor, number=1, reason=None)
+
+
+def correct_set(set_id: int, entry: SetBreaksIn, result_number: int, actor: Actor, reason: str) -> SetResult:
+    """Replace an entry before it is released; the old breaks and the old result stay readable.
+
+    `result_number` is the result's number that was seen. Raises: NotFound, Refused, Conflict.
+    """
+    if not reason.strip():
+        raise refuse("reason", _("is required: why the entry is corrected"))
+    with transaction(actor, reason) as session:
+        found = _locked_set(session, set_id)
+        present = result_of(set_id)
+        if present is None:
+            raise refuse(
+                "specimen_set_id", _("has no result yet; accepted: a set that was entered"), found.code
+            )
+        if present.state == "released":
+            raise refuse(
+                "specimen_set_id", _("was released; accepted: an amendment with a new report"), found.code
+            )
+        if present.number != result_number:
+            raise _conflict(found, present, entry)
+        now = utc_now()
+        present.superseded_at = now
+        for item in breaks_of([s.id for s in found.specimens]).values():
+            item.superseded_at = now
+        session.flush()
+        return _write(session, found, entry, actor, number=present.number + 1, reason=reason.strip()[:2000])
+
+
+def verify(set_id: int, actor: Actor) -> SetResult:
+    """A second person confirms the entry. Raises: NotFound, Refused."""
+    with transaction(actor, "verified") as session:
+        found = _locked_set(session, set_id)
+        result = _require_state(found, "entered")
+        if result.created_by == actor.key:
+            raise refuse("verified_by", _("entered it too; accepted: another person"), actor.label)
+        result.state, result.verified_by, result.verified_at = "verified", actor.key, utc_now()
+        session.flush()
+    return result
+
+
+def release(set_id: int, actor: Actor) -> SetResult:
+    """The result may leave the laboratory. Raises: NotFound, Refused."""
+    with transaction(actor, "released") as session:
+        found = _locked_set(session, set_id)
+        result = _require_state(found, "verified")
+        result.state, result.released_by, result.released_at = "released", actor.key, utc_now()
+        session.flush()
+    return result
+
+
+def record_history(
+    batch: Batch,
+    ages: Sequence[tuple[int, Sequence[Decimal]]],
+    shape: str,
+    width_mm: Decimal | None,
+    actor: Actor,
+) -> int:
+    """Strengths as reported, one set an age. Returns the number of specimens written. Raises: Refused."""
+    written = 0
+    with transaction(actor, "history") as session:
+        for age_days, strengths in ages:
+            entry = SetBreaksIn.read({"strengths_mpa": list(strengths)})
+            found = add_set(batch, age_days, 1, [(shape, width_mm)] * len(strengths), None)
+            session.flush()
+            _write(session, found, entry, actor, number=1, reason=None, announce=False)
+            written += len(strengths)
+    return written
+
+
+def _locked_set(session: Session, set_id: int) -> SpecimenSet:
+    query = select(SpecimenSet.id).where(SpecimenSet.id == set_id).with_for_update()
+    if not 0 < set_id < 2**63 or session.execute(query).scalar_one_or_none() is None:
+        raise NotFound(f"specimen-sets {set_id}")
+    return get_set(set_id)
+
+
+def _require_state(found: SpecimenSet, state: str) -> SetResult:
+    result = result_of(found.id)
+    if result is None or result.state != state:
+        raise refuse(
+            "state",
+            _(
+                "is %(state)s; accepted: %(wanted)s",
+                state=result.state if result else "waiting",
+                wanted=state,
+            ),
+            found.code,
+        )
+    return result
+
+
+def _write(
+    session: Session,
+    found: SpecimenSet,
+    entry: SetBreaksIn,
+    actor: Actor,
+    *,
+    number: int,
+    reason: str | None,
+    announce: bool = True,
+) -> SetResult:
+    values = entry.loads_kn if entry.loads_kn is not None else entry.strengths_mpa or ()
+    if len(values) != len(found.specimens):
+        raise refuse(
+            "loads_kn" if entry.loads_kn is not None else "strengths_mpa",
+            _(
+                "%(n)s values; accepted: %(wanted)s, one for each specimen",
+                n=len(values),
+                wanted=len(found.specimens),
+            ),
+        )
+    grade = found.batch.mix_revision.mix_design.grade_mpa
+    verdict = judge(found.specimens, entry, grade)
+    age_hours, within = _age(found, entry.tested_at)
+    if entry.press_id is not None and session.get(Press, entry.press_id) is None:
+        raise refuse("press_id", _("there is no such record"), entry.press_id)
+    earlier: dict[int, int] = {}
+    if number > 1:
+        rows = session.execute(
+            select(Break.specimen_id, func.max(Break.number))
+            .where(Break.specimen_id.in_([s.id for s in found.specimens]))
+            .group_by(Break.specimen_id)
+        )
+        earlier = {int(specimen_id): int(last) for specimen_id, last in rows}
+    for specimen, value, strength in zip(
+        found.specimens, values, verdict.specimen_strengths_mpa, strict=True
+    ):
+        session.add(
+            Break(
+                specimen_id=specimen.id,
+                number=earlier.get(specimen.id, 0) + 1,
+                load_kn=value if entry.loads_kn is not None else None,
+                reported=entry.loads_kn is None,
+                strength_mpa=strength.quantize(KEPT_MPA, ROUND_HALF_EVEN),
+                press_id=entry.press_id,
+                tested_by=entry.tested_by or (None if entry.loads_kn is None else actor.label[:80]),
+                tested_at=entry.tested_at,
+                age_hours=age_hours,
+                age_within=within,
+                remark=entry.remark,
+            )
+        )
+    result = SetResult(
+        specimen_set_id=found.id,
+        number=number,
+        rule_id=verdict.rule_id,
+        edition=EDITIONS[verdict.rule_id],
+        strength_mpa=verdict.strength_mpa,
+        basis=verdict.basis,
+        specimen_count=len(values),
+        state="released" if entry.loads_kn is None else "entered",
+        reason=reason,
+    )
+    session.add(result)
+    found.state = "broken"
+    session.flush()
+    if announce:
+        result_written(found.batch_id, actor.key)
+    return result
+
+
+def _age(found: SpecimenSet, tested_at: datetime | None) -> tuple[Decimal | None, bool | None]:
+    cast_at = found.batch.cast_at
+    if tested_at is None or cast_at is None:
+        return None, None
+    if tested_at > utc_now() + CLOCK_SLACK:
+        raise refuse("tested_at", _("lies in the future; accepted: a time up to now"), tested_at.isoformat())
+    try:
+        verdict = age_tolerance(AGE_CODE, found.age_days, cast_at, tested_at)
+    except RuleInputError as error:
+        raise refuse(
+            "tested_at",
+            _("lies before casting; accepted: a time after %(cast)s", cast=cast_at.isoformat()),
+            error.value,
+        ) from None
+    return verdict.age_hours.quantize(Decimal("0.01"), ROUND_HALF_EVEN), verdict.within
+
+
+def _same_or_conflict(found: SpecimenSet, earlier: SetResult, entry: SetBreaksIn) -> SetResult:
+    """A double click or a repeated request is not a second break."""
+    breaks = breaks_of([s.id for s in found.specimens])
+    if entry.loads_kn is not None:
+        stored = tuple(breaks[s.id].load_kn for s in found.specimens)
+        same = stored == entry.loads_kn
+    else:
+        stored = tuple(breaks[s.id].strength_mpa for s in found.specimens)
+        same = stored == entry.strengths_mpa
+    if same:
+        return earlier
+    raise _conflict(found, earlier, entry)
+
+
+def _conflict(found: SpecimenSet, present: SetResult, entry: SetBreaksIn) -> Conflict:
+    breaks = breaks_of([s.id for s in found.specimens])
+    theirs = [
+        breaks[s.id].load_kn if breaks[s.id].load_kn is not None else breaks[s.id].strength_mpa
+        for s in found.specimens
+    ]
+    yours = entry.loads_kn if entry.loads_kn is not None else entry.strengths_mpa or ()
+    shown = ", ".join(f"{value:f}".rstrip("0").rstrip(".") for value in theirs if value is not None)
+    return Conflict(
+        found.id,
+        {"loads_kn": shown},
+        {"loads_kn": ", ".join(f"{value:f}" for value in yours)},
+        present.number,
+    )
