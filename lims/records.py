@@ -7,7 +7,7 @@ import lims.audit.service
 import lims.base.numbering
 import lims.base.sessions
 import lims.customers.service
-import lims.forecasts.models
+import lims.forecasts.service
 import lims.importing.service
 import lims.materials.service
 import lims.mixes.service

@@ -22,7 +22,6 @@ SUBJECTS = (
     "importing",
     "audit",
     "accounts",
-    "rules",
 )
 
 #: category -> (label, icon), in the order of a laboratory's day.

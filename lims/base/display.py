@@ -44,7 +44,9 @@ def format_decimal(value: Decimal) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
-def cell(record: Any, name: str, inputs: dict[str, Input]) -> Cell:
+def cell(
+    record: Any, name: str, inputs: dict[str, Input], choices: dict[str, dict[str, Any]] | None = None
+) -> Cell:
     """The value of attribute `name` (a column, a property or a many-to-one relation)."""
     value: Any = record
     for part in name.split("."):
@@ -59,6 +61,8 @@ def cell(record: Any, name: str, inputs: dict[str, Input]) -> Cell:
 
         href = address_of(value) if may("read", value.record_name) else ""
         return Cell(value.title, "link", href)
+    if choices and name in choices:
+        return Cell(str(choices[name].get(str(value), value)), "choice", raw=str(value))
     if item is not None and isinstance(item.kind, Choice):
         return Cell(str(item.kind.options.get(str(value), value)), "choice", raw=str(value))
     if isinstance(value, Decimal):

@@ -113,6 +113,8 @@ class RecordView(GuardedView):
     list_columns: ClassVar[tuple[str, ...]] = ()
     labels: ClassVar[dict[str, Any]] = {}
     units: ClassVar[dict[str, str]] = {}
+    #: Labels of stored values, for columns that no schema brings in.
+    choices: ClassVar[dict[str, dict[str, Any]]] = {}
     show_sections: ClassVar[tuple[tuple[Any, tuple[str, ...]], ...]] = ()
     form_sections: ClassVar[tuple[tuple[Any, tuple[str, ...]], ...]] = ()
     related: ClassVar[tuple[Related, ...]] = ()
@@ -198,7 +200,7 @@ class RecordView(GuardedView):
             return self.not_written_here()
         schema = self.service.edit_schema or self.service.schema
         if request.method == "GET":
-            values = {item.name: getattr(record, item.name, item.default) for item in schema.inputs()}
+            values = self.form_values(record, schema)
             return self.render_form(self.form_for(schema, values, version=record.version), record)
         posted = posted_values(schema, request.form)
         try:
@@ -251,6 +253,10 @@ class RecordView(GuardedView):
     def defaults(self) -> dict[str, Any]:
         """Values that a new form begins with."""
         return {}
+
+    def form_values(self, record: Any, schema: type[Schema]) -> dict[str, Any]:
+        """Stored values for the edit form."""
+        return {item.name: getattr(record, item.name, item.default) for item in schema.inputs()}
 
     def after_add(self, record: Any) -> str:
         """Where the person goes next."""
@@ -329,7 +335,7 @@ class RecordView(GuardedView):
         return found
 
     def cell(self, record: Any, name: str) -> Cell:
-        return cell(record, name, self.inputs)
+        return cell(record, name, self.inputs, self.choices)
 
     def cells(self, record: Any, names: Sequence[str]) -> Sequence[Cell]:
         return [self.cell(record, name) for name in names]

@@ -45,6 +45,20 @@ class MixDesign(Record):
     def latest(self) -> MixRevision | None:
         return self.revisions[-1] if self.revisions else None
 
+    @property
+    def latest_revision_id(self) -> int | None:
+        return self.latest.id if self.latest else None
+
+    @property
+    def binder_kg_m3(self) -> Decimal | None:
+        """Of the latest revision."""
+        return (self.latest.binder_kg_m3 or None) if self.latest else None
+
+    @property
+    def water_binder_ratio(self) -> Decimal | None:
+        """Of the latest revision."""
+        return self.latest.water_binder_ratio if self.latest else None
+
 
 class MixRevision(Record):
     """One recipe of a mix. Frozen when it is first cast: service, flush guard and triggers refuse a change."""

@@ -1,0 +1,28 @@
+"""Pages of audit."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+
+from lims.audit.service import (
+    CheckpointService,
+)
+from lims.base.views import MenuPlace, RecordView
+
+
+class CheckpointView(RecordView):
+    service = CheckpointService()
+    title = _l("Checkpoints")
+    title_one = _l("Checkpoint")
+    menu = MenuPlace("administration", order=40, icon="shield")
+    list_columns = ("number", "created_at", "result_count", "root_sha256")
+    labels = {
+        "number": _l("Number"),
+        "result_count": _l("Results"),
+        "root_sha256": _l("Root"),
+        "note": _l("Note"),
+    }
+    show_sections = ((_l("Checkpoint"), ("number", "created_at", "result_count", "root_sha256", "note")),)
+
+
+VIEWS = (CheckpointView,)

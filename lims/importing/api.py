@@ -1,0 +1,34 @@
+"""REST of importing."""
+
+from __future__ import annotations
+
+from lims.base.api import RecordApi
+from lims.importing.views import (
+    ImportRunView,
+)
+
+
+class ImportRunApi(RecordApi):
+    service = ImportRunView.service
+    fields = (
+        "id",
+        "version",
+        "kind",
+        "file_name",
+        "sha256",
+        "size_bytes",
+        "rows_read",
+        "mixes_added",
+        "specimens_added",
+        "duplicate_rows",
+        "finished_at",
+        "remarks",
+        "created_at",
+        "created_by",
+        "changed_at",
+        "changed_by",
+        "retired_at",
+    )
+
+
+APIS = (ImportRunApi,)

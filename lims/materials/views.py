@@ -1,0 +1,244 @@
+"""Pages of materials."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+
+from lims.base.views import MenuPlace, RecordView, Related
+from lims.materials.service import (
+    AdmixtureLotService,
+    AggregateSampleService,
+    AggregateSourceService,
+    CementLotService,
+    CementProductService,
+    RegionService,
+    ScmLotService,
+)
+
+
+class RegionView(RecordView):
+    service = RegionService()
+    title = _l("Regions")
+    title_one = _l("Region")
+    menu = MenuPlace("materials", order=60, icon="map")
+    list_columns = ("code", "name", "notes")
+    show_sections = ((_l("Region"), ("code", "name", "notes")),)
+    related = (
+        Related("aggregate-sources", "region_id"),
+        Related("customers", "region_id"),
+        Related("trials", "region_id"),
+    )
+
+
+class CementProductView(RecordView):
+    service = CementProductService()
+    title = _l("Cements")
+    title_one = _l("Cement")
+    menu = MenuPlace("materials", order=10, icon="package")
+    list_columns = ("code", "name", "origin", "maker", "cement_type", "strength_class")
+    show_sections = (
+        (_l("Cement"), ("code", "name", "origin", "maker", "cement_type", "strength_class", "notes")),
+    )
+    related = (
+        Related("cement-lots", "cement_product_id"),
+        Related("trials", "cement_product_id"),
+        Related("usage-cards", "cement_product_id"),
+    )
+
+
+class CementLotView(RecordView):
+    service = CementLotService()
+    title = _l("Cement lots")
+    title_one = _l("Cement lot")
+    menu = MenuPlace("materials", order=20, icon="box")
+    list_columns = (
+        "code",
+        "cement_product",
+        "produced_on",
+        "delivered_on",
+        "mass_t",
+        "strength_3d_mpa",
+        "strength_28d_mpa",
+        "needs_retest",
+    )
+    labels = {"needs_retest": _l("Retest due")}
+    show_sections = (
+        (
+            _l("Lot"),
+            (
+                "code",
+                "cement_product",
+                "produced_on",
+                "delivered_on",
+                "mass_t",
+                "retested_on",
+                "needs_retest",
+            ),
+        ),
+        (
+            _l("Mill certificate"),
+            (
+                "specific_surface_m2_kg",
+                "residue_45um_percent",
+                "initial_set_min",
+                "final_set_min",
+                "strength_3d_mpa",
+                "strength_28d_mpa",
+            ),
+        ),
+        (
+            _l("Chemistry"),
+            (
+                "so3_percent",
+                "mgo_percent",
+                "chloride_percent",
+                "alkali_percent",
+                "loss_on_ignition_percent",
+                "c3a_percent",
+                "scm_type",
+                "scm_share_percent",
+            ),
+        ),
+    )
+    form_sections = (
+        (_l("Lot"), ("code", "cement_product_id", "produced_on", "delivered_on", "mass_t", "retested_on")),
+        (
+            _l("Mill certificate"),
+            (
+                "specific_surface_m2_kg",
+                "residue_45um_percent",
+                "initial_set_min",
+                "final_set_min",
+                "strength_3d_mpa",
+                "strength_28d_mpa",
+            ),
+        ),
+        (
+            _l("Chemistry"),
+            (
+                "so3_percent",
+                "mgo_percent",
+                "chloride_percent",
+                "alkali_percent",
+                "loss_on_ignition_percent",
+                "c3a_percent",
+                "scm_type",
+                "scm_share_percent",
+            ),
+        ),
+    )
+    related = (
+        Related("batches", "cement_lot_id"),
+        Related("retests", "cement_lot_id"),
+        Related("complaints", "cement_lot_id"),
+    )
+
+
+class AggregateSourceView(RecordView):
+    service = AggregateSourceService()
+    title = _l("Pits and quarries")
+    title_one = _l("Pit or quarry")
+    menu = MenuPlace("materials", order=30, icon="mountain")
+    list_columns = ("code", "name", "region", "kind", "rock")
+    show_sections = ((_l("Source"), ("code", "name", "region", "kind", "rock")),)
+    related = (Related("aggregate-samples", "aggregate_source_id"),)
+
+
+class AggregateSampleView(RecordView):
+    service = AggregateSampleService()
+    title = _l("Aggregate samples")
+    title_one = _l("Aggregate sample")
+    menu = MenuPlace("materials", order=40, icon="filter")
+    list_columns = (
+        "code",
+        "aggregate_source",
+        "sampled_on",
+        "season",
+        "fineness_modulus",
+        "zone",
+        "mud_percent",
+        "moisture_percent",
+    )
+    labels = {
+        "fineness_modulus": _l("Fineness modulus"),
+        "zone": _l("Zone"),
+        "sand_class": _l("Class of sand"),
+    }
+    show_sections = (
+        (_l("Sample"), ("code", "aggregate_source", "sampled_on", "season", "largest_size_mm")),
+        (_l("Grading, JGJ 52"), ("fineness_modulus", "sand_class", "zone")),
+        (_l("Cleanness"), ("mud_percent", "clay_lumps_percent", "flaky_percent", "moisture_percent")),
+    )
+    form_sections = (
+        (_l("Sample"), ("code", "aggregate_source_id", "sampled_on", "season", "largest_size_mm")),
+        (
+            _l("Sieving"),
+            (
+                "retained_4_75_g",
+                "retained_2_36_g",
+                "retained_1_18_g",
+                "retained_0_60_g",
+                "retained_0_30_g",
+                "retained_0_15_g",
+                "retained_pan_g",
+            ),
+        ),
+        (_l("Cleanness"), ("mud_percent", "clay_lumps_percent", "flaky_percent", "moisture_percent")),
+    )
+    related = (Related("batches", "aggregate_sample_id"),)
+
+
+class ScmLotView(RecordView):
+    service = ScmLotService()
+    title = _l("Mineral admixtures")
+    title_one = _l("Mineral admixture lot")
+    menu = MenuPlace("materials", order=50, icon="box")
+    list_columns = ("code", "kind", "supplier", "delivered_on", "activity_index_28d_percent")
+    show_sections = (
+        (
+            _l("Lot"),
+            (
+                "code",
+                "kind",
+                "supplier",
+                "delivered_on",
+                "specific_surface_m2_kg",
+                "activity_index_28d_percent",
+                "water_demand_percent",
+                "loss_on_ignition_percent",
+            ),
+        ),
+    )
+
+
+class AdmixtureLotView(RecordView):
+    service = AdmixtureLotService()
+    title = _l("Chemical admixtures")
+    title_one = _l("Chemical admixture lot")
+    menu = MenuPlace("materials", order=55, icon="droplet")
+    list_columns = ("code", "kind", "supplier", "delivered_on", "solids_percent", "water_reduction_percent")
+    show_sections = (
+        (
+            _l("Lot"),
+            (
+                "code",
+                "kind",
+                "supplier",
+                "delivered_on",
+                "solids_percent",
+                "water_reduction_percent",
+                "recommended_dosage_percent",
+            ),
+        ),
+    )
+
+
+VIEWS = (
+    RegionView,
+    CementProductView,
+    CementLotView,
+    AggregateSourceView,
+    AggregateSampleView,
+    ScmLotView,
+    AdmixtureLotView,
+)

@@ -1,0 +1,112 @@
+"""Pages of mixes. The page of a mix carries its strength chart and forecast (lims/forecasts/mix_page.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+from flask_babel import lazy_gettext as _l
+
+from lims.base.views import MenuPlace, RecordView, Related
+from lims.mixes.schemas import COMPONENT_KINDS
+from lims.mixes.service import MixComponentService, MixDesignService, MixRevisionService
+
+RECIPE = tuple(f"{kind}_kg_m3" for kind in COMPONENT_KINDS)
+
+
+class MixDesignView(RecordView):
+    service = MixDesignService()
+    title = _l("Mixes")
+    title_one = _l("Mix")
+    menu = MenuPlace("mixes", order=10, icon="layers")
+    list_columns = (
+        "code",
+        "laboratory",
+        "kind",
+        "strength_class",
+        "binder_kg_m3",
+        "water_binder_ratio",
+        "changed_at",
+    )
+    labels = {
+        "laboratory": _l("Laboratory"),
+        "binder_kg_m3": _l("Binder"),
+        "water_binder_ratio": _l("Water/binder"),
+        "revision_code": _l("Revision"),
+    }
+    units = {"binder_kg_m3": "kg/m³"}
+    show_sections = (
+        (
+            _l("Mix"),
+            ("code", "name", "laboratory", "kind", "strength_class", "grade_mpa", "slump_mm", "notes"),
+        ),
+    )
+    form_sections = (
+        (_l("Mix"), ("code", "name", "kind", "strength_class", "grade_mpa", "slump_mm", "notes")),
+        (_l("Recipe for one cubic metre"), (*RECIPE, "cement_product_id")),
+    )
+    related = (Related("mix-revisions", "mix_design_id"),)
+    show_template = "lims/mix_show.html"
+    empty_hint = _l("Add a mix with its recipe, or import history with `lims import history FILE`.")
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        from lims.web.mix_page import mix_context
+
+        return {**super().show_context(record), **mix_context(record)}
+
+
+class MixRevisionView(RecordView):
+    service: Any = MixRevisionService()
+    title = _l("Mix revisions")
+    title_one = _l("Mix revision")
+    menu = None
+    list_columns = ("code", "mix_design", "number", "reason", "frozen_at", "created_at")
+    labels = {
+        "mix_design": _l("Mix"),
+        "number": _l("No."),
+        "frozen_at": _l("First cast"),
+        "binder_kg_m3": _l("Binder"),
+        "water_binder_ratio": _l("Water/binder"),
+        "cost_per_m3": _l("Cost of materials"),
+    }
+    units = {"binder_kg_m3": "kg/m³", "cost_per_m3": "/m³"}
+    show_sections = (
+        (
+            _l("Revision"),
+            (
+                "code",
+                "mix_design",
+                "number",
+                "reason",
+                "frozen_at",
+                "binder_kg_m3",
+                "water_binder_ratio",
+                "cost_per_m3",
+            ),
+        ),
+    )
+    form_sections = (
+        (_l("Revision"), ("mix_design_id", "reason")),
+        (_l("Recipe for one cubic metre"), (*RECIPE, "cement_product_id")),
+    )
+    related = (Related("mix-components", "revision_id"), Related("batches", "mix_revision_id"))
+
+    def form_values(self, record: Any, schema: Any) -> dict[str, Any]:
+        masses = {f"{component.kind}_kg_m3": component.mass_kg_m3 for component in record.components}
+        product = next((c.cement_product_id for c in record.components if c.cement_product_id), None)
+        return {**masses, "cement_product_id": product}
+
+
+class MixComponentView(RecordView):
+    service = MixComponentService()
+    title = _l("Mix components")
+    title_one = _l("Mix component")
+    menu = None
+    list_columns = ("kind", "name", "mass_kg_m3", "price_per_t")
+    show_sections = ((_l("Component"), ("revision", "kind", "name", "mass_kg_m3", "price_per_t")),)
+
+    def after_add(self, record: Any) -> str:
+        return url_for("MixRevisionView.show", record_id=record.revision_id)
+
+
+VIEWS = (MixDesignView, MixRevisionView, MixComponentView)
