@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, url_for
 from flask_appbuilder import AppBuilder
 from flask_babel import get_locale
 
+from lims.base.display import format_decimal
 from lims.base.security import may, principal
+from lims.standards.specimens import loaded_area_mm2
 from lims.web.api_description import ApiDescriptionView
+from lims.web.search import SearchView
+
+STATIC = Path(__file__).parent / "static"
+
+
+@cache
+def _mark(filename: str) -> str:
+    return hashlib.sha256((STATIC / filename).read_bytes()).hexdigest()[:10]
+
+
+def asset(filename: str) -> str:
+    """A static file's address that changes with its content: it may be kept for a year, never too long."""
+    return url_for("static", filename=filename, v=_mark(filename))
+
+
+def _area(specimen: Any) -> str:
+    """mm² under load, for the figure shown while a load is typed."""
+    if specimen.width_mm is None or specimen.shape not in {"cube", "cylinder"}:
+        return ""
+    return f"{loaded_area_mm2(specimen.shape, specimen.width_mm):.6f}"
 
 
 def register_web(app: Flask, appbuilder: AppBuilder) -> None:
     appbuilder.add_view_no_menu(ApiDescriptionView)
+    appbuilder.add_view_no_menu(SearchView)
+    app.jinja_env.globals.update(asset=asset, area=_area, view_decimal=format_decimal)
 
     @app.context_processor
     def _words() -> dict[str, Any]:
-        locale = get_locale()
         return {
             "may": may,
             "signed_in": principal(),
-            "html_lang": {"zh": "zh-Hans", "zh_TW": "zh-Hant"}.get(str(locale), "en"),
+            "html_lang": {"zh": "zh-Hans", "zh_TW": "zh-Hant"}.get(str(get_locale()), "en"),
             "demo_mode": app.config["LIMS_DEMO"],
         }

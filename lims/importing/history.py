@@ -1,0 +1,108 @@
+"""Importing strength history: one transaction, through the same services as typing; a file comes in once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+from flask_babel import gettext as _
+
+from lims.base.actor import Actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.problems import Refused, refuse
+from lims.importing.models import ImportRun
+from lims.importing.readers import HistoryFile, HistoryMix, read_history
+from lims.importing.service import ImportRunService
+from lims.mixes.schemas import MixIn
+from lims.mixes.service import MixDesignService, freeze
+from lims.results.service import record_history
+from lims.trials.models import Batch, Trial
+from lims.trials.schemas import TrialIn
+from lims.trials.service import TrialService
+
+#: (done, all) after each mix.
+Progress = Callable[[int, int], None]
+
+
+def import_history(name: str, content: bytes, actor: Actor, progress: Progress | None = None) -> ImportRun:
+    """All mixes and breaks of a file, or nothing.
+
+    A file that came in before changes nothing: its run of then is returned.
+    Raises: Refused with row, column, value and what would be accepted.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    earlier = ImportRunService().find(sha256=digest)
+    if earlier is not None:
+        return earlier
+    history = read_history(name, content)
+    with transaction(actor, f"import {name}") as session:
+        trial = _trial(history, actor)
+        specimens = 0
+        for done, mix in enumerate(history.mixes, start=1):
+            specimens += _write(trial, history, mix, actor)
+            if progress is not None:
+                progress(done, len(history.mixes))
+            if done % 50 == 0:
+                session.flush()
+        run = ImportRun(
+            kind="history",
+            file_name=Path(name).name[:200],
+            sha256=digest,
+            size_bytes=len(content),
+            rows_read=history.rows,
+            mixes_added=len(history.mixes),
+            specimens_added=specimens,
+            duplicate_rows=len(history.duplicate_rows),
+            finished_at=utc_now(),
+            remarks="\n".join(history.remarks) or None,
+        )
+        session.add(run)
+        session.flush()
+    return run
+
+
+def _trial(history: HistoryFile, actor: Actor) -> Trial:
+    data = TrialIn.read(
+        {
+            "code": f"H-{history.laboratory}"[:40].replace(" ", "_"),
+            "name": _("Imported history: %(lab)s", lab=history.laboratory),
+            "state": "finished",
+        }
+    )
+    found: Trial | None = TrialService().find(code=data.code)
+    return found if found is not None else TrialService().add(data, actor)
+
+
+def _write(trial: Trial, history: HistoryFile, mix: HistoryMix, actor: Actor) -> int:
+    session = current_session()
+    values = {"code": mix.code, "kind": mix.kind, "notes": mix.notes}
+    if mix.grade_mpa is not None:
+        values["grade_mpa"] = f"{mix.grade_mpa:f}"
+    for column, mass in mix.composition.items():
+        values[column] = f"{mass:f}"
+    try:
+        design = MixDesignService().add_history(MixIn.read(values), history.laboratory, actor)
+    except Refused as error:
+        reasons = "; ".join(f"{p.field} {p.value}: {p.message}" for p in error.problems)
+        raise refuse(f"mix {mix.code}", reasons, mix.code) from None
+    revision = design.revisions[0]
+    batch = Batch(
+        code=f"H-{history.laboratory}-{mix.code}"[:60],
+        trial_id=trial.id,
+        mix_revision=revision,
+        curing="standard" if _standard(mix.curing_temperature_c) else "low_temperature",
+        curing_temperature_c=mix.curing_temperature_c,
+        slump_mm=mix.slump_mm,
+    )
+    session.add(batch)
+    session.flush()
+    freeze(revision)
+    ages = [(age, strengths) for age, strengths in sorted(mix.breaks.items())]
+    return record_history(batch, ages, mix.shape, mix.width_mm, actor)
+
+
+def _standard(temperature_c: Decimal | None) -> bool:
+    return temperature_c is None or temperature_c >= 18

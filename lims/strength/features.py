@@ -1,0 +1,98 @@
+"""From a mix to numbers: ratios of the composition, and logarithms of the early strengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lims.strength.history import COMPOSITION, MixHistory
+
+Array = NDArray[np.float64]
+
+COMPOSITION_FEATURES = (
+    "ln(water/binder)",
+    "slag/binder",
+    "fly ash/binder",
+    "silica fume/binder",
+    "other SCM/binder",
+    "filler/binder",
+    "superplasticizer, % of binder",
+    "ln(binder)",
+    "aggregate/binder",
+)
+#: Dosages above are typing errors or other products; they would pull the scale.
+LARGEST_DOSAGE_PERCENT = 8.0
+CLIP = 4.0
+
+
+def composition_matrix(mixes: Sequence[MixHistory]) -> Array:
+    """(n, 10) kg/m^3 in the order of COMPOSITION, NaN where unknown."""
+    return np.array(
+        [[float(mix.composition.get(name, np.nan)) for name in COMPOSITION] for mix in mixes], dtype=float
+    ).reshape(len(mixes), len(COMPOSITION))
+
+
+def composition_features(masses: Array) -> Array:
+    """(n, 9) ratios from (n, 10) masses; NaN where a needed mass is unknown.
+
+    A binder beside the cement that was not given counts as absent once the cement is known.
+    """
+    cement, slag, fly_ash, fume, other, filler, water, sp, coarse, fine = masses.T
+    known = ~np.isnan(cement)
+
+    def absent_is_zero(mass: Array) -> Array:
+        return np.where(known & np.isnan(mass), 0.0, mass)
+
+    slag, fly_ash, fume, other = (absent_is_zero(m) for m in (slag, fly_ash, fume, other))
+    binder = cement + slag + fly_ash + fume + other
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns = np.column_stack(
+            [
+                np.log(water / binder),
+                slag / binder,
+                fly_ash / binder,
+                fume / binder,
+                other / binder,
+                absent_is_zero(filler) / binder,
+                np.clip(100 * sp / binder, 0, LARGEST_DOSAGE_PERCENT),
+                np.log(binder),
+                (np.nan_to_num(coarse) + fine) / binder,
+            ]
+        )
+    columns[~np.isfinite(columns)] = np.nan
+    return columns
+
+
+def early_features(strengths_mpa: Array) -> Array:
+    """(n, k) strengths at ascending ages -> [ln f_last, ln f_2 - ln f_1, ...], (n, k)."""
+    if strengths_mpa.shape[1] == 0:
+        return np.empty((strengths_mpa.shape[0], 0))
+    logs = np.log(strengths_mpa)
+    return np.column_stack([logs[:, -1], np.diff(logs, axis=1)])
+
+
+class Scaler:
+    """Standardised on the training set, clipped to +-4, missing -> 0 (the mean)."""
+
+    def __init__(self, mean: Array, scale: Array) -> None:
+        self.mean, self.scale = mean, scale
+
+    @classmethod
+    def of(cls, raw: Array) -> Scaler:
+        known = ~np.isnan(raw)
+        counts = known.sum(axis=0)
+        mean = np.where(counts > 0, np.nansum(raw, axis=0) / np.maximum(counts, 1), 0.0)
+        centred = np.where(known, raw - mean, 0.0)
+        spread = np.sqrt((centred**2).sum(axis=0) / np.maximum(counts - 1, 1))
+        return cls(mean, np.where(spread > 1e-9, spread, 1.0))
+
+    def apply(self, raw: Array) -> Array:
+        scaled = (raw - self.mean) / self.scale
+        return np.clip(np.where(np.isnan(scaled), 0.0, scaled), -CLIP, CLIP)
+
+    def outside(self, raw: Array) -> NDArray[np.bool_]:
+        """Which rows hold a value beyond the clip: further out than the model has seen."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray((np.abs((raw - self.mean) / self.scale) > CLIP).any(axis=1))

@@ -1,0 +1,48 @@
+"""The sampling plan of a batch with what has come of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext as _
+from sqlalchemy import select
+
+from lims.base.database import current_session
+from lims.base.display import format_decimal, local_time
+from lims.base.security import may
+from lims.results.models import SetResult
+from lims.trials.models import Batch, SpecimenSet
+from lims.trials.schemas import SET_STATES
+
+
+def batch_context(batch: Batch) -> dict[str, Any]:
+    """Sets in the order of their ages, each with its due time, state and strength: two statements."""
+    session = current_session()
+    rows = session.execute(
+        select(SpecimenSet, SetResult)
+        .outerjoin(
+            SetResult, (SetResult.specimen_set_id == SpecimenSet.id) & SetResult.superseded_at.is_(None)
+        )
+        .where(SpecimenSet.batch_id == batch.id)
+        .order_by(SpecimenSet.age_days, SpecimenSet.number)
+    )
+    enter = may("write", "breaks")
+    plan = []
+    for found, result in rows:
+        strength = ""
+        if result is not None:
+            strength = (
+                format_decimal(result.strength_mpa) if result.strength_mpa is not None else _("invalid")
+            )
+        plan.append(
+            {
+                "set": found,
+                "due": f"{local_time(found.due_at):%Y-%m-%d %H:%M}" if found.due_at else "–",
+                "state": SET_STATES[found.state],
+                "state_key": found.state,
+                "strength": strength,
+                "entry_url": url_for("BreaksView.enter", set_id=found.id) if enter and found.due_at else "",
+            }
+        )
+    return {"plan": plan}

@@ -1,0 +1,106 @@
+// Behaviour of every page, by data attributes; no inline handlers, so that the content policy can forbid them.
+"use strict";
+
+document.addEventListener("click", (event) => {
+  const toggle = event.target.closest("[data-theme-toggle]");
+  if (toggle) {
+    const root = document.documentElement;
+    const next = root.getAttribute("data-bs-theme") === "dark" ? "light" : "dark";
+    root.setAttribute("data-bs-theme", next);
+    try { localStorage.setItem("lims-theme", next); } catch (error) { /* private window */ }
+    document.dispatchEvent(new CustomEvent("lims:theme"));
+  }
+});
+
+// A form with data-confirm asks first.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  const dialog = document.getElementById("confirm");
+  if (form.dataset.confirm && !form.dataset.confirmed && dialog) {
+    event.preventDefault();
+    document.getElementById("confirm-text").textContent = form.dataset.confirm;
+    dialog.onclose = () => {
+      if (dialog.returnValue === "yes") { form.dataset.confirmed = "1"; form.requestSubmit(); }
+    };
+    dialog.showModal();
+    return;
+  }
+  // A double click sends once.
+  if (form.method.toLowerCase() === "post") {
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "1";
+    window.setTimeout(() => { delete form.dataset.sent; }, 4000);
+  }
+});
+
+// Filters apply as soon as they are chosen.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-autosubmit]")) { event.target.form.requestSubmit(); }
+});
+
+function lookups() {
+  document.querySelectorAll("select[data-lookup-url]").forEach((select) => {
+    if (select.tomselect || !window.TomSelect) { return; }
+    new window.TomSelect(select, {
+      valueField: "id", labelField: "text", searchField: [], maxOptions: 50, preload: "focus",
+      placeholder: select.dataset.placeholder,
+      load: (query, done) => {
+        fetch(select.dataset.lookupUrl + "?q=" + encodeURIComponent(query), { headers: { Accept: "application/json" } })
+          .then((response) => (response.ok ? response.json() : { results: [] }))
+          .then((data) => done(data.results)).catch(() => done());
+      },
+      shouldLoad: () => true,
+      score: () => () => 1,
+      render: { no_results: () => { const d = document.createElement("div"); d.className = "no-results"; d.textContent = select.dataset.none; return d; } },
+    });
+  });
+}
+
+// The sampling plan of a batch, as it would be cast, while the volume is typed.
+function samplingPlan() {
+  const box = document.querySelector("[data-plan-url]");
+  if (!box) { return; }
+  const names = ["volume_m3", "plan_ages", "cubic_metres_per_set", "specimens_per_set"];
+  const show = () => {
+    const query = new URLSearchParams();
+    names.forEach((name) => { const field = document.getElementById("f-" + name); if (field && field.value) { query.set(name, field.value); } });
+    if (!query.get("volume_m3")) { box.textContent = box.dataset.empty; return; }
+    fetch(box.dataset.planUrl + "?" + query).then((response) => response.json()).then((plan) => {
+      box.replaceChildren();
+      if (plan.problems) { box.textContent = plan.problems.map((p) => p.message).join("; "); return; }
+      plan.ages.forEach((age) => {
+        const item = document.createElement("div");
+        item.className = "plan-age";
+        const days = document.createElement("strong"); days.textContent = age.age_days + " d";
+        const text = document.createElement("span");
+        text.textContent = box.dataset.text.replace("{sets}", age.sets).replace("{specimens}", age.specimens);
+        item.append(days, text); box.append(item);
+      });
+    }).catch(() => { box.textContent = box.dataset.empty; });
+  };
+  names.forEach((name) => { const field = document.getElementById("f-" + name); if (field) { field.addEventListener("input", show); } });
+  show();
+}
+
+// At the press: Enter goes to the next load, and the strength shows while it is typed (the server decides).
+function pressEntry() {
+  const form = document.querySelector("[data-press-entry]");
+  if (!form) { return; }
+  const loads = Array.from(form.querySelectorAll("[data-load]"));
+  loads.forEach((input, index) => {
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && index < loads.length - 1) { event.preventDefault(); loads[index + 1].focus(); loads[index + 1].select(); }
+    });
+    input.addEventListener("input", () => {
+      const area = Number(input.dataset.area);
+      const load = Number(input.value.trim());
+      const output = form.querySelector('[data-strength-for="' + input.name + '"]');
+      if (output) { output.textContent = area && load > 0 && Number.isFinite(load) ? (1000 * load / area).toFixed(1) + " MPa" : ""; }
+    });
+    input.dispatchEvent(new Event("input"));
+  });
+  const first = loads.find((input) => !input.value) || loads[0];
+  if (first && form.hasAttribute("data-focus")) { first.focus(); }
+}
+
+document.addEventListener("DOMContentLoaded", () => { lookups(); samplingPlan(); pressEntry(); });
