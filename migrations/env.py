@@ -6,7 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
 import lims.base.metadata
-import lims.records  # noqa: F401 - every table
+import lims.records
 from lims.base.columns import ExactDecimal, UtcDateTime
 from lims.base.database import make_engine
 from lims.settings import Settings

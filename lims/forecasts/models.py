@@ -19,6 +19,9 @@ class ForecastModel(Record):
     record_name = "forecast-models"
 
     version_hash: Mapped[str] = mapped_column(String(64), nullable=False, unique=True)
+    #: Early ages it forecasts from, e.g. "1,3"; "" for composition alone.
+    early_ages: Mapped[str] = mapped_column(String(80), nullable=False, index=True)
+    age_days: Mapped[int] = mapped_column(Integer, nullable=False)
     laboratories: Mapped[int] = mapped_column(Integer, nullable=False)
     mixes: Mapped[int] = mapped_column(Integer, nullable=False)
     #: JSON of lims.strength.model.FittedModel.

@@ -1,17 +1,44 @@
-"""Making and storing forecasts. Filled by the strength model; see `refresh`."""
+"""Making and storing forecasts: after each result, from a stored model, never changed afterwards."""
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from flask import Flask, current_app
+from sqlalchemy import select
+
+from lims.base.actor import Actor, system_actor
+from lims.base.database import current_session, database, transaction
 from lims.base.services import RecordService
+from lims.forecasts.history import fingerprint, mix_histories
 from lims.forecasts.models import Forecast, ForecastModel
+from lims.mixes.models import MixRevision
+from lims.results.events import LISTENERS
+from lims.strength.history import MixHistory
+from lims.strength.model import FittedModel, SubModel, fit, version_of
+from lims.strength.model import Forecast as Prediction
+from lims.trials.models import Batch
 from lims.trials.schemas import SpecimenSetEdit
+
+#: The age that is promised.
+TARGET_DAYS = 28
+#: A stored model is fitted again when this share of new mixes has come in since.
+STALE_AFTER = 0.10
+#: Sets of early ages for which honest forecasts of a history are kept.
+HISTORY_AGES = ((1.0,), (3.0,), (7.0,), (1.0, 3.0), (3.0, 7.0))
+TO_MPA = Decimal("0.01")
 
 
 class ForecastModelService(RecordService[ForecastModel]):
     record = ForecastModel
     schema = SpecimenSetEdit
     search_columns = ("version_hash",)
-    order_columns = ("created_at", "mixes")
+    filter_columns = ("early_ages",)
+    order_columns = ("created_at", "mixes", "early_ages")
     writable = False
 
 
@@ -23,3 +50,206 @@ class ForecastService(RecordService[Forecast]):
     order_columns = ("created_at", "strength_mpa", "early_ages")
     shown_relations = ("mix_design", "forecast_model")
     writable = False
+
+
+class StoredFits:
+    """The fitted model of this process: its history is read again when a result has changed, its sub-models come
+    from the database and go there."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.seen: tuple[int, int, int] | None = None
+        self.model: FittedModel = fit(())
+        self.ids: dict[tuple[float, ...], int] = {}
+
+    def current(self) -> FittedModel:
+        """The model over the history as it is now. Sub-models survive while they are not stale."""
+        now = fingerprint()
+        if now != self.seen:
+            kept = self.model
+            self.model = fit([mix for mix in mix_histories().values() if mix.breaks])
+            self.model.adopt(kept, STALE_AFTER)
+            self.seen = now
+        return self.model
+
+    def stored(self, early: tuple[float, ...], actor: Actor) -> tuple[SubModel, int] | None:
+        """The sub-model for these ages and the id of its row: from memory, the database, or fitted now."""
+        model = self.current()
+        text = ages_text(early)
+        if not model.has(early, float(TARGET_DAYS)):
+            row = (
+                current_session()
+                .scalars(
+                    select(ForecastModel)
+                    .where(ForecastModel.early_ages == text)
+                    .order_by(ForecastModel.id.desc())
+                    .limit(1)
+                )
+                .one_or_none()
+            )
+            if row is not None:
+                model.put(SubModel.from_dict(json.loads(row.parameters)), STALE_AFTER)
+        sub = model.submodel(early, float(TARGET_DAYS), frozenset())
+        if sub is None:
+            return None
+        parameters = model.to_json(early, float(TARGET_DAYS))
+        mark = version_of(parameters)
+        with transaction(actor, "forecast model") as session:
+            row = session.scalars(
+                select(ForecastModel).where(ForecastModel.version_hash == mark)
+            ).one_or_none()
+            if row is None:
+                row = ForecastModel(
+                    version_hash=mark,
+                    early_ages=text,
+                    age_days=TARGET_DAYS,
+                    laboratories=len(sub.lab_names),
+                    mixes=len(sub.keys),
+                    parameters=parameters,
+                )
+                session.add(row)
+                session.flush()
+            return sub, row.id
+
+
+def fits() -> StoredFits:
+    """One for each application (a process may hold several, as the tests do)."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    key = "lims.forecasts.fits"
+    if key not in app.extensions:
+        app.extensions[key] = StoredFits()
+    found: StoredFits = app.extensions[key]
+    return found
+
+
+def ages_text(ages: tuple[float, ...]) -> str:
+    return ",".join(f"{age:g}" for age in ages)
+
+
+def refresh_mix(mix_design_id: int, actor: Actor) -> Forecast | None:
+    """Forecast this mix from the breaks it has before 28 d, and store what is said. None when nothing can be."""
+    mix = mix_histories(mix_design_id).get(mix_design_id)
+    if mix is None or not mix.standard:
+        return None
+    early_only = MixHistory(
+        mix.lab,
+        mix.mix_id,
+        tuple(b for b in mix.breaks if b.age_days < TARGET_DAYS),
+        mix.composition,
+        mix.curing_temperature_c,
+        mix.grade_mpa,
+    )
+    if not early_only.breaks and not early_only.composition:
+        return None
+    holder = fits()
+    with holder.lock:
+        model = holder.current()
+        route, _own = model.route(early_only.ages_before(TARGET_DAYS), float(TARGET_DAYS))
+        found = holder.stored(route, actor)
+        if found is None:
+            return None
+        _sub, model_id = found
+        prediction = model.forecast([early_only], float(TARGET_DAYS))[0]
+    with transaction(actor, "forecast") as session:
+        row = _row(mix_design_id, model_id, early_only, prediction, held_out=False)
+        session.add(row)
+        session.flush()
+    return row
+
+
+def forecast_history(actor: Actor, progress: Callable[[int, int], None] | None = None) -> int:
+    """Honest forecasts of mixes whose 28-d result is known: each from its early ages with its own result left
+    out. Returns the number stored; what was stored before is left as it is."""
+    holder = fits()
+    written = 0
+    for done, early in enumerate(HISTORY_AGES, start=1):
+        with holder.lock:
+            model = holder.current()
+            found = holder.stored(early, actor)
+            held = model.held_out(early) if found is not None else {}
+            by_key = {mix.key: mix for mix in model.history}
+        if found is not None:
+            text = ages_text(early)
+            with transaction(actor, "forecast history") as session:
+                have = set(
+                    session.scalars(
+                        select(Forecast.mix_design_id).where(
+                            Forecast.early_ages == text, Forecast.held_out.is_(True)
+                        )
+                    )
+                )
+                for key, prediction in held.items():
+                    mix = by_key.get(key)
+                    if mix is None or int(mix.mix_id) in have:
+                        continue
+                    shown = MixHistory(
+                        mix.lab,
+                        mix.mix_id,
+                        tuple(b for b in mix.breaks if b.age_days in early),
+                        mix.composition,
+                        grade_mpa=mix.grade_mpa,
+                    )
+                    session.add(_row(int(mix.mix_id), found[1], shown, prediction, held_out=True))
+                    written += 1
+        if progress is not None:
+            progress(done, len(HISTORY_AGES))
+    return written
+
+
+def _row(
+    mix_design_id: int, model_id: int, mix: MixHistory, prediction: Prediction, *, held_out: bool
+) -> Forecast:
+    def mpa(value: float | None) -> Decimal | None:
+        return None if value is None else Decimal(repr(value)).quantize(TO_MPA)
+
+    low50, high50 = prediction.intervals.get(0.5, (None, None))
+    low90, high90 = prediction.intervals.get(0.9, (None, None))
+    inputs: dict[str, Any] = {
+        "breaks": [[b.age_days, b.strength_mpa, b.count] for b in mix.breaks],
+        "composition": dict(mix.composition),
+        "grade_mpa": mix.grade_mpa,
+        "lab": mix.lab,
+    }
+    return Forecast(
+        mix_design_id=mix_design_id,
+        forecast_model_id=model_id,
+        early_ages=ages_text(prediction.early_ages),
+        inputs=json.dumps(inputs, sort_keys=True),
+        age_days=TARGET_DAYS,
+        strength_mpa=mpa(prediction.strength_mpa),
+        lower_50_mpa=mpa(low50),
+        upper_50_mpa=mpa(high50),
+        lower_90_mpa=mpa(low90),
+        upper_90_mpa=mpa(high90),
+        grade_probability=None
+        if prediction.p_grade is None
+        else Decimal(repr(prediction.p_grade)).quantize(Decimal("0.0001")),
+        local_mixes=prediction.local_mixes,
+        history_mixes=prediction.history_mixes,
+        method=prediction.method,
+        note=prediction.note or None,
+        held_out=held_out,
+    )
+
+
+def _on_result(batch_id: int, actor_key: str) -> None:
+    """Remember the mix; it is forecast once the transaction that wrote its result has committed."""
+    session = current_session()
+    mix_id = session.scalar(
+        select(MixRevision.mix_design_id)
+        .join(Batch, Batch.mix_revision_id == MixRevision.id)
+        .where(Batch.id == batch_id)
+    )
+    if mix_id is not None:
+        session.info.setdefault("forecast_mixes", set()).add(int(mix_id))
+
+
+def forecast_pending() -> None:
+    """Forecast the mixes whose results were written in this request or command. Called after the commit, so that
+    a slow fit never holds the writer's lock, and a failed one never loses a result."""
+    pending = database().session().info.pop("forecast_mixes", set())
+    for mix_id in sorted(pending):
+        refresh_mix(mix_id, system_actor("forecast"))
+
+
+LISTENERS.append(_on_result)

@@ -81,9 +81,14 @@ class ForecastModelView(RecordView):
     title = _l("Forecast models")
     title_one = _l("Forecast model")
     menu = None
-    list_columns = ("version_hash", "laboratories", "mixes", "created_at")
-    labels = {"version_hash": _l("Version"), "laboratories": _l("Laboratories"), "mixes": _l("Mixes")}
-    show_sections = ((_l("Model"), ("version_hash", "laboratories", "mixes")),)
+    list_columns = ("version_hash", "early_ages", "laboratories", "mixes", "created_at")
+    labels = {
+        "version_hash": _l("Version"),
+        "early_ages": _l("From breaks at"),
+        "laboratories": _l("Laboratories"),
+        "mixes": _l("Mixes"),
+    }
+    show_sections = ((_l("Model"), ("version_hash", "early_ages", "laboratories", "mixes")),)
 
 
 VIEWS = (ForecastView, ForecastModelView)

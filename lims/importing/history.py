@@ -79,6 +79,8 @@ def _trial(history: HistoryFile, actor: Actor) -> Trial:
 def _write(trial: Trial, history: HistoryFile, mix: HistoryMix, actor: Actor) -> int:
     session = current_session()
     values = {"code": mix.code, "kind": mix.kind, "notes": mix.notes}
+    if mix.name and mix.name != mix.code:
+        values["name"] = mix.name
     if mix.grade_mpa is not None:
         values["grade_mpa"] = f"{mix.grade_mpa:f}"
     for column, mass in mix.composition.items():

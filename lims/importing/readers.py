@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class HistoryMix:
     """One mix as the file tells it. Masses in kg/m^3; breaks: age in days -> strengths in MPa."""
 
     code: str
+    name: str = ""
     kind: str = "concrete"
     composition: dict[str, Decimal] = field(default_factory=dict)
     curing_temperature_c: Decimal | None = None
@@ -206,7 +208,8 @@ def _boxcrete(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> HistoryFi
             slump_in = _number(record.get("Slump (in)", ""), index, "Slump (in)", problems)
             mortar = str(record.get("Mortar or Concrete", "")).strip().lower() == "mortar"
             mix = mixes[code] = HistoryMix(
-                code=code,
+                code=_code(code),
+                name=code,
                 kind="mortar" if mortar else "concrete",
                 composition=_masses(record, masses, index, problems),
                 curing_temperature_c=_number(record.get("Temp (C)", ""), index, "Temp (C)", problems),
@@ -325,7 +328,8 @@ def _long(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> HistoryFile:
         mix = mixes.get(code)
         if mix is None:
             mix = mixes[code] = HistoryMix(
-                code=re.sub(r"\s+", "_", code)[:40],
+                code=_code(code),
+                name=code,
                 composition=masses,
                 curing_temperature_c=_number(
                     record.get("curing_temperature_c", ""), index, "curing_temperature_c", problems
@@ -364,13 +368,18 @@ def _long(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> HistoryFile:
     return HistoryFile(next(iter(labs), "history"), list(mixes.values()), len(rows), duplicates, remarks)
 
 
+def _code(name: str) -> str:
+    """A mix's name as a code: codes carry no blanks, since they go on labels and into addresses."""
+    return re.sub(r"\s+", "-", name)[:40]
+
+
 def _odd_ages(mixes: Any) -> list[str]:
     """Mixes whose strength falls with age: reported, not changed."""
     found = []
     for mix in mixes:
         means = {age: sum(values) / len(values) for age, values in sorted(mix.breaks.items())}
         ages = [age for age in means if age <= 28]
-        for early, late in zip(ages, ages[1:], strict=False):
+        for early, late in pairwise(ages):
             if means[late] < means[early] * Decimal("0.9"):
                 found.append(
                     _(

@@ -74,10 +74,14 @@ def early_features(strengths_mpa: Array) -> Array:
 
 
 class Scaler:
-    """Standardised on the training set, clipped to +-4, missing -> 0 (the mean)."""
+    """Standardised on the training set, missing -> 0 (the mean), clipped to what the training set holds.
 
-    def __init__(self, mean: Array, scale: Array) -> None:
-        self.mean, self.scale = mean, scale
+    A mix beyond the history is forecast as the nearest one within it: a straight line that runs on outside the data
+    is the worst guess of all. `outside` tells, so that the interval is widened and the user told.
+    """
+
+    def __init__(self, mean: Array, scale: Array, low: Array, high: Array) -> None:
+        self.mean, self.scale, self.low, self.high = mean, scale, low, high
 
     @classmethod
     def of(cls, raw: Array) -> Scaler:
@@ -86,13 +90,18 @@ class Scaler:
         mean = np.where(counts > 0, np.nansum(raw, axis=0) / np.maximum(counts, 1), 0.0)
         centred = np.where(known, raw - mean, 0.0)
         spread = np.sqrt((centred**2).sum(axis=0) / np.maximum(counts - 1, 1))
-        return cls(mean, np.where(spread > 1e-9, spread, 1.0))
+        scale = np.where(spread > 1e-9, spread, 1.0)
+        scaled = np.where(known, centred / scale, 0.0)
+        low = np.maximum(scaled.min(axis=0, initial=0.0), -CLIP)
+        high = np.minimum(scaled.max(axis=0, initial=0.0), CLIP)
+        return cls(mean, scale, low, high)
 
     def apply(self, raw: Array) -> Array:
         scaled = (raw - self.mean) / self.scale
-        return np.clip(np.where(np.isnan(scaled), 0.0, scaled), -CLIP, CLIP)
+        return np.clip(np.where(np.isnan(scaled), 0.0, scaled), self.low, self.high)
 
-    def outside(self, raw: Array) -> NDArray[np.bool_]:
-        """Which rows hold a value beyond the clip: further out than the model has seen."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray((np.abs((raw - self.mean) / self.scale) > CLIP).any(axis=1))
+    def excess(self, raw: Array) -> Array:
+        """(n,) how far a row lies beyond the training set, in standard deviations of the worst feature."""
+        scaled = np.where(np.isnan(raw), 0.0, (raw - self.mean) / self.scale)
+        beyond = np.maximum(np.maximum(self.low - scaled, scaled - self.high), 0.0)
+        return np.asarray(beyond.max(axis=1, initial=0.0))

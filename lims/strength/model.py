@@ -49,6 +49,11 @@ SPECIMEN_CV = 0.029
 NEAREST_AGE_RATIO = 1.6
 DEFAULT_LEVELS = (0.5, 0.9)
 CHUNK = 4000
+#: Histories up to this size are cross-fitted: honest intervals at the price of FOLDS more fits.
+CROSS_FIT_UNTIL = 300
+FOLDS = 5
+#: A feature this many standard deviations beyond the history is worth a word.
+OUTSIDE_FROM = 0.5
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,14 @@ class SubModel:
     noise: Array
     mean: Array
     scale: Array
+    low: Array
+    high: Array
     nu: float = DEFAULT_NU
     c: float = DEFAULT_C
     #: The target's strengths and the last early strengths, MPa, for the honest comparison with doing nothing.
     informative: bool = True
+    #: Standardised residuals of rows left out with their fold, hyperparameters included; None: leave-one-out.
+    z_folds: Array | None = None
 
     def __post_init__(self) -> None:
         k = cross_kernel(self.hyper, self.x, self.labs, self.x, self.labs)
@@ -97,9 +106,9 @@ class SubModel:
         self.inverse: Array = cho_solve(factor, np.eye(len(k)))
         self.alpha: Array = self.inverse @ self.y
         diagonal = np.diag(self.inverse)
-        #: Standardised leave-one-out residuals.
-        self.z: Array = self.alpha / np.sqrt(diagonal)
-        self.scaler = Scaler(self.mean, self.scale)
+        #: Standardised residuals of rows that were left out.
+        self.z: Array = self.alpha / np.sqrt(diagonal) if self.z_folds is None else self.z_folds
+        self.scaler = Scaler(self.mean, self.scale, self.low, self.high)
         self.lab_index = {name: i for i, name in enumerate(self.lab_names)}
 
     @property
@@ -109,7 +118,8 @@ class SubModel:
     def log_score(self) -> float:
         """Mean leave-one-out log density: chooses between HRidge and HGPR."""
         diagonal = np.diag(self.inverse)
-        return float((-0.5 * self.z**2 + 0.5 * np.log(diagonal)).mean())
+        z = self.alpha / np.sqrt(diagonal)
+        return float((-0.5 * z**2 + 0.5 * np.log(diagonal)).mean())
 
     def predict(self, raw: Array, labs: NDArray[np.int64], noise: Array) -> tuple[Array, Array]:
         """(mu, sd) of the standardised target for raw features (m, d), in chunks so that memory stays small."""
@@ -142,6 +152,9 @@ class SubModel:
             "noise": self.noise.round(9).tolist(),
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "z_folds": None if self.z_folds is None else self.z_folds.round(9).tolist(),
             "nu": self.nu,
             "c": self.c,
             "informative": self.informative,
@@ -164,6 +177,9 @@ class SubModel:
             noise=np.array(data["noise"], dtype=float),
             mean=np.array(data["mean"], dtype=float),
             scale=np.array(data["scale"], dtype=float),
+            low=np.array(data["low"], dtype=float),
+            high=np.array(data["high"], dtype=float),
+            z_folds=None if data["z_folds"] is None else np.array(data["z_folds"], dtype=float),
             nu=data["nu"],
             c=data["c"],
             informative=data["informative"],
@@ -230,7 +246,7 @@ def fit_submodel(mixes: Sequence[MixHistory], early: tuple[float, ...], target: 
     index = {name: i for i, name in enumerate(lab_names)}
     labs = np.array([index[mix.lab] for mix in mixes], dtype=np.int64)
 
-    def build(hyper: Hyper) -> SubModel:
+    def build(hyper: Hyper, z_folds: Array | None = None) -> SubModel:
         return SubModel(
             early,
             target,
@@ -245,16 +261,54 @@ def fit_submodel(mixes: Sequence[MixHistory], early: tuple[float, ...], target: 
             noise,
             scaler.mean,
             scaler.scale,
+            scaler.low,
+            scaler.high,
+            z_folds=z_folds,
         )
 
-    best = build(fit_hyper(x, labs, y, noise, rbf=False))
-    if np.bincount(labs).max() >= HGPR_FROM:
-        other = build(fit_hyper(x, labs, y, noise, rbf=True))
-        if other.log_score() > best.log_score():
-            best = other
+    candidates = [False, True] if np.bincount(labs).max() >= HGPR_FROM else [False]
+    if len(y) <= CROSS_FIT_UNTIL:
+        fitted = []
+        for rbf in candidates:
+            z, score = cross_fit(raw, labs, y, noise, rbf=rbf)
+            fitted.append((score, rbf, z))
+        _score, rbf, z = max(fitted, key=lambda item: item[0])
+        best = build(fit_hyper(x, labs, y, noise, rbf=rbf), z)
+    else:
+        best = max(
+            (build(fit_hyper(x, labs, y, noise, rbf=rbf)) for rbf in candidates), key=SubModel.log_score
+        )
     best.nu, best.c = fit_lab_t([best.z[labs == i] for i in range(len(lab_names))])
     best.informative = _beats_the_mean(best, last, logs)
     return best
+
+
+def cross_fit(
+    raw: Array, labs: NDArray[np.int64], y: Array, noise: Array, *, rbf: bool
+) -> tuple[Array, float]:
+    """Residuals of rows whose fold was left out of everything, scaling and hyperparameters included.
+
+    Leave-one-out in closed form shares the hyperparameters and is too sure of itself on small histories.
+    Returns: (n,) standardised residuals, and their mean log density (to choose between HRidge and HGPR).
+    """
+    n = len(y)
+    order = np.random.RandomState(0).permutation(n)
+    z, score = np.empty(n), 0.0
+    for fold in np.array_split(order, min(FOLDS, n)):
+        rest = np.setdiff1d(order, fold)
+        scaler = Scaler.of(raw[rest])
+        xa, xb = scaler.apply(raw[rest]), scaler.apply(raw[fold])
+        hyper = fit_hyper(xa, labs[rest], y[rest], noise[rest], rbf=rbf)
+        k = cross_kernel(hyper, xa, labs[rest], xa, labs[rest])
+        k[np.diag_indices_from(k)] += hyper.s2 + noise[rest] + JITTER
+        factor = cho_factor(k, lower=True)
+        across = cross_kernel(hyper, xb, labs[fold], xa, labs[rest])
+        mu = across @ cho_solve(factor, y[rest])
+        var = own_variance(hyper, xb) - np.einsum("ij,ji->i", across, cho_solve(factor, across.T))
+        sd = np.sqrt(np.maximum(var, 1e-9) + hyper.s2 + noise[fold])
+        z[fold] = (y[fold] - mu) / sd
+        score += float((-0.5 * z[fold] ** 2 - np.log(sd)).sum())
+    return z, score / n
 
 
 def _beats_the_mean(model: SubModel, last: Array, logs: Array) -> bool:
@@ -330,6 +384,28 @@ class FittedModel:
                 if best is None or worth > best[0]:
                     best = (worth, subset)
         return best[1] if best else None
+
+    def route(self, ages: tuple[float, ...], target: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """(early ages of the sub-model that serves these ages, the ages that stand for them)."""
+        return self._route(ages, target)
+
+    def has(self, early: tuple[float, ...], target: float) -> bool:
+        """Is this sub-model fitted already?"""
+        return (early, target, frozenset[str]()) in self._models
+
+    def put(self, model: SubModel, stale_after: float) -> bool:
+        """Use a stored sub-model unless the history has outgrown it by this share. Returns whether it is used."""
+        rows, _own = self.usable(model.early, model.target)
+        fresh = min(len(rows), MOST_ROWS) <= len(model.keys) * (1 + stale_after) + 1
+        if fresh:
+            self._models[(model.early, model.target, frozenset())] = model
+        return fresh
+
+    def adopt(self, other: FittedModel, stale_after: float) -> None:
+        """Take over the fitted sub-models of an earlier history that are not stale."""
+        for model in other._models.values():
+            if model is not None:
+                self.put(model, stale_after)
 
     # --- forecasting --------------------------------------------------------------------------------------
 
@@ -444,7 +520,8 @@ class FittedModel:
         mu, sd = model.predict(raw, labs, noise)
         sd = sd * widened
         shift = last + model.m0 + (self.level_at(target) if scaled_from is not None else 0.0)
-        outside = model.scaler.outside(raw)
+        outside = model.scaler.excess(raw)
+        sd = sd * (1 + 0.25 * np.minimum(outside, 4.0))
         bare = ~np.isfinite(raw[:, :1]).ravel() if raw.shape[1] else np.ones(len(mixes), dtype=bool)
         own_names = {mix.lab for mix in self.history}
         rules: dict[int, _Rule] = {}
@@ -477,7 +554,7 @@ class FittedModel:
                 )
             if scaled_from is not None:
                 notes.append("no history at this age: 28-d forecast moved along the mean curve; widened")
-            if outside[i]:
+            if outside[i] > OUTSIDE_FROM:
                 notes.append("outside what the history has seen; treat with care")
             if bare[i] and early:
                 notes.append("composition unknown; strengths alone")

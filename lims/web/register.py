@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, url_for
+from flask import Flask, Response, request, url_for
 from flask_appbuilder import AppBuilder
 from flask_babel import get_locale
+from numpy.linalg import LinAlgError
 
 from lims.base.display import format_decimal
+from lims.base.problems import Unavailable
 from lims.base.security import may, principal
+from lims.forecasts.service import forecast_pending
 from lims.standards.specimens import loaded_area_mm2
 from lims.web.api_description import ApiDescriptionView
 from lims.web.search import SearchView
+
+log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -41,6 +47,16 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
     appbuilder.add_view_no_menu(ApiDescriptionView)
     appbuilder.add_view_no_menu(SearchView)
     app.jinja_env.globals.update(asset=asset, area=_area, view_decimal=format_decimal)
+
+    @app.after_request
+    def _forecast(response: Response) -> Response:
+        """The result is committed and safe; now say what it means."""
+        if request.method in {"POST", "PUT"} and response.status_code < 400:
+            try:
+                forecast_pending()
+            except (Unavailable, ArithmeticError, LinAlgError):
+                log.exception("forecast failed; the result itself is saved")
+        return response
 
     @app.context_processor
     def _words() -> dict[str, Any]:

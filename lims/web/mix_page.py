@@ -1,0 +1,154 @@
+"""The strength picture of a mix: breaks, curve and band, forecast, and the result once it is there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from flask_babel import gettext as _
+from sqlalchemy import select
+
+from lims.base.database import current_session
+from lims.forecasts.models import Forecast
+from lims.forecasts.service import TARGET_DAYS
+from lims.mixes.models import MixDesign, MixRevision
+from lims.mixes.schemas import COMPONENT_KINDS
+from lims.results.models import Break, SetResult
+from lims.strength.curves import aci209, band, ec2, fit_curve
+from lims.trials.models import Batch, Specimen, SpecimenSet
+
+CHART_AGES = (0.5, 91.0)
+SHOWN_FORECASTS = 8
+#: Which stored forecast stands beside a result that is known: the one a customer would have had after 3 days.
+PREFERRED_AGES = ("3", "1,3", "3,7", "7", "1")
+
+
+def mix_context(mix: MixDesign) -> dict[str, Any]:
+    """What the page of a mix shows beyond its record: four statements."""
+    session = current_session()
+    rows = session.execute(
+        select(SpecimenSet.age_days, Break.strength_mpa, Batch.curing, Batch.curing_temperature_c)
+        .join(Specimen, Specimen.id == Break.specimen_id)
+        .join(SpecimenSet, SpecimenSet.id == Specimen.specimen_set_id)
+        .join(Batch, Batch.id == SpecimenSet.batch_id)
+        .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+        .where(MixRevision.mix_design_id == mix.id, Break.superseded_at.is_(None))
+        .order_by(SpecimenSet.age_days, Break.id)
+    ).all()
+    results = session.execute(
+        select(SpecimenSet.age_days, SetResult.strength_mpa, SetResult.specimen_count)
+        .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
+        .join(Batch, Batch.id == SpecimenSet.batch_id)
+        .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+        .where(
+            MixRevision.mix_design_id == mix.id,
+            SetResult.superseded_at.is_(None),
+            SetResult.strength_mpa.is_not(None),
+        )
+    ).all()
+    said = list(
+        session.scalars(
+            select(Forecast).where(Forecast.mix_design_id == mix.id).order_by(Forecast.id.desc()).limit(40)
+        )
+    )
+    by_age: dict[int, list[float]] = defaultdict(list)
+    for age, strength, _curing, _temperature in rows:
+        by_age[int(age)].append(float(strength))
+    at_target = [float(strength) for age, strength, _n in results if age == TARGET_DAYS]
+    actual = sum(at_target) / len(at_target) if at_target else None
+    forecast = _shown(said, actual is not None)
+    context: dict[str, Any] = {
+        "observed": [
+            {"age_days": age, "count": len(v), "mean": sum(v) / len(v)} for age, v in sorted(by_age.items())
+        ],
+        "actual": actual,
+        "forecast": forecast,
+        "history": said[:SHOWN_FORECASTS],
+        "error_percent": None,
+        "inside": None,
+        "standard_curing": all(
+            curing == "standard" and (t is None or t >= 18) for _age, _strength, curing, t in rows
+        ),
+        "component_kinds": COMPONENT_KINDS,
+        "chart": None,
+    }
+    if forecast is not None and forecast.strength_mpa is not None and actual:
+        context["error_percent"] = (float(forecast.strength_mpa) / actual - 1) * 100
+        assert forecast.lower_90_mpa is not None
+        assert forecast.upper_90_mpa is not None
+        context["inside"] = float(forecast.lower_90_mpa) <= actual <= float(forecast.upper_90_mpa)
+    if any(value > 0 for values in by_age.values() for value in values) or forecast is not None:
+        context["chart"] = chart_spec(by_age, forecast, float(mix.grade_mpa) if mix.grade_mpa else None)
+    return context
+
+
+def _shown(said: list[Forecast], known: bool) -> Forecast | None:
+    """The latest forecast; once the result is known, the one made from about three days."""
+    if known:
+        for ages in PREFERRED_AGES:
+            for item in said:
+                if item.early_ages == ages:
+                    return item
+    return said[0] if said else None
+
+
+def chart_spec(
+    by_age: dict[int, list[float]], forecast: Forecast | None, grade_mpa: float | None
+) -> dict[str, Any]:
+    """Points and lines for static/js/chart.js, ages in days, strengths in MPa."""
+    early = [
+        float(age) for age in (forecast.early_ages.split(",") if forecast and forecast.early_ages else [])
+    ]
+    basis = {float(a): v for a, v in by_age.items() if not forecast or float(a) in early or not early}
+    ages = [age for age, values in basis.items() if sum(values) > 0]
+    means = [sum(basis[age]) / len(basis[age]) for age in ages]
+    spec: dict[str, Any] = {
+        "ages": list(CHART_AGES),
+        "breaks": [[age, round(value, 3)] for age, values in sorted(by_age.items()) for value in values],
+        "grade": grade_mpa,
+        "labels": {
+            "breaks": _("Breaks"),
+            "curve": _("Fitted curve"),
+            "band50": _("50 % band"),
+            "band90": _("90 % band"),
+            "forecast": _("Forecast"),
+            "grade": _("Grade"),
+            "age": _("Age, days"),
+        },
+    }
+    median = (
+        float(forecast.strength_mpa) if forecast is not None and forecast.strength_mpa is not None else None
+    )
+    if median is not None:
+        ages, means = [*ages, float(TARGET_DAYS)], [*means, median]
+    if not ages:
+        return spec
+    # The forecast weighs most: the curve is drawn through it.
+    weights = [1.0] * (len(ages) - 1) + [9.0 if median is not None else 1.0]
+    grid = np.geomspace(*CHART_AGES, 60)
+    curve = fit_curve(ages, means, weights)
+    middle = curve(grid)
+    spec["curve"] = _points(grid, middle)
+    if median is not None and forecast is not None:
+        known = max(early) if early else None
+        for name, low, high in (
+            ("band50", forecast.lower_50_mpa, forecast.upper_50_mpa),
+            ("band90", forecast.lower_90_mpa, forecast.upper_90_mpa),
+        ):
+            half = (
+                float(np.log(median / float(low or median))),
+                float(np.log(float(high or median) / median)),
+            )
+            lower, upper = band(grid, middle, known, float(TARGET_DAYS), half)
+            spec[name] = {"lower": _points(grid, lower), "upper": _points(grid, upper)}
+        spec["forecast"] = [float(TARGET_DAYS), median]
+        spec["references"] = [
+            {"name": "EC2, s 0.25", "data": _points(grid, ec2(grid, median))},
+            {"name": "ACI 209", "data": _points(grid, aci209(grid, median))},
+        ]
+    return spec
+
+
+def _points(ages: Any, values: Any) -> list[list[float]]:
+    return [[round(float(a), 3), round(float(v), 3)] for a, v in zip(ages, values, strict=True)]
