@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -69,4 +70,5 @@ def main() -> None:
 
 def read_settings(**changed: object) -> Settings:
     """Settings of the environment with what the command line gives."""
-    return Settings(**{name: value for name, value in changed.items() if value is not None})
+    given: dict[str, Any] = {name: value for name, value in changed.items() if value is not None}
+    return Settings(**given)

@@ -1,9 +1,8 @@
 """Imports every subject's tables, so that metadata, migrations and relations are whole."""
 
-import flask_appbuilder.security.sqla.models
-
 import lims.aftersales.service
 import lims.audit.service
+import lims.base.metadata
 import lims.base.numbering
 import lims.base.sessions
 import lims.customers.service
@@ -18,7 +17,6 @@ import lims.trials.service
 
 #: Read by nobody: it keeps the imports from looking unused.
 SUBJECTS_WITH_TABLES = (
-    flask_appbuilder.security.sqla.models,
     lims.aftersales,
     lims.audit,
     lims.base,

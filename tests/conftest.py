@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
 from flask import Flask
+from flask.testing import FlaskClient
 from flask_babel import Babel
+from werkzeug.test import TestResponse
 
+from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
+from lims.accounts.service import AccountIn, add_user, find_user
+from lims.app import create_app
 from lims.base.actor import Actor, system_actor
-from lims.base.database import Database
+from lims.base.database import Database, database, transaction
 from lims.base.metadata import Model
+from lims.base.sessions import open_session
+from lims.initialise import initialise
+from lims.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -59,8 +72,6 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 def _records(url: str) -> Iterator[Flask]:
-    import lims.records  # noqa: F401 - every table
-
     app = Flask("lims-records")
     Babel(app)
     database = Database(url)
@@ -86,3 +97,124 @@ def records_on_both(database_url: str) -> Iterator[Flask]:
 @pytest.fixture
 def actor() -> Actor:
     return system_actor("test")
+
+
+# --- the web application ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Person:
+    """A signed-in browser of one role: follows no redirects, carries the CSRF token."""
+
+    client: FlaskClient
+    username: str
+    token: str = ""
+
+    def get(self, url: str, **kwargs: Any) -> TestResponse:
+        return self.client.get(url, **kwargs)
+
+    def post(self, url: str, data: dict[str, Any] | None = None, **kwargs: Any) -> TestResponse:
+        if not self.token:
+            page = self.client.get("/profile/").get_data(as_text=True)
+            found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+            assert found is not None
+            self.token = found.group(1)
+        return self.client.post(url, data={"csrf_token": self.token, **(data or {})}, **kwargs)
+
+
+PASSWORD = "granite-sand-cement-77"
+USERNAMES = {
+    TECHNICIAN: "technician",
+    SALES: "sales",
+    SERVICE: "service",
+    MANAGER: "manager",
+    AUDITOR: "auditor",
+    ADMINISTRATOR: "administrator",
+}
+
+
+@pytest.fixture(scope="session")
+def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that `lims init` prepared, with one account a role. Copied, never used itself."""
+    folder = tmp_path_factory.mktemp("initialised")
+    app = create_app(Settings(data=folder))
+    initialise(app)
+    with app.app_context():
+        for role, username in USERNAMES.items():
+            data = AccountIn.read(
+                {
+                    "username": username,
+                    "first_name": role.split()[0],
+                    "last_name": "Test",
+                    "email": f"{username}@example.com",
+                    "role": role,
+                    "password": PASSWORD,
+                }
+            )
+            add_user(data, system_actor("test"))
+        database().session.remove()
+        database().engine.dispose()
+    return folder
+
+
+@pytest.fixture
+def app(initialised: Path, tmp_path: Path) -> Iterator[Flask]:
+    """The whole application on its own copy of the prepared SQLite database."""
+    folder = tmp_path / "data"
+    shutil.copytree(initialised, folder)
+    made = create_app(Settings(data=folder))
+    yield made
+    made.extensions["lims.database"].engine.dispose()
+
+
+@pytest.fixture
+def sign_in_as(app: Flask) -> Callable[[str], Person]:
+    """A browser signed in as the role; its session is opened on the server as the sign-in page does."""
+
+    def signed_in(role: str) -> Person:
+        client = app.test_client()
+        with app.app_context():
+            user = find_user(USERNAMES[role])
+            assert user is not None
+            user_id = user.id
+            with transaction(system_actor("sign-in")) as session:
+                token = open_session(session, user_id)
+        with client.session_transaction() as cookie:
+            cookie["sid"] = token
+            cookie["_user_id"] = str(user_id)
+            cookie["_fresh"] = True
+        return Person(client, USERNAMES[role])
+
+    return signed_in
+
+
+@pytest.fixture
+def technician(sign_in_as: Callable[[str], Person]) -> Person:
+    return sign_in_as(TECHNICIAN)
+
+
+@pytest.fixture
+def administrator(sign_in_as: Callable[[str], Person]) -> Person:
+    return sign_in_as(ADMINISTRATOR)
+
+
+@contextmanager
+def counting_sql(app: Flask) -> Iterator[list[str]]:
+    """The statements that run inside, transaction control left out."""
+    seen: list[str] = []
+    engine = app.extensions["lims.database"].engine
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            seen.append(statement)
+
+    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        sqlalchemy.event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def count_sql(app: Flask) -> Callable[[], AbstractContextManager[list[str]]]:
+    return lambda: counting_sql(app)

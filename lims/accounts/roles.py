@@ -46,19 +46,19 @@ ROLES: dict[str, frozenset[Grant]] = {
     ADMINISTRATOR: frozenset(
         _grants("read", EVERYTHING)
         | _grants("write", EVERYTHING)
-        | _grants("verify", ["set-results"])
-        | _grants("release", ["set-results"])
+        | _grants("verify", ["breaks"])
+        | _grants("release", ["breaks"])
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
         | _grants("write", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *SHARING, "profile"))
-        | _grants("verify", ["set-results"])
-        | _grants("release", ["set-results"])
+        | _grants("verify", ["breaks"])
+        | _grants("release", ["breaks"])
     ),
     TECHNICIAN: frozenset(
         _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", *PAGES))
         | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, "profile"))
-        | _grants("verify", ["set-results"])
+        | _grants("verify", ["breaks"])
     ),
     SALES: frozenset(
         _grants(

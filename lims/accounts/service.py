@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask_appbuilder.security.sqla.models import (
     Permission,
@@ -189,8 +189,8 @@ def sync_permissions(pairs: set[tuple[str, str]], actor: Actor) -> int:
     return written
 
 
-def _by_name(session: Session, model: type, names: set[str]) -> dict[str, object]:
-    found = {row.name: row for row in session.scalars(select(model).where(model.name.in_(names)))}  # type: ignore[attr-defined]
+def _by_name(session: Session, model: Any, names: set[str]) -> dict[str, Any]:
+    found = {row.name: row for row in session.scalars(select(model).where(model.name.in_(names)))}
     for name in sorted(names - set(found)):
         found[name] = model(name=name)
         session.add(found[name])

@@ -23,7 +23,7 @@ from lims.base.security import SESSION_TOKEN, principal, sign_in
 from lims.base.sessions import end_session
 
 
-class SignInView(AuthDBView):  # type: ignore[misc]
+class SignInView(AuthDBView):
     """/login/ and /logout/ of Flask-AppBuilder, with sessions that end when they should."""
 
     @expose("/login/", methods=["GET", "POST"])
@@ -70,7 +70,7 @@ class SignInView(AuthDBView):  # type: ignore[misc]
         return rendered
 
 
-class SignInApi(BaseApi):  # type: ignore[misc]
+class SignInApi(BaseApi):
     """POST /api/v1/security/login: a bearer token for a name and a password."""
 
     resource_name = "security"

@@ -55,7 +55,7 @@ def root_of_results(previous: str) -> tuple[str, int]:
         SetResult.strength_mpa,
         SetResult.state,
     )
-    for row in session.execute(results.order_by(SetResult.id)):
-        digest.update(repr(tuple(str(value) for value in row)).encode())
+    for result in session.execute(results.order_by(SetResult.id)):
+        digest.update(repr(tuple(str(value) for value in result)).encode())
         count += 1
     return digest.hexdigest(), count

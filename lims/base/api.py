@@ -76,7 +76,7 @@ def json_object() -> dict[str, Any]:
     return data
 
 
-class RecordApi(BaseApi):  # type: ignore[misc]
+class RecordApi(BaseApi):
     """/api/v1/<record>/ and /api/v1/<record>/<id>."""
 
     service: ClassVar[RecordService[Any]]

@@ -103,7 +103,7 @@ class Database:
 
 def _scope() -> int:
     # One session an application context: a request, a command or a job.
-    context = g._get_current_object()  # type: ignore[attr-defined]
+    context = g._get_current_object()
     return id(context)
 
 

@@ -10,6 +10,7 @@ from flask import Flask, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
+from markupsafe import escape
 from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -31,9 +32,14 @@ def answer(
     if wants_json():
         body = {"message": message, "problems": [p.as_dict() for p in problems], **(extra or {})}
         return jsonify(body), status
-    page = render_template(
-        "lims/error.html", code=status, title=title, message=message, advice=advice, problems=problems
-    )
+    try:
+        page = render_template(
+            "lims/error.html", code=status, title=title, message=message, advice=advice, problems=problems
+        )
+    except Exception:
+        log.exception("the error page itself failed")
+        page = f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><h1>{escape(title)}</h1>"
+        page += f"<p>{escape(message)}</p><p>{escape(advice)}</p>"
     return page, status
 
 

@@ -84,21 +84,17 @@ class Quantity(Kind):
     def accepted(self) -> str:
         low = self.above if self.above is not None else self.minimum
         unit = f" {self.unit}" if self.unit else ""
+        words = {"low": low, "high": self.maximum, "unit": unit, "places": self.places}
         if self.above is not None:
-            return _(
+            text = _(
                 "a number above %(low)s and up to %(high)s%(unit)s with at most %(places)s decimal places",
-                low=low,
-                high=self.maximum,
-                unit=unit,
-                places=self.places,
+                **words,
             )
-        return _(
-            "a number from %(low)s to %(high)s%(unit)s with at most %(places)s decimal places",
-            low=low,
-            high=self.maximum,
-            unit=unit,
-            places=self.places,
-        )
+        else:
+            text = _(
+                "a number from %(low)s to %(high)s%(unit)s with at most %(places)s decimal places", **words
+            )
+        return str(text)
 
     def parse(self, value: Any) -> Decimal:
         if isinstance(value, bool):

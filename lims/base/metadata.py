@@ -14,4 +14,7 @@ Model.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
-__all__ = ["Model"]
+# Only now may the first tables appear: Flask-AppBuilder's own.
+import flask_appbuilder.security.sqla.models as security_models  # noqa: E402
+
+__all__ = ["Model", "security_models"]

@@ -57,7 +57,7 @@ class Input:
             meta += getattr(argument, "__metadata__", ())
         kind = next((m for m in meta if isinstance(m, Kind)), Text())
         ui = next((m for m in meta if isinstance(m, Ui)), Ui(name.replace("_", " ").capitalize()))
-        default = None if info.is_required() else info.get_default(call_default_factory=True)  # type: ignore[call-arg]
+        default = None if info.is_required() else info.get_default(call_default_factory=True)
         return cls(name, kind, ui, info.is_required(), default)
 
 

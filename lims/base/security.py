@@ -43,7 +43,7 @@ __all__ = ["Group", "LimsSecurityManager", "current_actor", "may", "principal", 
 SESSION_TOKEN = "sid"  # noqa: S105 - the name of a key
 
 
-class LimsSecurityManager(SecurityManager):  # type: ignore[misc]
+class LimsSecurityManager(SecurityManager):
     """Replaces the questions that Flask-AppBuilder asks; its views of users and roles are ours (lims/accounts)."""
 
     def register_views(self) -> None:
@@ -87,7 +87,7 @@ class LimsSecurityManager(SecurityManager):  # type: ignore[misc]
         return user
 
     def create_jwt_manager(self, app: Any) -> JWTManager:
-        manager = super().create_jwt_manager(app)
+        manager: JWTManager = super().create_jwt_manager(app)
 
         @manager.additional_claims_loader
         def _claims(identity: str) -> dict[str, str]:

@@ -91,7 +91,7 @@ class RecordService(Generic[R]):
     def find(self, **equal: Any) -> R | None:
         """The one record with these column values, or None."""
         query = self.base_query().filter_by(**equal).limit(1)
-        return current_session().scalars(query).unique().one_or_none()  # type: ignore[no-any-return]
+        return current_session().scalars(query).unique().one_or_none()
 
     def page(
         self,
@@ -171,7 +171,8 @@ class RecordService(Generic[R]):
                     wanted = Quantity(places=6, minimum=None, maximum=None).parse(value)
             except (ValueError, KeyError):
                 raise refuse(name, _("is not a value of this column"), value) from None
-        return column == wanted
+        equal: ColumnElement[bool] = column == wanted
+        return equal
 
     def _order(self, order: str) -> list[Any]:
         order = order or self.default_order
@@ -222,13 +223,13 @@ class RecordService(Generic[R]):
                 raise NotFound(f"{self.record.record_name} {record_id}")
             if record.version != version:
                 raise self._conflict(record, values)
-            self.before_edit(record, values, actor)  # type: ignore[arg-type]
+            self.before_edit(record, values, actor)
             self._assign(record, values)
-            self.check(record)  # type: ignore[arg-type]
+            self.check(record)
             self._flush(session, record)
-            self.after_edit(record, values, actor)  # type: ignore[arg-type]
+            self.after_edit(record, values, actor)
             self._flush(session, record)
-        return record  # type: ignore[return-value]
+        return record
 
     def retire(self, record_id: int, actor: Actor, version: int | None = None) -> R:
         """Take out of use; the row and all that refers to it stay readable."""
@@ -238,10 +239,10 @@ class RecordService(Generic[R]):
                 raise NotFound(f"{self.record.record_name} {record_id}")
             if version is not None and record.version != version:
                 raise Conflict(record_id, current_version=record.version)
-            self.before_retire(record, actor)  # type: ignore[arg-type]
+            self.before_retire(record, actor)
             record.retired_at = record.retired_at or utc_now()
             self._flush(session, record)
-        return record  # type: ignore[return-value]
+        return record
 
     # --- hooks ---------------------------------------------------------------------------------------------
 
@@ -324,7 +325,7 @@ def integrity_problem(error: IntegrityError, record: type[Record]) -> Refused:
     """A constraint's refusal as a sentence about a field, without SQL."""
     text = str(error.orig)
     constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", "") or ""
-    for unique in record.__table__.constraints | record.__table__.indexes:  # type: ignore[attr-defined]
+    for unique in record.__table__.constraints | record.__table__.indexes:
         names = [column.name for column in getattr(unique, "columns", [])]
         if not names or not (getattr(unique, "unique", False) or type(unique).__name__ == "UniqueConstraint"):
             continue

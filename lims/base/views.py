@@ -74,14 +74,16 @@ def address_of(record: Record) -> str:
     return url_for(f"{view.endpoint}.show", record_id=record.id) if view else ""
 
 
-class GuardedView(BaseView):  # type: ignore[misc]
+class GuardedView(BaseView):
     """A page under permissions. Every exposed method states its permission and calls `require`."""
 
+    class_permission_name: str
     #: The name that permissions are granted on.
     permission_on: ClassVar[str] = ""
 
     def __init__(self) -> None:
-        self.class_permission_name = self.permission_on or self.class_permission_name
+        if self.permission_on:
+            self.class_permission_name = self.permission_on
         super().__init__()
 
     def allow(self, permission: str) -> None:
@@ -329,7 +331,9 @@ class RecordView(GuardedView):
         found = []
         for name in names:
             item = self.inputs.get(name)
-            unit = self.units.get(name) or (item.ui.unit or getattr(item.kind, "unit", "") if item else "")
+            unit = str(
+                self.units.get(name) or (item.ui.unit or getattr(item.kind, "unit", "") if item else "")
+            )
             numeric = bool(unit) or (item is not None and item.kind.widget in {"decimal", "integer"})
             found.append(Column(name, self.label(name), unit, name in self.service.order_columns, numeric))
         return found
@@ -358,7 +362,7 @@ class RecordView(GuardedView):
     def _filter_controls(self) -> Sequence[dict[str, Any]]:
         """Choice columns get a select; a relation filter that came by link is shown so that it can be cleared."""
         given = self._filters()
-        controls = []
+        controls: list[dict[str, Any]] = []
         for name in self.service.filter_columns:
             item = self.inputs.get(name)
             options = getattr(item.kind, "options", None) if item else None

@@ -65,7 +65,7 @@ def mix_histories(mix_design_id: int | None = None) -> dict[int, MixHistory]:
     for design_id, age, strength, count, curing, temperature in session.execute(results):
         standard = curing == "standard" and (temperature is None or temperature >= STANDARD_CURING_FROM_C)
         if standard:
-            strengths[design_id][age].append((float(strength), int(count)))
+            strengths[design_id][age].append((float(strength or 0), int(count)))
         else:
             cold.add(design_id)
     masses: dict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys(COMPOSITION, 0.0))

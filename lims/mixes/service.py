@@ -21,8 +21,8 @@ from lims.mixes import triggers
 from lims.mixes.models import MixComponent, MixDesign, MixRevision
 from lims.mixes.schemas import ComponentIn, MixDesignIn, MixIn, RecipeIn, RevisionIn
 
-triggers.attach(MixRevision.__table__)  # type: ignore[arg-type]
-triggers.attach(MixComponent.__table__)  # type: ignore[arg-type]
+triggers.attach(MixRevision.__table__)
+triggers.attach(MixComponent.__table__)
 
 
 class FrozenRevision(RuntimeError):
@@ -75,7 +75,7 @@ class MixRevisionService(RecordService[MixRevision]):
     shown_relations = ("mix_design",)
 
     def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> MixRevision:
-        values = data if isinstance(data, RevisionIn) else RevisionIn.read(dict(data))  # type: ignore[call-overload]
+        values = data if isinstance(data, RevisionIn) else RevisionIn.read(dict(data))
         if not values.masses():
             raise refuse("cement_kg_m3", _("a recipe needs at least one mass; accepted: kg/m³"))
         with transaction(actor) as session:
@@ -90,7 +90,7 @@ class MixRevisionService(RecordService[MixRevision]):
         self, record_id: int, data: Mapping[str, Any] | Schema, version: int, actor: Actor
     ) -> MixRevision:
         """Replace the recipe of a revision that was not cast. Raises: NotFound, Refused, Conflict."""
-        values = data if isinstance(data, RecipeIn) else RecipeIn.read(dict(data))  # type: ignore[call-overload]
+        values = data if isinstance(data, RecipeIn) else RecipeIn.read(dict(data))
         with transaction(actor) as session:
             revision = session.get(MixRevision, record_id, populate_existing=True, with_for_update=True)
             if revision is None:
@@ -170,7 +170,7 @@ def _guard(session: Session, _context: Any, _instances: Any) -> None:
     """A cast revision and its components stay as they are, whatever code path tries."""
     for item in (*session.dirty, *session.new, *session.deleted):
         if isinstance(item, MixRevision) and item not in session.new and session.is_modified(item):
-            history = inspect(item).attrs.frozen_at.history
+            history: Any = inspect(item).attrs.frozen_at.history
             was_frozen = item.frozen_at is not None and not history.has_changes()
             if was_frozen or (history.has_changes() and history.deleted and history.deleted[0] is not None):
                 raise FrozenRevision(f"{item.code} was cast")

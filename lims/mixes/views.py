@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import url_for
 from flask_babel import lazy_gettext as _l
@@ -56,7 +56,7 @@ class MixDesignView(RecordView):
 
 
 class MixRevisionView(RecordView):
-    service: Any = MixRevisionService()
+    service: ClassVar[Any] = MixRevisionService()
     title = _l("Mix revisions")
     title_one = _l("Mix revision")
     menu = None

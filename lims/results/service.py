@@ -95,7 +95,7 @@ class SetResultService(RecordService[SetResult]):
 
     def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> SetResult:
         """REST's way in: the same as typing the set."""
-        values = data if isinstance(data, SetBreaksApiIn) else SetBreaksApiIn.read(dict(data))  # type: ignore[call-overload]
+        values = data if isinstance(data, SetBreaksApiIn) else SetBreaksApiIn.read(dict(data))
         return record_set(values.specimen_set_id, values, actor)
 
 

@@ -19,7 +19,7 @@ from lims.base.database import current_session
 from lims.base.display import laboratory_zone, local_time
 from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.schemas import localise
-from lims.base.security import current_actor, may, principal, require
+from lims.base.security import current_actor, may, principal
 from lims.base.views import GuardedView, MenuPlace, RecordView, Related
 from lims.mixes.models import MixRevision
 from lims.results.models import Press
@@ -120,7 +120,7 @@ class BreaksView(GuardedView):
     @expose("/sets/<int:set_id>/verify", methods=["POST"])
     @permission_name("verify")
     def verify(self, set_id: int) -> ResponseReturnValue:
-        require("verify", "set-results")
+        self.allow("verify")
         verify(set_id, current_actor())
         flash(_("Verified."), "success")
         return redirect(url_for("BreaksView.enter", set_id=set_id))
@@ -128,7 +128,7 @@ class BreaksView(GuardedView):
     @expose("/sets/<int:set_id>/release", methods=["POST"])
     @permission_name("release")
     def release(self, set_id: int) -> ResponseReturnValue:
-        require("release", "set-results")
+        self.allow("release")
         release(set_id, current_actor())
         flash(_("Released."), "success")
         return redirect(url_for("BreaksView.enter", set_id=set_id))
@@ -166,8 +166,8 @@ class BreaksView(GuardedView):
             bases=BASES,
             states=RESULT_STATES,
             local=local_time,
-            may_verify=may("verify", "set-results"),
-            may_release=may("release", "set-results"),
+            may_verify=may("verify", "breaks"),
+            may_release=may("release", "breaks"),
         )
 
     def _page(self, template: str, **context: Any) -> str:

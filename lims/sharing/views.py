@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -22,7 +22,7 @@ from lims.sharing.service import ShareLinkService
 
 
 class ShareLinkView(RecordView):
-    service: Any = ShareLinkService()
+    service: ClassVar[Any] = ShareLinkService()
     title = _l("Share links")
     title_one = _l("Share link")
     menu = MenuPlace("customers", order=60, icon="share")
@@ -37,7 +37,8 @@ class ShareLinkView(RecordView):
     def add(self) -> ResponseReturnValue:
         """As every form, but the token is shown once."""
         if request.method == "GET":
-            return super().add()
+            form: ResponseReturnValue = super().add()
+            return form
         self.allow("write")
         posted = posted_values(ShareLinkIn, request.form)
         try:

@@ -57,7 +57,7 @@ def mixes_of_boxcrete(path: Path) -> Iterable[dict[str, Any]]:
 def mixes_of_uci(path: Path) -> Iterable[dict[str, Any]]:
     from python_calamine import CalamineWorkbook
 
-    rows = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()[1:]
+    rows: list[list[Any]] = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()[1:]
     strengths: dict[tuple[float, ...], dict[float, list[float]]] = {}
     for row in dict.fromkeys(tuple(row) for row in rows):
         by_age = strengths.setdefault(tuple(float(v) for v in row[:7]), {})

@@ -52,7 +52,8 @@ class Hyper:
 
 def squared_distance(a: Array, b: Array) -> Array:
     """(n, m) squared Euclidean distances of the rows."""
-    return np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2 * a @ b.T, 0.0)
+    found: Array = np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2 * a @ b.T, 0.0)
+    return found
 
 
 def cross_kernel(
@@ -60,7 +61,7 @@ def cross_kernel(
 ) -> Array:
     """(n, m) covariance without noise. Laboratory -1 is one that the model has not seen."""
     d = max(xa.shape[1], 1)
-    k = 1.0 + (hyper.a_l / d) * (xa @ xb.T)
+    k: Array = 1.0 + (hyper.a_l / d) * (xa @ xb.T)
     if hyper.l:
         scale = np.asarray(hyper.l)
         k += hyper.a_r * np.exp(-0.5 * squared_distance(xa / scale, xb / scale))
@@ -73,7 +74,8 @@ def cross_kernel(
 def own_variance(hyper: Hyper, x: Array) -> Array:
     """(n,) prior variance of each row, without noise."""
     d = max(x.shape[1], 1)
-    return 1.0 + hyper.a_l * (x * x).sum(1) / d + (hyper.a_r if hyper.l else 0.0) + hyper.t0 + hyper.t1
+    shared = 1.0 + hyper.t0 + hyper.t1 + (hyper.a_r if hyper.l else 0.0)
+    return np.asarray(shared + hyper.a_l * (x * x).sum(1) / d)
 
 
 def fit_hyper(x: Array, labs: NDArray[np.int64], y: Array, known_noise: Array, *, rbf: bool) -> Hyper:

@@ -55,7 +55,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
     by_age: dict[int, list[float]] = defaultdict(list)
     for age, strength, _curing, _temperature in rows:
         by_age[int(age)].append(float(strength))
-    at_target = [float(strength) for age, strength, _n in results if age == TARGET_DAYS]
+    at_target = [float(strength or 0) for age, strength, _n in results if age == TARGET_DAYS]
     actual = sum(at_target) / len(at_target) if at_target else None
     forecast = _shown(said, actual is not None)
     context: dict[str, Any] = {

@@ -61,6 +61,7 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
     @app.context_processor
     def _words() -> dict[str, Any]:
         return {
+            "appbuilder": appbuilder,
             "may": may,
             "signed_in": principal(),
             "html_lang": {"zh": "zh-Hans", "zh_TW": "zh-Hant"}.get(str(get_locale()), "en"),

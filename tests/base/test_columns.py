@@ -41,9 +41,7 @@ def test_decimal_is_read_back_exactly_on_both_databases(database_url: str, table
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    number=st.decimals(
-        min_value=-(10**9), max_value=10**9, places=4, allow_nan=False, allow_infinity=False
-    )
+    number=st.decimals(min_value=-(10**9), max_value=10**9, places=4, allow_nan=False, allow_infinity=False)
 )
 def test_every_decimal_of_the_kept_places_survives_sqlite(number: Decimal, table: Table) -> None:
     kind = ExactDecimal(places=4)

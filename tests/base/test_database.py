@@ -21,10 +21,8 @@ from lims.base.records import AnonymousWrite
 from lims.materials.models import Region
 
 
-
-
 def test_sqlite_below_3_51_3_is_refused_because_of_the_wal_bug() -> None:
-    with pytest.raises(SqliteTooOld, match="3.40.1 can corrupt"):
+    with pytest.raises(SqliteTooOld, match=r"3\.40\.1 can corrupt"):
         check_sqlite_version((3, 40, 1))
     with pytest.raises(SqliteTooOld):
         check_sqlite_version((3, 51, 2))
@@ -94,7 +92,11 @@ def test_inner_transaction_joins_the_outer(records: Flask, actor: Actor) -> None
 
 def test_numbers_of_a_series_are_consecutive(records_on_both: Flask, actor: Actor) -> None:
     with transaction(actor) as session:
-        assert [next_number(session, "B26"), next_number(session, "B26"), next_number(session, "T26")] == [1, 2, 1]
+        assert [next_number(session, "B26"), next_number(session, "B26"), next_number(session, "T26")] == [
+            1,
+            2,
+            1,
+        ]
 
 
 def test_locked_sqlite_answers_busy_instead_of_waiting_for_ever(records: Flask, actor: Actor) -> None:

@@ -9,7 +9,7 @@
     const main = dark ? "#2dd4bf" : "#0f766e";
     const band = (name, lower, upper, opacity) => [
       { type: "line", data: lower, symbol: "none", lineStyle: { opacity: 0 }, stack: name, silent: true, tooltip: { show: false } },
-      { name: spec.labels[name], type: "line", data: upper.map((p, i) => [p[0], p[1] - lower[i][1]]), symbol: "none", lineStyle: { opacity: 0 }, areaStyle: { color: main, opacity: opacity }, stack: name, silent: true, tooltip: { show: false } },
+      { name: spec.labels[name], type: "line", data: upper.map((p, i) => [p[0], p[1] - lower[i][1]]), symbol: "none", lineStyle: { opacity: 0 }, areaStyle: { color: main, opacity: opacity }, itemStyle: { color: main, opacity: opacity * 2 }, stack: name, silent: true, tooltip: { show: false } },
     ];
     let series = [];
     if (spec.band90) { series = series.concat(band("band90", spec.band90.lower, spec.band90.upper, 0.12)); }

@@ -1,0 +1,42 @@
+"""Records that many tests need, made through the services as a person would."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lims.base.actor import Actor, system_actor
+from lims.base.services import SERVICES
+
+ACTOR = system_actor("test")
+RECIPE = {
+    "cement_kg_m3": "350",
+    "water_kg_m3": "175",
+    "coarse_aggregate_kg_m3": "1050",
+    "fine_aggregate_kg_m3": "780",
+}
+
+
+def a_mix(code: str = "C30-1", actor: Actor = ACTOR, **more: Any) -> Any:
+    return SERVICES["mix-designs"].add({"code": code, "strength_class": "C30", **RECIPE, **more}, actor)
+
+
+def a_trial(name: str = "Trial", actor: Actor = ACTOR, **more: Any) -> Any:
+    return SERVICES["trials"].add({"name": name, **more}, actor)
+
+
+def a_batch(volume_m3: str = "120", mix: Any = None, actor: Actor = ACTOR, **more: Any) -> Any:
+    mix = mix or a_mix()
+    cast_at = datetime.now(UTC) - timedelta(days=3)
+    data = {
+        "trial_id": a_trial().id,
+        "mix_revision_id": mix.latest_revision_id,
+        "cast_at": cast_at.isoformat(),
+        "volume_m3": volume_m3,
+        **more,
+    }
+    return SERVICES["batches"].add(data, actor)
+
+
+def a_customer(code: str = "K-1", actor: Actor = ACTOR, **more: Any) -> Any:
+    return SERVICES["customers"].add({"code": code, "name": f"Customer {code}", **more}, actor)

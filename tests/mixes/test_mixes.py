@@ -1,0 +1,80 @@
+"""Mixes: derived ratios, and revisions that cannot change once cast."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from lims.base.database import current_session, transaction
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from lims.mixes.models import MixComponent, MixRevision
+from lims.mixes.service import FrozenRevision
+from tests.factories import ACTOR, RECIPE, a_batch, a_mix
+
+
+def test_ratio_binder_and_grade_follow_from_the_recipe(records_on_both: Flask) -> None:
+    mix = a_mix(fly_ash_kg_m3="60", strength_class="C40")
+    assert mix.grade_mpa == 40
+    assert mix.latest.binder_kg_m3 == 410
+    assert mix.latest.water_binder_ratio == Decimal("0.427")
+    assert mix.latest.composition()["slag_kg_m3"] == 0.0
+    assert mix.latest.code == "C30-1/1"
+
+
+def test_recipe_without_water_is_refused(records: Flask) -> None:
+    with pytest.raises(Refused, match="water and at least one binder"):
+        SERVICES["mix-designs"].add({"code": "X", "cement_kg_m3": "300"}, ACTOR)
+    assert SERVICES["mix-designs"].page().total == 0
+
+
+def test_open_revision_can_be_edited_and_a_cast_one_cannot(records_on_both: Flask) -> None:
+    mix = a_mix()
+    revision = mix.latest
+    SERVICES["mix-revisions"].edit(revision.id, {**RECIPE, "cement_kg_m3": "360"}, revision.version, ACTOR)
+    assert SERVICES["mix-revisions"].get(revision.id).mass_of("cement") == 360
+    a_batch(mix=mix)
+    with pytest.raises(Refused, match="cannot change"):
+        SERVICES["mix-revisions"].edit(revision.id, RECIPE, revision.version, ACTOR)
+    with pytest.raises(Refused, match="cannot change"):
+        SERVICES["mix-components"].add(
+            {"revision_id": revision.id, "kind": "filler", "mass_kg_m3": "10"}, ACTOR
+        )
+    later = SERVICES["mix-revisions"].add({"mix_design_id": mix.id, "reason": "less water", **RECIPE}, ACTOR)
+    assert later.number == 2
+
+
+def test_flush_guard_refuses_a_change_past_the_service(records: Flask) -> None:
+    mix = a_mix()
+    a_batch(mix=mix)
+
+    def change() -> None:
+        with transaction(ACTOR) as session:
+            revision = session.get(MixRevision, mix.latest.id)
+            assert revision is not None
+            revision.reason = "other"
+
+    with pytest.raises(FrozenRevision):
+        change()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE mix_revisions SET reason = 'x'",
+        "DELETE FROM mix_components",
+        "UPDATE mix_components SET mass_kg_m3 = 1",
+    ],
+)
+def test_database_itself_refuses_to_change_a_cast_revision(records_on_both: Flask, statement: str) -> None:
+    mix = a_mix()
+    a_batch(mix=mix)
+    session = current_session()
+    with pytest.raises(DBAPIError, match="frozen"):
+        session.execute(text(statement))
+    session.rollback()
+    assert session.query(MixComponent).count() == 4

@@ -1,0 +1,140 @@
+"""From loads to a released result."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.base.actor import user_actor
+from lims.base.database import current_session
+from lims.base.problems import Conflict, NotFound, Refused
+from lims.results.models import Break, SetResult
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import correct_set, record_set, release, result_of, verify
+from lims.trials.models import SpecimenSet
+from tests.factories import ACTOR, a_batch
+
+
+def entry(*loads: Any, **more: Any) -> SetBreaksIn:
+    return SetBreaksIn.read({"loads_kn": list(loads), "tested_at": datetime.now(UTC).isoformat(), **more})
+
+
+@pytest.fixture
+def waiting(records_on_both: Flask) -> SpecimenSet:
+    batch = a_batch("40")
+    return current_session().query(SpecimenSet).filter_by(batch_id=batch.id, age_days=3).one()
+
+
+def test_424_401_396_kn_on_150_mm_cubes_are_18_1_mpa(waiting: SpecimenSet) -> None:
+    result = record_set(waiting.id, entry("424", "401", "396"), ACTOR)
+    assert result.strength_mpa == Decimal("18.1")
+    assert (result.basis, result.state, result.rule_id) == ("mean", "entered", "gbt50081-2019/cube-set")
+    breaks = current_session().query(Break).order_by(Break.id).all()
+    assert [b.load_kn for b in breaks] == [424, 401, 396]
+    assert breaks[0].strength_mpa == Decimal("18.8444")
+    assert breaks[0].age_within is True
+    assert abs(breaks[0].age_hours - 72) < Decimal("0.1")
+
+
+def test_same_entry_twice_is_one_result_and_another_is_a_conflict_with_both_values(
+    waiting: SpecimenSet,
+) -> None:
+    first = record_set(waiting.id, entry("424", "401", "396"), ACTOR)
+    assert record_set(waiting.id, entry("424", "401", "396"), ACTOR).id == first.id
+    with pytest.raises(Conflict) as conflict:
+        record_set(waiting.id, entry("424", "401", "390"), ACTOR)
+    assert conflict.value.theirs == {"loads_kn": "424, 401, 396"}
+    assert conflict.value.yours == {"loads_kn": "424, 401, 390"}
+    assert current_session().query(Break).count() == 3
+
+
+def test_invalid_set_has_no_strength_and_is_kept(waiting: SpecimenSet) -> None:
+    result = record_set(waiting.id, entry("300", "450", "600"), ACTOR)
+    assert (result.strength_mpa, result.basis) == (None, "invalid")
+
+
+def test_correction_keeps_the_old_values_readable_and_needs_a_reason(waiting: SpecimenSet) -> None:
+    record_set(waiting.id, entry("424", "401", "396"), ACTOR)
+    with pytest.raises(Refused, match="why the entry is corrected"):
+        correct_set(waiting.id, entry("424", "401", "406"), 1, ACTOR, " ")
+    result = correct_set(waiting.id, entry("424", "401", "406"), 1, ACTOR, "digit read wrong")
+    assert (result.number, result.reason) == (2, "digit read wrong")
+    assert result_of(waiting.id).id == result.id  # type: ignore[union-attr]
+    old = current_session().query(SetResult).filter_by(number=1).one()
+    assert old.strength_mpa == Decimal("18.1")
+    assert old.superseded_at is not None
+    assert current_session().query(Break).count() == 6
+    with pytest.raises(Conflict):
+        correct_set(waiting.id, entry("424", "401", "407"), 1, ACTOR, "stale")
+
+
+def test_result_is_verified_by_another_person_and_released_only_then(waiting: SpecimenSet) -> None:
+    one, other = user_actor(1, "One"), user_actor(2, "Other")
+    record_set(waiting.id, entry("424", "401", "396"), one)
+    with pytest.raises(Refused, match="accepted: verified"):
+        release(waiting.id, other)
+    with pytest.raises(Refused, match="another person"):
+        verify(waiting.id, one)
+    assert verify(waiting.id, other).state == "verified"
+    assert release(waiting.id, other).state == "released"
+    with pytest.raises(Refused, match="amendment"):
+        correct_set(waiting.id, entry("1", "1", "1"), 1, one, "late")
+
+
+@pytest.mark.parametrize(
+    ("loads", "accepted"),
+    [
+        (("424", "401"), "accepted: 3"),
+        (("424", "401", "396", "400"), "3"),
+        (("424", "", "396"), "no. 2"),
+        (("424", "0", "396"), "above 0"),
+        (("424", "-401", "396"), "above 0"),
+        (("424", "1E3", "396"), "no. 2"),
+        (("424", "3,5", "396"), "no. 2"),
+        (("424", "150 mm", "396"), "no. 2"),
+        (("424", "TRUE", "396"), "no. 2"),
+        (("424", "4_01", "396"), "no. 2"),
+        (("424", True, "396"), "no. 2"),
+        (("424", "400.1234", "396"), "3 decimal places"),
+    ],
+)
+def test_bad_loads_are_refused_by_position_and_nothing_is_saved(
+    records: Flask, loads: tuple[Any, ...], accepted: str
+) -> None:
+    batch = a_batch("40")
+    waiting = current_session().query(SpecimenSet).filter_by(batch_id=batch.id, age_days=3).one()
+    with pytest.raises(Refused) as refusal:
+        record_set(waiting.id, entry(*loads), ACTOR)
+    assert refusal.value.problems[0].field == "loads_kn"
+    assert accepted in str(refusal.value)
+    assert current_session().query(Break).count() == 0
+    assert current_session().query(SpecimenSet).filter_by(state="broken").count() == 0
+
+
+def test_full_width_digits_of_an_input_method_are_read_as_digits() -> None:
+    assert entry("４２４", "401．5", " 396 ").loads_kn == (Decimal(424), Decimal("401.5"), Decimal(396))
+
+
+def test_test_before_casting_or_in_the_future_is_refused(records: Flask) -> None:
+    batch = a_batch("40")
+    waiting = current_session().query(SpecimenSet).filter_by(batch_id=batch.id, age_days=3).one()
+    for moment in (batch.cast_at - timedelta(hours=1), datetime.now(UTC) + timedelta(days=1)):
+        with pytest.raises(Refused) as refusal:
+            record_set(waiting.id, entry("424", "401", "396", tested_at=moment.isoformat()), ACTOR)
+        assert refusal.value.problems[0].field == "tested_at"
+
+
+def test_age_outside_its_tolerance_is_recorded_with_a_flag(records: Flask) -> None:
+    batch = a_batch("40", cast_at=(datetime.now(UTC) - timedelta(days=4)).isoformat())
+    waiting = current_session().query(SpecimenSet).filter_by(batch_id=batch.id, age_days=3).one()
+    record_set(waiting.id, entry("424", "401", "396"), ACTOR)
+    assert {b.age_within for b in current_session().query(Break)} == {False}
+
+
+def test_unknown_set_is_not_found(records: Flask) -> None:
+    with pytest.raises(NotFound):
+        record_set(12345, entry("424", "401", "396"), ACTOR)

@@ -1,0 +1,80 @@
+"""A batch and the sampling plan that it proposes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+
+from lims.base.database import current_session
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from lims.trials.models import SpecimenSet
+from tests.factories import ACTOR, a_batch, a_mix, a_trial
+
+
+def test_120_cubic_metres_give_three_sets_of_three_at_each_age(records_on_both: Flask) -> None:
+    batch = a_batch("120")
+    sets = current_session().query(SpecimenSet).filter_by(batch_id=batch.id).all()
+    assert sorted((s.age_days, s.number) for s in sets) == [(a, n) for a in (3, 7, 28) for n in (1, 2, 3)]
+    assert all(len(s.specimens) == 3 for s in sets)
+    codes = {specimen.code for s in sets for specimen in s.specimens}
+    assert len(codes) == 27
+    assert f"{batch.code}-03d-1A" in codes
+
+
+def test_due_window_follows_the_tolerance_in_hours(records: Flask) -> None:
+    batch = a_batch("40", cast_at="2026-03-28T10:00:00+01:00")
+    three = current_session().query(SpecimenSet).filter_by(batch_id=batch.id, age_days=3).one()
+    assert three.due_at == datetime(2026, 3, 31, 9, 0, tzinfo=UTC)
+    assert three.due_until - three.due_from == timedelta(hours=4)
+
+
+def test_plan_can_be_changed_for_one_batch(records: Flask) -> None:
+    batch = a_batch("75", plan_ages="1, 28,56", cubic_metres_per_set="25", specimens_per_set="4")
+    sets = current_session().query(SpecimenSet).filter_by(batch_id=batch.id).all()
+    assert {s.age_days for s in sets} == {1, 28, 56}
+    assert len(sets) == 9
+    assert all(len(s.specimens) == 4 for s in sets)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "accepted"),
+    [
+        ({"volume_m3": "0"}, "volume_m3", "above 0"),
+        ({"volume_m3": "-5"}, "volume_m3", "above 0"),
+        ({"volume_m3": "1.234,5"}, "volume_m3", "a number"),
+        ({"volume_m3": "20000"}, "volume_m3", "up to 400 sets"),
+        ({"plan_ages": "3,x"}, "plan_ages", "3,7,28"),
+        ({"specimens_per_set": "2"}, "specimens_per_set", "from 3"),
+        ({"cast_at": "2026-11-01T10:00:00"}, "cast_at", "+08:00"),
+        ({"cast_at": "2126-11-01T10:00:00+08:00"}, "cast_at", "up to now"),
+        ({"mix_revision_id": "77"}, "mix_revision_id", "no such record"),
+        ({"shape": "pyramid"}, "shape", "cube"),
+        ({"colour": "grey"}, "colour", "not a field"),
+    ],
+)
+def test_bad_batch_is_refused_by_field_with_what_is_accepted_and_nothing_is_saved(
+    records: Flask, change: dict[str, str], field: str, accepted: str
+) -> None:
+    mix, trial = a_mix(), a_trial()
+    good = {
+        "trial_id": trial.id,
+        "mix_revision_id": mix.latest_revision_id,
+        "cast_at": "2026-11-01T10:00:00+08:00",
+        "volume_m3": "50",
+    }
+    with pytest.raises(Refused) as refusal:
+        SERVICES["batches"].add({**good, **change}, ACTOR)
+    assert field in [problem.field for problem in refusal.value.problems]
+    assert accepted in str(refusal.value)
+    assert current_session().query(SpecimenSet).count() == 0
+    assert SERVICES["mix-revisions"].get(mix.latest_revision_id).frozen_at is None
+
+
+def test_trial_numbers_run_on_and_a_blank_code_keeps_the_old_one(records: Flask) -> None:
+    first, second = a_trial("One"), a_trial("Two")
+    assert int(second.code[-4:]) == int(first.code[-4:]) + 1
+    changed = SERVICES["trials"].edit(first.id, {"name": "One again"}, first.version, ACTOR)
+    assert changed.code == first.code
