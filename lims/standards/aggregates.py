@@ -77,7 +77,9 @@ def cumulative_retained(retained_g: Sequence[Decimal]) -> tuple[Decimal, ...]:
     Raises: RuleInputError.
     """
     if len(retained_g) != len(SAND_SIEVES_MM) + 1:
-        raise RuleInputError("retained_g", len(retained_g), "seven masses in g: six sieves and the pan")
+        raise RuleInputError(
+            "retained_g", f"{len(retained_g)} values", "seven masses in g: six sieves and the pan"
+        )
     masses = [require_number("retained_g", mass, minimum=0) for mass in retained_g]
     with localcontext(exact_context()):
         total = sum(masses, Decimal(0))
@@ -132,7 +134,7 @@ def sand_zone(cumulative_percent: Sequence[Decimal]) -> str | None:
     Values are taken to whole per cent, as the table states them. None when the sand lies in no zone.
     """
     if len(cumulative_percent) != len(SAND_SIEVES_MM):
-        raise RuleInputError("cumulative_percent", len(cumulative_percent), "six values")
+        raise RuleInputError("cumulative_percent", f"{len(cumulative_percent)} values", "six values")
     values = [
         round_half_even(require_number("cumulative_percent", v, minimum=0, maximum=100), Decimal(1))
         for v in cumulative_percent

@@ -63,4 +63,14 @@ def round_half_even(value: Decimal, to: Decimal) -> Decimal:
             PRECISION, len(number.as_tuple().digits) + abs(number.adjusted()) + abs(exponent) + 5
         )
         rounded = number.quantize(Decimal(1).scaleb(exponent), rounding=ROUND_HALF_EVEN)
-    return rounded + 0 if rounded else abs(rounded)
+    # A negative zero is not a value that anyone reports.
+    return rounded if rounded else rounded.copy_abs()
+
+
+def shown(value: Decimal, places: int = 3) -> Decimal:
+    """A statistic for display: rounded once to `places` decimals, trailing zeros dropped.
+
+    Only for what is shown beside a verdict; verdicts compare the full values.
+    """
+    text = format(round_half_even(value, Decimal(1).scaleb(-places)), "f")
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)

@@ -11,9 +11,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from itertools import pairwise
 
+from lims.standards.checks import Check, at_least, at_most
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number, round_half_even
 
+#: Standard curing: 20 +- 2 degC, relative humidity at least 95 % (S).
+STANDARD_CURING_C = (Decimal(18), Decimal(22))
+STANDARD_CURING_HUMIDITY_PERCENT = Decimal(95)
 #: GB/T 50081-2019, set of three: a value further from the middle one than this share is an outlier; exactly 15 %
 #: is within (S).
 SET_TOLERANCE = Decimal("0.15")
@@ -147,7 +151,8 @@ def size_factor(
     if shape == "cube":
         if width not in CUBE_SIZE_FACTORS:
             raise RuleInputError("width_mm", width_mm, "100, 150 or 200 mm, or a factor found by test")
-        if width != REFERENCE_CUBE_MM and grade_mpa is not None and grade_mpa >= HIGH_STRENGTH_GRADE_MPA:
+        grade = None if grade_mpa is None else require_number("grade_mpa", grade_mpa, above=0)
+        if width != REFERENCE_CUBE_MM and grade is not None and grade >= HIGH_STRENGTH_GRADE_MPA:
             raise RuleInputError(
                 "size_factor", None, f"a factor found by test: from C60 on {width} mm cubes have no fixed one"
             )
@@ -170,10 +175,6 @@ def cylinder_length_factor(diameter_mm: Decimal, length_mm: Decimal) -> Decimal:
         points = (*CYLINDER_LENGTH_FACTORS, (CYLINDER_NO_CORRECTION_FROM, Decimal(1)))
         for (low, at_low), (high, at_high) in pairwise(points):
             if low <= ratio <= high:
-                if high == CYLINDER_NO_CORRECTION_FROM:
-                    return (
-                        at_low if ratio == low else at_low + (at_high - at_low) * (ratio - low) / (high - low)
-                    )
                 return at_low + (at_high - at_low) * (ratio - low) / (high - low)
     raise RuleInputError("length_mm", length_mm, "a length of at least one diameter")
 
@@ -190,7 +191,7 @@ def set_of_three(
     Source: GB/T 50081-2019 5.0.5 (S).
     """
     if len(strengths_mpa) != 3:
-        raise RuleInputError("strengths_mpa", len(strengths_mpa), "exactly three specimens")
+        raise RuleInputError("strengths_mpa", f"{len(strengths_mpa)} values", "exactly three specimens")
     values = tuple(require_number("strengths_mpa", value, above=0) for value in strengths_mpa)
     with localcontext(exact_context()):
         a, m, b = sorted(values)
@@ -217,7 +218,10 @@ def cube_set(
     Source: GB/T 50081-2019 5.0.5, 5.0.6.
     """
     if len(loads_kn) != 3:
-        raise RuleInputError("loads_kn", len(loads_kn), "exactly three loads")
+        raise RuleInputError("loads_kn", f"{len(loads_kn)} loads", "exactly three loads")
+    edge = require_number("edge_mm", edge_mm, above=0, maximum=1000)
+    if size_factor_stated is None and edge not in CUBE_SIZE_FACTORS:
+        raise RuleInputError("edge_mm", edge_mm, "100, 150 or 200 mm, or a size factor found by test")
     factor = size_factor("cube", edge_mm, grade_mpa, stated=size_factor_stated)
     for load in loads_kn:
         require_number("loads_kn", load, above=0, maximum=20000)
@@ -234,7 +238,7 @@ def mean_of_cylinders(
     least = 2 if require_number("diameter_mm", diameter_mm, above=0) >= 150 else 3
     if len(strengths_mpa) < least:
         raise RuleInputError(
-            "strengths_mpa", len(strengths_mpa), f"at least {least} cylinders of {diameter_mm} mm"
+            "strengths_mpa", f"{len(strengths_mpa)} values", f"at least {least} cylinders of {diameter_mm} mm"
         )
     values = tuple(require_number("strengths_mpa", value, above=0) for value in strengths_mpa)
     with localcontext(exact_context()):
@@ -261,7 +265,7 @@ def due_window(code: str, age_days: int, cast_at: datetime) -> tuple[datetime, d
     start = _instant("cast_at", cast_at)
     nominal = start + timedelta(days=age_days)
     hours = tolerance_hours(code, age_days)
-    margin = timedelta(hours=float(hours)) if hours is not None else timedelta(0)
+    margin = timedelta(seconds=int(hours * 3600)) if hours is not None else timedelta(0)
     return nominal - margin, nominal, nominal + margin
 
 
@@ -305,6 +309,21 @@ def loading_rate_limits(code: str, grade_mpa: Decimal | None = None) -> tuple[De
     raise RuleInputError(
         "grade_mpa", grade_mpa, "a strength grade"
     )  # pragma: no cover - the last row has no limit
+
+
+def standard_curing(temperature_c: Decimal, relative_humidity_percent: Decimal) -> tuple[Check, ...]:
+    """Standard curing: 20 +- 2 degC and at least 95 % relative humidity, both ends within.
+
+    Raises: RuleInputError. Source: GB/T 50081-2019 (S).
+    """
+    temperature = require_number("temperature_c", temperature_c, minimum=-50, maximum=100)
+    humidity = require_number("relative_humidity_percent", relative_humidity_percent, minimum=0, maximum=100)
+    low, high = STANDARD_CURING_C
+    return (
+        at_least("temperature, degC", temperature, low),
+        at_most("temperature, degC", temperature, high),
+        at_least("relative humidity, %", humidity, STANDARD_CURING_HUMIDITY_PERCENT),
+    )
 
 
 def _instant(field: str, moment: object) -> datetime:
