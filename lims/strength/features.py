@@ -21,9 +21,12 @@ COMPOSITION_FEATURES = (
     "superplasticizer, % of binder",
     "ln(binder)",
     "aggregate/binder",
+    "sand ratio",
 )
 #: Dosages above are typing errors or other products; they would pull the scale.
 LARGEST_DOSAGE_PERCENT = 8.0
+#: Added to both strengths of a gain, MPa: from 1 to 2 MPa is the hour of setting, not a doubling.
+GAIN_OFFSET_MPA = 5.0
 CLIP = 4.0
 
 
@@ -35,7 +38,7 @@ def composition_matrix(mixes: Sequence[MixHistory]) -> Array:
 
 
 def composition_features(masses: Array) -> Array:
-    """(n, 9) ratios from (n, 10) masses; NaN where a needed mass is unknown.
+    """(n, 10) ratios from (n, 10) masses; NaN where a needed mass is unknown.
 
     A binder beside the cement that was not given counts as absent once the cement is known.
     """
@@ -59,6 +62,7 @@ def composition_features(masses: Array) -> Array:
                 np.clip(100 * sp / binder, 0, LARGEST_DOSAGE_PERCENT),
                 np.log(binder),
                 (np.nan_to_num(coarse) + fine) / binder,
+                fine / (coarse + fine),
             ]
         )
     columns[~np.isfinite(columns)] = np.nan
@@ -66,11 +70,11 @@ def composition_features(masses: Array) -> Array:
 
 
 def early_features(strengths_mpa: Array) -> Array:
-    """(n, k) strengths at ascending ages -> [ln f_last, ln f_2 - ln f_1, ...], (n, k)."""
+    """(n, k) strengths at ascending ages -> [ln f_last, ln (f_2 + 5) - ln (f_1 + 5), ...], (n, k)."""
     if strengths_mpa.shape[1] == 0:
         return np.empty((strengths_mpa.shape[0], 0))
-    logs = np.log(strengths_mpa)
-    return np.column_stack([logs[:, -1], np.diff(logs, axis=1)])
+    gains = np.diff(np.log(strengths_mpa + GAIN_OFFSET_MPA), axis=1)
+    return np.column_stack([np.log(strengths_mpa[:, -1]), gains])
 
 
 class Scaler:

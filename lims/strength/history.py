@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
+from itertools import pairwise
 
 #: Columns of the composition, kg/m^3.
 COMPOSITION = (
@@ -22,6 +23,14 @@ COMPOSITION = (
 )
 #: Below this curing temperature (degC) a strength is not a standard one (GB/T 50081: 20 +- 2).
 STANDARD_CURING_FROM_C = 18.0
+#: A strength below this, MPa, is that of concrete which has hardly set, at the press's least count: no basis for a
+#: ratio. A strength of 0 is one of these.
+LEAST_TELLING_MPA = 0.5
+#: A mix that is still below SET_MPA at SET_BY_DAYS or later did not set as concrete does: not learned from.
+SET_MPA, SET_BY_DAYS = 1.0, 3.0
+#: Strength does not fall by more than this share from one age to a later one up to 28 d; where it does, one of the two
+#: is wrong and the mix is not learned from.
+LARGEST_FALL = 0.20
 #: A specimen further from the middle one of three than this share does not speak for the set (GB/T 50081-2019).
 SET_TOLERANCE = 0.15
 
@@ -54,16 +63,33 @@ class MixHistory:
     def standard(self) -> bool:
         return self.curing_temperature_c is None or self.curing_temperature_c >= STANDARD_CURING_FROM_C
 
+    @property
+    def plausible(self) -> bool:
+        """Does its strength grow as concrete's does? Mixes that do not are forecast, but not learned from."""
+        known = [b for b in self.breaks if b.age_days <= 28 and b.strength_mpa > 0]
+        if any(b.strength_mpa < SET_MPA and b.age_days >= SET_BY_DAYS for b in known):
+            return False
+        return all(
+            later.strength_mpa >= (1 - LARGEST_FALL) * earlier.strength_mpa
+            for earlier, later in pairwise(sorted(known, key=lambda b: b.age_days))
+        )
+
     def strength_at(self, age_days: float) -> AgeStrength | None:
-        """The strength at this age; a strength of 0 tells nothing about a ratio and counts as none."""
+        """The strength at this age; one below 0.5 MPa tells nothing about a ratio and counts as none."""
         for item in self.breaks:
-            if abs(item.age_days - age_days) < 1e-9 and item.strength_mpa > 0:
+            if abs(item.age_days - age_days) < 1e-9 and item.strength_mpa >= LEAST_TELLING_MPA:
                 return item
         return None
 
     def ages_before(self, age_days: float) -> tuple[float, ...]:
         return tuple(
-            sorted({b.age_days for b in self.breaks if b.age_days < age_days - 1e-9 and b.strength_mpa > 0})
+            sorted(
+                {
+                    b.age_days
+                    for b in self.breaks
+                    if b.age_days < age_days - 1e-9 and b.strength_mpa >= LEAST_TELLING_MPA
+                }
+            )
         )
 
 
@@ -73,9 +99,11 @@ def combine(strengths_mpa: Sequence[float]) -> float:
     Up to three: the mean, or the middle one when exactly one lies beyond 15 % of it; more: the median when they
     scatter as widely, else the mean. A slip of the pen (22.9 among 55.9) then does not move the mix.
     """
-    values = np.sort(np.asarray(strengths_mpa, dtype=float))
-    middle = float(np.median(values))
+    if len(strengths_mpa) == 1:
+        return float(strengths_mpa[0])
+    values = sorted(strengths_mpa)
+    middle = statistics.median(values)
     if len(values) < 3 or middle <= 0:
-        return float(values.mean())
-    spread = np.abs(values - middle) > SET_TOLERANCE * middle
-    return middle if spread.any() else float(values.mean())
+        return math.fsum(values) / len(values)
+    spread = any(abs(value - middle) > SET_TOLERANCE * middle for value in values)
+    return middle if spread else math.fsum(values) / len(values)

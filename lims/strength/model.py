@@ -12,14 +12,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, eigh
 
 from lims.strength.features import Scaler, composition_features, composition_matrix, early_features
-from lims.strength.history import MixHistory
+from lims.strength.history import AgeStrength, MixHistory
 from lims.strength.intervals import (
     CONFORMAL_FROM,
     DEFAULT_C,
@@ -37,21 +37,28 @@ Array = NDArray[np.float64]
 
 MOST_ROWS = 900
 MOST_ROWS_OF_A_LAB = 40
-#: From here on a laboratory's own rows may carry length scales of their own (HGPR).
-HGPR_FROM = 60
+#: From so many rows on the members with a radial part (HGPR) join.
+RADIAL_FROM = 30
 #: With so many own usable mixes the shipped prior is left out: own history has taken over.
 PRIOR_UNTIL = 60
 #: A set of early ages needs this many mixes that have all of them and the target.
 LEAST_ROWS = 12
-#: Within-set coefficient of variation of a specimen (the floor of any forecast), as a logarithm.
+#: Scatter of a specimen within its set: a share of the strength (the floor of any forecast), and MPa.
 SPECIMEN_CV = 0.029
+SPECIMEN_MPA = 0.1
 #: A break at an age that the history lacks may stand for one this close (ratio of ages), at a price in width.
 NEAREST_AGE_RATIO = 1.6
 DEFAULT_LEVELS = (0.5, 0.9)
-CHUNK = 4000
+CHUNK = 1000
 #: Histories up to this size are cross-fitted: honest intervals at the price of FOLDS more fits.
-CROSS_FIT_UNTIL = 300
+CROSS_FIT_UNTIL = 160
 FOLDS = 5
+#: Hyperparameters are fitted on at most so many rows.
+HYPER_ROWS = 200
+#: Beyond so many rows one member is as good as all.
+ALL_MEMBERS_UNTIL = 400
+#: Leading directions of K that the variance is computed from.
+DIRECTIONS = 160
 #: A feature this many standard deviations beyond the history is worth a word.
 OUTSIDE_FROM = 0.5
 
@@ -73,20 +80,48 @@ class Forecast:
     note: str = ""
 
 
+class Kind(NamedTuple):
+    """What makes a member: level or ratio, with a radial part or without, and how many features it looks at."""
+
+    level: bool
+    rbf: bool
+    features: int
+
+
+@dataclass
+class Member:
+    """One Gaussian process of a sub-model: of the level ln f, or of the ratio ln f - ln f_last."""
+
+    level: bool
+    #: The features that it looks at: all, or all but the gains between early ages (a slip in one moves both).
+    features: int
+    hyper: Hyper
+    m0: float
+    ys: float
+
+    def centre(self, last: Array) -> Array:
+        """What stands for a standardised 0, in ln MPa."""
+        return self.m0 + (np.zeros_like(last) if self.level else last)
+
+
 @dataclass
 class SubModel:
-    """The fit for one set of early ages and one target age."""
+    """The fit for one set of early ages and one target age: the median of its members, in ln MPa.
+
+    A ridge and a ridge with a radial part, each on the level and on the ratio: they err differently, and their median
+    errs less than nearly any of them (docs/benchmarks.md).
+    """
 
     early: tuple[float, ...]
     target: float
-    hyper: Hyper
+    members: list[Member]
     x: Array
     labs: NDArray[np.int64]
     lab_names: list[str]
     keys: list[tuple[str, str]]
-    y: Array
-    m0: float
-    ys: float
+    #: ln MPa at the target and at the last early age (0 without one), and the variance known beforehand, (n,).
+    reached: Array
+    last: Array
     noise: Array
     mean: Array
     scale: Array
@@ -94,67 +129,69 @@ class SubModel:
     high: Array
     nu: float = DEFAULT_NU
     c: float = DEFAULT_C
-    #: The target's strengths and the last early strengths, MPa, for the honest comparison with doing nothing.
     informative: bool = True
-    #: Standardised residuals of rows left out with their fold, hyperparameters included; None: leave-one-out.
-    z_folds: Array | None = None
+    #: (n,) ln MPa said of each row, and its deviation, with its fold left out of everything; None: leave-one-out.
+    fold_mu: Array | None = None
+    fold_sd: Array | None = None
 
     def __post_init__(self) -> None:
-        k = cross_kernel(self.hyper, self.x, self.labs, self.x, self.labs)
-        k[np.diag_indices_from(k)] += self.hyper.s2 + self.noise + JITTER
-        factor = cho_factor(k, lower=True)
-        self.inverse: Array = cho_solve(factor, np.eye(len(k)))
-        self.alpha: Array = self.inverse @ self.y
-        diagonal = np.diag(self.inverse)
-        #: Standardised residuals of rows that were left out.
-        self.z: Array = self.alpha / np.sqrt(diagonal) if self.z_folds is None else self.z_folds
         self.scaler = Scaler(self.mean, self.scale, self.low, self.high)
         self.lab_index = {name: i for i, name in enumerate(self.lab_names)}
+        self.conditioned = [
+            _Conditioned(m, self.x, self.labs, self.reached, self.last, self.noise) for m in self.members
+        ]
+        mu, sd = self.leave_one_out()
+        #: Standardised residuals of rows that were left out.
+        self.z: Array = (self.reached - mu) / sd
 
     @property
     def method(self) -> str:
-        return self.hyper.method
+        names = dict.fromkeys(member.hyper.method for member in self.members)
+        return "+".join(names)
 
-    def log_score(self) -> float:
-        """Mean leave-one-out log density: chooses between HRidge and HGPR."""
-        diagonal = np.diag(self.inverse)
-        z = self.alpha / np.sqrt(diagonal)
-        return float((-0.5 * z**2 + 0.5 * np.log(diagonal)).mean())
+    def predict(self, raw: Array, labs: NDArray[np.int64], last: Array, known: Array) -> tuple[Array, Array]:
+        """(mu, sd) of ln f for raw features (m, d), in chunks so that memory stays small.
 
-    def predict(self, raw: Array, labs: NDArray[np.int64], noise: Array) -> tuple[Array, Array]:
-        """(mu, sd) of the standardised target for raw features (m, d), in chunks so that memory stays small."""
+        Args: last (m,) ln MPa of the last early break; known (m,) variance (ln^2) known beforehand.
+        """
         x = self.scaler.apply(raw)
-        mu, var = np.empty(len(x)), np.empty(len(x))
+        mu, sd = np.empty(len(x)), np.empty(len(x))
         for start in range(0, len(x), CHUNK):
             part = slice(start, start + CHUNK)
-            k = cross_kernel(self.hyper, x[part], labs[part], self.x, self.labs)
-            mu[part] = k @ self.alpha
-            var[part] = own_variance(self.hyper, x[part]) - np.einsum("ij,ij->i", k @ self.inverse, k)
-        return mu, np.sqrt(np.maximum(var, 1e-9) + self.hyper.s2 + noise)
+            said = [one.predict(x[part], labs[part], last[part]) for one in self.conditioned]
+            mu[part], sd[part] = _combined(said)
+        return mu, np.sqrt(sd**2 + known)
 
     def leave_one_out(self) -> tuple[Array, Array]:
-        """(mu, sd) for each training row from all others: closed form, hyperparameters shared."""
-        diagonal = np.diag(self.inverse)
-        return self.y - self.alpha / diagonal, 1 / np.sqrt(diagonal)
+        """(mu, sd) of ln f for each training row from the others: by folds where fitted so, else in closed form,
+        which shares the hyperparameters."""
+        if self.fold_mu is not None and self.fold_sd is not None:
+            return self.fold_mu, self.fold_sd
+        return _combined([one.leave_one_out() for one in self.conditioned])
+
+    def log_score(self) -> float:
+        """Mean leave-one-out log density."""
+        mu, sd = self.leave_one_out()
+        return float((-0.5 * ((self.reached - mu) / sd) ** 2 - np.log(sd)).mean())
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "early": list(self.early),
             "target": self.target,
-            "hyper": asdict(self.hyper),
+            "members": [asdict(member) for member in self.members],
             "x": self.x.round(9).tolist(),
             "labs": self.labs.tolist(),
             "lab_names": self.lab_names,
             "keys": [list(key) for key in self.keys],
-            "y": self.y.round(9).tolist(),
-            "m0": self.m0,
-            "ys": self.ys,
+            "reached": self.reached.round(9).tolist(),
+            "last": self.last.round(9).tolist(),
             "noise": self.noise.round(9).tolist(),
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
             "low": self.low.tolist(),
             "high": self.high.tolist(),
-            "z_folds": None if self.z_folds is None else self.z_folds.round(9).tolist(),
+            "fold_mu": None if self.fold_mu is None else self.fold_mu.round(9).tolist(),
+            "fold_sd": None if self.fold_sd is None else self.fold_sd.round(9).tolist(),
             "nu": self.nu,
             "c": self.c,
             "informative": self.informative,
@@ -162,67 +199,140 @@ class SubModel:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SubModel:
-        hyper = Hyper(**{**data["hyper"], "l": tuple(data["hyper"]["l"])})
+        members = [
+            Member(
+                item["level"],
+                item["features"],
+                Hyper(**{**item["hyper"], "l": tuple(item["hyper"]["l"])}),
+                item["m0"],
+                item["ys"],
+            )
+            for item in data["members"]
+        ]
+
+        def array(name: str) -> Array | None:
+            return None if data[name] is None else np.array(data[name], dtype=float)
+
         return cls(
             early=tuple(data["early"]),
             target=data["target"],
-            hyper=hyper,
-            x=np.array(data["x"], dtype=float).reshape(len(data["y"]), -1),
+            members=members,
+            x=np.array(data["x"], dtype=float).reshape(len(data["reached"]), -1),
             labs=np.array(data["labs"], dtype=np.int64),
             lab_names=list(data["lab_names"]),
             keys=[(lab, mix) for lab, mix in data["keys"]],
-            y=np.array(data["y"], dtype=float),
-            m0=data["m0"],
-            ys=data["ys"],
+            reached=np.array(data["reached"], dtype=float),
+            last=np.array(data["last"], dtype=float),
             noise=np.array(data["noise"], dtype=float),
             mean=np.array(data["mean"], dtype=float),
             scale=np.array(data["scale"], dtype=float),
             low=np.array(data["low"], dtype=float),
             high=np.array(data["high"], dtype=float),
-            z_folds=None if data["z_folds"] is None else np.array(data["z_folds"], dtype=float),
+            fold_mu=array("fold_mu"),
+            fold_sd=array("fold_sd"),
             nu=data["nu"],
             c=data["c"],
             informative=data["informative"],
         )
 
 
+class _Conditioned:
+    """A member given its rows: what is needed to predict."""
+
+    def __init__(
+        self, member: Member, x: Array, labs: NDArray[np.int64], reached: Array, last: Array, noise: Array
+    ) -> None:
+        x = x[:, : member.features]
+        self.member, self.x, self.labs = member, x, labs
+        hyper = member.hyper
+        k = cross_kernel(hyper, x, labs, x, labs)
+        k[np.diag_indices_from(k)] += hyper.s2 + noise / member.ys**2 + JITTER
+        y = (reached - member.centre(last)) / member.ys
+        inverse = cho_solve(cho_factor(k, lower=True), np.eye(len(k)))
+        self.alpha: Array = inverse @ y
+        diagonal = np.diag(inverse)
+        self._loo = (
+            (y - self.alpha / diagonal) * member.ys + member.centre(last),
+            member.ys / np.sqrt(diagonal),
+        )
+        # k' K^-1 k with the leading directions of K alone: the rest of K is noise, which k hardly touches.
+        values, vectors = eigh(k, subset_by_index=(max(0, len(k) - DIRECTIONS), len(k) - 1))
+        self.half: Array = vectors / np.sqrt(values)
+
+    def predict(self, x: Array, labs: NDArray[np.int64], last: Array) -> tuple[Array, Array]:
+        """(mu, sd) in ln MPa."""
+        hyper, member = self.member.hyper, self.member
+        x = x[:, : member.features]
+        k = cross_kernel(hyper, x, labs, self.x, self.labs)
+        projected = k @ self.half
+        var = own_variance(hyper, x) - np.einsum("ij,ij->i", projected, projected)
+        sd = np.sqrt(np.maximum(var, 1e-9) + hyper.s2)
+        return (k @ self.alpha) * member.ys + member.centre(last), sd * member.ys
+
+    def leave_one_out(self) -> tuple[Array, Array]:
+        return self._loo
+
+
+def _combined(said: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """The median of the members (one that runs astray moves nothing), with their mean variance and their disagreement."""
+    mu = np.array([item[0] for item in said])
+    var = np.array([item[1] for item in said]) ** 2
+    return np.median(mu, axis=0), np.sqrt(var.mean(axis=0) + mu.var(axis=0))
+
+
 def raw_features(mixes: Sequence[MixHistory], early: tuple[float, ...]) -> tuple[Array, Array, Array]:
-    """(features (n, d) with NaN for unknown, ln f_last (n,), 1/count of the last break (n,))."""
+    """(features (n, d) with NaN for unknown, ln f_last (n,), its variance by specimen scatter (n,))."""
     strengths = np.empty((len(mixes), len(early)))
-    inverse_count = np.zeros(len(mixes))
+    variance = np.zeros(len(mixes))
     for row, mix in enumerate(mixes):
         for column, age in enumerate(early):
             found = mix.strength_at(age)
             assert found is not None
             strengths[row, column] = found.strength_mpa
-            inverse_count[row] = 1 / max(found.count, 1)
+            variance[row] = specimen_variance(found)
     composition = composition_features(composition_matrix(mixes))
     last = np.log(strengths[:, -1]) if early else np.zeros(len(mixes))
-    return np.column_stack([composition, early_features(strengths)]), last, inverse_count
+    return np.column_stack([composition, early_features(strengths)]), last, variance
 
 
-def select_rows(mixes: Sequence[MixHistory], asked_labs: frozenset[str]) -> list[MixHistory]:
-    """At most 900 rows: everything if it fits, else 40 a laboratory and as many as fit of those asked about.
+def specimen_variance(item: AgeStrength) -> float:
+    """Variance of ln f of a mean of specimens: a share of the strength, and the press's and the hour's part."""
+    share: float = SPECIMEN_CV**2 + (SPECIMEN_MPA / item.strength_mpa) ** 2
+    return share / max(item.count, 1)
+
+
+def select_rows(
+    mixes: Sequence[MixHistory], asked_labs: frozenset[str], most: int = MOST_ROWS
+) -> list[MixHistory]:
+    """At most `most` rows: everything if it fits, else up to 40 of each other laboratory in a third of the room and
+    the rest for those asked about, shared out evenly.
 
     Evenly spaced in the order given, so that the choice is the same each time.
     """
-    if len(mixes) <= MOST_ROWS:
+    if len(mixes) <= most:
         return list(mixes)
     by_lab: dict[str, list[MixHistory]] = {}
     for mix in mixes:
         by_lab.setdefault(mix.lab, []).append(mix)
-    others = [lab for lab in by_lab if lab not in asked_labs]
-    asked = [lab for lab in by_lab if lab in asked_labs]
-    room_for_others = MOST_ROWS // 3 if asked else MOST_ROWS
-    each = max(1, min(MOST_ROWS_OF_A_LAB, room_for_others // max(len(others), 1)))
-    chosen: list[MixHistory] = []
-    for lab in others:
-        chosen += _spaced(by_lab[lab], each)
-    chosen = chosen[: MOST_ROWS if not asked else room_for_others]
-    share = (MOST_ROWS - len(chosen)) // max(len(asked), 1)
-    for lab in asked:
-        chosen += _spaced(by_lab[lab], max(share, 1))
-    return chosen[:MOST_ROWS]
+    others = {lab: rows for lab, rows in by_lab.items() if lab not in asked_labs}
+    asked = {lab: rows for lab, rows in by_lab.items() if lab in asked_labs}
+    room_for_others = most // 3 if asked else most
+    most_each = MOST_ROWS_OF_A_LAB if len(by_lab) > 1 else most
+    chosen = _shared_out({lab: _spaced(rows, most_each) for lab, rows in others.items()}, room_for_others)
+    return chosen + _shared_out(asked, most - len(chosen))
+
+
+def _shared_out(by_lab: dict[str, list[MixHistory]], room: int) -> list[MixHistory]:
+    """Up to `room` rows, as evenly over the laboratories as their numbers allow."""
+    share = 0
+    for waiting, rows in zip(range(len(by_lab), 0, -1), sorted(by_lab.values(), key=len), strict=True):
+        share = room // waiting
+        room -= min(len(rows), share)
+    left = sum(max(0, len(rows) - share) for rows in by_lab.values())
+    chosen = [mix for rows in by_lab.values() for mix in _spaced(rows, share)]
+    if left and room > 0 and share == 0:  # more laboratories than rows: one of each as far as they go
+        chosen = [rows[0] for rows in by_lab.values()][:room]
+    return chosen
 
 
 def _spaced(items: list[MixHistory], most: int) -> list[MixHistory]:
@@ -233,89 +343,127 @@ def _spaced(items: list[MixHistory], most: int) -> list[MixHistory]:
 
 def fit_submodel(mixes: Sequence[MixHistory], early: tuple[float, ...], target: float) -> SubModel:
     """Fit one set of early ages on mixes that have all of them and the target."""
-    raw, last, inverse_count = raw_features(mixes, early)
-    reached = [mix.strength_at(target) for mix in mixes]
-    logs = np.array([math.log(item.strength_mpa) for item in reached if item is not None]) - last
-    count28 = np.array([1 / max(item.count, 1) for item in reached if item is not None])
-    m0, ys = float(logs.mean()), float(max(logs.std(ddof=1), 0.02)) if len(logs) > 1 else 0.2
-    y = (logs - m0) / ys
-    noise = (SPECIMEN_CV / ys) ** 2 * (count28 + inverse_count)
+    raw, last, early_variance = raw_features(mixes, early)
+    found = [mix.strength_at(target) for mix in mixes]
+    targets = [item for item in found if item is not None]
+    reached = np.array([math.log(item.strength_mpa) for item in targets])
+    noise = early_variance + np.array([specimen_variance(item) for item in targets])
     scaler = Scaler.of(raw)
     x = scaler.apply(raw)
     lab_names = sorted({mix.lab for mix in mixes})
     index = {name: i for i, name in enumerate(lab_names)}
     labs = np.array([index[mix.lab] for mix in mixes], dtype=np.int64)
+    kinds = [
+        Kind(level, rbf, features)
+        for level in ((False, True) if early else (True,))
+        for rbf in ((False, True) if len(mixes) >= RADIAL_FROM else (False,))
+        for features in sorted({x.shape[1], x.shape[1] - max(len(early) - 1, 0)})
+    ]
 
-    def build(hyper: Hyper, z_folds: Array | None = None) -> SubModel:
-        return SubModel(
-            early,
-            target,
-            hyper,
-            x,
-            labs,
-            lab_names,
-            [m.key for m in mixes],
-            y,
-            m0,
-            ys,
-            noise,
-            scaler.mean,
-            scaler.scale,
-            scaler.low,
-            scaler.high,
-            z_folds=z_folds,
-        )
-
-    candidates = [False, True] if np.bincount(labs).max() >= HGPR_FROM else [False]
-    if len(y) <= CROSS_FIT_UNTIL:
-        fitted = []
-        for rbf in candidates:
-            z, score = cross_fit(raw, labs, y, noise, rbf=rbf)
-            fitted.append((score, rbf, z))
-        _score, rbf, z = max(fitted, key=lambda item: item[0])
-        best = build(fit_hyper(x, labs, y, noise, rbf=rbf), z)
-    else:
-        best = max(
-            (build(fit_hyper(x, labs, y, noise, rbf=rbf)) for rbf in candidates), key=SubModel.log_score
-        )
+    members = [fit_member(x, labs, reached, last, noise, kind) for kind in kinds]
+    if len(mixes) > ALL_MEMBERS_UNTIL:
+        members = [best_alone(members, x, labs, reached, last, noise)]
+    mu, sd = (
+        cross_fit(raw, labs, reached, last, noise, kinds) if len(mixes) <= CROSS_FIT_UNTIL else (None, None)
+    )
+    best = SubModel(
+        early,
+        target,
+        members,
+        x,
+        labs,
+        lab_names,
+        [m.key for m in mixes],
+        reached,
+        last,
+        noise,
+        scaler.mean,
+        scaler.scale,
+        scaler.low,
+        scaler.high,
+        fold_mu=mu,
+        fold_sd=sd,
+    )
     best.nu, best.c = fit_lab_t([best.z[labs == i] for i in range(len(lab_names))])
-    best.informative = _beats_the_mean(best, last, logs)
+    best.informative = _beats_the_mean(best)
     return best
 
 
+def fit_member(
+    x: Array,
+    labs: NDArray[np.int64],
+    reached: Array,
+    last: Array,
+    noise: Array,
+    kind: Kind,
+) -> Member:
+    """Hyperparameters of one member; on a spread of rows where there are many, since they hardly move after that."""
+    target = reached if kind.level else reached - last
+    m0 = float(target.mean())
+    ys = float(max(target.std(ddof=1), 0.02)) if len(target) > 1 else 0.2
+    x = x[:, : kind.features]
+    rows = spread_rows(len(x))
+    hyper = fit_hyper(x[rows], labs[rows], (target[rows] - m0) / ys, noise[rows] / ys**2, rbf=kind.rbf)
+    return Member(kind.level, kind.features, hyper, m0, ys)
+
+
+def best_alone(
+    members: list[Member], x: Array, labs: NDArray[np.int64], reached: Array, last: Array, noise: Array
+) -> Member:
+    """With many rows the members agree: the one with the best leave-one-out density goes on alone, so that a large
+    forecast takes a fraction of the time."""
+    rows = spread_rows(len(x))
+
+    def score(member: Member) -> float:
+        one = _Conditioned(member, x[rows], labs[rows], reached[rows], last[rows], noise[rows])
+        mu, sd = one.leave_one_out()
+        return float((-0.5 * ((reached[rows] - mu) / sd) ** 2 - np.log(sd)).mean())
+
+    return max(members, key=score)
+
+
+def spread_rows(n: int) -> NDArray[np.int64]:
+    """At most HYPER_ROWS of n rows, evenly spaced."""
+    if n <= HYPER_ROWS:
+        return np.arange(n)
+    return np.unique(np.linspace(0, n - 1, HYPER_ROWS).astype(np.int64))
+
+
 def cross_fit(
-    raw: Array, labs: NDArray[np.int64], y: Array, noise: Array, *, rbf: bool
-) -> tuple[Array, float]:
-    """Residuals of rows whose fold was left out of everything, scaling and hyperparameters included.
+    raw: Array,
+    labs: NDArray[np.int64],
+    reached: Array,
+    last: Array,
+    noise: Array,
+    kinds: Sequence[Kind],
+) -> tuple[Array, Array]:
+    """What is said of each row when its fold is left out of everything, scaling and hyperparameters included.
 
     Leave-one-out in closed form shares the hyperparameters and is too sure of itself on small histories.
-    Returns: (n,) standardised residuals, and their mean log density (to choose between HRidge and HGPR).
+    Returns: (n,) ln MPa and (n,) its deviation.
     """
-    n = len(y)
+    n = len(reached)
     order = np.random.RandomState(0).permutation(n)
-    z, score = np.empty(n), 0.0
+    mu, sd = np.empty(n), np.empty(n)
     for fold in np.array_split(order, min(FOLDS, n)):
         rest = np.setdiff1d(order, fold)
         scaler = Scaler.of(raw[rest])
         xa, xb = scaler.apply(raw[rest]), scaler.apply(raw[fold])
-        hyper = fit_hyper(xa, labs[rest], y[rest], noise[rest], rbf=rbf)
-        k = cross_kernel(hyper, xa, labs[rest], xa, labs[rest])
-        k[np.diag_indices_from(k)] += hyper.s2 + noise[rest] + JITTER
-        factor = cho_factor(k, lower=True)
-        across = cross_kernel(hyper, xb, labs[fold], xa, labs[rest])
-        mu = across @ cho_solve(factor, y[rest])
-        var = own_variance(hyper, xb) - np.einsum("ij,ji->i", across, cho_solve(factor, across.T))
-        sd = np.sqrt(np.maximum(var, 1e-9) + hyper.s2 + noise[fold])
-        z[fold] = (y[fold] - mu) / sd
-        score += float((-0.5 * z[fold] ** 2 - np.log(sd)).sum())
-    return z, score / n
+        said = []
+        for kind in kinds:
+            member = fit_member(xa, labs[rest], reached[rest], last[rest], noise[rest], kind)
+            one = _Conditioned(member, xa, labs[rest], reached[rest], last[rest], noise[rest])
+            said.append(one.predict(xb, labs[fold], last[fold]))
+        mu[fold], spread = _combined(said)
+        sd[fold] = np.sqrt(spread**2 + noise[fold])
+    return mu, sd
 
 
-def _beats_the_mean(model: SubModel, last: Array, logs: Array) -> bool:
+def _beats_the_mean(model: SubModel) -> bool:
     """Is the leave-one-out error smaller than that of saying the laboratory's running mean of f28?"""
     mu, _sd = model.leave_one_out()
-    error = np.abs(mu * model.ys + model.m0 - logs)
-    reached = logs + last
+    reached = model.reached
+    error = np.abs(mu - reached)
     total = np.zeros(len(reached))
     for lab in np.unique(model.labs):
         rows = model.labs == lab
@@ -331,8 +479,8 @@ class FittedModel:
     """All of a history, ready to forecast. Sub-models are fitted when first needed and then kept."""
 
     def __init__(self, history: Sequence[MixHistory], prior: Sequence[MixHistory] = ()) -> None:
-        self.history = [mix for mix in history if mix.standard]
-        self.prior = [mix for mix in prior if mix.standard]
+        self.history = [mix for mix in history if mix.standard and mix.plausible]
+        self.prior = [mix for mix in prior if mix.standard and mix.plausible]
         self._models: dict[tuple[tuple[float, ...], float, frozenset[str]], SubModel | None] = {}
         self._curve: dict[float, float] | None = None
 
@@ -482,8 +630,6 @@ class FittedModel:
         return float(np.interp(math.log(age_days), np.log(ages), np.array(list(curve.values()))))
 
     def _moved(self, mix: MixHistory, own: tuple[float, ...], early: tuple[float, ...]) -> MixHistory:
-        from lims.strength.history import AgeStrength
-
         found = mix.strength_at(own[-1])
         assert found is not None
         factor = math.exp(self.level_at(early[-1]) - self.level_at(own[-1]))
@@ -508,52 +654,47 @@ class FittedModel:
         if model is None:
             note = "no history has these ages; add a history with results at the target age"
             return [Forecast(m.lab, m.mix_id, target, None, note=note, early_ages=moved_from) for m in mixes]
-        raw, last, inverse_count = raw_features(mixes, early)
+        raw, last, early_variance = raw_features(mixes, early)
         labs = np.array([model.lab_index.get(mix.lab, -1) for mix in mixes], dtype=np.int64)
-        noise = (SPECIMEN_CV / model.ys) ** 2 * (inverse_count + 1 / 3)
+        # The promise is a set of three at the target age.
+        known = early_variance + SPECIMEN_CV**2 / 3
         widened = 1.0
         if moved_from != early:
             # Half of what separates the two ages is not known.
             widened = 1.0 + abs(math.log(moved_from[-1] / early[-1]))
         if scaled_from is not None:
             widened *= 1.0 + 0.5 * abs(math.log(scaled_from / 28.0))
-        mu, sd = model.predict(raw, labs, noise)
+        centre, sd = model.predict(raw, labs, last, known)
         sd = sd * widened
-        shift = last + model.m0 + (self.level_at(target) if scaled_from is not None else 0.0)
+        if scaled_from is not None:
+            centre = centre + self.level_at(target)
         outside = model.scaler.excess(raw)
-        sd = sd * (1 + 0.25 * np.minimum(outside, 4.0))
+        spread = sd * (1 + 0.25 * np.minimum(outside, 4.0))
         bare = ~np.isfinite(raw[:, :1]).ravel() if raw.shape[1] else np.ones(len(mixes), dtype=bool)
         own_names = {mix.lab for mix in self.history}
-        rules: dict[int, _Rule] = {}
+        rules = {int(lab): _Rule.of(model, int(lab)) for lab in np.unique(labs)}
+        median = np.exp(centre).tolist()
+        bounds = {}
+        for level in levels:
+            quantiles = {lab: rule.quantile(float(level)) for lab, rule in rules.items()}
+            half = np.array([quantiles[int(lab)] for lab in labs]) * spread
+            bounds[float(level)] = (np.exp(centre - half).tolist(), np.exp(centre + half).tolist())
+        p_grades = self._grade_probabilities(mixes, labs, rules, centre, spread)
+        common = []
+        if moved_from != early:
+            common.append(
+                f"break at {moved_from[-1]:g} d taken to {early[-1]:g} d by the mean curve; widened"
+            )
+        if scaled_from is not None:
+            common.append("no history at this age: 28-d forecast moved along the mean curve; widened")
         results = []
         for i, mix in enumerate(mixes):
-            lab = int(labs[i])
-            if lab not in rules:
-                rules[lab] = _Rule.of(model, lab)
-            rule = rules[lab]
+            rule = rules[int(labs[i])]
             if not early and bare[i]:
                 note = "neither breaks nor a composition: nothing to forecast from"
                 results.append(Forecast(mix.lab, mix.mix_id, target, None, note=note))
                 continue
-            centre = float(mu[i] * model.ys + shift[i])
-            spread = float(sd[i] * model.ys)
-            intervals = {
-                float(level): (
-                    math.exp(centre - rule.quantile(level) * spread),
-                    math.exp(centre + rule.quantile(level) * spread),
-                )
-                for level in levels
-            }
-            p_grade = None
-            if mix.grade_mpa is not None and mix.grade_mpa > 0:
-                p_grade = rule.survival((math.log(mix.grade_mpa) - centre) / spread)
-            notes = []
-            if moved_from != early:
-                notes.append(
-                    f"break at {moved_from[-1]:g} d taken to {early[-1]:g} d by the mean curve; widened"
-                )
-            if scaled_from is not None:
-                notes.append("no history at this age: 28-d forecast moved along the mean curve; widened")
+            notes = list(common)
             if outside[i] > OUTSIDE_FROM:
                 notes.append("outside what the history has seen; treat with care")
             if bare[i] and early:
@@ -567,17 +708,36 @@ class FittedModel:
                     lab=mix.lab,
                     mix_id=mix.mix_id,
                     age_days=target,
-                    strength_mpa=math.exp(centre),
-                    intervals=intervals,
-                    p_grade=p_grade,
+                    strength_mpa=median[i],
+                    intervals={level: (low[i], high[i]) for level, (low, high) in bounds.items()},
+                    p_grade=p_grades[i],
                     early_ages=moved_from,
                     local_mixes=rule.local,
                     history_mixes=len(model.keys),
                     method=f"{model.method}/{rule.name}",
-                    note="; ".join(notes),
+                    note="; ".join(notes) if notes else "",
                 )
             )
         return results
+
+    @staticmethod
+    def _grade_probabilities(
+        mixes: list[MixHistory],
+        labs: NDArray[np.int64],
+        rules: dict[int, _Rule],
+        centre: Array,
+        spread: Array,
+    ) -> list[float | None]:
+        """P(f >= grade) for each mix that has one; laboratory by laboratory, since each has its own rule."""
+        grades = np.array([mix.grade_mpa or np.nan for mix in mixes], dtype=float)
+        found: list[float | None] = [None] * len(mixes)
+        with np.errstate(invalid="ignore"):
+            z = (np.log(grades) - centre) / spread
+        for lab, rule in rules.items():
+            rows = np.flatnonzero((labs == lab) & np.isfinite(z))
+            for row, p in zip(rows.tolist(), rule.survivals(z[rows]).tolist(), strict=True):
+                found[row] = p
+        return found
 
     def held_out(self, early: tuple[float, ...], target: float = 28.0) -> dict[tuple[str, str], Forecast]:
         """For each mix of the history that has these ages and the target: what would have been said without
@@ -587,13 +747,11 @@ class FittedModel:
             return {}
         mixes = {mix.key: mix for mix in (*self.history, *self.prior)}
         picked = [mixes[key] for key in model.keys]
-        _raw, last, _count = raw_features(picked, early)
         mu, sd = model.leave_one_out()
         found = {}
         for i, mix in enumerate(picked):
             rule = _Rule.of(model, int(model.labs[i]), without=i)
-            centre = float(mu[i] * model.ys + model.m0 + last[i])
-            spread = float(sd[i] * model.ys)
+            centre, spread = float(mu[i]), float(sd[i])
             found[mix.key] = Forecast(
                 lab=mix.lab,
                 mix_id=mix.mix_id,
@@ -658,9 +816,12 @@ class _Rule:
         return self.c * student_quantile(level, self.nu)
 
     def survival(self, bound: float) -> float:
+        return float(self.survivals(np.array([bound]))[0])
+
+    def survivals(self, bounds: Array) -> Array:
         if self.name == "conformal":
-            return conformal_survival(self.z, bound)
-        return student_survival(bound / self.c, self.nu)
+            return conformal_survival(self.z, bounds)
+        return student_survival(bounds / self.c, self.nu)
 
 
 def fit(history: Sequence[MixHistory], *, prior: Sequence[MixHistory] | None = None) -> FittedModel:
