@@ -50,11 +50,17 @@ def read_decimal(name: str, raw: object) -> Decimal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One named input. `text` says what it is, in the laboratory's words, with its unit."""
+    """One named input. `text` says what it is, in the laboratory's words, with its unit.
+
+    `aliases` are other names that JSON may use; `default` is what a rule takes when nothing is given, shown to users
+    and returned with the answer, and what a laboratory's own edition may change.
+    """
 
     name: str
     text: str = ""
     required: bool = True
+    aliases: tuple[str, ...] = ()
+    default: str | int | None = None
 
     def parse(self, raw: object, path: str) -> object:
         """The typed value of `raw`. `path` names it in messages. Raises: RuleInputError."""
@@ -287,13 +293,19 @@ def read_fields(fields: Sequence[Field], raw: Mapping[str, object], path: str = 
     Raises: RuleInputError for a key that no field has, a required field that is missing, a bad value.
     """
     prefix = f"{path}." if path else ""
-    names = {field.name for field in fields}
+    names = {name for field in fields for name in (field.name, *field.aliases)}
     for key in raw:
         if key not in names:
-            raise RuleInputError(f"{prefix}{_shown_key(key)}", raw[key], "only " + ", ".join(sorted(names)))
+            known = ", ".join(field.name for field in fields)
+            raise RuleInputError(f"{prefix}{_shown_key(key)}", raw[key], f"only {known}")
     values: dict[str, object] = {}
     for field in fields:
-        value = raw.get(field.name)
+        given = [name for name in (field.name, *field.aliases) if raw.get(name) is not None]
+        if len(given) > 1:
+            raise RuleInputError(
+                f"{prefix}{given[1]}", raw[given[1]], f"either {given[0]} or {given[1]}, not both"
+            )
+        value = raw[given[0]] if given else field.default
         if value is None:
             if field.required:
                 raise RuleInputError(f"{prefix}{field.name}", None, field.accepted())

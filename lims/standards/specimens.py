@@ -193,15 +193,30 @@ def set_of_three(
     if len(strengths_mpa) != 3:
         raise RuleInputError("strengths_mpa", f"{len(strengths_mpa)} values", "exactly three specimens")
     values = tuple(require_number("strengths_mpa", value, above=0) for value in strengths_mpa)
+    return _judge(values, values, factor, Decimal(1), rule_id)
+
+
+def _judge(
+    measured: tuple[Decimal, ...],
+    strengths_mpa: tuple[Decimal, ...],
+    numerator: Decimal,
+    denominator: Decimal,
+    rule_id: str,
+) -> SetVerdict:
+    """The 15 % rule on measured values, of which numerator/denominator makes strengths.
+
+    It looks at what was measured and divides once, at the end: a load over 22 500 mm^2 has no end as a decimal, and
+    exactly 15 %, or exactly half of the last digit, would be missed.
+    """
     with localcontext(exact_context()):
-        a, m, b = sorted(values)
+        a, m, b = sorted(measured)
         low, high = (m - a) / m, (b - m) / m
-        # Compared without division, so that exactly 15 % is exactly within.
         low_out, high_out = m - a > SET_TOLERANCE * m, b - m > SET_TOLERANCE * m
         if low_out and high_out:
-            return SetVerdict(None, "invalid", values, rule_id, low, high)
-        basis, value = ("middle", m) if low_out or high_out else ("mean", sum(values, Decimal(0)) / 3)
-        return SetVerdict(round_half_even(value * factor, REPORTED_TO_MPA), basis, values, rule_id, low, high)
+            return SetVerdict(None, "invalid", strengths_mpa, rule_id, low, high)
+        basis, total, share = ("middle", m, 1) if low_out or high_out else ("mean", a + m + b, 3)
+        strength = round_half_even(total * numerator / (denominator * share), REPORTED_TO_MPA)
+        return SetVerdict(strength, basis, strengths_mpa, rule_id, low, high)
 
 
 def cube_set(
@@ -223,9 +238,10 @@ def cube_set(
     if size_factor_stated is None and edge not in CUBE_SIZE_FACTORS:
         raise RuleInputError("edge_mm", edge_mm, "100, 150 or 200 mm, or a size factor found by test")
     factor = size_factor("cube", edge_mm, grade_mpa, stated=size_factor_stated)
-    for load in loads_kn:
-        require_number("loads_kn", load, above=0, maximum=20000)
-    return set_of_three([compressive_strength(load, "cube", edge_mm) for load in loads_kn], factor)
+    loads = tuple(require_number("loads_kn", load, above=0, maximum=20000) for load in loads_kn)
+    strengths = tuple(compressive_strength(load, "cube", edge) for load in loads)
+    with localcontext(exact_context()):
+        return _judge(loads, strengths, 1000 * factor, edge * edge, CUBE_SET_RULE)
 
 
 def mean_of_cylinders(

@@ -1,0 +1,57 @@
+"""Shotcrete: rebound, setting with accelerator, curing.
+
+The limits are the laboratory's to set within what its codes allow; these are what the source document asks.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+
+from lims.standards.checks import Check, at_least, at_most
+from lims.standards.errors import RuleInputError
+from lims.standards.rounding import exact_context, require_number
+
+#: Rebound on walls, % of what was sprayed, at most (source document; other codes 10 to 20).
+REBOUND_LIMIT_PERCENT = Decimal(20)
+REBOUND_LIMIT_RANGE_PERCENT = (Decimal(10), Decimal(20))
+#: Setting with accelerator, minutes, at most.
+INITIAL_SET_MIN = Decimal(5)
+FINAL_SET_MIN = Decimal(10)
+#: Curing, days, at least.
+CURING_DAYS = 14
+
+
+def rebound_percent(sprayed_kg: Decimal, rebound_kg: Decimal) -> Decimal:
+    """Rebound in % of the mass sprayed, not rounded. Raises: RuleInputError."""
+    sprayed = require_number("sprayed_kg", sprayed_kg, above=0)
+    rebound = require_number("rebound_kg", rebound_kg, minimum=0)
+    if rebound > sprayed:
+        raise RuleInputError("rebound_kg", rebound_kg, "at most sprayed_kg")
+    with localcontext(exact_context()):
+        return 100 * rebound / sprayed
+
+
+def rebound_check(
+    sprayed_kg: Decimal, rebound_kg: Decimal, limit_percent: Decimal = REBOUND_LIMIT_PERCENT
+) -> Check:
+    """Rebound against the limit; equal is within. Raises: RuleInputError."""
+    limit = require_number("limit_percent", limit_percent, minimum=1, maximum=50)
+    return at_most("rebound, %", rebound_percent(sprayed_kg, rebound_kg), limit)
+
+
+def setting_checks(initial_set_min: Decimal, final_set_min: Decimal) -> tuple[Check, ...]:
+    """Initial set at most 5 min and final set at most 10 min with accelerator. Raises: RuleInputError."""
+    initial = require_number("initial_set_min", initial_set_min, above=0)
+    final = require_number("final_set_min", final_set_min, above=0)
+    if final < initial:
+        raise RuleInputError("final_set_min", final_set_min, "a time of at least initial_set_min")
+    return (
+        at_most("initial set, min", initial, INITIAL_SET_MIN),
+        at_most("final set, min", final, FINAL_SET_MIN),
+    )
+
+
+def curing_check(curing_days: int) -> Check:
+    """At least 14 days of curing (source document)."""
+    days = require_number("curing_days", curing_days, minimum=0)
+    return at_least("curing, d", days, Decimal(CURING_DAYS))
