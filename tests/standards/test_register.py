@@ -1,0 +1,109 @@
+"""Every rule of the register: its vectors, its origin, its refusals."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from lims.standards.errors import RuleInputError
+from lims.standards.register import REGISTER
+from lims.standards.register.rule import PROVENANCE, Rule, Vector
+
+VECTORS = [
+    pytest.param(rule, vector, id=f"{rule.id}-{number}")
+    for rule in REGISTER.rules
+    for number, vector in enumerate(rule.vectors, start=1)
+]
+RULES = [pytest.param(rule, id=rule.id) for rule in REGISTER.rules]
+
+
+@pytest.mark.parametrize(("rule", "vector"), VECTORS)
+def test_vector_holds(rule: Rule, vector: Vector) -> None:
+    answer = rule.evaluate(vector.given)
+    assert {name: answer[name] for name in vector.expected} == dict(vector.expected)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rule_says_where_it_comes_from_and_has_a_vector(rule: Rule) -> None:
+    assert rule.vectors
+    assert rule.provenance
+    assert all(mark in PROVENANCE for _what, mark in rule.provenance)
+    assert rule.sources
+    assert rule.title
+    assert rule.formula
+
+
+def test_every_subject_of_the_standards_is_in_the_register() -> None:
+    assert {rule.subject for rule in REGISTER.rules} == {
+        "Rounding",
+        "Specimens",
+        "Sampling",
+        "Acceptance",
+        "Strength with age",
+        "Maturity",
+        "Mix proportions",
+        "Cement",
+        "Aggregates",
+        "Shotcrete",
+    }
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("bad", ["NaN", "Infinity", "12 MPa", "1_000", "", True, 1.5, [], {}])
+def test_bad_value_is_refused_with_the_name_of_its_field(rule: Rule, bad: object) -> None:
+    given = dict(rule.vectors[0].given)
+    for name in given:
+        if isinstance(given[name], bool) and isinstance(bad, bool):
+            continue
+        with pytest.raises(RuleInputError) as refusal:
+            rule.evaluate({**given, name: bad})
+        assert refusal.value.field.startswith(name)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_unknown_input_is_refused_and_a_missing_one_named(rule: Rule) -> None:
+    given = dict(rule.vectors[0].given)
+    with pytest.raises(RuleInputError, match="surprise"):
+        rule.evaluate({**given, "surprise": 1})
+    for field in rule.fields:
+        if field.required and field.default is None:
+            with pytest.raises(RuleInputError, match=field.name):
+                rule.evaluate({name: value for name, value in given.items() if name != field.name})
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_answer_holds_no_float(rule: Rule) -> None:
+    def look(value: object) -> None:
+        assert not isinstance(value, float)
+        if isinstance(value, dict):
+            for item in value.values():
+                look(item)
+        elif isinstance(value, list):
+            for item in value:
+                look(item)
+
+    for vector in rule.vectors:
+        look(rule.evaluate(vector.given))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_configurable_inputs_have_a_default_and_a_laboratory_can_set_it(rule: Rule) -> None:
+    for name in rule.configurable:
+        field = next(field for field in rule.fields if field.name == name)
+        assert field.default is not None
+
+
+def test_laboratory_setting_changes_the_answer_and_a_given_value_wins() -> None:
+    rule = REGISTER.by_id["shotcrete/rebound"]
+    given = {"sprayed_kg": "500", "rebound_kg": "75"}
+    assert rule.evaluate(given)["accepted"] is True
+    assert rule.evaluate(given, {"limit_percent": "10"})["accepted"] is False
+    assert rule.evaluate({**given, "limit_percent": "15"}, {"limit_percent": "10"})["accepted"] is True
+
+
+def test_numbers_of_a_vector_may_be_json_numbers_or_text() -> None:
+    rule = REGISTER.by_id["gbt50081-2019/cube-set"]
+    as_text = rule.evaluate({"edge_mm": "100", "loads_kn": ["420", "450", "550"]})
+    as_numbers = rule.evaluate({"edge_mm": 100, "loads_kn": [Decimal("420.0"), 450, 550]})
+    assert as_text == as_numbers
