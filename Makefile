@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
 
-.PHONY: help setup setup-dev demo test test-fast test-browser story stories lint types format check notices screenshots bench bench-forecast clean
+.PHONY: help setup setup-dev demo test test-fast test-browser story stories lint types format check notices messages screenshots bench bench-forecast clean
 
 help: ## what can be made
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  %-18s %s\n", $$1, $$2}'
@@ -58,7 +58,12 @@ format: setup-dev ## put the code in shape
 check: lint types test ## all that .ci/run looks at
 
 notices: setup-dev ## write THIRD_PARTY.md anew from what is installed
-	$(BIN)/python -m reports.notices
+	$(BIN)/pip-licenses --from=mixed --format=markdown --with-system --order=name | sed "1i # Third-party packages\n\nMade by make notices. What is vendored for the browser: lims/web/vendor.md.\n" > THIRD_PARTY.md
+
+messages: setup-dev ## gather texts for translation and compile what is translated
+	$(BIN)/pybabel -q extract -F babel.cfg -k _l -k N_ -k ngettext:1,2 --no-location --sort-output -o $(VENV)/messages.pot .
+	$(BIN)/pybabel -q update -i $(VENV)/messages.pot -d lims/translations --no-fuzzy-matching --ignore-obsolete
+	$(BIN)/pybabel -q compile -d lims/translations
 
 screenshots: setup-dev ## the README's pictures, taken anew
 	$(BIN)/python -m tests.screenshots

@@ -1,0 +1,160 @@
+"""The README's pictures, and every page in three languages, light and dark, at two widths: `make screenshots`.
+
+Starts a demonstration on a fresh data folder, so that the pictures show what a new visitor sees. README pictures go to
+docs/images (committed); the rest to screenshots/ (not committed).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+from rich.progress import track
+
+ROOT = Path(__file__).parents[1]
+PORT = int(os.environ.get("LIMS_PORT", "8377"))
+ADDRESS = f"http://127.0.0.1:{PORT}"
+#: name, who looks, path.
+README_PAGES = (
+    ("today", "technician", "/"),
+    ("press", "technician", "/press/sets/first"),
+    ("batch", "technician", "/batches/first"),
+    ("mix", "sales", "/mix-designs/M110"),
+    ("rules", "manager", "/rules/gbt50081-2019/cube-set"),
+    ("forecast-quality", "manager", "/forecast-quality/"),
+    ("new-customer", "sales", "/new-customer/"),
+)
+EVERY_PAGE = (
+    *README_PAGES,
+    ("mixes", "manager", "/mix-designs/"),
+    ("batches", "technician", "/batches/"),
+    ("batch-new", "technician", "/batches/add"),
+    ("results", "manager", "/set-results/"),
+    ("customers", "sales", "/customers/"),
+    ("complaints", "service", "/complaints/"),
+    ("register", "manager", "/rules/"),
+    ("search", "manager", "/search?q=M1"),
+    ("accounts", "administrator", "/users/"),
+)
+LANGUAGES = ("en", "zh", "zh_TW")
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+
+
+def main() -> None:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("no chromium on this machine")
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lims", "demo"],
+            env={**os.environ, "LIMS_DATA": folder, "LIMS_PORT": str(PORT)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_for(process)
+            with sync_playwright() as started:
+                browser = started.chromium.launch(
+                    executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+                )
+                take_all(browser, everything="--all" in sys.argv)
+                browser.close()
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def wait_for(process: subprocess.Popen[bytes]) -> None:
+    for _attempt in range(400):
+        try:
+            with urllib.request.urlopen(f"{ADDRESS}/login/", timeout=2):  # noqa: S310 - our own address
+                return
+        except (urllib.error.URLError, ConnectionError):
+            if process.poll() is not None:
+                sys.exit("the demonstration ended before it served")
+            time.sleep(0.5)
+    sys.exit("the demonstration did not start")
+
+
+def take_all(browser: Browser, *, everything: bool) -> None:
+    (ROOT / "docs" / "images").mkdir(parents=True, exist_ok=True)
+    for name, user, path in track(README_PAGES, "README"):
+        take(browser, user, path, ROOT / "docs" / "images" / f"{name}.png")
+    if not everything:
+        return
+    jobs = [
+        (page, language, theme, size)
+        for page in EVERY_PAGE
+        for language in LANGUAGES
+        for theme in ("light", "dark")
+        for size in SIZES
+    ]
+    for (name, user, path), language, theme, size in track(jobs, "every page"):
+        target = ROOT / "screenshots" / language / f"{name}-{size}-{theme}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        take(browser, user, path, target, language=language, theme=theme, size=size, full_page=True)
+
+
+def take(
+    browser: Browser,
+    user: str,
+    path: str,
+    target: Path,
+    *,
+    language: str = "en",
+    theme: str = "light",
+    size: str = "desktop",
+    full_page: bool = False,
+) -> None:
+    width, height = SIZES[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light"
+    )
+    page = context.new_page()
+    sign_in(page, user)
+    if language != "en":
+        page.goto(f"{ADDRESS}/lang/{language}")
+    if theme == "dark" and page.locator("html[data-bs-theme=dark]").count() == 0:
+        page.locator("[data-theme-toggle]").click()
+    open_page(page, path)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=target, full_page=full_page)
+    context.close()
+
+
+def sign_in(page: Page, user: str) -> None:
+    page.goto(f"{ADDRESS}/login/")
+    page.fill("#username", user)
+    page.fill("#password", f"trial-lab-{user[:3]}-50")
+    page.locator("main button[type=submit], form button[type=submit]").first.click()
+    page.locator("[data-theme-toggle]").wait_for()
+
+
+def open_page(page: Page, path: str) -> None:
+    """A path, or one that ends with `first` or a code and is found over its list."""
+    head, _slash, last = path.rstrip("/").rpartition("/")
+    if path == "/press/sets/first":
+        page.goto(f"{ADDRESS}/press/")
+        page.locator("a.list-group-item").first.click()
+        for number, load in enumerate(("424", "401", "396"), start=1):
+            page.locator(f"#load_{number}").fill(load)
+    elif last == "first":
+        page.goto(f"{ADDRESS}{head}/")
+        page.locator("table tbody a").first.click()
+    elif head == "/mix-designs" and last:
+        page.goto(f"{ADDRESS}{head}/?q={last}")
+        page.get_by_role("link", name=last, exact=True).click()
+    else:
+        page.goto(f"{ADDRESS}{path}")
+
+
+if __name__ == "__main__":
+    main()
