@@ -12,9 +12,9 @@ from lims.accounts.demo import DEMO_ACCOUNTS
 from lims.accounts.service import AccountIn, add_user, find_user
 from lims.base.actor import Actor, system_actor
 from lims.base.columns import utc_now
+from lims.base.progress import progress_bar
 from lims.base.services import SERVICES
 from lims.forecasts.service import forecast_history
-from lims.importing.commands import progress_bar
 from lims.importing.history import import_history
 from lims.initialise import initialise
 

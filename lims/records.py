@@ -12,6 +12,7 @@ import lims.materials.service
 import lims.mixes.service
 import lims.reporting.service
 import lims.results.service
+import lims.rules.service
 import lims.sharing.service
 import lims.trials.service
 
@@ -27,6 +28,7 @@ SUBJECTS_WITH_TABLES = (
     lims.mixes,
     lims.reporting,
     lims.results,
+    lims.rules,
     lims.sharing,
     lims.trials,
 )

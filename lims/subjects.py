@@ -14,6 +14,7 @@ SUBJECTS = (
     "mixes",
     "trials",
     "results",
+    "rules",
     "forecasts",
     "customers",
     "aftersales",

@@ -27,12 +27,14 @@ CUSTOMERS = ("customers", "sites", "usage-cards")
 AFTERSALES = ("visits", "complaints", "retests", "seminars", "surveys", "advice-cards")
 SHARING = ("share-links",)
 PAPERS = ("certificates", "checkpoints", "import-runs")
+#: Confirmations and own editions of rules: the quality manager's and the administrator's.
+RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
 PAGES = ("home", "search", "profile", "rules", "api-description")
 ADMINISTRATION = ("users",)
 
 LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
-EVERYTHING = (*LABORATORY, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES, *ADMINISTRATION)
+EVERYTHING = (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES, *ADMINISTRATION)
 
 Grant = tuple[str, str]
 
@@ -51,13 +53,13 @@ ROLES: dict[str, frozenset[Grant]] = {
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
-        | _grants("write", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *SHARING, "profile"))
+        | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, "profile", "rules"))
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
     ),
     TECHNICIAN: frozenset(
         _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", *PAGES))
-        | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, "profile"))
+        | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, "profile", "rules"))
         | _grants("verify", ["breaks"])
     ),
     SALES: frozenset(
@@ -72,7 +74,7 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("write", (*CUSTOMERS, *AFTERSALES, "profile"))
     ),
     AUDITOR: frozenset(
-        _grants("read", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES))
+        _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES))
         | _grants("write", ["profile"])
     ),
 }

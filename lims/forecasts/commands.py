@@ -95,7 +95,7 @@ def backtest(history: Path, by: str, age: float, output: Path | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lims.importing.commands import progress_bar
+    from lims.base.progress import progress_bar
     from lims.strength.backtest import Score, enough
     from lims.strength.backtest import backtest as run
 

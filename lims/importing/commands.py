@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from lims.base.progress import progress_bar
 from lims.cli import read_settings
 
 
@@ -24,6 +25,7 @@ def history(file: Path, dry_run: bool) -> None:
     from lims.base.actor import system_actor
     from lims.importing.history import import_history
     from lims.importing.readers import read_history
+    from lims.importing.service import ImportRunService
 
     app = create_app(read_settings())
     content = file.read_bytes()
@@ -36,6 +38,7 @@ def history(file: Path, dry_run: bool) -> None:
             for remark in found.remarks:
                 click.echo(f"- {remark}")
             return
+        earlier = ImportRunService().find(sha256=hashlib.sha256(content).hexdigest())
         with progress_bar() as bar:
             task = bar.add_task(f"Importing {file.name}", total=None)
             run = import_history(
@@ -44,22 +47,14 @@ def history(file: Path, dry_run: bool) -> None:
                 system_actor("import"),
                 lambda done, total: bar.update(task, completed=done, total=total),
             )
+        if earlier is not None:
+            click.echo(
+                f"this file came in at {run.finished_at:%Y-%m-%d %H:%M} UTC already; nothing was changed"
+            )
+            return
         click.echo(
             f"{run.mixes_added} mixes, {run.specimens_added} specimen strengths from {run.rows_read} rows"
         )
         click.echo(f"{run.duplicate_rows} exact duplicate rows left out")
         for remark in (run.remarks or "").splitlines():
             click.echo(f"- {remark}")
-
-
-def progress_bar() -> Progress:
-    from rich.console import Console
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import lazy_gettext as _l
 
 from lims.base.views import MenuPlace, RecordView
 from lims.reporting.service import (
     CertificateService,
 )
+from lims.rules.service import rules_of_batch, unconfirmed
 
 
 class CertificateView(RecordView):
@@ -31,6 +34,14 @@ class CertificateView(RecordView):
             ("code", "batch", "issued_at", "file_name", "size_bytes", "sha256", "replaces", "reason"),
         ),
     )
+
+    show_template = "lims/certificate_show.html"
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        return {
+            **super().show_context(record),
+            "unconfirmed": unconfirmed(rules_of_batch(record.batch_id)),
+        }
 
 
 VIEWS = (CertificateView,)

@@ -64,6 +64,6 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
             "appbuilder": appbuilder,
             "may": may,
             "signed_in": principal(),
-            "html_lang": {"zh": "zh-Hans", "zh_TW": "zh-Hant"}.get(str(get_locale()), "en"),
+            "html_lang": {"zh": "zh-Hans", "zh_Hant_TW": "zh-Hant"}.get(str(get_locale()), "en"),
             "demo_mode": app.config["LIMS_DEMO"],
         }

@@ -1,0 +1,61 @@
+"""The command line as a person calls it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def lims(*args: str, data: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lims", *args],
+        env={**os.environ, "LIMS_DATA": str(data), **env},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    found = lims("--help", data=tmp_path)
+    assert found.returncode == 0
+    for name in ("init", "serve", "demo", "account", "import", "forecast", "backtest", "rules"):
+        assert name in found.stdout
+
+
+def test_init_twice_is_harmless_and_the_template_imports_and_again_changes_nothing(tmp_path: Path) -> None:
+    assert lims("init", data=tmp_path).returncode == 0
+    assert lims("init", data=tmp_path).returncode == 0
+    template = Path(__file__).parents[2] / "import_templates" / "history.csv"
+    dry = lims("import", "history", str(template), "--dry-run", data=tmp_path)
+    assert "1 mixes, 3 specimen strengths" in dry.stdout
+    first = lims("import", "history", str(template), data=tmp_path)
+    assert "1 mixes, 3 specimen strengths" in first.stdout
+    second = lims("import", "history", str(template), data=tmp_path)
+    assert second.returncode == 0
+    assert "nothing was changed" in second.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LIMS_PORT", "seventy"), ("LIMS_TIMEZONE", "Mars/Base"), ("LIMS_PLAN_AGES_DAYS", "3,x")],
+)
+def test_wrong_setting_ends_with_a_sentence_and_no_traceback(tmp_path: Path, name: str, value: str) -> None:
+    found = lims("init", data=tmp_path, **{name: value})
+    assert found.returncode == 2
+    assert name in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_import_of_a_damaged_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    lims("init", data=tmp_path)
+    bad = tmp_path / "bad.csv"
+    bad.write_bytes(b"\x00\xff\xfe nonsense")
+    found = lims("import", "history", str(bad), data=tmp_path)
+    assert found.returncode == 2
+    assert "Traceback" not in found.stderr

@@ -1,0 +1,118 @@
+"""Customers, sites and what the after-sales service keeps about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from tests.factories import ACTOR, a_customer
+
+pytestmark = pytest.mark.usefixtures("records_on_both")
+
+
+def add(record: str, **values: Any) -> Any:
+    return SERVICES[record].add(values, ACTOR)
+
+
+def refused(record: str, **values: Any) -> Refused:
+    with pytest.raises(Refused) as refusal:
+        add(record, **values)
+    return refusal.value
+
+
+def a_complaint(customer: Any, **more: Any) -> Any:
+    values = {
+        "customer_id": customer.id,
+        "received_at": "2026-05-04T08:00:00+08:00",
+        "subject": "Shotcrete falls off",
+        **more,
+    }
+    return add("complaints", **values)
+
+
+def test_customer_code_is_taken_once() -> None:
+    a_customer("K-1")
+    assert refused("customers", code="K-1", name="Another").problems[0].field == "code"
+
+
+def test_site_of_another_customer_is_refused_on_a_visit() -> None:
+    ours, theirs = a_customer("K-1"), a_customer("K-2")
+    site = add("sites", code="S-1", name="Their site", customer_id=theirs.id)
+    problem = refused(
+        "visits", customer_id=ours.id, site_id=site.id, visited_on="2026-05-04", purpose="monthly"
+    ).problems[0]
+    assert problem.field == "site_id"
+
+
+def test_follow_up_before_the_visit_is_refused() -> None:
+    customer = a_customer()
+    found = refused(
+        "visits",
+        customer_id=customer.id,
+        visited_on="2026-05-04",
+        follow_up_on="2026-05-01",
+        purpose="monthly",
+    )
+    assert "follow-up" in found.problems[0].message
+
+
+def test_complaints_are_numbered_by_year_and_read_back() -> None:
+    customer = a_customer()
+    first, second = a_complaint(customer), a_complaint(customer)
+    assert (first.code, second.code) == ("K26-0001", "K26-0002")
+
+
+def test_complaint_cannot_be_answered_before_it_came_nor_closed_without_a_remedy() -> None:
+    customer = a_customer()
+    early = {"answered_at": "2026-05-04T07:59:00+08:00"}
+    with pytest.raises(Refused):
+        a_complaint(customer, **early)
+    with pytest.raises(Refused):
+        a_complaint(customer, closed_at="2026-05-05T08:00:00+08:00")
+
+
+def test_closed_complaint_is_not_opened_again() -> None:
+    customer = a_customer()
+    closed = a_complaint(
+        customer,
+        answered_at="2026-05-04T08:20:00+08:00",
+        closed_at="2026-05-05T08:00:00+08:00",
+        remedy="Cohesion raised",
+    )
+    values = {
+        "customer_id": customer.id,
+        "received_at": "2026-05-04T08:00:00+08:00",
+        "subject": "Shotcrete falls off",
+    }
+    with pytest.raises(Refused, match="closed"):
+        SERVICES["complaints"].edit(closed.id, values, closed.version, ACTOR)
+
+
+def test_retest_needs_the_day_it_was_finished_for_an_outcome() -> None:
+    product = add("cement-products", code="PO425", name="Own P.O 42.5")
+    lot = add("cement-lots", code="L-1", cement_product_id=product.id)
+    assert refused("retests", cement_lot_id=lot.id, ordered_on="2026-05-04", outcome="passed").problems
+    done = add(
+        "retests", cement_lot_id=lot.id, ordered_on="2026-05-04", finished_on="2026-06-01", outcome="passed"
+    )
+    assert done.outcome == "passed"
+
+
+def test_survey_marks_lie_between_1_and_5() -> None:
+    customer = a_customer()
+    marks = {"quality": 5, "steadiness": 4, "delivery": 3, "service": 6}
+    found = refused("surveys", customer_id=customer.id, answered_on="2026-05-04", **marks)
+    assert [problem.field for problem in found.problems] == ["service"]
+    assert found.problems[0].value == "6"
+
+
+def test_retired_customer_keeps_its_visits_and_takes_no_new_ones(records_on_both: Flask) -> None:
+    customer = a_customer()
+    visit = add("visits", customer_id=customer.id, visited_on="2026-05-04", purpose="monthly")
+    SERVICES["customers"].retire(customer.id, ACTOR)
+    assert SERVICES["visits"].get(visit.id).customer.code == "K-1"
+    assert refused("visits", customer_id=customer.id, visited_on="2026-06-04", purpose="monthly").problems

@@ -1,0 +1,124 @@
+"""Forecasts are made when a result comes in, stored with what they rest on, and never changed."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from lims.base.database import current_session
+from lims.base.services import SERVICES
+from lims.forecasts.models import Forecast
+from lims.forecasts.service import forecast_pending, refresh_mix
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import correct_set, record_set
+from lims.trials.models import SpecimenSet
+from tests.factories import ACTOR, a_batch, a_mix
+
+pytestmark = pytest.mark.usefixtures("records")
+
+
+def entered(batch: Any, age: int, loads: tuple[str, str, str]) -> SpecimenSet:
+    waiting = current_session().query(SpecimenSet).filter_by(batch_id=batch.id, age_days=age).one()
+    tested_at = batch.cast_at + timedelta(days=age)
+    record_set(
+        waiting.id, SetBreaksIn.read({"loads_kn": list(loads), "tested_at": tested_at.isoformat()}), ACTOR
+    )
+    return waiting
+
+
+def old_batch(mix: Any = None) -> Any:
+    from datetime import UTC, datetime
+
+    cast_at = datetime.now(UTC) - timedelta(days=60)
+    return a_batch("40", mix=mix, cast_at=cast_at.isoformat())
+
+
+def forecasts() -> list[Forecast]:
+    return list(current_session().scalars(select(Forecast).order_by(Forecast.id)))
+
+
+def test_break_at_3_d_brings_a_forecast_with_interval_and_chance_of_the_grade() -> None:
+    batch = old_batch()
+    entered(batch, 3, ("424", "401", "396"))
+    forecast_pending()
+    (found,) = forecasts()
+    assert found.early_ages == "3"
+    assert found.age_days == 28
+    assert found.lower_90_mpa < found.lower_50_mpa < found.strength_mpa < found.upper_50_mpa
+    assert found.upper_50_mpa < found.upper_90_mpa
+    assert found.strength_mpa > Decimal("18.1")
+    assert 0 < found.grade_probability < 1
+    inputs = json.loads(found.inputs)
+    assert inputs["breaks"] == [[3.0, 18.1, 3]]
+    assert inputs["composition"]["cement_kg_m3"] == 350.0
+    assert found.forecast_model.version_hash
+
+
+def test_new_break_and_correction_add_forecasts_and_leave_the_old_ones() -> None:
+    batch = old_batch()
+    three = entered(batch, 3, ("424", "401", "396"))
+    forecast_pending()
+    entered(batch, 7, ("600", "610", "620"))
+    forecast_pending()
+    first, second = forecasts()
+    assert second.early_ages == "3,7"
+    kept = (first.strength_mpa, first.inputs, first.created_at)
+    corrected = SetBreaksIn.read(
+        {
+            "loads_kn": ["434", "421", "416"],
+            "tested_at": (batch.cast_at + timedelta(days=3)).isoformat(),
+        }
+    )
+    correct_set(three.id, corrected, 1, ACTOR, "misread")
+    forecast_pending()
+    assert len(forecasts()) == 3
+    again = forecasts()[0]
+    assert (again.strength_mpa, again.inputs, again.created_at) == kept
+
+
+def test_28_day_result_does_not_leak_into_its_own_forecast() -> None:
+    batch = old_batch()
+    entered(batch, 3, ("424", "401", "396"))
+    forecast_pending()
+    entered(batch, 28, ("1500", "1510", "1520"))
+    forecast_pending()
+    early = [f for f in forecasts() if f.early_ages == "3" and not f.held_out]
+    assert abs(early[-1].strength_mpa - early[0].strength_mpa) < Decimal("3")
+
+
+def test_forecast_cannot_be_written_from_outside() -> None:
+    assert SERVICES["forecasts"].writable is False
+    assert SERVICES["forecast-models"].writable is False
+
+
+def test_mix_without_breaks_is_forecast_from_its_composition_and_wider() -> None:
+    mix = a_mix()
+    alone = refresh_mix(mix.id, ACTOR)
+    assert alone is not None
+    assert alone.early_ages == ""
+    batch = old_batch(mix)
+    entered(batch, 7, ("600", "610", "620"))
+    forecast_pending()
+    seven = forecasts()[-1]
+    assert (seven.upper_90_mpa / seven.lower_90_mpa) < (alone.upper_90_mpa / alone.lower_90_mpa)
+
+
+def test_mix_cured_in_the_cold_is_not_forecast(records: Flask) -> None:
+    mix = a_mix()
+    batch = a_batch("40", mix=mix, curing="low_temperature", curing_temperature_c="5")
+    waiting = current_session().query(SpecimenSet).filter_by(batch_id=batch.id, age_days=3).one()
+    record_set(
+        waiting.id,
+        SetBreaksIn.read(
+            {"loads_kn": ["124", "101", "96"], "tested_at": (batch.cast_at + timedelta(days=3)).isoformat()}
+        ),
+        ACTOR,
+    )
+    forecast_pending()
+    assert all(f.early_ages == "" for f in forecasts())

@@ -1,0 +1,78 @@
+"""Cements, lots, aggregates."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from tests.factories import ACTOR
+
+pytestmark = pytest.mark.usefixtures("records_on_both")
+
+SIEVES = ("4_75", "2_36", "1_18", "0_60", "0_30", "0_15")
+
+
+def add(record: str, **values: Any) -> Any:
+    return SERVICES[record].add(values, ACTOR)
+
+
+def a_sample(masses: list[str], **more: Any) -> Any:
+    source = SERVICES["aggregate-sources"].find(code="PIT") or add(
+        "aggregate-sources", code="PIT", name="River pit", kind="fine"
+    )
+    retained = dict(zip([f"retained_{name}_g" for name in SIEVES] + ["retained_pan_g"], masses, strict=True))
+    return add(
+        "aggregate-samples",
+        code="A-1",
+        aggregate_source_id=source.id,
+        sampled_on="2026-05-04",
+        **retained,
+        **more,
+    )
+
+
+def test_sand_sample_gets_its_modulus_class_and_zone_by_jgj_52() -> None:
+    sample = a_sample(["25", "50", "100", "125", "100", "75", "25"])
+    assert sample.fineness_modulus == Decimal("2.74")
+    assert (sample.sand_class, sample.zone) == ("medium", "II")
+
+
+def test_sieves_without_any_mass_give_no_modulus() -> None:
+    source = add("aggregate-sources", code="PIT", name="River pit", kind="fine")
+    sample = add("aggregate-samples", code="A-2", aggregate_source_id=source.id, sampled_on="2026-05-04")
+    assert sample.fineness_modulus is None
+
+
+def test_negative_mass_is_refused_by_name() -> None:
+    with pytest.raises(Refused) as refusal:
+        a_sample(["-25", "50", "100", "125", "100", "75", "25"])
+    assert refusal.value.problems[0].field == "retained_4_75_g"
+
+
+def test_competitors_cement_needs_its_maker() -> None:
+    with pytest.raises(Refused, match="maker"):
+        add("cement-products", code="X", name="Other 42.5", origin="competitor")
+
+
+def test_lot_times_must_be_in_order() -> None:
+    product = add("cement-products", code="PO425", name="Own P.O 42.5")
+    with pytest.raises(Refused, match="delivered before"):
+        add(
+            "cement-lots",
+            code="L-1",
+            cement_product_id=product.id,
+            produced_on="2026-05-04",
+            delivered_on="2026-05-01",
+        )
+    with pytest.raises(Refused, match="final set"):
+        add("cement-lots", code="L-1", cement_product_id=product.id, initial_set_min=200, final_set_min=150)
+
+
+def test_strength_class_of_the_2007_edition_only_is_refused() -> None:
+    with pytest.raises(Refused) as refusal:
+        add("cement-products", code="X", name="Odd", strength_class="47.5")
+    assert "42.5" in refusal.value.problems[0].message

@@ -1,0 +1,47 @@
+"""Share links: tokens are handed out once and kept as hashes; dead links look unknown."""
+
+from __future__ import annotations
+
+import pytest
+
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.problems import Refused
+from lims.sharing.models import ShareLink
+from lims.sharing.service import ShareLinkService
+from tests.factories import ACTOR, a_trial
+
+pytestmark = pytest.mark.usefixtures("records_on_both")
+service = ShareLinkService()
+
+
+def a_link(**more: object) -> tuple[ShareLink, str]:
+    return service.create({"trial_id": a_trial().id, "name": "for Jiangbei", **more}, ACTOR)
+
+
+def test_token_is_not_stored_and_finds_its_link() -> None:
+    link, token = a_link()
+    assert len(token) >= 43
+    stored = [str(getattr(link, column.key)) for column in ShareLink.__mapper__.columns]
+    assert not any(token in value for value in stored)
+    found = service.by_token(token)
+    assert found is not None
+    assert found.id == link.id
+
+
+def test_unknown_expired_and_revoked_tokens_look_the_same() -> None:
+    link, token = a_link()
+    assert service.by_token("x" * 43) is None
+    service.revoke(link.id, ACTOR)
+    assert service.by_token(token) is None
+    other, other_token = a_link()
+    with transaction(ACTOR):
+        other.expires_at = utc_now()
+    current_session().expire_all()
+    assert service.by_token(other_token) is None
+
+
+def test_what_is_not_on_the_list_cannot_be_shared() -> None:
+    with pytest.raises(Refused) as refusal:
+        a_link(shows="strengths,prices")
+    assert "prices" in refusal.value.problems[0].message

@@ -1,0 +1,70 @@
+"""Every text is translated into both Chinese scripts, with its placeholders intact."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.frontend import parse_mapping_cfg
+from babel.messages.pofile import read_po
+
+ROOT = Path(__file__).parents[2]
+KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "lazy_gettext": None,
+    "_l": None,
+    "N_": None,
+}
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.fixture(scope="module")
+def texts() -> set[str]:
+    with (ROOT / "babel.cfg").open(encoding="utf-8") as file:
+        methods, options = parse_mapping_cfg(file)
+    found = set()
+    for _name, _line, message, _comments, _context in extract_from_dir(
+        ROOT / "lims",
+        [(p.removeprefix("lims/"), m) for p, m in methods],
+        {p.removeprefix("lims/"): o for p, o in options.items()},
+        keywords=KEYWORDS,
+    ):
+        found.add(message if isinstance(message, str) else message[0])
+    assert len(found) > 700
+    return found
+
+
+@pytest.mark.parametrize("language", ["zh", "zh_Hant_TW"])
+def test_no_text_is_untranslated(texts: set[str], language: str) -> None:
+    with (ROOT / "lims" / "translations" / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        catalogue = read_po(file, locale=language)
+    missing = []
+    for text in texts:
+        message = catalogue.get(text)
+        said = message.string if message else ""
+        said = said if isinstance(said, str) else said[0]
+        if not said:
+            missing.append(text)
+            continue
+        assert set(PLACEHOLDER.findall(said)) == set(PLACEHOLDER.findall(text)), text
+    assert missing == []
+
+
+@pytest.mark.parametrize("language", ["zh", "zh_Hant_TW"])
+def test_compiled_catalogue_is_the_written_one(language: str) -> None:
+    from babel.messages.mofile import read_mo
+
+    folder = ROOT / "lims" / "translations" / language / "LC_MESSAGES"
+    with (folder / "messages.po").open("rb") as po, (folder / "messages.mo").open("rb") as mo:
+        written, compiled = read_po(po, locale=language), read_mo(mo)
+
+    def said(catalogue: Catalog) -> set[str]:
+        return {repr((m.id, m.string)) for m in catalogue if m.id and any(m.string)}
+
+    assert said(written) == said(compiled)
