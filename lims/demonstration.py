@@ -14,6 +14,7 @@ from lims.base.actor import Actor, system_actor
 from lims.base.columns import utc_now
 from lims.base.progress import progress_bar
 from lims.base.services import SERVICES
+from lims.demonstration_production import add_production
 from lims.forecasts.service import forecast_history
 from lims.importing.history import import_history
 from lims.initialise import initialise
@@ -200,3 +201,4 @@ def _laboratory(actor: Actor) -> None:
         },
         actor,
     )
+    add_production(cement, region, customer, press, actor)

@@ -67,7 +67,7 @@ def forecast(
             word = "; ".join(filter(None, [word, f"breaks from {age:g} d on are not used"]))
         mixes.append(mix)
         words.append("; ".join(filter(None, [own, word])))
-    model = fit(known.mixes if known else ())
+    model = fit(known.mixes if known else (), asked=mixes)
     found = model.forecast(mixes, age, levels)
     found = [
         replace(item, note="; ".join(filter(None, [item.note, word]))) if word else item

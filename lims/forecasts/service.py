@@ -67,7 +67,8 @@ class StoredFits:
         now = fingerprint()
         if now != self.seen:
             kept = self.model
-            self.model = fit([mix for mix in mix_histories().values() if mix.breaks])
+            mixes = list(mix_histories().values())
+            self.model = fit([mix for mix in mixes if mix.breaks], asked=mixes)
             self.model.adopt(kept, STALE_AFTER)
             self.seen = now
         return self.model

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from flask import current_app, request
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import expose
+from flask_appbuilder.security.decorators import permission_name
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.views import MenuPlace, RecordView
+from lims.base.forms import build_form
+from lims.base.problems import Problem, Refused
+from lims.base.views import GuardedView, MenuPlace, RecordView
+from lims.forecasts.new_customer import NewMixIn, Outlook, outlook, shown_bounds
+from lims.forecasts.quality import (
+    by_month,
+    chart_of_lots,
+    grouped,
+    judged_forecasts,
+    watched_lots,
+)
 from lims.forecasts.service import ForecastModelService, ForecastService
+
+MISSES = 8
 
 LABELS = {
     "mix_design": _l("Mix"),
@@ -91,4 +110,106 @@ class ForecastModelView(RecordView):
     show_sections = ((_l("Model"), ("version_hash", "early_ages", "laboratories", "mixes")),)
 
 
-VIEWS = (ForecastView, ForecastModelView)
+class ForecastQualityView(GuardedView):
+    """/forecast-quality/: what was said beside what came."""
+
+    route_base = "/forecast-quality"
+    default_view = "figures"
+    permission_on = "forecasts"
+    title = _l("Forecast quality")
+    menu = MenuPlace("results", order=40, icon="chart")
+
+    @expose("/")
+    @permission_name("read")
+    def figures(self) -> ResponseReturnValue:
+        self.allow("read")
+        judged = judged_forecasts()
+        by_ages = sorted(
+            grouped(judged, lambda item: item.early_ages or " "), key=lambda q: (q.name.count(","), q.name)
+        )
+        all_ages = [item.name.strip() for item in by_ages]
+        chosen = request.args.get("ages", "")[:20]
+        chosen = "" if chosen == "0" and "" in all_ages else chosen
+        if chosen not in all_ages:
+            chosen = "3" if "3" in all_ages else (all_ages[0] if all_ages else "")
+        some = [item for item in judged if item.early_ages == chosen]
+        months = by_month(some)
+        lots = watched_lots()
+        page: str = self.render_template(
+            "lims/forecast_quality.html",
+            view=self,
+            judged=len(judged),
+            by_ages=by_ages,
+            all_ages=all_ages,
+            chosen=chosen,
+            groups=[
+                (_("Laboratory"), grouped(some, lambda item: item.laboratory)),
+                (_("Cement"), grouped(some, lambda item: item.cement)),
+                (_("Region"), grouped(some, lambda item: item.region)),
+            ],
+            by_month=months,
+            months={
+                "x": [item.name for item in months],
+                "series": [
+                    {"name": _("Mean error, %"), "data": [round(item.mape_percent, 2) for item in months]},
+                    {
+                        "name": _("In the 90 % interval, %"),
+                        "data": [round(item.coverage_90_percent, 1) for item in months],
+                    },
+                ],
+                "limits": [90],
+                "labels": {"x": _("Month"), "y": "%"},
+            }
+            if len(months) > 1
+            else None,
+            misses=sorted(some, key=lambda item: -abs(item.error_percent))[:MISSES],
+            lots=lots,
+            lot_chart={**chart_of_lots(lots, {"x": _("Early set"), "y": "σ"}), "paired": True},
+        )
+        return page
+
+
+class NewCustomerView(GuardedView):
+    """/new-customer/: a forecast for a mix that nobody has cast."""
+
+    route_base = "/new-customer"
+    default_view = "ask"
+    permission_on = "forecasts"
+    title = _l("New customer's mix")
+    menu = MenuPlace("customers", order=5, icon="user")
+
+    @expose("/")
+    @permission_name("read")
+    def ask(self) -> ResponseReturnValue:
+        self.allow("read")
+        names = {item.name for item in NewMixIn.inputs()}
+        given: dict[str, Any] = {name: value[:60] for name, value in request.args.items() if name in names}
+        sections = (
+            (_l("For"), ("region_id", "cement_product_id", "grade_mpa")),
+            (_l("Recipe for one cubic metre"), tuple(n for n in names_in_order() if n.endswith("_kg_m3"))),
+            (_l("Early strengths"), tuple(n for n in names_in_order() if n.startswith("strength_"))),
+        )
+        found: Outlook | None = None
+        problems: tuple[Problem, ...] = ()
+        if "go" in request.args:
+            try:
+                found = outlook(NewMixIn.read(given), str(current_app.config["LIMS_LABORATORY"]))
+            except Refused as error:
+                problems = tuple(error.problems)
+        page: str = self.render_template(
+            "lims/new_customer.html",
+            view=self,
+            form=build_form(NewMixIn, given, sections=sections, problems=problems),
+            outlook=found,
+            bounds=shown_bounds(found.forecast) if found else {},
+            ages=", ".join(f"{age:g}" for age in found.forecast.early_ages) if found else "",
+            grade=given.get("grade_mpa", ""),
+        )
+        return (page, 422) if problems else page
+
+
+def names_in_order() -> list[str]:
+    return [item.name for item in NewMixIn.inputs()]
+
+
+VIEWS = (ForecastView, ForecastModelView, ForecastQualityView, NewCustomerView)

@@ -60,6 +60,13 @@ class MixHistory:
         return self.lab, self.mix_id
 
     @property
+    def recipe(self) -> tuple[float, ...]:
+        """The composition to 0.1 kg/m^3, to tell whether two mixes are one; () without a composition."""
+        if not any(self.composition.values()):
+            return ()
+        return tuple(round(self.composition.get(name, 0.0), 1) for name in COMPOSITION)
+
+    @property
     def standard(self) -> bool:
         return self.curing_temperature_c is None or self.curing_temperature_c >= STANDARD_CURING_FROM_C
 

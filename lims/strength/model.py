@@ -478,9 +478,16 @@ def _beats_the_mean(model: SubModel) -> bool:
 class FittedModel:
     """All of a history, ready to forecast. Sub-models are fitted when first needed and then kept."""
 
-    def __init__(self, history: Sequence[MixHistory], prior: Sequence[MixHistory] = ()) -> None:
+    def __init__(
+        self,
+        history: Sequence[MixHistory],
+        prior: Sequence[MixHistory] = (),
+        asked: Sequence[MixHistory] = (),
+    ) -> None:
         self.history = [mix for mix in history if mix.standard and mix.plausible]
-        self.prior = [mix for mix in prior if mix.standard and mix.plausible]
+        # A mix that is itself in the prior must not be forecast from its own result.
+        known = {mix.recipe for mix in (*history, *asked)} - {()}
+        self.prior = [mix for mix in prior if mix.standard and mix.plausible and mix.recipe not in known]
         self._models: dict[tuple[tuple[float, ...], float, frozenset[str]], SubModel | None] = {}
         self._curve: dict[float, float] | None = None
 
@@ -824,10 +831,16 @@ class _Rule:
         return student_survival(bounds / self.c, self.nu)
 
 
-def fit(history: Sequence[MixHistory], *, prior: Sequence[MixHistory] | None = None) -> FittedModel:
-    """A model of this history. `prior` None takes the one that ships; () takes none."""
+def fit(
+    history: Sequence[MixHistory],
+    *,
+    prior: Sequence[MixHistory] | None = None,
+    asked: Sequence[MixHistory] = (),
+) -> FittedModel:
+    """A model of this history. `prior` None takes the one that ships; () takes none. Mixes of the prior with the
+    recipe of one that is `asked` about, or of the history, are left out."""
     if prior is None:
         from lims.strength.prior import shipped_prior
 
         prior = shipped_prior()
-    return FittedModel(history, prior)
+    return FittedModel(history, prior, asked)

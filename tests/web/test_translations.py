@@ -65,6 +65,9 @@ def test_compiled_catalogue_is_the_written_one(language: str) -> None:
         written, compiled = read_po(po, locale=language), read_mo(mo)
 
     def said(catalogue: Catalog) -> set[str]:
-        return {repr((m.id, m.string)) for m in catalogue if m.id and any(m.string)}
+        def flat(value: object) -> tuple[object, ...]:
+            return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+        return {repr((flat(m.id), flat(m.string))) for m in catalogue if m.id and any(m.string)}
 
     assert said(written) == said(compiled)

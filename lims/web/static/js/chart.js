@@ -4,7 +4,7 @@
   function css(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
 
   function option(spec, dark) {
-    const text = css("--tblr-body-color") || (dark ? "#ddd" : "#222");
+    const text = dark ? "#dce1e7" : "#25384f"; // the canvas cannot read the theme's light-dark() colours
     const faint = dark ? "rgba(255,255,255,.12)" : "rgba(0,0,0,.08)";
     const main = dark ? "#2dd4bf" : "#0f766e";
     const band = (name, lower, upper, opacity) => [
