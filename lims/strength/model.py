@@ -41,6 +41,8 @@ MOST_ROWS_OF_A_LAB = 40
 RADIAL_FROM = 30
 #: With so many own usable mixes the shipped prior is left out: own history has taken over.
 PRIOR_UNTIL = 60
+#: Where the history lacks the age asked for, this one is forecast and moved along the mean curve.
+STANDARD_AGE = 28.0
 #: A set of early ages needs this many mixes that have all of them and the target.
 LEAST_ROWS = 12
 #: Scatter of a specimen within its set: a share of the strength (the floor of any forecast), and MPa.
@@ -592,6 +594,8 @@ class FittedModel:
 
     def _route(self, ages: tuple[float, ...], target: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """(early ages of the sub-model, the mix's own ages that stand for them)."""
+        if self._takes_standard_age(target):
+            target, ages = STANDARD_AGE, tuple(age for age in ages if age < STANDARD_AGE)
         chosen = self.choose_ages(ages, target)
         if chosen is not None:
             return chosen, chosen
@@ -612,6 +616,14 @@ class FittedModel:
                 ):
                     return (age,), (last,)
         return (), ()
+
+    def _takes_standard_age(self, target: float) -> bool:
+        """Forecast 28 d and move it along the mean curve: where nobody has results at the age asked for, or others
+        have and this laboratory has them at 28 d only."""
+        if target == STANDARD_AGE:
+            return False
+        rows, own = self.usable((), target)
+        return len(rows) < LEAST_ROWS or (own < LEAST_ROWS <= self.usable((), STANDARD_AGE)[1])
 
     def mean_curve(self) -> dict[float, float]:
         """Mean of ln(f(t)/f28) over the history, by age: moves a break to a neighbouring age."""
@@ -656,8 +668,8 @@ class FittedModel:
     ) -> list[Forecast]:
         model = self.submodel(early, target, asked)
         scaled_from: float | None = None
-        if model is None and target != 28.0:
-            model, scaled_from = self.submodel(early, 28.0, asked), target
+        if target != STANDARD_AGE and (model is None or self._takes_standard_age(target)):
+            model, scaled_from = self.submodel(early, STANDARD_AGE, asked), target
         if model is None:
             note = "no history has these ages; add a history with results at the target age"
             return [Forecast(m.lab, m.mix_id, target, None, note=note, early_ages=moved_from) for m in mixes]

@@ -1,0 +1,187 @@
+"""The register's pages: calculators, sign-off, own editions, judging again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from lims.accounts.roles import AUDITOR, MANAGER, SALES, TECHNICIAN
+from lims.base.database import current_session
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from lims.mixes.models import MixDesign
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set, result_of
+from lims.rules.service import compare, edition_in_force, evaluate, rule_of, unconfirmed
+from lims.standards.register import REGISTER
+from lims.trials.models import SpecimenSet
+from tests.conftest import Person
+from tests.factories import ACTOR, a_batch
+
+SIGNOFF = {
+    "rule_id": "gbt50081-2019/cube-set",
+    "document": "GB/T 50081-2019, copy 7",
+    "checked_on": "2026-05-04",
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh", "zh_TW"])
+def test_every_rule_has_a_page_that_computes_its_first_vector(
+    app: Flask, technician: Person, language: str
+) -> None:
+    technician.get(f"/lang/{language}")
+    assert technician.get("/rules/").status_code == 200
+    for rule in REGISTER.rules:
+        from lims.rules.calculator import as_text
+
+        page = technician.get(f"/rules/{rule.id}")
+        assert page.status_code == 200
+        answer = technician.post(f"/rules/{rule.id}", as_text(rule, rule.vectors[0].given))
+        assert answer.status_code == 200, rule.id
+        assert "data-answer" in answer.get_data(as_text=True)
+
+
+def test_wrong_input_of_a_calculator_is_named_and_kept(technician: Person) -> None:
+    page = technician.post("/rules/gbt50081-2019/cube-set", {"edge_mm": "150", "loads_kn": "424 4O1 396"})
+    text = page.get_data(as_text=True)
+    assert page.status_code == 422
+    assert "loads_kn[1]" in text
+    assert "424 4O1 396" in text
+
+
+def test_unknown_rule_is_a_404(technician: Person) -> None:
+    assert technician.get("/rules/nothing/here").status_code == 404
+
+
+def test_manager_confirms_a_rule_and_certificates_no_longer_list_it(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        assert [rule.id for rule in unconfirmed(["gbt50081-2019/cube-set"])] == ["gbt50081-2019/cube-set"]
+    for role in (TECHNICIAN, SALES, AUDITOR):
+        assert sign_in_as(role).post("/rule-signoffs/add", SIGNOFF).status_code == 403
+    manager = sign_in_as(MANAGER)
+    assert manager.post("/rule-signoffs/add", SIGNOFF).status_code == 302
+    page = manager.get("/rules/gbt50081-2019/cube-set").get_data(as_text=True)
+    assert "GB/T 50081-2019, copy 7" in page
+    with app.app_context():
+        assert unconfirmed(["gbt50081-2019/cube-set"]) == []
+
+
+def test_confirmation_is_neither_changed_nor_dated_in_the_future(records_on_both: Flask) -> None:
+    service = SERVICES["rule-signoffs"]
+    done = service.add(SIGNOFF, ACTOR)
+    assert done.edition == "2019"
+    with pytest.raises(Refused):
+        service.edit(done.id, {**SIGNOFF, "document": "another"}, done.version, ACTOR)
+    with pytest.raises(Refused, match="future"):
+        service.add({**SIGNOFF, "checked_on": "2100-01-01"}, ACTOR)
+    with pytest.raises(Refused, match="not a rule"):
+        service.add({**SIGNOFF, "rule_id": "nothing"}, ACTOR)
+
+
+def test_own_edition_changes_the_limit_from_its_day_and_the_old_one_stays(records_on_both: Flask) -> None:
+    service = SERVICES["rule-editions"]
+    rule = rule_of("shotcrete/rebound")
+    given = {"sprayed_kg": "500", "rebound_kg": "75"}
+    assert evaluate(rule, given)[0]["accepted"] is True
+    first = service.add(
+        {
+            "rule_id": rule.id,
+            "settings": "limit_percent = 12",
+            "reason": "tunnel lot 3",
+            "effective_on": "2026-05-04",
+        },
+        ACTOR,
+    )
+    answer, edition = evaluate(rule, given)
+    assert answer["accepted"] is False
+    assert edition is not None
+    assert edition.number == 1
+    service.add(
+        {
+            "rule_id": rule.id,
+            "settings": {"limit_percent": "18"},
+            "reason": "later",
+            "effective_on": "2100-01-01",
+        },
+        ACTOR,
+    )
+    assert edition_in_force(rule).number == 1  # type: ignore[union-attr]
+    with pytest.raises(Refused, match="never changed"):
+        service.edit(
+            first.id,
+            {
+                "rule_id": rule.id,
+                "settings": "limit_percent = 30",
+                "reason": "x",
+                "effective_on": "2026-05-04",
+            },
+            first.version,
+            ACTOR,
+        )
+    assert first.values() == {"limit_percent": "12"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings"),
+    [
+        ("shotcrete/rebound", "limit_percent = 80"),
+        ("shotcrete/rebound", "sprayed_kg = 80"),
+        ("shotcrete/rebound", "limit_percent"),
+        ("gbt50081-2019/cube-set", "edge_mm = 100"),
+    ],
+)
+def test_edition_with_a_value_that_is_not_open_or_not_accepted_is_refused(
+    records_on_both: Flask, rule: str, settings: str
+) -> None:
+    with pytest.raises(Refused):
+        SERVICES["rule-editions"].add(
+            {"rule_id": rule, "settings": settings, "reason": "x", "effective_on": "2026-05-04"}, ACTOR
+        )
+
+
+def test_set_is_judged_under_another_rule_and_the_issued_verdict_stays(records_on_both: Flask) -> None:
+    batch = a_batch("40")
+    waiting = current_session().query(SpecimenSet).filter_by(batch_id=batch.id, age_days=3).one()
+    entry = {
+        "loads_kn": ["420", "450", "550"],
+        "tested_at": (batch.cast_at + timedelta(days=2, hours=23)).isoformat(),
+    }
+    record_set(waiting.id, SetBreaksIn.read(entry), ACTOR)
+    issued = result_of(waiting.id)
+    assert issued is not None
+    before = (issued.strength_mpa, issued.basis, issued.version)
+    same = compare(waiting.id, rule_of("gbt50081-2019/cube-set"))
+    assert same.answer is not None
+    assert same.answer["basis"] == "middle"
+    other = compare(waiting.id, rule_of("aci318/strength-test"))
+    assert other.answer is not None
+    assert other.answer["basis"] == "mean"
+    assert other.answer["strength_mpa"] != same.answer["strength_mpa"]
+    again = result_of(waiting.id)
+    assert again is not None
+    assert (again.strength_mpa, again.basis, again.version) == before
+
+
+def test_jgj_55_calculator_saves_a_mix_with_its_recipe(
+    app: Flask, technician: Person, sign_in_as: Callable[[str], Person]
+) -> None:
+    from lims.rules.calculator import as_text
+
+    rule = rule_of("jgj55-2011/proportion")
+    form = {**as_text(rule, rule.vectors[0].given), "mix_code": "JGJ-C30"}
+    assert sign_in_as(SALES).post("/rules/save-mix", form).status_code == 403
+    assert technician.post("/rules/save-mix", form).status_code == 302
+    with app.app_context():
+        mix = current_session().query(MixDesign).filter_by(code="JGJ-C30").one()
+        masses = {item.kind: f"{item.mass_kg_m3:f}" for item in mix.latest.components}
+        assert float(masses["cement"]) == 394
+        assert float(masses["coarse_aggregate"]) == 1019
+        assert mix.grade_mpa == 30
+    refused = technician.post("/rules/save-mix", form)
+    assert refused.status_code == 422
+    assert "JGJ-C30" in refused.get_data(as_text=True)

@@ -1,0 +1,274 @@
+"""The forecast: what it learns, what it refuses, and that its word is kept."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import check_grad
+
+from lims.strength.control import cumulative_sums
+from lims.strength.history import AgeStrength, MixHistory, combine
+from lims.strength.intervals import conformal_quantile, conformal_survival, fit_lab_t, lab_scale
+from lims.strength.kernel import Hyper, cross_kernel, fit_hyper, own_variance
+from lims.strength.maturity import age_factor, corrected
+from lims.strength.model import MOST_ROWS, SubModel, fit, select_rows
+
+RNG = np.random.default_rng(7)
+
+
+def a_mix(i: int, lab: str = "L", ages: tuple[int, ...] = (3, 7, 28), scatter: float = 0.03) -> MixHistory:
+    """A mix whose strength follows its water/binder ratio, with scatter."""
+    chance = np.random.default_rng(i)
+    ratio, binder = chance.uniform(0.35, 0.6), chance.uniform(300, 450)
+    ash = binder * chance.choice([0.0, 0.15, 0.3])
+    f28 = 120 / 7.5 ** (1.5 * ratio) * math.exp(chance.normal(0, scatter))
+    share = {1: 0.25, 3: 0.5 - 0.2 * ash / binder, 7: 0.7 - 0.15 * ash / binder, 28: 1.0, 14: 0.87}
+    breaks = tuple(
+        AgeStrength(float(age), f28 * share[age] * math.exp(chance.normal(0, scatter)), 3) for age in ages
+    )
+    masses = {
+        "cement_kg_m3": binder - ash,
+        "fly_ash_kg_m3": ash,
+        "water_kg_m3": ratio * binder,
+        "coarse_aggregate_kg_m3": 1050.0,
+        "fine_aggregate_kg_m3": 750.0,
+    }
+    return MixHistory(lab, f"M{i}", breaks, masses, grade_mpa=30.0)
+
+
+def early(mix: MixHistory, *ages: float) -> MixHistory:
+    return MixHistory(
+        mix.lab,
+        mix.mix_id,
+        tuple(b for b in mix.breaks if b.age_days in ages),
+        mix.composition,
+        grade_mpa=mix.grade_mpa,
+    )
+
+
+HISTORY = [a_mix(i) for i in range(60)]
+NEW = [a_mix(i) for i in range(100, 140)]
+
+
+@pytest.fixture(scope="module")
+def model():  # type: ignore[no-untyped-def]
+    return fit(HISTORY, prior=())
+
+
+def test_forecast_beats_the_early_strength_scaled_by_a_code_curve(model) -> None:  # type: ignore[no-untyped-def]
+    said = model.forecast([early(mix, 3.0) for mix in NEW])
+    actual = np.array([mix.strength_at(28.0).strength_mpa for mix in NEW])  # type: ignore[union-attr]
+    error = np.abs(np.array([f.strength_mpa for f in said]) / actual - 1).mean()
+    three = np.array([mix.strength_at(3.0).strength_mpa for mix in NEW])  # type: ignore[union-attr]
+    by_code = np.abs(three / (3 / (4 + 0.85 * 3)) / actual - 1).mean()
+    assert error < 0.06
+    assert error < by_code / 2
+
+
+def test_90_percent_intervals_hold_about_nine_times_in_ten(model) -> None:  # type: ignore[no-untyped-def]
+    fresh = [a_mix(i) for i in range(1000, 1400)]
+    inside = 0
+    for mix, found in zip(fresh, model.forecast([early(mix, 3.0) for mix in fresh]), strict=True):
+        low, high = found.intervals[0.9]
+        inside += low <= mix.strength_at(28.0).strength_mpa <= high  # type: ignore[union-attr]
+    assert 0.82 <= inside / len(fresh) <= 0.97
+
+
+def test_more_and_later_breaks_make_the_interval_narrower(model) -> None:  # type: ignore[no-untyped-def]
+    def width(*ages: float) -> float:
+        (found,) = model.forecast([early(NEW[0], *ages)])
+        low, high = found.intervals[0.9]
+        return math.log(high / low)
+
+    assert width() > 1.1 * width(3.0)
+    assert width(7.0) < 1.05 * width(3.0)
+
+
+def test_same_input_gives_the_same_answer_in_any_order_of_asking(model) -> None:  # type: ignore[no-untyped-def]
+    asked = [early(mix, 3.0, 7.0) for mix in NEW[:10]]
+    forward, backward = model.forecast(asked), model.forecast(asked[::-1])[::-1]
+    assert [f.strength_mpa for f in forward] == pytest.approx([f.strength_mpa for f in backward], rel=1e-9)
+    again = fit(HISTORY, prior=()).forecast(asked)
+    assert [f.intervals for f in again] == [f.intervals for f in forward]
+
+
+def test_stored_sub_model_gives_the_same_forecast(model) -> None:  # type: ignore[no-untyped-def]
+    model.submodel((3.0,), 28.0, frozenset())
+    stored = SubModel.from_dict(json.loads(model.to_json((3.0,))))
+    fresh = fit(HISTORY, prior=())
+    fresh.put(stored, 0.1)
+    asked = [early(mix, 3.0) for mix in NEW[:5]]
+    ours, theirs = model.forecast(asked), fresh.forecast(asked)
+    assert [f.strength_mpa for f in ours] == pytest.approx([f.strength_mpa for f in theirs], rel=1e-6)
+
+
+def test_probability_of_a_low_grade_is_high_and_of_a_high_one_low(model) -> None:  # type: ignore[no-untyped-def]
+    mix = early(NEW[0], 7.0)
+    actual = NEW[0].strength_at(28.0).strength_mpa  # type: ignore[union-attr]
+    chances = []
+    for grade in (0.6 * actual, actual, 1.5 * actual):
+        asked = MixHistory(mix.lab, mix.mix_id, mix.breaks, mix.composition, grade_mpa=grade)
+        chances.append(model.forecast([asked])[0].p_grade)
+    assert chances[0] > 0.95
+    assert chances[2] < 0.05
+    assert chances == sorted(chances, reverse=True)
+
+
+def test_mix_without_breaks_and_composition_is_refused_with_the_reason(model) -> None:  # type: ignore[no-untyped-def]
+    (found,) = model.forecast([MixHistory("L", "nothing", ())])
+    assert found.strength_mpa is None
+    assert "nothing to forecast from" in found.note
+
+
+def test_break_at_an_age_the_history_lacks_is_moved_and_said_so(model) -> None:  # type: ignore[no-untyped-def]
+    mix = MixHistory("L", "odd", (AgeStrength(4.0, 20.0),), NEW[0].composition)
+    (found,) = model.forecast([mix])
+    assert found.strength_mpa is not None
+    assert "mean curve" in found.note
+
+
+def test_mix_far_outside_the_history_is_widened_and_said_so(model) -> None:  # type: ignore[no-untyped-def]
+    odd = dict(NEW[0].composition, water_kg_m3=90.0)
+    (found,) = model.forecast([MixHistory("L", "odd", early(NEW[0], 3.0).breaks, odd)])
+    (usual,) = model.forecast([early(NEW[0], 3.0)])
+    assert "outside what the history has seen" in found.note
+    assert math.log(found.intervals[0.9][1] / found.intervals[0.9][0]) > math.log(
+        usual.intervals[0.9][1] / usual.intervals[0.9][0]
+    )
+
+
+def test_first_forecast_of_a_laboratory_comes_from_the_shipped_prior() -> None:
+    (found,) = fit(()).forecast([early(NEW[0], 3.0)])
+    assert found.strength_mpa is not None
+    assert found.local_mixes == 0
+    assert found.history_mixes > 100
+    assert "new laboratory" in found.note
+
+
+def test_mix_of_the_prior_is_not_forecast_from_its_own_result() -> None:
+    from lims.strength.prior import shipped_prior
+
+    mix = next(m for m in shipped_prior() if m.strength_at(28.0) and m.strength_at(3.0) and m.composition)
+    asked = MixHistory("new lab", "x", (mix.strength_at(3.0),), mix.composition)  # type: ignore[arg-type]
+    left_out = fit((), asked=[asked])
+    assert all(item.recipe != mix.recipe for item in left_out.prior)
+
+
+def test_early_tests_without_information_are_said_to_be_no_better_than_the_mean() -> None:
+    chance = np.random.default_rng(1)
+    history = [
+        MixHistory(
+            "L",
+            f"N{i}",
+            (AgeStrength(7.0, float(chance.uniform(15, 35))), AgeStrength(28.0, float(chance.normal(40, 2)))),
+        )
+        for i in range(60)
+    ]
+    asked = MixHistory("L", "x", (AgeStrength(7.0, 20.0),))
+    (found,) = fit(history, prior=()).forecast([asked])
+    assert "no better than the running mean" in found.note or abs((found.strength_mpa or 0) - 40) < 2
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [((3.0, 0.8), (28.0, 24.0)), ((7.0, 30.0), (28.0, 20.0))],
+    ids=["not set at 3 d", "28 d far below 7 d"],
+)
+def test_implausible_mix_is_not_learned_from(breaks: tuple[tuple[float, float], ...]) -> None:
+    mix = MixHistory("L", "bad", tuple(AgeStrength(a, s) for a, s in breaks))
+    assert not mix.plausible
+    assert mix.key not in {m.key for m in fit([*HISTORY, mix], prior=()).history}
+
+
+def test_ten_thousand_mixes_of_one_laboratory_are_thinned_evenly() -> None:
+    many = [MixHistory("L", str(i), ()) for i in range(10_000)]
+    chosen = select_rows(many, frozenset({"L"}))
+    assert len(chosen) == MOST_ROWS
+    assert chosen == select_rows(many, frozenset({"L"}))
+    mixed = many[:5000] + [MixHistory(f"S{i % 50}", str(i), ()) for i in range(5000)]
+    picked = select_rows(mixed, frozenset({"S1"}))
+    assert len(picked) <= MOST_ROWS
+    assert sum(1 for mix in picked if mix.lab == "S1") == 100
+
+
+def test_analytic_gradient_of_the_marginal_likelihood_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    import lims.strength.kernel as kernel
+
+    caught = {}
+
+    def fake(objective, start, **_more):  # type: ignore[no-untyped-def]
+        caught["f"] = objective
+        raise StopIteration
+
+    x, y = RNG.normal(size=(25, 3)), RNG.normal(size=25)
+    labs = np.repeat([0, 1], [15, 10])
+    monkeypatch.setattr(kernel, "minimize", fake)
+    with pytest.raises(StopIteration):
+        fit_hyper(x, labs, y, np.full(25, 0.01), rbf=True)
+    objective = caught["f"]
+    for _point in range(3):
+        theta = RNG.normal(size=9) * 0.5 - 0.5
+        error = check_grad(lambda t: objective(t)[0], lambda t: objective(t)[1], theta)
+        assert error < 1e-3
+
+
+@given(st.lists(st.floats(0.3, 3), min_size=3, max_size=3), st.floats(0.2, 2))
+@settings(max_examples=20)
+def test_kernel_is_a_covariance(scales: list[float], ls: float) -> None:
+    hyper = Hyper(a_l=0.4, s2=0.1, t0=0.2, t1=0.3, ls=ls, a_r=0.5, l=tuple(scales))
+    x, labs = np.random.default_rng(3).normal(size=(12, 3)), np.repeat([0, 1, -1], 4)
+    k = cross_kernel(hyper, x, labs, x, labs)
+    assert np.allclose(k, k.T)
+    known = labs >= 0
+    assert np.linalg.eigvalsh(k[np.ix_(known, known)]).min() > -1e-9
+    assert np.allclose(np.diag(k)[known], own_variance(hyper, x)[known])
+
+
+def test_combined_strength_of_a_set_ignores_one_slip_of_the_pen() -> None:
+    assert combine([55.9, 56.3, 22.9]) == 55.9
+    assert combine([30.0, 31.0]) == 30.5
+    assert combine([30.0, 31.0, 32.0]) == 31.0
+
+
+def test_conformal_quantile_and_survival_agree_with_the_residuals() -> None:
+    z = np.linspace(-2, 2, 99)
+    assert conformal_quantile(z, 0.9) == pytest.approx(1.8, abs=0.05)
+    p = conformal_survival(z, np.array([-3.0, 0.0, 3.0]))
+    assert p[0] > 0.99
+    assert p[1] == pytest.approx(0.5, abs=0.02)
+    assert 0 < p[2] < 0.01
+
+
+def test_residuals_of_a_laboratory_set_its_scale() -> None:
+    calm = lab_scale(4.0, 1.0, np.full(20, 0.2))
+    wild = lab_scale(4.0, 1.0, np.full(20, 3.0))
+    assert calm[1] < 1 < wild[1]
+    nu, c = fit_lab_t([RNG.normal(size=30) * s for s in (0.5, 1, 1, 2, 1.5, 0.8)])
+    assert nu > 1
+    assert 0.3 < c < 3
+
+
+def test_cold_breaks_count_for_younger_ones() -> None:
+    assert age_factor(20.0) == pytest.approx(1)
+    assert age_factor(10.0) == pytest.approx(0.615, abs=0.01)
+    mix = MixHistory("L", "cold", (AgeStrength(7.0, 20.0),), {}, 10.0)
+    moved, word = corrected(mix)
+    assert moved.breaks[0].age_days == pytest.approx(4.3, abs=0.1)
+    assert "10" in word
+    frozen, word = corrected(MixHistory("L", "ice", (AgeStrength(7.0, 2.0),), {}, -10.0))
+    assert frozen.breaks == ()
+    assert "not used" in word
+
+
+def test_cusum_finds_a_shift_and_leaves_noise_alone() -> None:
+    quiet = np.random.default_rng(5).normal(size=60)
+    assert cumulative_sums(list(quiet)).alarm is None
+    shifted = cumulative_sums([*quiet[:20], *(quiet[20:] - 2)])
+    assert shifted.alarm is not None
+    assert shifted.alarm[1] == "low"
+    assert 20 <= shifted.alarm[0] <= 28
