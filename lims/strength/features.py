@@ -32,9 +32,12 @@ CLIP = 4.0
 
 def composition_matrix(mixes: Sequence[MixHistory]) -> Array:
     """(n, 10) kg/m^3 in the order of COMPOSITION, NaN where unknown."""
-    return np.array(
-        [[float(mix.composition.get(name, np.nan)) for name in COMPOSITION] for mix in mixes], dtype=float
-    ).reshape(len(mixes), len(COMPOSITION))
+    unknown = float("nan")
+    rows = []
+    for mix in mixes:
+        given = mix.composition.get
+        rows.append([given(name, unknown) for name in COMPOSITION])
+    return np.array(rows, dtype=float).reshape(len(mixes), len(COMPOSITION))
 
 
 def composition_features(masses: Array) -> Array:

@@ -84,7 +84,7 @@ class MixHistory:
     def strength_at(self, age_days: float) -> AgeStrength | None:
         """The strength at this age; one below 0.5 MPa tells nothing about a ratio and counts as none."""
         for item in self.breaks:
-            if abs(item.age_days - age_days) < 1e-9 and item.strength_mpa >= LEAST_TELLING_MPA:
+            if item.age_days == age_days and item.strength_mpa >= LEAST_TELLING_MPA:
                 return item
         return None
 

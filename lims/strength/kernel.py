@@ -9,6 +9,7 @@ the hyperparameters: L-BFGS-B with the analytic gradient.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,29 +51,30 @@ class Hyper:
         return "HGPR" if self.l else "HRidge"
 
 
-def squared_distance(a: Array, b: Array) -> Array:
+def squared_distance(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     """(n, m) squared Euclidean distances of the rows."""
-    found: Array = a @ (-2.0 * b.T)
+    found: NDArray[Any] = a @ (b.dtype.type(-2) * b.T)
     found += (a * a).sum(1)[:, None]
     found += (b * b).sum(1)[None, :]
     return np.maximum(found, 0.0, out=found)
 
 
-def _exponential(distance: Array, factor: float) -> Array:
+def _exponential(distance: NDArray[Any], factor: float) -> NDArray[Any]:
     """exp(factor * distance), in place: the two exponentials are most of a large forecast's time."""
-    distance *= factor
+    distance *= distance.dtype.type(factor)
     return np.exp(distance, out=distance)
 
 
 def cross_kernel(
-    hyper: Hyper, xa: Array, labs_a: NDArray[np.int64], xb: Array, labs_b: NDArray[np.int64]
-) -> Array:
-    """(n, m) covariance without noise. Laboratory -1 is one that the model has not seen."""
+    hyper: Hyper, xa: NDArray[Any], labs_a: NDArray[np.int64], xb: NDArray[Any], labs_b: NDArray[np.int64]
+) -> NDArray[Any]:
+    """(n, m) covariance without noise, in the precision of `xa`. Laboratory -1 is one that the model has not seen."""
     d = max(xa.shape[1], 1)
-    k: Array = xa @ ((hyper.a_l / d) * xb.T)
+    xb = xb.astype(xa.dtype, copy=False)
+    k: NDArray[Any] = xa @ (xa.dtype.type(hyper.a_l / d) * xb.T)
     k += 1.0
     if hyper.l:
-        scale = np.asarray(hyper.l)
+        scale = np.asarray(hyper.l, dtype=xa.dtype)
         shape = _exponential(squared_distance(xa / scale, xb / scale), -0.5)
         shape *= hyper.a_r
         k += shape
@@ -91,7 +93,7 @@ def cross_kernel(
     return k
 
 
-def own_variance(hyper: Hyper, x: Array) -> Array:
+def own_variance(hyper: Hyper, x: NDArray[Any]) -> Array:
     """(n,) prior variance of each row, without noise."""
     d = max(x.shape[1], 1)
     shared = 1.0 + hyper.t0 + hyper.t1 + (hyper.a_r if hyper.l else 0.0)
