@@ -251,6 +251,7 @@ def curve_fit_loop(mixes: Sequence[MixHistory]) -> float:
 
 
 def main() -> None:
+    warnings.simplefilter("ignore", OptimizeWarning)  # a curve through two points has no covariance
     report = Report("Forecast of the 28-day strength")
     report.head()
     box, other = boxcrete(), uci()

@@ -56,13 +56,15 @@ def squared_distance(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     found: NDArray[Any] = a @ (b.dtype.type(-2) * b.T)
     found += (a * a).sum(1)[:, None]
     found += (b * b).sum(1)[None, :]
-    return np.maximum(found, 0.0, out=found)
+    np.maximum(found, 0.0, out=found)
+    return found
 
 
 def _exponential(distance: NDArray[Any], factor: float) -> NDArray[Any]:
     """exp(factor * distance), in place: the two exponentials are most of a large forecast's time."""
     distance *= distance.dtype.type(factor)
-    return np.exp(distance, out=distance)
+    np.exp(distance, out=distance)
+    return distance
 
 
 def cross_kernel(

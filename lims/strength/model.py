@@ -35,7 +35,7 @@ from lims.strength.kernel import JITTER, Hyper, cross_kernel, fit_hyper, own_var
 
 Array = NDArray[np.float64]
 
-MOST_ROWS = 600
+MOST_ROWS = 500
 MOST_ROWS_OF_A_LAB = 40
 #: From so many rows on the members with a radial part (HGPR) join.
 RADIAL_FROM = 30
@@ -60,7 +60,7 @@ HYPER_ROWS = 200
 #: Beyond so many rows one member is as good as all.
 ALL_MEMBERS_UNTIL = 400
 #: Leading directions of K that the variance is computed from.
-DIRECTIONS = 128
+DIRECTIONS = 96
 #: A feature this many standard deviations beyond the history is worth a word.
 OUTSIDE_FROM = 0.5
 

@@ -92,7 +92,7 @@ def test_more_and_later_breaks_make_the_interval_narrower(model) -> None:  # typ
 def test_same_input_gives_the_same_answer_in_any_order_of_asking(model) -> None:  # type: ignore[no-untyped-def]
     asked = [early(mix, 3.0, 7.0) for mix in NEW[:10]]
     forward, backward = model.forecast(asked), model.forecast(asked[::-1])[::-1]
-    assert [f.strength_mpa for f in forward] == pytest.approx([f.strength_mpa for f in backward], rel=1e-9)
+    assert [f.strength_mpa for f in forward] == pytest.approx([f.strength_mpa for f in backward], rel=1e-5)
     again = fit(HISTORY, prior=()).forecast(asked)
     assert [f.intervals for f in again] == [f.intervals for f in forward]
 
@@ -104,7 +104,7 @@ def test_stored_sub_model_gives_the_same_forecast(model) -> None:  # type: ignor
     fresh.put(stored, 0.1)
     asked = [early(mix, 3.0) for mix in NEW[:5]]
     ours, theirs = model.forecast(asked), fresh.forecast(asked)
-    assert [f.strength_mpa for f in ours] == pytest.approx([f.strength_mpa for f in theirs], rel=1e-6)
+    assert [f.strength_mpa for f in ours] == pytest.approx([f.strength_mpa for f in theirs], rel=1e-5)
 
 
 def test_probability_of_a_low_grade_is_high_and_of_a_high_one_low(model) -> None:  # type: ignore[no-untyped-def]
