@@ -183,7 +183,9 @@ class NewCustomerView(GuardedView):
     def ask(self) -> ResponseReturnValue:
         self.allow("read")
         names = {item.name for item in NewMixIn.inputs()}
-        given: dict[str, Any] = {name: value[:60] for name, value in request.args.items() if name in names}
+        given: dict[str, Any] = {
+            name: value[:60] for name, value in request.args.items() if name in names and value
+        }
         sections = (
             (_l("For"), ("region_id", "cement_product_id", "grade_mpa")),
             (_l("Recipe for one cubic metre"), tuple(n for n in names_in_order() if n.endswith("_kg_m3"))),

@@ -26,7 +26,7 @@ document.addEventListener("submit", (event) => {
     return;
   }
   // A double click sends once.
-  if (form.method.toLowerCase() === "post") {
+  if ((form.getAttribute("method") || "get").toLowerCase() === "post") {
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "1";
     window.setTimeout(() => { delete form.dataset.sent; }, 4000);

@@ -1,0 +1,124 @@
+"""Figures of stored forecasts, and lots watched from their early breaks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from lims.demonstration_production import add_production
+from lims.forecasts.new_customer import NewMixIn, outlook
+from lims.forecasts.quality import Judged, figures, grouped, judged_forecasts, watched_lots
+from tests.factories import ACTOR, a_customer
+
+
+def judged(i: int, said: float, came: float, ages: str = "3") -> Judged:
+    return Judged(
+        i,
+        f"M{i}",
+        ages,
+        said,
+        came,
+        abs(said - came) < 2,
+        abs(said - came) < 5,
+        10.0,
+        "L",
+        "C",
+        "",
+        datetime(2026, 5, 4, tzinfo=UTC),
+    )
+
+
+def test_figures_count_error_bias_and_coverage_as_stored() -> None:
+    items = [judged(i, 30.0 + i, 30.0 + i - 1) for i in range(10)]
+    found = figures("all", items)
+    assert found is not None
+    assert (found.n, found.coverage_50_percent, found.coverage_90_percent) == (10, 100, 100)
+    assert found.bias_percent > 0
+    assert found.mape_percent == pytest.approx(found.bias_percent)
+    assert found.informative
+
+
+def test_forecast_worse_than_the_running_mean_says_so() -> None:
+    came = [40, 41, 39, 40, 41, 40, 39, 40]
+    said = [50, 30, 52, 29, 51, 31, 50, 30]
+    found = figures(
+        "bad", [judged(i, float(s), float(c)) for i, (s, c) in enumerate(zip(said, came, strict=True))]
+    )
+    assert found is not None
+    assert not found.informative
+    assert not found.keeps_its_word
+
+
+def test_small_and_nameless_groups_are_left_out() -> None:
+    items = [judged(i, 30, 31) for i in range(4)]
+    assert figures("few", items) is None
+    assert grouped(items * 3, lambda item: item.region) == []
+
+
+@pytest.fixture
+def season(records: Flask) -> Any:
+    region = SERVICES["regions"].add({"code": "R", "name": "Region"}, ACTOR)
+    cement = SERVICES["cement-products"].add({"code": "PO", "name": "P.O 42.5"}, ACTOR)
+    press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
+    add_production(cement, region, a_customer(), press, ACTOR)
+    return cement
+
+
+def test_weak_lot_alarms_at_its_3_day_sets_and_the_others_do_not(season: Any) -> None:
+    watched = {item.lot: item for item in watched_lots()}
+    assert watched["P004"].sums.alarm is not None
+    assert watched["P004"].sums.alarm[1] == "low"
+    assert watched["P004"].days_early == 25
+    assert all(watched[lot].sums.alarm is None for lot in ("P002", "P003"))
+
+
+def test_newest_forecast_of_a_mix_is_judged_by_the_mean_of_its_results(season: Any) -> None:
+    (found,) = judged_forecasts()
+    assert found.mix_code == "C30-P"
+    assert found.cement == "P.O 42.5"
+    assert found.region == "Region"
+    assert 35 < found.came_mpa < 42
+    assert abs(found.error_percent) < 25
+
+
+def test_new_mix_gets_a_forecast_and_the_nearest_trial_and_stores_nothing(season: Any) -> None:
+    before = SERVICES["forecasts"].page().total
+    asked = NewMixIn.read(
+        {
+            "cement_kg_m3": "305",
+            "fly_ash_kg_m3": "68",
+            "water_kg_m3": "171",
+            "grade_mpa": "30",
+            "strength_3d_mpa": "18",
+        }
+    )
+    found = outlook(asked, "own")
+    assert found.forecast.strength_mpa is not None
+    assert found.forecast.early_ages == (3.0,)
+    assert found.forecast.p_grade is not None
+    assert [item.mix.code for item in found.near] == ["C30-P"]
+    assert SERVICES["forecasts"].page().total == before
+
+
+def test_new_mix_without_water_is_refused(records: Flask) -> None:
+    with pytest.raises(Refused, match="cement and water"):
+        NewMixIn.read({"cement_kg_m3": "300"})
+
+
+def test_new_customer_of_an_unknown_region_falls_back_to_all_trials(season: Any) -> None:
+    region = SERVICES["regions"].add({"code": "R2", "name": "Elsewhere"}, ACTOR)
+    asked = NewMixIn.read({"cement_kg_m3": "305", "water_kg_m3": "171", "region_id": str(region.id)})
+    found = outlook(asked, "own")
+    assert not found.narrowed
+    assert found.near
+
+
+def test_old_batches_are_due_in_the_past(season: Any) -> None:
+    from lims.results.views import due_sets
+
+    assert due_sets(timedelta(days=7)) == []
