@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -67,8 +68,9 @@ def forecast(
             word = "; ".join(filter(None, [word, f"breaks from {age:g} d on are not used"]))
         mixes.append(mix)
         words.append("; ".join(filter(None, [own, word])))
-    model = fit(known.mixes if known else (), asked=mixes)
-    found = model.forecast(mixes, age, levels)
+    with Console(stderr=True).status(f"Forecasting {len(mixes)} mixes"):
+        model = fit(known.mixes if known else (), asked=mixes)
+        found = model.forecast(mixes, age, levels)
     found = [
         replace(item, note="; ".join(filter(None, [item.note, word]))) if word else item
         for item, word in zip(found, words, strict=True)
@@ -92,7 +94,6 @@ def forecast(
 @click.option("--output", type=FILE, help="Also write the scores here, as CSV.")
 def backtest(history: Path, by: str, age: float, output: Path | None) -> None:
     """What the forecast would have said of HISTORY, beside codes and regressions: a table and CSV."""
-    from rich.console import Console
     from rich.table import Table
 
     from lims.base.progress import progress_bar
@@ -173,7 +174,8 @@ def _read(path: Path, option: str):  # type: ignore[no-untyped-def]
     from lims.strength.tables import TableError, read_table
 
     try:
-        table = read_table(path)
+        with Console(stderr=True).status(f"Reading {path.name}"):
+            table = read_table(path)
     except TableError as error:
         click.echo(f"{option}: {error}", err=True)
         sys.exit(2)

@@ -24,6 +24,7 @@ from lims.rules.schemas import RuleEditionIn, RuleSignoffIn
 from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import Answer, Rule
+from lims.trials.plan import SOURCES as PLAN_SOURCES
 
 
 class RuleSignoffService(RecordService[RuleSignoff]):
@@ -202,3 +203,11 @@ def compare(set_id: int, rule: Rule) -> Comparison:
         return Comparison(issued, rule, evaluate(rule, given)[0], "")
     except RuleInputError as error:
         return Comparison(issued, rule, None, str(error))
+
+
+def _own_sampling_plan() -> Mapping[str, str]:
+    edition = edition_in_force(REGISTER.by_id["site/sets-per-volume"])
+    return edition.values() if edition is not None else {}
+
+
+PLAN_SOURCES.append(_own_sampling_plan)

@@ -58,10 +58,13 @@ def fit_lab_t(z_by_lab: list[Array]) -> tuple[float, float]:
     if len(groups) < LABORATORIES_FROM:
         return DEFAULT_NU, DEFAULT_C
 
+    z = np.concatenate(groups)
+    weight = np.concatenate([np.full(len(group), 1 / len(group)) for group in groups]) / len(groups)
+
     def loss(theta: Array) -> float:
         nu, c = float(np.exp(theta[0])) + 1.0, float(np.exp(theta[1]))
-        score = sum(float(student.logpdf(z / c, nu).mean()) - math.log(c) for z in groups)
-        return -score / len(groups) + 0.01 * float((theta[0] - 1.1) ** 2 + (theta[1] - 0.1) ** 2)
+        score = float(weight @ student.logpdf(z / c, nu)) - math.log(c)
+        return -score + 0.01 * float((theta[0] - 1.1) ** 2 + (theta[1] - 0.1) ** 2)
 
     found = minimize(loss, np.array([1.1, 0.1]), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-5})
     return float(np.exp(found.x[0])) + 1.0, float(np.exp(found.x[1]))

@@ -493,12 +493,17 @@ class FittedModel:
         self.prior = [mix for mix in prior if mix.standard and mix.plausible and mix.recipe not in known]
         self._models: dict[tuple[tuple[float, ...], float, frozenset[str]], SubModel | None] = {}
         self._curve: dict[float, float] | None = None
+        self._usable: dict[tuple[tuple[float, ...], float], tuple[list[MixHistory], int]] = {}
 
     # --- what there is ------------------------------------------------------------------------------------
 
     def usable(self, early: tuple[float, ...], target: float) -> tuple[list[MixHistory], int]:
         """Mixes with all early ages and the target: own history first, the prior while that is short."""
+        if (early, target) not in self._usable:
+            self._usable[early, target] = self._find_usable(early, target)
+        return self._usable[early, target]
 
+    def _find_usable(self, early: tuple[float, ...], target: float) -> tuple[list[MixHistory], int]:
         def fits(mix: MixHistory) -> bool:
             return mix.strength_at(target) is not None and all(
                 mix.strength_at(age) is not None for age in early

@@ -24,6 +24,7 @@ from lims.standards.errors import RuleInputError
 from lims.standards.sampling import sets_per_volume
 from lims.standards.specimens import due_window
 from lims.trials.models import Batch, Specimen, SpecimenSet, Trial
+from lims.trials.plan import cubic_metres_per_set
 from lims.trials.schemas import MOST_SETS_OF_A_BATCH, BatchEdit, BatchIn, SpecimenSetEdit, TrialIn
 
 #: The code whose age tolerance gives a set its due window.
@@ -112,7 +113,7 @@ class BatchService(RecordService[Batch]):
 
     def after_add(self, record: Batch, values: BatchIn, actor: Actor) -> None:
         ages = values.plan_ages or current_app.config.get("LIMS_PLAN_AGES", (3, 7, 28))
-        per = values.cubic_metres_per_set or Decimal(current_app.config.get("LIMS_CUBIC_METRES_PER_SET", 50))
+        per = values.cubic_metres_per_set or cubic_metres_per_set()
         for planned in propose_plan(values.volume_m3, ages, per, values.specimens_per_set):
             add_set(
                 record,

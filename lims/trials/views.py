@@ -18,6 +18,7 @@ from lims.base.fields import Quantity, WholeNumber
 from lims.base.problems import Refused
 from lims.base.security import may, principal
 from lims.base.views import MenuPlace, RecordView, Related
+from lims.trials.plan import cubic_metres_per_set, specimens_per_set
 from lims.trials.schemas import SET_STATES, SHAPES, BatchIn, PlanAges
 from lims.trials.service import BatchService, SpecimenService, SpecimenSetService, TrialService, propose_plan
 
@@ -98,7 +99,8 @@ class BatchView(RecordView):
         return {
             "cast_at": f"{now:%Y-%m-%dT%H:%M}",
             "plan_ages": ",".join(str(age) for age in current_app.config["LIMS_PLAN_AGES"]),
-            "cubic_metres_per_set": str(current_app.config["LIMS_CUBIC_METRES_PER_SET"]),
+            "cubic_metres_per_set": f"{cubic_metres_per_set():f}",
+            "specimens_per_set": str(specimens_per_set()),
             "technician": user.get_full_name() if user is not None else "",
         }
 

@@ -126,6 +126,23 @@ def test_own_edition_changes_the_limit_from_its_day_and_the_old_one_stays(record
     assert first.values() == {"limit_percent": "12"}
 
 
+def test_own_sampling_plan_is_what_a_batch_proposes(records_on_both: Flask) -> None:
+    usual = a_batch("120")
+    SERVICES["rule-editions"].add(
+        {
+            "rule_id": "site/sets-per-volume",
+            "settings": "per_m3 = 100",
+            "reason": "steady production",
+            "effective_on": "2026-05-04",
+        },
+        ACTOR,
+    )
+    changed = a_batch("120", mix=usual.mix_revision.mix_design)
+    sets = current_session().query(SpecimenSet)
+    assert sets.filter_by(batch_id=usual.id, age_days=3).count() == 3
+    assert sets.filter_by(batch_id=changed.id, age_days=3).count() == 2
+
+
 @pytest.mark.parametrize(
     ("rule", "settings"),
     [
