@@ -145,6 +145,7 @@ def new_laboratory(
     actual = strengths(usable, 28.0)
     linear = BASELINES["linear regression"]
     errors: dict[int, list[float]] = {0: [], 3: [], 10: []}
+    inside: dict[int, list[float]] = {0: [], 3: [], 10: []}
     line: list[float] = []
     for seed in range(SEEDS):
         order = np.random.RandomState(seed).permutation(len(usable))
@@ -153,10 +154,20 @@ def new_laboratory(
             test = [only_early(usable[i], early) for i in rest]
             found = fit(local, prior=other).forecast(test)
             said = np.array([item.strength_mpa or np.nan for item in found])
+            bounds = np.array([item.intervals[0.9] for item in found])
+            inside[known].append(
+                float(((actual[rest] >= bounds[:, 0]) & (actual[rest] <= bounds[:, 1])).mean())
+            )
             errors[known].append(float(np.nanmean(100 * np.abs(said / actual[rest] - 1))))
             if known == 10:
                 values = linear(local, test, early, 28.0)
                 line.append(float(np.nanmean(100 * np.abs(values / actual[rest] - 1))))
+    for known in inside:
+        report.tell(
+            f"{name} as a new laboratory, {known} own mixes {{3}}: in 90 %",
+            100 * statistics.mean(inside[known]),
+            " %",
+        )
     for known in (0, 3):
         report.tell(
             f"{name} as a new laboratory, {known} own mixes {{3}}: MAPE", statistics.mean(errors[known]), " %"

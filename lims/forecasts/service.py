@@ -150,12 +150,25 @@ def refresh_mix(mix_design_id: int, actor: Actor) -> Forecast | None:
         if found is None:
             return None
         _sub, model_id = found
-        prediction = model.forecast([early_only], float(TARGET_DAYS))[0]
+        known = mix.strength_at(float(TARGET_DAYS)) is not None
+        # Once its own result is in the history, only what is said without it is a forecast.
+        held = model.held_out(route) if known else {}
+        prediction = held.get(mix.key) if known else model.forecast([early_only], float(TARGET_DAYS))[0]
+    if prediction is None or (known and _said_before(mix_design_id, prediction)):
+        return None
     with transaction(actor, "forecast") as session:
-        row = _row(mix_design_id, model_id, early_only, prediction, held_out=False)
+        row = _row(mix_design_id, model_id, early_only, prediction, held_out=known)
         session.add(row)
         session.flush()
     return row
+
+
+def _said_before(mix_design_id: int, prediction: Prediction) -> bool:
+    """Is there a forecast of this mix from these ages already? After the result only a new early break adds one."""
+    query = select(Forecast.id).where(
+        Forecast.mix_design_id == mix_design_id, Forecast.early_ages == ages_text(prediction.early_ages)
+    )
+    return current_session().scalar(query.limit(1)) is not None
 
 
 def forecast_history(actor: Actor, progress: Callable[[int, int], None] | None = None) -> int:

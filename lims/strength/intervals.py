@@ -13,9 +13,12 @@ Array = NDArray[np.float64]
 
 #: Below so many own mixes the laboratory's residuals say too little by themselves.
 CONFORMAL_FROM = 30
-#: Degrees of freedom and scale of a new laboratory's standardised error, when too few laboratories are known to
-#: estimate them (fitted on the public data, laboratories left out; lims/strength/fit_prior.py).
-DEFAULT_NU, DEFAULT_C = 4.0, 1.25
+#: Degrees of freedom and scale of a little-known laboratory's standardised error, when too few laboratories are known
+#: to estimate them: found on the public data, each laboratory left out in turn (benchmarks/forecast.py).
+DEFAULT_NU, DEFAULT_C = 4.0, 1.0
+#: Of a laboratory without any mix of its own then: the process cannot tell the spread of laboratories from three of
+#: them and keeps its cautious prior, about twice too wide.
+UNKNOWN_LAB_C = 0.5
 #: Laboratories needed to estimate them.
 LABORATORIES_FROM = 5
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
@@ -24,6 +25,8 @@ from lims.strength.intervals import (
     CONFORMAL_FROM,
     DEFAULT_C,
     DEFAULT_NU,
+    LABORATORIES_FROM,
+    UNKNOWN_LAB_C,
     conformal_quantile,
     conformal_survival,
     fit_lab_t,
@@ -560,6 +563,11 @@ class FittedModel:
         """Use a stored sub-model unless the history has outgrown it by this share. Returns whether it is used."""
         rows, _own = self.usable(model.early, model.target)
         fresh = min(len(rows), MOST_ROWS) <= len(model.keys) * (1 + stale_after) + 1
+        if fresh and len(rows) <= MOST_ROWS:
+            # A laboratory that has just begun counts for itself: its first mixes matter most.
+            known = Counter(lab for lab, _mix in model.keys)
+            now = Counter(mix.lab for mix in rows)
+            fresh = all(n <= known[lab] * (1 + stale_after) for lab, n in now.items())
         if fresh:
             self._models[(model.early, model.target, frozenset())] = model
         return fresh
@@ -832,7 +840,8 @@ class _Rule:
         z = model.z[rows]
         if len(z) >= CONFORMAL_FROM:
             return cls("conformal", len(z), z, 0.0, 1.0)
-        nu, c = lab_scale(model.nu, model.c, z)
+        few = len(model.lab_names) < LABORATORIES_FROM
+        nu, c = lab_scale(model.nu, UNKNOWN_LAB_C if few and not len(z) else model.c, z)
         return cls("student-t", len(z), z, nu, c)
 
     def quantile(self, level: float) -> float:

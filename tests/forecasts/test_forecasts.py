@@ -88,8 +88,12 @@ def test_28_day_result_does_not_leak_into_its_own_forecast() -> None:
     forecast_pending()
     entered(batch, 28, ("1500", "1510", "1520"))
     forecast_pending()
-    early = [f for f in forecasts() if f.early_ages == "3" and not f.held_out]
-    assert abs(early[-1].strength_mpa - early[0].strength_mpa) < Decimal("3")
+    (before,) = forecasts()
+    entered(batch, 7, ("600", "610", "620"))
+    forecast_pending()
+    late = forecasts()[-1]
+    assert (late.early_ages, late.held_out) == ("3,7", True)
+    assert late.strength_mpa < before.upper_90_mpa
 
 
 def test_forecast_cannot_be_written_from_outside() -> None:

@@ -107,6 +107,13 @@ def test_stored_sub_model_gives_the_same_forecast(model) -> None:  # type: ignor
     assert [f.strength_mpa for f in ours] == pytest.approx([f.strength_mpa for f in theirs], rel=1e-5)
 
 
+def test_stored_sub_model_is_outgrown_by_the_first_mix_of_a_new_laboratory(model) -> None:  # type: ignore[no-untyped-def]
+    model.submodel((3.0,), 28.0, frozenset())
+    stored = SubModel.from_dict(json.loads(model.to_json((3.0,))))
+    assert fit([*HISTORY, a_mix(500)], prior=()).put(stored, 0.1)
+    assert not fit([*HISTORY, a_mix(500, lab="just begun")], prior=()).put(stored, 0.1)
+
+
 def test_probability_of_a_low_grade_is_high_and_of_a_high_one_low(model) -> None:  # type: ignore[no-untyped-def]
     mix = early(NEW[0], 7.0)
     actual = NEW[0].strength_at(28.0).strength_mpa  # type: ignore[union-attr]
