@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
 
-.PHONY: help setup setup-dev demo test test-fast test-browser story stories lint types format check notices messages screenshots bench bench-forecast clean
+.PHONY: help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots bench bench-forecast clean
 
 help: ## what can be made
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  %-18s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ story: setup-dev ## one user's story in the browser: make story NAME=first-forec
 
 stories: setup-dev ## every user's story
 	$(BIN)/python -m pytest tests/stories
+
+look: setup-dev ## every page: axe, own origin, fits its window, weight, translations, SQL count
+	$(BIN)/python -m pytest tests/look tests/web tests/base/test_traps.py
 
 lint: setup-dev ## ruff and the arrows between packages
 	$(BIN)/ruff check .
