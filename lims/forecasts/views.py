@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import current_app, request
@@ -11,10 +12,12 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from lims.base.display import Cell
 from lims.base.forms import build_form
 from lims.base.problems import Problem, Refused
 from lims.base.views import GuardedView, MenuPlace, RecordView
 from lims.forecasts.new_customer import NewMixIn, Outlook, outlook, shown_bounds
+from lims.forecasts.notes import in_words
 from lims.forecasts.quality import (
     by_month,
     chart_of_lots,
@@ -93,6 +96,10 @@ class ForecastView(RecordView):
         ),
     )
     empty_hint = _l("A forecast is made when a set of breaks is entered.")
+
+    def cell(self, record: Any, name: str) -> Cell:
+        found = super().cell(record, name)
+        return replace(found, text=in_words(record.note)) if name == "note" and record.note else found
 
 
 class ForecastModelView(RecordView):

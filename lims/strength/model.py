@@ -685,7 +685,7 @@ class FittedModel:
         if target != STANDARD_AGE and (model is None or self._takes_standard_age(target)):
             model, scaled_from = self.submodel(early, STANDARD_AGE, asked), target
         if model is None:
-            note = "no history has these ages; add a history with results at the target age"
+            note = "no history has these ages, add one with results at the target age"
             return [Forecast(m.lab, m.mix_id, target, None, note=note, early_ages=moved_from) for m in mixes]
         raw, last, early_variance = raw_features(mixes, early)
         labs = np.array([model.lab_index.get(mix.lab, -1) for mix in mixes], dtype=np.int64)
@@ -716,10 +716,10 @@ class FittedModel:
         common = []
         if moved_from != early:
             common.append(
-                f"break at {moved_from[-1]:g} d taken to {early[-1]:g} d by the mean curve; widened"
+                f"break at {moved_from[-1]:g} d taken to {early[-1]:g} d by the mean curve, widened"
             )
         if scaled_from is not None:
-            common.append("no history at this age: 28-d forecast moved along the mean curve; widened")
+            common.append("no history at this age: 28-d forecast moved along the mean curve, widened")
         results = []
         for i, mix in enumerate(mixes):
             rule = rules[int(labs[i])]
@@ -729,13 +729,13 @@ class FittedModel:
                 continue
             notes = list(common)
             if outside[i] > OUTSIDE_FROM:
-                notes.append("outside what the history has seen; treat with care")
+                notes.append("outside what the history has seen, treat with care")
             if bare[i] and early:
-                notes.append("composition unknown; strengths alone")
+                notes.append("composition unknown, strengths alone")
             if not model.informative:
                 notes.append("no better than the running mean: these early tests carry little information")
             if mix.lab not in own_names and not rule.local:
-                notes.append("no mixes of this laboratory in the history; interval for a new laboratory")
+                notes.append("no mixes of this laboratory in the history, interval for a new laboratory")
             results.append(
                 Forecast(
                     lab=mix.lab,

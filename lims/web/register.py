@@ -16,6 +16,7 @@ from numpy.linalg import LinAlgError
 from lims.base.display import format_decimal
 from lims.base.problems import Unavailable
 from lims.base.security import may, principal
+from lims.forecasts.notes import in_words
 from lims.forecasts.service import forecast_pending
 from lims.standards.specimens import loaded_area_mm2
 from lims.web.api_description import ApiDescriptionView
@@ -46,7 +47,7 @@ def _area(specimen: Any) -> str:
 def register_web(app: Flask, appbuilder: AppBuilder) -> None:
     appbuilder.add_view_no_menu(ApiDescriptionView)
     appbuilder.add_view_no_menu(SearchView)
-    app.jinja_env.globals.update(asset=asset, area=_area, view_decimal=format_decimal)
+    app.jinja_env.globals.update(asset=asset, area=_area, view_decimal=format_decimal, forecast_note=in_words)
 
     @app.after_request
     def _forecast(response: Response) -> Response:
