@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -89,7 +90,8 @@ class StoredFits:
                 .one_or_none()
             )
             if row is not None:
-                model.put(SubModel.from_dict(json.loads(row.parameters)), STALE_AFTER)
+                with suppress(KeyError, TypeError):  # a model of an earlier form is fitted anew
+                    model.put(SubModel.from_dict(json.loads(row.parameters)), STALE_AFTER)
         sub = model.submodel(early, float(TARGET_DAYS), frozenset())
         if sub is None:
             return None

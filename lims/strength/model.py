@@ -132,6 +132,8 @@ class SubModel:
     scale: Array
     low: Array
     high: Array
+    #: Scatter (ln^2) of a result of the history: what is promised is a result of the same kind.
+    promised: float = SPECIMEN_CV**2 / 3
     nu: float = DEFAULT_NU
     c: float = DEFAULT_C
     informative: bool = True
@@ -197,6 +199,7 @@ class SubModel:
             "high": self.high.tolist(),
             "fold_mu": None if self.fold_mu is None else self.fold_mu.round(9).tolist(),
             "fold_sd": None if self.fold_sd is None else self.fold_sd.round(9).tolist(),
+            "promised": self.promised,
             "nu": self.nu,
             "c": self.c,
             "informative": self.informative,
@@ -235,6 +238,7 @@ class SubModel:
             high=np.array(data["high"], dtype=float),
             fold_mu=array("fold_mu"),
             fold_sd=array("fold_sd"),
+            promised=data.get("promised", SPECIMEN_CV**2 / 3),
             nu=data["nu"],
             c=data["c"],
             informative=data["informative"],
@@ -353,7 +357,8 @@ def fit_submodel(mixes: Sequence[MixHistory], early: tuple[float, ...], target: 
     found = [mix.strength_at(target) for mix in mixes]
     targets = [item for item in found if item is not None]
     reached = np.array([math.log(item.strength_mpa) for item in targets])
-    noise = early_variance + np.array([specimen_variance(item) for item in targets])
+    target_variance = np.array([specimen_variance(item) for item in targets])
+    noise = early_variance + target_variance
     scaler = Scaler.of(raw)
     x = scaler.apply(raw)
     lab_names = sorted({mix.lab for mix in mixes})
@@ -389,6 +394,7 @@ def fit_submodel(mixes: Sequence[MixHistory], early: tuple[float, ...], target: 
         scaler.high,
         fold_mu=mu,
         fold_sd=sd,
+        promised=float(np.median(target_variance)),
     )
     best.nu, best.c = fit_lab_t([best.z[labs == i] for i in range(len(lab_names))])
     best.informative = _beats_the_mean(best)
@@ -689,8 +695,7 @@ class FittedModel:
             return [Forecast(m.lab, m.mix_id, target, None, note=note, early_ages=moved_from) for m in mixes]
         raw, last, early_variance = raw_features(mixes, early)
         labs = np.array([model.lab_index.get(mix.lab, -1) for mix in mixes], dtype=np.int64)
-        # The promise is a set of three at the target age.
-        known = early_variance + SPECIMEN_CV**2 / 3
+        known = early_variance + model.promised
         widened = 1.0
         if moved_from != early:
             # Half of what separates the two ages is not known.
