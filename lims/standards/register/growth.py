@@ -140,7 +140,12 @@ RULES = (
         sources=("fib Model Code 2010 table 5.1-9",),
         fields=(
             AGE,
-            Choice(name="cement_class", text=N_("Strength class of the cement"), options=tuple(MC2010_S)),
+            Choice(
+                name="cement_class",
+                text=N_("Strength class of the cement"),
+                options=tuple(MC2010_S),
+                aliases=("strength_class",),
+            ),
             Number(name="fcm_mpa", text=N_("Mean strength fcm, MPa"), above=0, maximum=200, required=False),
             F28,
         ),
