@@ -14,6 +14,7 @@ from lims.base.database import Database
 from lims.base.errors import register_error_pages
 from lims.base.headers import protect_forms, protect_headers
 from lims.base.security import LimsSecurityManager
+from lims.base.sessions import PageSessions
 from lims.settings import Settings
 from lims.subjects import register_subjects
 
@@ -32,6 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     app = Flask("lims", template_folder=str(WEB / "templates"), static_folder=str(WEB / "static"))
     app.config.update(flask_config(settings))
+    app.session_interface = PageSessions()
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Database(settings.sqlalchemy_url).init_app(app)

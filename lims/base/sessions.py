@@ -6,6 +6,8 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
+from flask import Flask, request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from sqlalchemy import ForeignKey, Integer, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -14,6 +16,15 @@ from lims.base.metadata import Model
 
 #: However active, a session is opened anew after this long.
 LONGEST = timedelta(days=7)
+
+
+class PageSessions(SecureCookieSessionInterface):
+    """The cookie's idle time is renewed by pages, not by pictures and scripts: one that answers late would bring back
+    the cookie from before, and undo a change of language or a sign-in."""
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        fixed_file = (request.endpoint or "").endswith("static")
+        return session.modified or (not fixed_file and super().should_set_cookie(app, session))
 
 
 class LoginSession(Model):

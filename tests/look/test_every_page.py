@@ -11,7 +11,7 @@ from importlib.resources import files
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.stories.conftest import Visit
+from tests.browser import Visit
 
 pytestmark = pytest.mark.browser
 

@@ -1,24 +1,10 @@
-"""A real Chromium against a real server with the demonstration data."""
+"""Stories need a browser."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
-
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,121 +12,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if str(item.fspath).startswith(here):
             item.add_marker(pytest.mark.browser)
-
-
-@pytest.fixture(scope="session")
-def playwright_here() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def chromium(playwright_here: Playwright) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must run the browser tests: install chromium")
-        pytest.skip("no chromium on this machine; .ci/run installs it")
-    browser = playwright_here.chromium.launch(
-        executable_path=CHROMIUM,
-        args=[
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--no-first-run",
-            "--disable-sync",
-        ],
-    )
-    yield browser
-    browser.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`lims demo` as a person starts it, on a fresh data folder. Its address."""
-    port = free_port()
-    folder = tmp_path_factory.mktemp("demo")
-    log = (folder / "server.log").open("wb")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lims", "demo"],
-        env={**os.environ, "LIMS_DATA": str(folder), "LIMS_PORT": str(port)},
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 180
-    while True:
-        try:
-            with urllib.request.urlopen(f"{address}/login/", timeout=2):  # noqa: S310 - our own address
-                break
-        except (urllib.error.URLError, ConnectionError):
-            assert process.poll() is None, (folder / "server.log").read_text()
-            assert time.monotonic() < deadline, "the demonstration did not start within 3 minutes"
-            process_wait(process)
-    yield address
-    process.terminate()
-    process.wait(timeout=20)
-    log.close()
-
-
-def process_wait(process: subprocess.Popen[bytes]) -> None:
-    """Give the server a moment; returns at once when it ends."""
-    try:
-        process.wait(timeout=0.3)
-    except subprocess.TimeoutExpired:
-        return
-
-
-class Visit:
-    """A page whose console errors and foreign requests fail the test."""
-
-    def __init__(self, page: Page, address: str) -> None:
-        self.page, self.address = page, address
-        self.complaints: list[str] = []
-        #: What the browser itself notes and the test provoked, e.g. "status of 422".
-        self.expected: list[str] = []
-        page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith((address, "data:")) else self.complaints.append(r.url),
-        )
-
-    def open(self, path: str) -> Page:
-        self.page.goto(self.address + path)
-        return self.page
-
-    def sign_in(self, username: str) -> Page:
-        page = self.open("/")
-        page.fill("#username", username)
-        page.fill("#password", f"trial-lab-{username[:3]}-50")
-        page.get_by_role("button", name="Sign in").click()
-        page.locator("[data-theme-toggle]").wait_for()
-        return page
-
-    def choose(self, field: str, text: str) -> None:
-        """Type into a choice with search and take the first hit."""
-        box = self.page.locator(f"#f-{field}-ts-control")
-        box.click()
-        box.fill(text)
-        option = self.page.locator(f"#f-{field}-ts-dropdown .option", has_text=text).first
-        option.click()
-
-
-@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["1280px", "390px"])
-def visit(chromium: Browser, demo_server: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    width, height = request.param
-    context: BrowserContext = chromium.new_context(
-        viewport={"width": width, "height": height}, locale="en-GB"
-    )
-    context.set_default_timeout(15_000)
-    found = Visit(context.new_page(), demo_server)
-    yield found
-    context.close()
-    unexpected = [text for text in found.complaints if not any(word in text for word in found.expected)]
-    assert unexpected == []

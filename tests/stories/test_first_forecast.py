@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.stories.conftest import Visit
+from tests.browser import Visit
 
 
 def test_technician_registers_120_m3_and_reads_18_1_mpa(visit: Visit) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.stories.conftest import Visit
+from tests.browser import Visit
 
 
 def stands_within_the_window(page: Page) -> bool:

@@ -58,3 +58,11 @@ def test_search_finds_mixes_and_customers_by_what_the_role_may_read(
 def test_search_with_hostile_words_is_harmless(technician: Person) -> None:
     for words in ("%", "_", "'; drop table breaks; --", "<script>", "\0", "x" * 5000):
         assert technician.get("/search/", query_string={"q": words}).status_code in {200, 400, 422}
+
+
+def test_a_file_that_answers_late_does_not_bring_back_the_old_cookie(technician: Person) -> None:
+    page = technician.get("/")
+    assert "lims_session=" in page.headers.get("Set-Cookie", "")
+    with technician.get("/static/js/lims.js") as script:
+        assert script.status_code == 200
+        assert "Set-Cookie" not in script.headers
