@@ -15,6 +15,7 @@ from lims.base.columns import utc_now
 from lims.base.progress import progress_bar
 from lims.base.services import SERVICES
 from lims.demonstration_production import add_production
+from lims.demonstration_service import add_laboratory, add_service
 from lims.forecasts.service import forecast_history
 from lims.importing.history import import_history
 from lims.initialise import initialise
@@ -202,3 +203,5 @@ def _laboratory(actor: Actor) -> None:
         actor,
     )
     add_production(cement, region, customer, press, actor)
+    add_service(cement, region, source, customer, trial, mix, lot, actor)
+    add_laboratory(actor)

@@ -67,8 +67,13 @@ def add_production(cement: Any, region: Any, customer: Any, press: Any, actor: A
         lot = {
             "code": f"P{number:03d}",
             "cement_product_id": cement.id,
+            "produced_on": f"{now - timedelta(days=days_ago + 4):%Y-%m-%d}",
             "delivered_on": f"{now - timedelta(days=days_ago):%Y-%m-%d}",
             "mass_t": "420",
+            "specific_surface_m2_kg": str(round(360 * LOT_SHARES[number - 1])),
+            "initial_set_min": str(165 + 4 * number),
+            "final_set_min": str(228 + 5 * number),
+            "strength_28d_mpa": f"{49.5 * LOT_SHARES[number - 1]:.1f}",
         }
         lots.append(SERVICES["cement-lots"].add(lot, actor))
     for number in range(BATCHES):

@@ -2,8 +2,10 @@
 
 import lims.aftersales.service
 import lims.audit.service
+import lims.base.laboratory
 import lims.base.metadata
 import lims.base.numbering
+import lims.base.preferences
 import lims.base.sessions
 import lims.customers.service
 import lims.forecasts.service
@@ -13,6 +15,8 @@ import lims.mixes.service
 import lims.reporting.service
 import lims.results.service
 import lims.rules.service
+import lims.searching.models
+import lims.searching.triggers
 import lims.sharing.service
 import lims.trials.service
 
@@ -29,6 +33,10 @@ SUBJECTS_WITH_TABLES = (
     lims.reporting,
     lims.results,
     lims.rules,
+    lims.searching,
     lims.sharing,
     lims.trials,
 )
+
+# Only now are all tables known that the search looks at.
+lims.searching.triggers.attach(lims.base.metadata.Model.metadata)

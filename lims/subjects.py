@@ -23,18 +23,20 @@ SUBJECTS = (
     "importing",
     "audit",
     "accounts",
+    "laboratory",
+    "searching",
+    "help",
 )
 
-#: category -> (label, icon), in the order of a laboratory's day.
+#: category -> (label, icon): a menu by job, in the order of a laboratory's day.
 MENU = {
+    "today": (_l("Today"), "home"),
     "trials": (_l("Trials"), "flask"),
-    "results": (_l("Results"), "chart-line"),
-    "mixes": (_l("Mixes"), "layers"),
-    "materials": (_l("Materials"), "package"),
+    "forecasts": (_l("Forecasts"), "chart-line"),
     "customers": (_l("Customers"), "users"),
-    "aftersales": (_l("After-sales"), "headset"),
     "reports": (_l("Reports"), "file-text"),
-    "administration": (_l("Administration"), "settings"),
+    "audit": (_l("Audit"), "shield"),
+    "setup": (_l("Set-up"), "settings"),
 }
 
 

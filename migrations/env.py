@@ -24,12 +24,18 @@ def render_item(kind: str, item: object, autogen: AutogenContext) -> str | bool:
     return False
 
 
+def include_name(name: str | None, kind: str, _parents: object) -> bool:
+    """What is no model: the tables of FTS5 and the indexes of lims/searching/triggers.py."""
+    return not (kind in {"table", "index"} and str(name).startswith(("search_trigrams", "search_beginnings")))
+
+
 def run(connection: object) -> None:
     context.configure(
         connection=connection,  # type: ignore[arg-type]
         target_metadata=METADATA,
         render_as_batch=True,
         render_item=render_item,
+        include_name=include_name,
         compare_type=True,
         transaction_per_migration=True,
     )

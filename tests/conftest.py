@@ -198,6 +198,11 @@ def technician(sign_in_as: Callable[[str], Person]) -> Person:
 
 
 @pytest.fixture
+def sales(sign_in_as: Callable[[str], Person]) -> Person:
+    return sign_in_as(SALES)
+
+
+@pytest.fixture
 def administrator(sign_in_as: Callable[[str], Person]) -> Person:
     return sign_in_as(ADMINISTRATOR)
 

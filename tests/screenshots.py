@@ -7,6 +7,7 @@ docs/images (committed); the rest to screenshots/ (not committed).
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.progress import track
 
+from tests.pages import EVERY
+
 ROOT = Path(__file__).parents[1]
 PORT = int(os.environ.get("LIMS_PORT", "8377"))
 ADDRESS = f"http://127.0.0.1:{PORT}"
@@ -30,23 +33,14 @@ NEW_MIX = (
 README_PAGES = (
     ("today", "technician", "/"),
     ("press", "technician", "/press/sets/first"),
+    ("entry", "technician", "/entry/"),
     ("batch", "technician", "/batches/first"),
+    ("grading", "technician", "/aggregate-samples/first"),
+    ("lot", "manager", "/cement-lots/P002"),
     ("mix", "sales", "/mix-designs/M110"),
     ("rules", "manager", "/rules/gbt50081-2019/cube-set"),
     ("forecast-quality", "manager", "/forecast-quality/"),
     ("new-customer", "sales", NEW_MIX),
-)
-EVERY_PAGE = (
-    *README_PAGES,
-    ("mixes", "manager", "/mix-designs/"),
-    ("batches", "technician", "/batches/"),
-    ("batch-new", "technician", "/batches/add"),
-    ("results", "manager", "/set-results/"),
-    ("customers", "sales", "/customers/"),
-    ("complaints", "service", "/complaints/"),
-    ("register", "manager", "/rules/"),
-    ("search", "manager", "/search?q=M1"),
-    ("accounts", "administrator", "/users/"),
 )
 LANGUAGES = ("en", "zh", "zh_TW")
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
@@ -94,44 +88,42 @@ def take_all(browser: Browser, *, everything: bool) -> None:
         take(browser, user, path, ROOT / "docs" / "images" / f"{name}.png")
     if not everything:
         return
-    jobs = [
-        (page, language, theme, size)
-        for page in EVERY_PAGE
-        for language in LANGUAGES
-        for theme in ("light", "dark")
-        for size in SIZES
+    looks = [
+        (language, theme, size) for language in LANGUAGES for theme in ("light", "dark") for size in SIZES
     ]
-    for (name, user, path), language, theme, size in track(jobs, "every page"):
-        target = ROOT / "screenshots" / language / f"{name}-{size}-{theme}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        take(browser, user, path, target, language=language, theme=theme, size=size, full_page=True)
+    for language, theme, size in track(looks, "every page"):
+        folder = ROOT / "screenshots" / language / f"{size}-{theme}"
+        folder.mkdir(parents=True, exist_ok=True)
+        page = looking(browser, "administrator", language, theme, size)
+        for path in EVERY:
+            page.goto(ADDRESS + path)
+            page.wait_for_load_state("networkidle")
+            name = re.sub(r"[^a-z0-9]+", "-", path.split("?")[0].strip("/")) or "today"
+            page.screenshot(path=folder / f"{name}.png", full_page=True)
+        page.context.close()
 
 
-def take(
-    browser: Browser,
-    user: str,
-    path: str,
-    target: Path,
-    *,
-    language: str = "en",
-    theme: str = "light",
-    size: str = "desktop",
-    full_page: bool = False,
-) -> None:
+def looking(browser: Browser, user: str, language: str, theme: str, size: str) -> Page:
+    """A signed-in page of this look."""
     width, height = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light"
     )
     page = context.new_page()
     sign_in(page, user)
-    if language != "en":
-        page.goto(f"{ADDRESS}/lang/{language}")
+    page.goto(f"{ADDRESS}/lang/{language}")
     if theme == "dark" and page.locator("html[data-bs-theme=dark]").count() == 0:
         page.locator("[data-theme-toggle]").click()
+    return page
+
+
+def take(browser: Browser, user: str, path: str, target: Path) -> None:
+    """One picture of the README: English, light, desktop."""
+    page = looking(browser, user, "en", "light", "desktop")
     open_page(page, path)
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=target, full_page=full_page)
-    context.close()
+    page.screenshot(path=target)
+    page.context.close()
 
 
 def sign_in(page: Page, user: str) -> None:
@@ -152,8 +144,8 @@ def open_page(page: Page, path: str) -> None:
             page.locator(f"#load_{number}").fill(load)
     elif last == "first":
         page.goto(f"{ADDRESS}{head}/")
-        page.locator("table tbody a").first.click()
-    elif head == "/mix-designs" and last and "?" not in last:
+        page.locator("table tbody tr a").first.click()
+    elif head in {"/mix-designs", "/cement-lots"} and last and "?" not in last:
         page.goto(f"{ADDRESS}{head}/?q={last}")
         page.get_by_role("link", name=last, exact=True).click()
     else:

@@ -30,8 +30,10 @@ PAPERS = ("certificates", "checkpoints", "import-runs")
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
-PAGES = ("home", "search", "profile", "rules", "api-description")
-ADMINISTRATION = ("users",)
+PAGES = ("home", "search", "profile", "rules", "api-description", "help", "preferences")
+ADMINISTRATION = ("users", "laboratory")
+#: A person's own account and choices.
+OWN = ("profile", "preferences")
 
 LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
 EVERYTHING = (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES, *ADMINISTRATION)
@@ -53,13 +55,13 @@ ROLES: dict[str, frozenset[Grant]] = {
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
-        | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, "profile", "rules"))
+        | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *OWN, "rules"))
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
     ),
     TECHNICIAN: frozenset(
         _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", *PAGES))
-        | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, "profile", "rules"))
+        | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *OWN, "rules"))
         | _grants("verify", ["breaks"])
     ),
     SALES: frozenset(
@@ -67,14 +69,14 @@ ROLES: dict[str, frozenset[Grant]] = {
             "read",
             (*MATERIALS, *MIXES, "trials", "batches", *FORECASTS, *CUSTOMERS, *AFTERSALES, *SHARING, *PAGES),
         )
-        | _grants("write", (*CUSTOMERS, *SHARING, "visits", "surveys", "profile"))
+        | _grants("write", (*CUSTOMERS, *SHARING, "visits", "surveys", *OWN))
     ),
     SERVICE: frozenset(
         _grants("read", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *PAGES))
-        | _grants("write", (*CUSTOMERS, *AFTERSALES, "profile"))
+        | _grants("write", (*CUSTOMERS, *AFTERSALES, *OWN))
     ),
     AUDITOR: frozenset(
         _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES))
-        | _grants("write", ["profile"])
+        | _grants("write", OWN)
     ),
 }

@@ -23,9 +23,14 @@ from lims.accounts.service import (
     list_users,
 )
 from lims.base.forms import build_form, posted_values
-from lims.base.problems import Problem, Refused
+from lims.base.preferences import choose, choose_columns, forget, save_filter
+from lims.base.problems import Problem, Refused, refuse
 from lims.base.security import current_actor, may, principal
-from lims.base.views import GuardedView, MenuPlace
+from lims.base.views import VIEWS as RECORD_VIEWS
+from lims.base.views import GuardedView, MenuPlace, RecordView
+
+#: Hints that a person may put away.
+HINTS = ("guide", "tour")
 
 
 class UsersView(GuardedView):
@@ -35,7 +40,7 @@ class UsersView(GuardedView):
     default_view = "list"
     permission_on = "users"
     title = _l("Users")
-    menu = MenuPlace("administration", order=90, icon="users")
+    menu = MenuPlace("setup", order=90, icon="users")
 
     @expose("/")
     @permission_name("read")
@@ -168,4 +173,85 @@ def _without_password(posted: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in posted.items() if name != "password"}
 
 
-VIEWS = (UsersView, ProfileView)
+class PreferencesView(GuardedView):
+    """Columns and saved filters of a list, hints put away: posted from where they are seen."""
+
+    route_base = "/preferences"
+    default_view = "columns"
+    permission_on = "preferences"
+
+    @expose("/columns", methods=["POST"])
+    @permission_name("write")
+    def columns(self) -> ResponseReturnValue:
+        self.allow("write")
+        view, user_id = self._list(), self._user_id()
+        if request.form.get("reset"):
+            forget(user_id, "columns", view.class_permission_name, "", current_actor())
+        else:
+            choose_columns(
+                user_id,
+                view.class_permission_name,
+                request.form.getlist("columns"),
+                view.known_columns(),
+                current_actor(),
+            )
+        return redirect(self._back(view))
+
+    @expose("/filter", methods=["POST"])
+    @permission_name("write")
+    def filter(self) -> ResponseReturnValue:
+        self.allow("write")
+        view = self._list()
+        name = request.form.get("name", "")
+        save_filter(
+            self._user_id(),
+            view.class_permission_name,
+            name,
+            request.form.get("query", "")[:500],
+            current_actor(),
+        )
+        flash(_("Saved: %(title)s", title=name.strip()), "success")
+        return redirect(self._back(view))
+
+    @expose("/filter/remove", methods=["POST"])
+    @permission_name("write")
+    def remove_filter(self) -> ResponseReturnValue:
+        self.allow("write")
+        view = self._list()
+        forget(
+            self._user_id(),
+            "filter",
+            view.class_permission_name,
+            request.form.get("name", ""),
+            current_actor(),
+        )
+        return redirect(self._back(view))
+
+    @expose("/hide", methods=["POST"])
+    @permission_name("write")
+    def hide(self) -> ResponseReturnValue:
+        """Put a hint away for good."""
+        self.allow("write")
+        name = request.form.get("name", "")
+        if name not in HINTS:
+            raise refuse("name", _("is not known; accepted: %(what)s", what=", ".join(HINTS)), name)
+        choose(self._user_id(), "hidden", "", name, True, current_actor())
+        return redirect(url_for("HomeView.index"))
+
+    def _user_id(self) -> int:
+        user = principal()
+        assert user is not None  # allow() has let nobody else through
+        return int(user.id)
+
+    def _list(self) -> RecordView:
+        name = request.form.get("list", "")
+        if name not in RECORD_VIEWS or not may("read", name):
+            raise refuse("list", _("does not name a list"), name[:60])
+        return RECORD_VIEWS[name]
+
+    def _back(self, view: RecordView) -> str:
+        query = request.form.get("query", "")[:500]
+        return url_for(f"{view.endpoint}.list") + (f"?{query}" if query else "")
+
+
+VIEWS = (UsersView, ProfileView, PreferencesView)

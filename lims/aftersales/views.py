@@ -19,7 +19,7 @@ class VisitView(RecordView):
     service = VisitService()
     title = _l("Visits")
     title_one = _l("Visit")
-    menu = MenuPlace("aftersales", order=20, icon="truck")
+    menu = MenuPlace("customers", order=40, icon="truck")
     list_columns = ("visited_on", "customer", "site", "purpose", "follow_up_on", "follow_up_open")
     labels = {"follow_up_open": _l("Follow-up open")}
     show_sections = (
@@ -43,7 +43,7 @@ class ComplaintView(RecordView):
     service = ComplaintService()
     title = _l("Complaints")
     title_one = _l("Complaint")
-    menu = MenuPlace("aftersales", order=10, icon="alert")
+    menu = MenuPlace("customers", order=35, icon="alert")
     list_columns = (
         "code",
         "customer",
@@ -87,7 +87,7 @@ class RetestView(RecordView):
     service = RetestService()
     title = _l("Retests")
     title_one = _l("Retest")
-    menu = MenuPlace("aftersales", order=30, icon="refresh")
+    menu = MenuPlace("customers", order=60, icon="refresh")
     list_columns = ("ordered_on", "cement_lot", "complaint", "finished_on", "strength_28d_mpa", "outcome")
     show_sections = (
         (
@@ -110,7 +110,7 @@ class SeminarView(RecordView):
     service = SeminarService()
     title = _l("Seminars")
     title_one = _l("Seminar")
-    menu = MenuPlace("aftersales", order=40, icon="school")
+    menu = MenuPlace("customers", order=70, icon="school")
     list_columns = ("held_on", "name", "place", "customer", "participants")
     show_sections = ((_l("Seminar"), ("name", "held_on", "place", "customer", "participants", "topics")),)
 
@@ -119,7 +119,7 @@ class SurveyView(RecordView):
     service = SurveyService()
     title = _l("Surveys")
     title_one = _l("Survey")
-    menu = MenuPlace("aftersales", order=50, icon="star")
+    menu = MenuPlace("customers", order=65, icon="star")
     list_columns = ("answered_on", "customer", "quality", "steadiness", "delivery", "service", "mean_score")
     labels = {"mean_score": _l("Mean")}
     show_sections = (
@@ -143,7 +143,7 @@ class AdviceCardView(RecordView):
     service = AdviceCardService()
     title = _l("Advice cards")
     title_one = _l("Advice card")
-    menu = MenuPlace("aftersales", order=60, icon="book")
+    menu = MenuPlace("customers", order=75, icon="book")
     list_columns = ("code", "name", "language")
     show_sections = ((_l("Advice"), ("code", "name", "language", "body")),)
 

@@ -14,7 +14,7 @@ class CheckpointView(RecordView):
     service = CheckpointService()
     title = _l("Checkpoints")
     title_one = _l("Checkpoint")
-    menu = MenuPlace("administration", order=40, icon="shield")
+    menu = MenuPlace("audit", order=10, icon="shield")
     list_columns = ("number", "created_at", "result_count", "root_sha256")
     labels = {
         "number": _l("Number"),

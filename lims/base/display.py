@@ -8,13 +8,19 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import current_app, g
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal as format_number
+from babel.numbers import get_decimal_symbol
+from flask import g
 from flask_appbuilder.security.sqla.models import User
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from sqlalchemy import select
 
 from lims.base.database import current_session
 from lims.base.fields import Choice, Quantity
+from lims.base.laboratory import laboratory
 from lims.base.records import Record
 from lims.base.schemas import Input
 from lims.base.security import may
@@ -31,11 +37,41 @@ class Cell:
 
 
 def laboratory_zone() -> ZoneInfo:
-    return ZoneInfo(current_app.config["LIMS_TIMEZONE"])
+    return ZoneInfo(laboratory().timezone)
 
 
 def local_time(moment: datetime) -> datetime:
     return moment.astimezone(laboratory_zone())
+
+
+def _locale() -> Locale:
+    """English dates in the British order: a day first, its month as a word, so that nobody reads 03/04 the other way."""
+    found = get_locale()
+    return Locale.parse("en_GB") if found is None or found.language == "en" else found
+
+
+def show_day(day: date) -> str:
+    """A day as the reader writes it: 5 Mar 2026, 2026年3月5日."""
+    return format_date(day, "d MMM y" if _locale().language == "en" else "medium", _locale())
+
+
+def show_time(moment: datetime, *, year: bool = True) -> str:
+    """A moment by the laboratory's clock, as the reader writes it; without the year where it is this week."""
+    local = local_time(moment)
+    pattern = "d MMM y, HH:mm" if _locale().language == "en" else "y年M月d日 HH:mm"
+    if not year:
+        pattern = pattern.replace(" y,", ",").replace("y年", "")
+    return format_datetime(local.replace(tzinfo=None), pattern, locale=_locale())
+
+
+def show_number(value: Decimal | int) -> str:
+    """Exact digits with the reader's grouping; zeros that are only storage are left out."""
+    plain = format_decimal(Decimal(value)) if isinstance(value, Decimal) else str(value)
+    whole, dot, rest = plain.partition(".")
+    grouped: str = format_number(int(whole), locale=_locale()) if abs(int(whole)) >= 10_000 else whole
+    if whole.startswith("-") and not grouped.startswith("-"):
+        grouped = "-" + grouped
+    return grouped + (get_decimal_symbol(_locale()) if dot else "") + rest
 
 
 def format_decimal(value: Decimal) -> str:
@@ -66,13 +102,13 @@ def cell(
     if item is not None and isinstance(item.kind, Choice):
         return Cell(str(item.kind.options.get(str(value), value)), "choice", raw=str(value))
     if isinstance(value, Decimal):
-        return Cell(format_decimal(value), "number")
+        return Cell(show_number(value), "number")
     if isinstance(value, int):
-        return Cell(str(value), "number")
+        return Cell(show_number(value), "number")
     if isinstance(value, datetime):
-        return Cell(f"{local_time(value):%Y-%m-%d %H:%M}", "time", raw=value.isoformat())
+        return Cell(show_time(value), "time", raw=value.isoformat(timespec="seconds"))
     if isinstance(value, date):
-        return Cell(value.isoformat(), "time")
+        return Cell(show_day(value), "time", raw=value.isoformat())
     return Cell(str(value), "text")
 
 

@@ -58,6 +58,8 @@ class RecordService(Generic[R]):
     #: Many-to-one relations that lists and pages show; loaded with the row.
     shown_relations: ClassVar[tuple[str, ...]] = ()
     default_order: ClassVar[str] = "-id"
+    #: Rows may be taken out of use (and back) from the list.
+    retirable: ClassVar[bool] = True
     #: The record may be written through the general add / edit.
     writable: ClassVar[bool] = True
 
@@ -241,6 +243,25 @@ class RecordService(Generic[R]):
                 raise Conflict(record_id, current_version=record.version)
             self.before_retire(record, actor)
             record.retired_at = record.retired_at or utc_now()
+            self._flush(session, record)
+        return record
+
+    def retire_many(self, ids: Sequence[int], actor: Actor, *, back: bool = False) -> None:
+        """Take these records out of use, or (`back`) into use again: all or none. Raises: NotFound, Refused."""
+        with transaction(actor):
+            for record_id in ids:
+                if back:
+                    self.restore(record_id, actor)
+                else:
+                    self.retire(record_id, actor)
+
+    def restore(self, record_id: int, actor: Actor) -> R:
+        """Take back into use what was out of use."""
+        with transaction(actor) as session:
+            record = session.get(self.record, record_id, populate_existing=True, with_for_update=True)
+            if record is None:
+                raise NotFound(f"{self.record.record_name} {record_id}")
+            record.retired_at = None
             self._flush(session, record)
         return record
 

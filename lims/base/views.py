@@ -6,6 +6,7 @@ tables past the services, shares its filters between threads and shows columns n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,13 +17,16 @@ from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 
 from lims.base.display import Cell, actor_names, cell, laboratory_zone
+from lims.base.fields import Reference
 from lims.base.forms import Form, build_form, posted_values
+from lims.base.preferences import preferences_of
 from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.records import Record
 from lims.base.schemas import Input, Schema, localise
-from lims.base.security import current_actor, may, require
+from lims.base.security import current_actor, may, principal, require
 from lims.base.services import PAGE_SIZES, SERVICES, RecordService
 
 #: record_name -> its view, filled when the application is made.
@@ -113,6 +117,8 @@ class RecordView(GuardedView):
     title_one: ClassVar[Any] = ""
     menu: ClassVar[MenuPlace | None] = None
     list_columns: ClassVar[tuple[str, ...]] = ()
+    #: Columns that a person may add to the list; plain columns of the record only, so that no row costs a statement.
+    more_columns: ClassVar[tuple[str, ...]] = ("created_at", "changed_at")
     labels: ClassVar[dict[str, Any]] = {}
     units: ClassVar[dict[str, str]] = {}
     #: Labels of stored values, for columns that no schema brings in.
@@ -153,17 +159,26 @@ class RecordView(GuardedView):
             size=bounded_int("size", PAGE_SIZES[0], 1, 10**6),
             retired=request.args.get("retired") == "1",
         )
-        columns = self.columns(self.list_columns)
-        rows = [(item, self.cells(item, self.list_columns)) for item in page.items]
+        user = principal()
+        liked = preferences_of(user.id, self.class_permission_name) if user is not None else []
+        chosen = next((json.loads(item.value) for item in liked if item.kind == "columns"), self.list_columns)
+        names = [name for name in self.known_columns() if name in chosen] or list(self.list_columns)
+        rows = [(item, self.cells(item, names)) for item in page.items]
         return self.page(
             self.list_template,
             list_page=page,
-            columns=columns,
+            columns=self.columns(names),
+            known_columns=[(name, self.label(name), name in names) for name in self.known_columns()],
             rows=rows,
             search=self._search(),
             filters=self._filter_controls(),
+            chips=self._chips(),
+            saved_filters=[(item.name, json.loads(item.value)) for item in liked if item.kind == "filter"],
+            query=request.query_string.decode("utf-8", "replace")[:500],
             order=request.args.get("order", "") or self.service.default_order,
             may_add=self.may_add(),
+            may_retire=self.may_add() and self.service.retirable,
+            shows_retired=request.args.get("retired") == "1",
             page_sizes=PAGE_SIZES,
         )
 
@@ -238,7 +253,36 @@ class RecordView(GuardedView):
         if not self.service.writable:
             return self.not_written_here()
         record = self.service.retire(record_id, current_actor())
-        flash(_("Out of use: %(title)s", title=record.title), "success")
+        flash(_("Out of use: %(title)s", title=record.title), self.undo_of("restore", [record.id]))
+        return redirect(url_for(f"{self.endpoint}.list"))
+
+    @expose("/bulk", methods=["POST"])
+    @permission_name("write")
+    def bulk(self) -> ResponseReturnValue:
+        """Take the ticked rows out of use, or back into use; all or none."""
+        self.allow("write")
+        action = request.form.get("action", "")
+        if not self.service.writable or not self.service.retirable:
+            return self.not_written_here()
+        if action not in {"retire", "restore"}:
+            raise refuse("action", _("is not known; accepted: %(what)s", what="retire, restore"), action)
+        given = request.form.getlist("id")
+        ids = [int(text) for text in given if text.isdecimal() and len(text) <= 18]
+        if not ids or len(ids) != len(given) or len(ids) > PAGE_SIZES[-1]:
+            raise refuse(
+                "id", _("needs 1 to %(most)s ticked rows", most=PAGE_SIZES[-1]), ", ".join(given)[:60]
+            )
+        self.service.retire_many(ids, current_actor(), back=action == "restore")
+        if action == "retire":
+            flash(
+                ngettext("%(num)s entry is out of use.", "%(num)s entries are out of use.", len(ids)),
+                self.undo_of("restore", ids),
+            )
+        else:
+            flash(
+                ngettext("%(num)s entry is in use again.", "%(num)s entries are in use again.", len(ids)),
+                "success",
+            )
         return redirect(url_for(f"{self.endpoint}.list"))
 
     @expose("/lookup")
@@ -249,6 +293,10 @@ class RecordView(GuardedView):
         return jsonify(
             {"results": [{"id": item.id, "text": item.title} for item in found], "more": len(found) == 20}
         )
+
+    def undo_of(self, action: str, ids: Sequence[int]) -> str:
+        """Category of a message that carries its undo: the layout makes a button of it."""
+        return f"undo {self.endpoint}.bulk {action} {','.join(map(str, ids))}"
 
     # --- for subclasses -----------------------------------------------------------------------------------
 
@@ -343,6 +391,33 @@ class RecordView(GuardedView):
 
     def cells(self, record: Any, names: Sequence[str]) -> Sequence[Cell]:
         return [self.cell(record, name) for name in names]
+
+    def known_columns(self) -> Sequence[str]:
+        """What a person may choose from, in order."""
+        return list(dict.fromkeys((*self.list_columns, *self.more_columns)))
+
+    def _chips(self) -> Sequence[dict[str, str]]:
+        """Every condition that narrows the list, each with the address of the list without it."""
+        given = {**({"q": self._search()} if self._search() else {}), **self._filters()}
+        chips = []
+        for name, value in given.items():
+            item = self.inputs.get(name)
+            options = getattr(item.kind, "options", {}) if item else {}
+            text = str(options.get(value, value))
+            if item is not None and isinstance(item.kind, Reference) and value.isdecimal():
+                target = SERVICES[item.kind.record_name].find(id=int(value[:18]))
+                text = target.title if target is not None else value
+            rest: dict[str, Any] = {
+                key: other for key, other in request.args.items() if key not in {name, "page"}
+            }
+            chips.append(
+                {
+                    "label": _("Search") if name == "q" else self.label(name),
+                    "text": text,
+                    "without": url_for(f"{self.endpoint}.list", **rest),
+                }
+            )
+        return chips
 
     def _search(self) -> str:
         return request.args.get("q", "")[:100]

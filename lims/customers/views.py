@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import lazy_gettext as _l
 
 from lims.base.views import MenuPlace, RecordView, Related
@@ -30,6 +32,12 @@ class CustomerView(RecordView):
         Related("complaints", "customer_id"),
         Related("surveys", "customer_id"),
     )
+    show_template = "lims/customer_show.html"
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        from lims.web.customer_page import customer_context
+
+        return {**super().show_context(record), **customer_context(record)}
 
 
 class SiteView(RecordView):

@@ -18,7 +18,7 @@ from lims.base.services import RecordService
 from lims.forecasts.history import fingerprint, mix_histories
 from lims.forecasts.models import Forecast, ForecastModel
 from lims.mixes.models import MixRevision
-from lims.results.events import LISTENERS
+from lims.results.events import EXPECTATIONS, LISTENERS
 from lims.strength.history import MixHistory
 from lims.strength.model import FittedModel, SubModel, fit, version_of
 from lims.strength.model import Forecast as Prediction
@@ -268,4 +268,21 @@ def forecast_pending() -> None:
         refresh_mix(mix_id, system_actor("forecast"))
 
 
+def _expected(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], tuple[float, float]]:
+    """The latest forecast's 90 % interval, half as wide again on both sides: beyond it, a slip of the key is likelier."""
+    mixes = {mix_id for mix_id, _age in wanted}
+    rows = current_session().execute(
+        select(Forecast.mix_design_id, Forecast.age_days, Forecast.lower_90_mpa, Forecast.upper_90_mpa)
+        .where(Forecast.mix_design_id.in_(mixes), Forecast.lower_90_mpa.is_not(None))
+        .order_by(Forecast.id)
+    )
+    found = {}
+    for mix_id, age, low, high in rows:
+        if (mix_id, age) in wanted and low is not None and high is not None:
+            margin = float(high - low) / 2
+            found[int(mix_id), int(age)] = (max(0.0, float(low) - margin), float(high) + margin)
+    return found
+
+
 LISTENERS.append(_on_result)
+EXPECTATIONS.append(_expected)

@@ -53,7 +53,7 @@ class ForecastView(RecordView):
     service = ForecastService()
     title = _l("Forecasts")
     title_one = _l("Forecast")
-    menu = MenuPlace("results", order=30, icon="chart-line")
+    menu = MenuPlace("forecasts", order=20, icon="chart-line")
     list_columns = (
         "mix_design",
         "early_ages",
@@ -124,7 +124,7 @@ class ForecastQualityView(GuardedView):
     default_view = "figures"
     permission_on = "forecasts"
     title = _l("Forecast quality")
-    menu = MenuPlace("results", order=40, icon="chart")
+    menu = MenuPlace("forecasts", order=30, icon="chart")
 
     @expose("/")
     @permission_name("read")
@@ -183,7 +183,7 @@ class NewCustomerView(GuardedView):
     default_view = "ask"
     permission_on = "forecasts"
     title = _l("New customer's mix")
-    menu = MenuPlace("customers", order=5, icon="user")
+    menu = MenuPlace("forecasts", order=10, icon="user")
 
     @expose("/")
     @permission_name("read")

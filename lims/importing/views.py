@@ -14,7 +14,7 @@ class ImportRunView(RecordView):
     service = ImportRunService()
     title = _l("Imports")
     title_one = _l("Import")
-    menu = MenuPlace("administration", order=30, icon="upload")
+    menu = MenuPlace("audit", order=30, icon="upload")
     list_columns = (
         "finished_at",
         "file_name",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import lazy_gettext as _l
 
 from lims.base.views import MenuPlace, RecordView, Related
@@ -20,7 +22,7 @@ class RegionView(RecordView):
     service = RegionService()
     title = _l("Regions")
     title_one = _l("Region")
-    menu = MenuPlace("materials", order=60, icon="map")
+    menu = MenuPlace("setup", order=30, icon="map")
     list_columns = ("code", "name", "notes")
     show_sections = ((_l("Region"), ("code", "name", "notes")),)
     related = (
@@ -28,13 +30,19 @@ class RegionView(RecordView):
         Related("customers", "region_id"),
         Related("trials", "region_id"),
     )
+    show_template = "lims/region_show.html"
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        from lims.web.material_pages import region_context
+
+        return {**super().show_context(record), **region_context(record)}
 
 
 class CementProductView(RecordView):
     service = CementProductService()
     title = _l("Cements")
     title_one = _l("Cement")
-    menu = MenuPlace("materials", order=10, icon="package")
+    menu = MenuPlace("setup", order=10, icon="package")
     list_columns = ("code", "name", "origin", "maker", "cement_type", "strength_class")
     show_sections = (
         (_l("Cement"), ("code", "name", "origin", "maker", "cement_type", "strength_class", "notes")),
@@ -50,7 +58,7 @@ class CementLotView(RecordView):
     service = CementLotService()
     title = _l("Cement lots")
     title_one = _l("Cement lot")
-    menu = MenuPlace("materials", order=20, icon="box")
+    menu = MenuPlace("trials", order=65, icon="box")
     list_columns = (
         "code",
         "cement_product",
@@ -132,13 +140,19 @@ class CementLotView(RecordView):
         Related("retests", "cement_lot_id"),
         Related("complaints", "cement_lot_id"),
     )
+    show_template = "lims/lot_show.html"
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        from lims.web.material_pages import lot_context
+
+        return {**super().show_context(record), **lot_context(record)}
 
 
 class AggregateSourceView(RecordView):
     service = AggregateSourceService()
     title = _l("Pits and quarries")
     title_one = _l("Pit or quarry")
-    menu = MenuPlace("materials", order=30, icon="mountain")
+    menu = MenuPlace("setup", order=20, icon="mountain")
     list_columns = ("code", "name", "region", "kind", "rock")
     show_sections = ((_l("Source"), ("code", "name", "region", "kind", "rock")),)
     related = (Related("aggregate-samples", "aggregate_source_id"),)
@@ -148,7 +162,7 @@ class AggregateSampleView(RecordView):
     service = AggregateSampleService()
     title = _l("Aggregate samples")
     title_one = _l("Aggregate sample")
-    menu = MenuPlace("materials", order=40, icon="filter")
+    menu = MenuPlace("trials", order=70, icon="filter")
     list_columns = (
         "code",
         "aggregate_source",
@@ -186,13 +200,19 @@ class AggregateSampleView(RecordView):
         (_l("Cleanness"), ("mud_percent", "clay_lumps_percent", "flaky_percent", "moisture_percent")),
     )
     related = (Related("batches", "aggregate_sample_id"),)
+    show_template = "lims/sample_show.html"
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        from lims.web.material_pages import sample_context
+
+        return {**super().show_context(record), **sample_context(record)}
 
 
 class ScmLotView(RecordView):
     service = ScmLotService()
     title = _l("Mineral admixtures")
     title_one = _l("Mineral admixture lot")
-    menu = MenuPlace("materials", order=50, icon="box")
+    menu = MenuPlace("trials", order=80, icon="box")
     list_columns = ("code", "kind", "supplier", "delivered_on", "activity_index_28d_percent")
     show_sections = (
         (
@@ -215,7 +235,7 @@ class AdmixtureLotView(RecordView):
     service = AdmixtureLotService()
     title = _l("Chemical admixtures")
     title_one = _l("Chemical admixture lot")
-    menu = MenuPlace("materials", order=55, icon="droplet")
+    menu = MenuPlace("trials", order=85, icon="droplet")
     list_columns = ("code", "kind", "supplier", "delivered_on", "solids_percent", "water_reduction_percent")
     show_sections = (
         (

@@ -18,7 +18,7 @@ class MixDesignView(RecordView):
     service = MixDesignService()
     title = _l("Mixes")
     title_one = _l("Mix")
-    menu = MenuPlace("mixes", order=10, icon="layers")
+    menu = MenuPlace("trials", order=25, icon="layers")
     list_columns = (
         "code",
         "laboratory",

@@ -11,3 +11,7 @@ LISTENERS: list[Callable[[int, str], None]] = []
 def result_written(batch_id: int, actor_key: str) -> None:
     for listener in LISTENERS:
         listener(batch_id, actor_key)
+
+
+#: Each is asked for (mix design id, age in days) and answers with the MPa between which a result is no surprise.
+EXPECTATIONS: list[Callable[[set[tuple[int, int]]], dict[tuple[int, int], tuple[float, float]]]] = []

@@ -66,6 +66,12 @@ class Calibration(Record):
     def title(self) -> str:
         return self.certificate_number
 
+    @property
+    def device(self) -> str:
+        """What was calibrated."""
+        found = self.press or self.scale
+        return found.title if found is not None else ""
+
 
 class Break(Record):
     """The observation on one specimen. A correction supersedes it and leaves it readable."""

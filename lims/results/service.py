@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
 from lims.base.services import RecordService
@@ -34,7 +35,7 @@ from lims.standards.specimens import (
 )
 from lims.trials.models import Batch, Specimen, SpecimenSet
 from lims.trials.schemas import SpecimenSetEdit
-from lims.trials.service import AGE_CODE, add_set
+from lims.trials.service import add_set
 
 #: Breaks keep 0.0001 MPa; a verdict is always computed from loads.
 KEPT_MPA = Decimal("0.0001")
@@ -348,7 +349,7 @@ def _age(found: SpecimenSet, tested_at: datetime | None) -> tuple[Decimal | None
     if tested_at > utc_now() + CLOCK_SLACK:
         raise refuse("tested_at", _("lies in the future; accepted: a time up to now"), tested_at.isoformat())
     try:
-        verdict = age_tolerance(AGE_CODE, found.age_days, cast_at, tested_at)
+        verdict = age_tolerance(laboratory().codes.age_code, found.age_days, cast_at, tested_at)
     except RuleInputError as error:
         raise refuse(
             "tested_at",

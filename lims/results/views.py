@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import flash, redirect, request, url_for
+from flask import flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_wtf.csrf import generate_csrf
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
+from lims.base.api import json_object
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import laboratory_zone, local_time
@@ -22,6 +24,7 @@ from lims.base.schemas import localise
 from lims.base.security import current_actor, may, principal
 from lims.base.views import GuardedView, MenuPlace, RecordView, Related
 from lims.mixes.models import MixRevision
+from lims.results.entry import EntryIn, due_entry, save_entry
 from lims.results.models import Press
 from lims.results.schemas import BASES, RESULT_STATES, SetBreaksIn
 from lims.results.service import (
@@ -38,7 +41,9 @@ from lims.results.service import (
     result_of,
     verify,
 )
-from lims.trials.models import Batch, SpecimenSet
+from lims.trials.models import Batch, Specimen, SpecimenSet
+from lims.trials.short_codes import specimen_id_of
+from lims.trials.views import SpecimenView
 
 #: How far ahead the list of due sets looks.
 HORIZON = timedelta(days=7)
@@ -67,7 +72,7 @@ class BreaksView(GuardedView):
     default_view = "due"
     permission_on = "breaks"
     title = _l("At the press")
-    menu = MenuPlace("trials", order=5, icon="gauge")
+    menu = MenuPlace("today", order=10, icon="gauge")
 
     @expose("/")
     @permission_name("read")
@@ -81,6 +86,52 @@ class BreaksView(GuardedView):
             key = "late" if item.due_until < now else "now" if item.due_from <= now else "next"
             groups[key].append(item)
         return self._page("lims/due.html", groups=groups, may_enter=may("write", "breaks"), local=local_time)
+
+    @expose("/worksheet")
+    @permission_name("read")
+    def worksheet(self) -> ResponseReturnValue:
+        """Paper for a press without a screen: what is due until tomorrow, with room for the loads."""
+        self.allow("read")
+        return self._page("lims/worksheet.html", sets=due_sets(timedelta(days=1)))
+
+    @expose("/scan/<code>")
+    @permission_name("read")
+    def scan(self, code: str) -> ResponseReturnValue:
+        """What a scanned label opens: the entry of a waiting set, else the specimen."""
+        self.allow("read")
+        specimen: Specimen = SpecimenView.service.get(specimen_id_of(code))
+        found = get_set(specimen.specimen_set_id)
+        if may("write", "breaks") and found.state == "waiting":
+            return redirect(url_for("entry", code=specimen.code))
+        return redirect(url_for("SpecimenView.show", record_id=specimen.id))
+
+    @expose("/due.json")
+    @permission_name("write")
+    def due_json(self) -> ResponseReturnValue:
+        """What the entry page keeps for when there is no connection."""
+        self.allow("write")
+        user = principal()
+        presses = current_session().scalars(
+            select(Press).where(Press.retired_at.is_(None)).order_by(Press.code)
+        )
+        return jsonify(
+            {
+                "token": generate_csrf(),
+                "tested_by": user.get_full_name() if user is not None else "",
+                "sets": due_entry(due_sets()),
+                "presses": [{"id": item.id, "code": item.code, "name": item.name} for item in presses],
+            }
+        )
+
+    @expose("/entries", methods=["POST"])
+    @permission_name("write")
+    def entries(self) -> ResponseReturnValue:
+        """One set from the entry page; the same entry twice is written once."""
+        self.allow("write")
+        try:
+            return jsonify(save_entry(EntryIn.read(json_object()), current_actor()))
+        except Conflict as conflict:
+            return jsonify({"theirs": conflict.theirs.get("loads_kn", ""), "problems": []}), 409
 
     @expose("/sets/<int:set_id>", methods=["GET", "POST"])
     @permission_name("write")
@@ -179,7 +230,7 @@ class PressView(RecordView):
     service = PressService()
     title = _l("Presses")
     title_one = _l("Press")
-    menu = MenuPlace("results", order=60, icon="gauge")
+    menu = MenuPlace("setup", order=40, icon="gauge")
     list_columns = ("code", "name", "serial_number", "capacity_kn")
     show_sections = ((_l("Press"), ("code", "name", "serial_number", "capacity_kn")),)
     related = (Related("calibrations", "press_id"), Related("breaks", "press_id"))
@@ -189,7 +240,7 @@ class ScaleView(RecordView):
     service = ScaleService()
     title = _l("Scales")
     title_one = _l("Scale")
-    menu = MenuPlace("results", order=70, icon="scale")
+    menu = MenuPlace("setup", order=50, icon="scale")
     list_columns = ("code", "name", "serial_number", "capacity_kg")
     show_sections = ((_l("Scale"), ("code", "name", "serial_number", "capacity_kg")),)
     related = (Related("calibrations", "scale_id"),)
@@ -199,7 +250,7 @@ class CalibrationView(RecordView):
     service = CalibrationService()
     title = _l("Calibrations")
     title_one = _l("Calibration")
-    menu = MenuPlace("results", order=80, icon="certificate")
+    menu = MenuPlace("setup", order=60, icon="certificate")
     list_columns = ("certificate_number", "press", "scale", "calibrated_on", "due_on", "error_percent")
     show_sections = (
         (
@@ -221,7 +272,7 @@ class BreakView(RecordView):
     service = BreakService()
     title = _l("Breaks")
     title_one = _l("Break")
-    menu = MenuPlace("results", order=20, icon="hammer")
+    menu = MenuPlace("trials", order=50, icon="hammer")
     list_columns = (
         "specimen",
         "load_kn",
@@ -260,7 +311,7 @@ class SetResultView(RecordView):
     service = SetResultService()
     title = _l("Results")
     title_one = _l("Result")
-    menu = MenuPlace("results", order=10, icon="chart")
+    menu = MenuPlace("trials", order=40, icon="chart")
     list_columns = (
         "specimen_set",
         "strength_mpa",

@@ -65,7 +65,7 @@ class RulesView(GuardedView):
     default_view = "register"
     permission_on = "rules"
     title = _l("Rules")
-    menu = MenuPlace("reports", order=40, icon="certificate")
+    menu = MenuPlace("trials", order=100, icon="certificate")
 
     @expose("/")
     @permission_name("read")

@@ -20,6 +20,7 @@ from lims.sharing.schemas import ShareLinkIn
 
 class ShareLinkService(RecordService[ShareLink]):
     record = ShareLink
+    retirable = False  # what is revoked stays revoked
     schema = ShareLinkIn
     search_columns = ("name", "trial.name", "customer.name")
     filter_columns = ("trial_id", "customer_id")

@@ -25,7 +25,7 @@ class ShareLinkView(RecordView):
     service: ClassVar[Any] = ShareLinkService()
     title = _l("Share links")
     title_one = _l("Share link")
-    menu = MenuPlace("customers", order=60, icon="share")
+    menu = MenuPlace("customers", order=15, icon="share")
     list_columns = ("name", "trial", "customer", "created_at", "expires_at", "live")
     labels = {"expires_at": _l("Valid until"), "live": _l("Live"), "revoked_at": _l("Revoked")}
     show_sections = (

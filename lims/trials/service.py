@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from flask import current_app
 from flask_babel import gettext as _
 from sqlalchemy.orm import joinedload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session
+from lims.base.laboratory import laboratory
 from lims.base.numbering import next_number
 from lims.base.problems import refuse
 from lims.base.services import RecordService
@@ -26,9 +26,6 @@ from lims.standards.specimens import due_window
 from lims.trials.models import Batch, Specimen, SpecimenSet, Trial
 from lims.trials.plan import cubic_metres_per_set
 from lims.trials.schemas import MOST_SETS_OF_A_BATCH, BatchEdit, BatchIn, SpecimenSetEdit, TrialIn
-
-#: The code whose age tolerance gives a set its due window.
-AGE_CODE = "gbt50081-2019"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +109,7 @@ class BatchService(RecordService[Batch]):
         freeze(revision)
 
     def after_add(self, record: Batch, values: BatchIn, actor: Actor) -> None:
-        ages = values.plan_ages or current_app.config.get("LIMS_PLAN_AGES", (3, 7, 28))
+        ages = values.plan_ages or laboratory().plan_ages
         per = values.cubic_metres_per_set or cubic_metres_per_set()
         for planned in propose_plan(values.volume_m3, ages, per, values.specimens_per_set):
             add_set(
@@ -133,7 +130,9 @@ def add_set(
 ) -> SpecimenSet:
     """A set with its codes and due window. Inside a transaction."""
     code = f"{batch.code}-{age_days:02d}d-{number}"
-    due_from, due_at, due_until = due_window(AGE_CODE, age_days, cast_at) if cast_at else (None, None, None)
+    due_from, due_at, due_until = (
+        due_window(laboratory().codes.age_code, age_days, cast_at) if cast_at else (None, None, None)
+    )
     found = SpecimenSet(
         batch=batch,
         code=code,

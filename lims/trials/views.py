@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from flask import current_app, jsonify, request, url_for
+from flask import jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import permission_name
@@ -15,9 +15,11 @@ from flask_babel import lazy_gettext as _l
 from lims.base.columns import utc_now
 from lims.base.display import local_time
 from lims.base.fields import Quantity, WholeNumber
+from lims.base.laboratory import laboratory
 from lims.base.problems import Refused
 from lims.base.security import may, principal
 from lims.base.views import MenuPlace, RecordView, Related
+from lims.trials.labels import labels_of
 from lims.trials.plan import cubic_metres_per_set, specimens_per_set
 from lims.trials.schemas import SET_STATES, SHAPES, BatchIn, PlanAges
 from lims.trials.service import BatchService, SpecimenService, SpecimenSetService, TrialService, propose_plan
@@ -98,9 +100,11 @@ class BatchView(RecordView):
         now: datetime = local_time(utc_now())
         return {
             "cast_at": f"{now:%Y-%m-%dT%H:%M}",
-            "plan_ages": ",".join(str(age) for age in current_app.config["LIMS_PLAN_AGES"]),
+            "plan_ages": ",".join(str(age) for age in laboratory().plan_ages),
             "cubic_metres_per_set": f"{cubic_metres_per_set():f}",
             "specimens_per_set": str(specimens_per_set()),
+            "shape": laboratory().codes.shape,
+            "width_mm": str(laboratory().codes.width_mm),
             "technician": user.get_full_name() if user is not None else "",
         }
 
@@ -108,6 +112,14 @@ class BatchView(RecordView):
         from lims.web.batch_page import batch_context
 
         return {**super().show_context(record), **batch_context(record)}
+
+    @expose("/<int:record_id>/labels")
+    @permission_name("read")
+    def print_labels(self, record_id: int) -> ResponseReturnValue:
+        """All labels of a batch, to be printed and stuck on the moulds."""
+        self.allow("read")
+        batch = self.service.get(record_id)
+        return self.page("lims/labels.html", batch=batch, labels=labels_of(batch))
 
     @expose("/plan")
     @permission_name("read")
@@ -169,12 +181,14 @@ class SpecimenSetView(RecordView):
     units = {"age_days": "d"}
     choices = {"state": SET_STATES}
     show_sections = ((_l("Set"), ("code", "batch", "age_days", "state", "due_from", "due_at", "due_until")),)
-    related = (Related("specimens", "specimen_set_id"), Related("set-results", "specimen_set_id"))
+    related = (Related("specimens", "specimen_set_id"),)
     show_template = "lims/set_show.html"
 
     def show_context(self, record: Any) -> dict[str, Any]:
         entry = url_for("BreaksView.enter", set_id=record.id) if may("write", "breaks") else ""
-        return {**super().show_context(record), "entry_url": entry}
+        from lims.web.set_page import set_context
+
+        return {**super().show_context(record), "entry_url": entry, **set_context(record)}
 
 
 class SpecimenView(RecordView):

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 
 from lims.base.database import current_session
-from lims.base.display import format_decimal, local_time
+from lims.base.display import format_decimal, show_time
 from lims.base.security import may
 from lims.results.models import SetResult
 from lims.trials.models import Batch, SpecimenSet
@@ -38,7 +38,8 @@ def batch_context(batch: Batch) -> dict[str, Any]:
         plan.append(
             {
                 "set": found,
-                "due": f"{local_time(found.due_at):%Y-%m-%d %H:%M}" if found.due_at else "–",
+                "age_days": found.age_days,
+                "due": show_time(found.due_at) if found.due_at else "–",
                 "state": SET_STATES[found.state],
                 "state_key": found.state,
                 "strength": strength,

@@ -1,108 +1,561 @@
-"""Numbers of the first page."""
+"""The first page by role: panels, each a list, a row of bars or a chart. A panel costs one or two statements."""
 
 from __future__ import annotations
 
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from flask import url_for
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import extract, func, select
 from sqlalchemy.orm import joinedload
 
-from lims.aftersales.models import Complaint
+from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
+from lims.aftersales.models import Complaint, Visit
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import local_time
-from lims.base.security import may
+from lims.base.display import local_time, show_day, show_time
+from lims.base.preferences import value_of
+from lims.base.security import may, principal
+from lims.customers.models import Customer
+from lims.customers.schemas import CUSTOMER_STATUS
 from lims.forecasts.models import Forecast
-from lims.mixes.models import MixDesign
-from lims.results.models import SetResult
+from lims.laboratory.views import guide
+from lims.materials.models import RETEST_AFTER, CementLot
+from lims.mixes.models import MixDesign, MixRevision
+from lims.results.models import Break, Calibration, SetResult
 from lims.results.views import due_sets
-from lims.trials.models import Batch
+from lims.rules.service import confirmed_rules
+from lims.sharing.models import ShareLink
+from lims.standards.register import REGISTER
+from lims.trials.models import Batch, Specimen, SpecimenSet
 
 SHOWN = 8
+#: Days of the technician's workload.
+WORKLOAD_DAYS = 14
+#: Months of the manager's chart.
+CHART_MONTHS = 12
+#: Specimens of the auditor's sample of the day.
+SAMPLED = 10
+
+
+@dataclass(slots=True)
+class Item:
+    """One line: what, about what, when or how much, and where it leads."""
+
+    title: str
+    href: str
+    about: str = ""
+    right: str = ""
+    badge: str = ""
+    badge_key: str = ""
+    mark: str = ""
+
+
+@dataclass(slots=True)
+class Panel:
+    """One card of the first page. `bars` are (label, number, href) and `chart` a spec of static/js/series.js."""
+
+    name: str
+    title: str
+    items: Sequence[Item] = ()
+    bars: Sequence[tuple[str, int, str]] = ()
+    chart: dict[str, Any] | None = None
+    rows: Sequence[Sequence[str]] = ()
+    heads: Sequence[str] = ()
+    empty: str = ""
+    hint: str = ""
+    all_url: str = ""
+    count: int | None = None
+    guide: Sequence[Any] = field(default_factory=list)
+    wide: bool = False
 
 
 def overview() -> dict[str, Any]:
-    """Counts, the sets due next and the latest forecasts, as far as the role may see them."""
-    session = current_session()
+    """What the home page of the asking person shows."""
+    user = principal()
+    role = user.roles[0].name if user is not None and user.roles else TECHNICIAN
+    panels = [panel for make in PANELS.get(role, PANELS[TECHNICIAN]) if (panel := make()) is not None]
+    return {"today": show_day(local_time(utc_now()).date()), "panels": panels, "role": role}
+
+
+def _due() -> Panel | None:
+    if not may("read", "breaks"):
+        return None
     now = utc_now()
-    stats = []
-
-    def add(name: str, label: str, value: int | None, href: str, icon: str, colour: str) -> None:
-        if may("read", name):
-            stats.append({"label": label, "value": value or 0, "href": href, "icon": icon, "colour": colour})
-
-    sets = due_sets() if may("read", "breaks") else []
-    due_now = sum(1 for item in sets if item.due_from is not None and item.due_from <= now)
-    add("breaks", _("sets due now"), due_now, url_for("BreaksView.due"), "gauge", "teal")
-    waiting = session.scalar(
-        select(func.count()).where(SetResult.state == "entered", SetResult.superseded_at.is_(None))
-    )
-    add(
-        "set-results",
-        _("to verify"),
-        waiting,
-        url_for("SetResultView.list", state="entered"),
-        "check",
-        "yellow",
-    )
-    add(
-        "mix-designs",
-        _("mixes"),
-        session.scalar(select(func.count(MixDesign.id))),
-        url_for("MixDesignView.list"),
-        "layers",
-        "azure",
-    )
-    complaints = session.scalar(select(func.count(Complaint.id)).where(Complaint.closed_at.is_(None)))
-    add("complaints", _("open complaints"), complaints, url_for("ComplaintView.list"), "headset", "red")
-    if not may("read", "complaints"):
-        add(
-            "batches",
-            _("batches"),
-            session.scalar(select(func.count(Batch.id))),
-            url_for("BatchView.list"),
-            "box",
-            "purple",
-        )
-    rows = (
-        session.scalars(
-            select(Forecast)
-            .options(joinedload(Forecast.mix_design))
-            .order_by(Forecast.id.desc())
-            .limit(SHOWN)
-        ).all()
-        if may("read", "forecasts")
-        else []
-    )
     enter = may("write", "breaks")
-    return {
-        "today": f"{local_time(now):%Y-%m-%d}",
-        "stats": stats,
-        "due": [
-            {
-                "code": item.code,
-                "age_days": item.age_days,
-                "due": f"{local_time(item.due_at):%m-%d %H:%M}" if item.due_at else "",
-                "when": "late"
-                if item.due_until and item.due_until < now
-                else "now"
-                if item.due_from and item.due_from <= now
-                else "next",
-                "href": url_for("BreaksView.enter", set_id=item.id)
+    items = []
+    sets = due_sets()
+    words = {"late": _("past its tolerance"), "now": _("due now"), "next": ""}
+    for found in sets[:SHOWN]:
+        when = (
+            "late"
+            if found.due_until and found.due_until < now
+            else "now"
+            if found.due_from and found.due_from <= now
+            else "next"
+        )
+        items.append(
+            Item(
+                found.code,
+                url_for("BreaksView.enter", set_id=found.id)
                 if enter
-                else url_for("SpecimenSetView.show", record_id=item.id),
-            }
-            for item in sets[:SHOWN]
+                else url_for("SpecimenSetView.show", record_id=found.id),
+                about=_("%(days)s d", days=found.age_days) + " · " + found.batch.mix_revision.code,
+                right=show_time(found.due_at, year=False) if found.due_at else "",
+                badge=words[when],
+                badge_key={"late": "failed", "now": "released"}.get(when, ""),
+                mark=f"due-{when}",
+            )
+        )
+    return Panel(
+        "due",
+        _("Due at the press"),
+        items,
+        empty=_("Nothing is due within a week."),
+        hint=_("Register a batch and its sets appear here when their day comes."),
+        all_url=url_for("BreaksView.due"),
+        count=sum(1 for found in sets if found.due_from is not None and found.due_from <= now),
+    )
+
+
+def _workload() -> Panel | None:
+    if not may("read", "specimen-sets"):
+        return None
+    start = local_time(utc_now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = current_session().execute(
+        select(SpecimenSet.due_at).where(
+            SpecimenSet.state == "waiting",
+            SpecimenSet.due_at >= start,
+            SpecimenSet.due_at < start + timedelta(days=WORKLOAD_DAYS),
+        )
+    )
+    counts: dict[int, int] = defaultdict(int)
+    for (due_at,) in rows:
+        assert due_at is not None  # the condition leaves no others
+        counts[(local_time(due_at).date() - start.date()).days] += 1
+    bars = [
+        (show_day((start + timedelta(days=day)).date()), counts[day], url_for("BreaksView.due"))
+        for day in range(WORKLOAD_DAYS)
+    ]
+    return Panel("workload", _("The next fourteen days"), bars=bars, count=sum(counts.values()))
+
+
+def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:
+    if not may("read", "set-results"):
+        return None
+    query = (
+        select(SetResult)
+        .where(SetResult.state == state, SetResult.superseded_at.is_(None))
+        .options(joinedload(SetResult.specimen_set))
+        .order_by(SetResult.id)
+    )
+    session = current_session()
+    total = session.scalar(
+        select(func.count())
+        .select_from(SetResult)
+        .where(SetResult.state == state, SetResult.superseded_at.is_(None))
+    )
+    page = "BreaksView.enter" if may("write", "breaks") else ""
+    return Panel(
+        name,
+        title,
+        [
+            Item(
+                found.specimen_set.code,
+                url_for(page, set_id=found.specimen_set_id)
+                if page
+                else url_for("SetResultView.show", record_id=found.id),
+                right=f"{found.strength_mpa:.1f} MPa" if found.strength_mpa is not None else _("invalid"),
+            )
+            for found in session.scalars(query.limit(SHOWN))
         ],
-        "forecasts": [
-            {
-                "mix": item.mix_design.code,
-                "ages": item.early_ages or "0",
-                "strength": f"{item.strength_mpa:.1f}" if item.strength_mpa is not None else "–",
-                "href": url_for("MixDesignView.show", record_id=item.mix_design_id),
-            }
+        empty=empty,
+        all_url=url_for("SetResultView.list", state=state),
+        count=total or 0,
+    )
+
+
+def _to_verify() -> Panel | None:
+    return _waiting(
+        "entered", "to-verify", _("To verify by another person"), _("Everything entered is verified.")
+    )
+
+
+def _to_release() -> Panel | None:
+    return _waiting("verified", "to-release", _("To release"), _("Nothing waits for release."))
+
+
+def _forecasts() -> Panel | None:
+    if not may("read", "forecasts"):
+        return None
+    rows = current_session().scalars(
+        select(Forecast).options(joinedload(Forecast.mix_design)).order_by(Forecast.id.desc()).limit(SHOWN)
+    )
+    return Panel(
+        "forecasts",
+        _("Latest forecasts"),
+        [
+            Item(
+                item.mix_design.code,
+                url_for("MixDesignView.show", record_id=item.mix_design_id),
+                about=_("from %(ages)s d", ages=item.early_ages)
+                if item.early_ages
+                else _("composition alone"),
+                right=f"{item.strength_mpa:.1f} MPa" if item.strength_mpa is not None else "–",
+            )
             for item in rows
         ],
+        empty=_("No forecast yet."),
+        hint=_("A forecast is made when a set of breaks is entered."),
+        all_url=url_for("ForecastView.list"),
+    )
+
+
+def _prospects() -> Panel | None:
+    if not may("read", "customers"):
+        return None
+    rows = current_session().scalars(
+        select(Customer)
+        .where(Customer.status.in_(("prospect", "trial")), Customer.retired_at.is_(None))
+        .options(joinedload(Customer.region))
+        .order_by(Customer.changed_at.desc())
+        .limit(SHOWN)
+    )
+    return Panel(
+        "prospects",
+        _("Prospects and trials"),
+        [
+            Item(
+                item.name,
+                url_for("CustomerView.show", record_id=item.id),
+                about=item.region.name if item.region else "",
+                badge=str(CUSTOMER_STATUS[item.status]),
+                badge_key=item.status,
+            )
+            for item in rows
+        ],
+        empty=_("No prospect yet."),
+        hint=_("Add a customer with the state “prospect”."),
+        all_url=url_for("CustomerView.list", status="prospect"),
+    )
+
+
+def _shares() -> Panel | None:
+    if not may("read", "share-links"):
+        return None
+    rows = current_session().scalars(
+        select(ShareLink)
+        .options(joinedload(ShareLink.trial), joinedload(ShareLink.customer))
+        .order_by(ShareLink.id.desc())
+        .limit(SHOWN)
+    )
+    return Panel(
+        "shares",
+        _("Shared trials"),
+        [
+            Item(
+                item.name,
+                url_for("ShareLinkView.show", record_id=item.id),
+                about=item.trial.title,
+                right=_("until %(day)s", day=show_day(local_time(item.expires_at).date())),
+                badge=_("live") if item.live else _("ended"),
+                badge_key="active" if item.live else "lapsed",
+            )
+            for item in rows
+        ],
+        empty=_("Nothing is shared yet."),
+        hint=_("Open a trial and share it with a prospect."),
+        all_url=url_for("ShareLinkView.list"),
+    )
+
+
+def _clocks() -> Panel | None:
+    if not may("read", "complaints"):
+        return None
+    rows = current_session().scalars(
+        select(Complaint)
+        .where(Complaint.closed_at.is_(None), Complaint.retired_at.is_(None))
+        .options(joinedload(Complaint.customer))
+        .order_by(Complaint.received_at)
+        .limit(SHOWN)
+    )
+    items = []
+    for item in rows:
+        due = item.answer_due_at if item.answered_at is None else item.on_site_due_at
+        what = _("answer by %(time)s", time=show_time(due, year=False))
+        if item.answered_at is not None:
+            what = _("on site by %(time)s", time=show_time(due, year=False))
+        if item.answered_at is not None and item.on_site_at is not None:
+            what = _("to be closed")
+        items.append(
+            Item(
+                item.title,
+                url_for("ComplaintView.show", record_id=item.id),
+                about=item.customer.name,
+                right=what,
+                badge=_("overdue") if item.overdue else _("in time"),
+                badge_key="failed" if item.overdue else "released",
+                mark="due-late" if item.overdue else "due-now",
+            )
+        )
+    return Panel(
+        "clocks",
+        _("Complaints and their clocks"),
+        items,
+        empty=_("No open complaint."),
+        all_url=url_for("ComplaintView.list"),
+        count=len(items),
+    )
+
+
+def _follow_ups() -> Panel | None:
+    if not may("read", "visits"):
+        return None
+    today = local_time(utc_now()).date()
+    rows = current_session().scalars(
+        select(Visit)
+        .where(Visit.follow_up_on.is_not(None), Visit.followed_up_on.is_(None), Visit.retired_at.is_(None))
+        .options(joinedload(Visit.customer))
+        .order_by(Visit.follow_up_on)
+        .limit(SHOWN)
+    )
+    return Panel(
+        "follow-ups",
+        _("Follow-ups"),
+        [
+            Item(
+                item.customer.name,
+                url_for("VisitView.show", record_id=item.id),
+                about=item.purpose,
+                right=show_day(item.follow_up_on) if item.follow_up_on else "",
+                badge=_("overdue") if item.follow_up_on and item.follow_up_on < today else "",
+                badge_key="failed",
+            )
+            for item in rows
+        ],
+        empty=_("No follow-up is open."),
+        all_url=url_for("VisitView.list"),
+    )
+
+
+def _old_lots() -> Panel | None:
+    if not may("read", "cement-lots"):
+        return None
+    today = local_time(utc_now()).date()
+    rows = current_session().scalars(
+        select(CementLot)
+        .where(
+            func.coalesce(CementLot.retested_on, CementLot.produced_on) < today - RETEST_AFTER,
+            CementLot.retired_at.is_(None),
+        )
+        .options(joinedload(CementLot.cement_product))
+        .order_by(CementLot.produced_on.desc())
+        .limit(SHOWN)
+    )
+    return Panel(
+        "old-lots",
+        _("Lots older than three months"),
+        [
+            Item(
+                item.code,
+                url_for("CementLotView.show", record_id=item.id),
+                about=item.cement_product.title,
+                right=show_day(item.produced_on) if item.produced_on else "",
+            )
+            for item in rows
+        ],
+        empty=_("No lot waits for a retest."),
+        all_url=url_for("CementLotView.list"),
+    )
+
+
+def _strength_chart() -> Panel | None:
+    """28-day means by month and grade, standard curing."""
+    if not may("read", "set-results"):
+        return None
+    since = utc_now() - timedelta(days=31 * CHART_MONTHS)
+    year, month = extract("year", Batch.cast_at), extract("month", Batch.cast_at)
+    rows = current_session().execute(
+        select(year, month, MixDesign.grade_mpa, func.count(), func.sum(SetResult.strength_mpa))
+        .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
+        .join(Batch, Batch.id == SpecimenSet.batch_id)
+        .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+        .join(MixDesign, MixDesign.id == MixRevision.mix_design_id)
+        .where(
+            SpecimenSet.age_days == 28,
+            SetResult.superseded_at.is_(None),
+            SetResult.strength_mpa.is_not(None),
+            Batch.cast_at >= since,
+            Batch.curing == "standard",
+            MixDesign.grade_mpa.is_not(None),
+        )
+        .group_by(year, month, MixDesign.grade_mpa)
+    )
+    means: dict[Decimal, dict[str, tuple[int, float]]] = defaultdict(dict)
+    for y, m, grade, count, total in rows:
+        assert grade is not None  # the conditions leave no others
+        assert total is not None
+        means[grade][f"{int(y)}-{int(m):02d}"] = (int(count), float(total) / int(count))
+    months = sorted({name for by_month in means.values() for name in by_month})
+    grades = sorted(means)
+    chart = {
+        "x": months,
+        "series": [
+            {
+                "name": f"C{grade:f}".rstrip("0").rstrip("."),
+                "data": [
+                    round(means[grade][name][1], 1) if name in means[grade] else None for name in months
+                ],
+            }
+            for grade in grades
+        ],
+        "labels": {"x": _("Month of casting"), "y": "MPa"},
     }
+    table = [
+        [
+            name,
+            *(
+                f"{means[grade][name][1]:.1f} (n = {means[grade][name][0]})" if name in means[grade] else "–"
+                for grade in grades
+            ),
+        ]
+        for name in months
+    ]
+    return Panel(
+        "strength",
+        _("28-day strength by month and grade"),
+        chart=chart if months else None,
+        heads=[_("Month"), *(f"C{grade:f}".rstrip("0").rstrip(".") for grade in grades)],
+        rows=table,
+        empty=_("No 28-day result of the last twelve months."),
+        all_url=url_for("SetResultView.list"),
+        wide=True,
+    )
+
+
+def _calibrations() -> Panel | None:
+    if not may("read", "calibrations"):
+        return None
+    today = local_time(utc_now()).date()
+    rows = current_session().scalars(
+        select(Calibration)
+        .where(Calibration.due_on < today + timedelta(days=60), Calibration.retired_at.is_(None))
+        .options(joinedload(Calibration.press), joinedload(Calibration.scale))
+        .order_by(Calibration.due_on)
+        .limit(SHOWN)
+    )
+    return Panel(
+        "calibrations",
+        _("Calibrations running out"),
+        [
+            Item(
+                item.device,
+                url_for("CalibrationView.show", record_id=item.id),
+                about=item.certificate_number,
+                right=show_day(item.due_on),
+                badge=_("ran out") if item.due_on < today else "",
+                badge_key="failed",
+            )
+            for item in rows
+        ],
+        empty=_("No calibration runs out within sixty days."),
+        all_url=url_for("CalibrationView.list"),
+    )
+
+
+def _audit_sample() -> Panel | None:
+    """The same specimens all day: drawn with the date as the seed, so that two auditors see the same."""
+    if not may("read", "specimens"):
+        return None
+    session = current_session()
+    today = local_time(utc_now()).date()
+    last = session.scalar(select(func.max(Specimen.id))) or 0
+    draw = random.Random(today.toordinal())  # noqa: S311 - a repeatable sample, no secret
+    ids = sorted({draw.randint(1, last) for _i in range(SAMPLED)}) if last else []
+    rows = session.scalars(
+        select(Specimen)
+        .where(Specimen.id.in_(ids))
+        .options(joinedload(Specimen.specimen_set).joinedload(SpecimenSet.batch))
+        .order_by(Specimen.id)
+    )
+    return Panel(
+        "sample",
+        _("Sample of the day"),
+        [
+            Item(
+                item.code,
+                url_for("SpecimenView.show", record_id=item.id),
+                about=item.specimen_set.batch.code,
+                right=_("%(days)s d", days=item.specimen_set.age_days),
+            )
+            for item in rows
+        ],
+        empty=_("No specimen yet."),
+        hint=_("Ten specimens drawn with today's date as the seed."),
+        all_url=url_for("SpecimenView.list"),
+    )
+
+
+def _amendments() -> Panel | None:
+    if not may("read", "breaks"):
+        return None
+    rows = current_session().scalars(
+        select(Break)
+        .where(Break.superseded_at.is_not(None))
+        .options(joinedload(Break.specimen))
+        .order_by(Break.superseded_at.desc())
+        .limit(SHOWN)
+    )
+    return Panel(
+        "amendments",
+        _("Corrected entries"),
+        [
+            Item(
+                item.specimen.code,
+                url_for("BreakView.show", record_id=item.id),
+                right=show_time(item.superseded_at) if item.superseded_at else "",
+            )
+            for item in rows
+        ],
+        empty=_("No entry was corrected."),
+        all_url=url_for("BreakView.list"),
+    )
+
+
+def _unconfirmed() -> Panel | None:
+    if not may("read", "rules"):
+        return None
+    confirmed = confirmed_rules()
+    missing = [rule for rule in REGISTER.rules if rule.id not in confirmed]
+    return Panel(
+        "unconfirmed",
+        _("Rules not confirmed yet"),
+        [Item(rule.id, url_for("RulesView.show", rule_id=rule.id)) for rule in missing[:SHOWN]],
+        empty=_("Every rule is confirmed."),
+        all_url=url_for("RulesView.register"),
+        count=len(missing),
+    )
+
+
+def _guide() -> Panel | None:
+    user = principal()
+    if user is None or not may("write", "laboratory") or value_of(user.id, "hidden", "", "guide"):
+        return None
+    steps = guide()
+    return None if all(step.done for step in steps) else Panel("guide", _("Setting up"), guide=steps)
+
+
+PANELS: dict[str, tuple[Callable[[], Panel | None], ...]] = {
+    TECHNICIAN: (_due, _workload, _to_verify, _forecasts),
+    SALES: (_prospects, _shares, _forecasts, _clocks),
+    SERVICE: (_clocks, _follow_ups, _old_lots, _prospects),
+    MANAGER: (_strength_chart, _to_release, _clocks, _calibrations, _forecasts),
+    AUDITOR: (_audit_sample, _amendments, _unconfirmed, _calibrations),
+    ADMINISTRATOR: (_guide, _due, _to_verify, _clocks, _calibrations),
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 
 from lims.base.database import current_session
+from lims.base.display import format_decimal
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.mixes.models import MixDesign, MixRevision
@@ -72,6 +74,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         ),
         "component_kinds": COMPONENT_KINDS,
         "chart": None,
+        **recipe_context(mix),
     }
     if forecast is not None and forecast.strength_mpa is not None and actual:
         context["error_percent"] = (float(forecast.strength_mpa) / actual - 1) * 100
@@ -152,3 +155,63 @@ def chart_spec(
 
 def _points(ages: Any, values: Any) -> list[list[float]]:
     return [[round(float(a), 3), round(float(v), 3)] for a, v in zip(ages, values, strict=True)]
+
+
+def recipe_context(mix: MixDesign) -> dict[str, Any]:
+    """The composition as a bar, and every revision beside the others: what changed stands out."""
+    revisions = [item for item in mix.revisions if item.components]
+    latest = revisions[-1] if revisions else None
+    parts = []
+    if latest is not None:
+        total = sum((item.mass_kg_m3 for item in latest.components), Decimal(0))
+        for item in latest.components:
+            if item.mass_kg_m3 and total:
+                share = item.mass_kg_m3 * 100 / total
+                parts.append(
+                    {
+                        "kind": item.kind,
+                        "label": item.name or str(COMPONENT_KINDS[item.kind]),
+                        "mass": format_decimal(item.mass_kg_m3),
+                        "percent": f"{share:.1f}",
+                        "width": float(share),
+                    }
+                )
+    kinds = [kind for kind in COMPONENT_KINDS if any(r.mass_of(kind) for r in revisions)]
+    rows: list[dict[str, Any]] = [
+        {
+            "label": str(COMPONENT_KINDS[kind]),
+            "unit": "kg/m³",
+            "values": [format_decimal(r.mass_of(kind)) for r in revisions],
+        }
+        for kind in kinds
+    ]
+    rows += [
+        {
+            "label": _("Water to binder"),
+            "unit": "",
+            "values": [
+                "–" if r.water_binder_ratio is None else f"{r.water_binder_ratio:.3f}" for r in revisions
+            ],
+        },
+        {
+            "label": _("Sand ratio"),
+            "unit": "%",
+            "values": [_sand_ratio(r) for r in revisions],
+        },
+        {
+            "label": _("Cost"),
+            "unit": _("per m³"),
+            "values": ["–" if r.cost_per_m3 is None else f"{r.cost_per_m3:.2f}" for r in revisions],
+        },
+    ]
+    for row in rows:
+        row["changed"] = [
+            index > 0 and value != row["values"][index - 1] for index, value in enumerate(row["values"])
+        ]
+    return {"parts": parts, "revisions": revisions, "revision_rows": rows}
+
+
+def _sand_ratio(revision: MixRevision) -> str:
+    """Sand to all aggregate by mass, %."""
+    sand, stone = revision.mass_of("fine_aggregate"), revision.mass_of("coarse_aggregate")
+    return f"{sand * 100 / (sand + stone):.1f}" if sand + stone else "–"

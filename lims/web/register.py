@@ -8,19 +8,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, current_app, request, url_for
 from flask_appbuilder import AppBuilder
 from flask_babel import get_locale
 from numpy.linalg import LinAlgError
 
-from lims.base.display import format_decimal
+from lims.base.columns import utc_now
+from lims.base.display import format_decimal, show_day, show_number, show_time
+from lims.base.laboratory import laboratory
 from lims.base.problems import Unavailable
 from lims.base.security import may, principal
 from lims.forecasts.notes import in_words
 from lims.forecasts.service import forecast_pending
+from lims.help.topics import topic_of
+from lims.help.views import tour_card
 from lims.standards.specimens import loaded_area_mm2
 from lims.web.api_description import ApiDescriptionView
-from lims.web.search import SearchView
+from lims.web.language import register_language
+from lims.web.navigation import navigation
+from lims.web.offline import register_offline
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +50,17 @@ def _area(specimen: Any) -> str:
     return f"{loaded_area_mm2(specimen.shape, specimen.width_mm):.6f}"
 
 
+def _help_topic() -> str:
+    """The help page for the page that is being shown."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    screen = getattr(getattr(view, "__self__", None), "class_permission_name", "")
+    return topic_of(screen).name
+
+
 def register_web(app: Flask, appbuilder: AppBuilder) -> None:
     appbuilder.add_view_no_menu(ApiDescriptionView)
-    appbuilder.add_view_no_menu(SearchView)
+    register_offline(app)
+    register_language(app)
     app.jinja_env.globals.update(asset=asset, area=_area, view_decimal=format_decimal, forecast_note=in_words)
 
     @app.after_request
@@ -61,8 +75,18 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
 
     @app.context_processor
     def _words() -> dict[str, Any]:
+        facts = laboratory()
         return {
             "appbuilder": appbuilder,
+            "laboratory_name": facts.name,
+            "facts": facts,
+            "navigation": navigation,
+            "help_topic": _help_topic,
+            "tour_card": tour_card,
+            "printed_at": lambda: show_time(utc_now()),
+            "show_time": show_time,
+            "show_day": show_day,
+            "show_number": show_number,
             "may": may,
             "signed_in": principal(),
             "html_lang": {"zh": "zh-Hans", "zh_Hant_TW": "zh-Hant"}.get(str(get_locale()), "en"),

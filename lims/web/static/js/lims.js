@@ -103,6 +103,8 @@ function pressEntry() {
   if (first && form.hasAttribute("data-focus")) { first.focus(); }
 }
 
+document.addEventListener("click", (event) => { if (event.target.closest("[data-print]")) { window.print(); } });
+
 document.addEventListener("DOMContentLoaded", () => { lookups(); samplingPlan(); pressEntry(); });
 
 // On a phone a table's rows become cards: each cell carries its column's name.

@@ -9,7 +9,7 @@
       const faint = dark ? "rgba(255,255,255,.12)" : "rgba(0,0,0,.08)";
       const colours = ["#0f766e", "#b45309", "#6366f1", "#be185d", "#0369a1", "#4d7c0f"];
       const series = spec.series.map((item, i) => ({
-        name: item.name, type: item.bars ? "bar" : "line", data: item.data, symbolSize: 6,
+        name: item.name, type: item.bars ? "bar" : "line", data: item.data, connectNulls: true, symbolSize: 6,
         lineStyle: { width: 2, type: item.dashed ? "dashed" : "solid" },
         color: colours[(spec.paired ? Math.floor(i / 2) : i) % colours.length],
         markLine: i === 0 && spec.limits ? { silent: true, symbol: "none", lineStyle: { color: "#dc2626", type: "dotted" }, label: { color: text, formatter: "{c}" }, data: spec.limits.map((y) => ({ yAxis: y })) } : undefined,
@@ -20,7 +20,7 @@
         grid: { left: 48, right: 44, top: 44, bottom: 42 }, legend: { top: 0, type: "scroll", textStyle: { color: text } },
         tooltip: { trigger: "axis", renderMode: "richText" },
         xAxis: { type: "category", data: spec.x, name: spec.labels.x, nameLocation: "middle", nameGap: 26, axisLabel: { color: text } },
-        yAxis: { type: "value", name: spec.labels.y, nameTextStyle: { color: text, align: "left" }, axisLabel: { color: text }, splitLine: { lineStyle: { color: faint } } },
+        yAxis: { type: "value", max: spec.most, scale: Boolean(spec.least), name: spec.labels.y, nameTextStyle: { color: text, align: "left" }, axisLabel: { color: text }, splitLine: { lineStyle: { color: faint } } },
         series: series,
       }, true);
       box.dataset.drawn = "yes";

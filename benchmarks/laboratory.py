@@ -1,0 +1,233 @@
+"""A large laboratory on demand: batches with their sets and specimens, seeded, written by plain inserts.
+
+The rows are what the services would write (same codes, same windows); only the way in is shorter, because a million
+specimens through the services would take an hour and measure nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Table, insert
+
+from lims.accounts.service import AccountIn, add_user
+from lims.app import create_app
+from lims.base.actor import system_actor
+from lims.base.columns import utc_now
+from lims.base.database import database, transaction
+from lims.base.services import SERVICES
+from lims.initialise import initialise
+from lims.results.models import Break, SetResult
+from lims.settings import Settings
+from lims.standards.specimens import due_window
+from lims.trials.models import Batch, Specimen, SpecimenSet
+from lims.trials.service import specimen_letter
+
+SEED = 50
+AGES = (3, 7, 28)
+PER_SET = 3
+#: Rows of one insert.
+CHUNK = 20_000
+PASSWORD = "granite-sand-cement-77"  # noqa: S105 - of a database that lives for one measurement
+STAMP = {"version": 1, "created_by": "system:bench", "changed_by": "system:bench"}
+
+
+@contextmanager
+def bench_app(database_url: str = "") -> Iterator[Flask]:
+    """A fresh application with its roles and one technician, in a folder that goes away."""
+    with tempfile.TemporaryDirectory() as folder:
+        app = create_app(Settings(data=Path(folder), database_url=database_url))
+        initialise(app)
+        with app.app_context():
+            for role, username in (("Technician", "technician"), ("Manager", "manager")):
+                account = {
+                    "username": username,
+                    "first_name": "Bench",
+                    "last_name": username,
+                    "email": f"{username}@example.com",
+                    "role": role,
+                    "password": PASSWORD,
+                }
+                add_user(AccountIn.read(account), system_actor("bench"))
+        yield app
+        app.extensions["lims.database"].engine.dispose()
+
+
+def signed_in(app: Flask, username: str = "technician") -> FlaskClient:
+    client = app.test_client()
+    form = client.get("/login/").get_data(as_text=True)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+    assert token is not None
+    answer = client.post(
+        "/login/", data={"username": username, "password": PASSWORD, "csrf_token": token.group(1)}
+    )
+    assert answer.status_code == 302
+    return client
+
+
+def fill(app: Flask, specimens: int, *, open_share: float = 0.0, days: int = 1200) -> float:
+    """Write at least this many specimens; `open_share` of the batches wait to be broken, cast over the last days.
+
+    Returns the seconds it took.
+    """
+    started = time.perf_counter()
+    actor = system_actor("bench")
+    with app.app_context():
+        mixes = [
+            SERVICES["mix-designs"]
+            .add(
+                {
+                    "code": f"C{grade}-{letter}",
+                    "strength_class": f"C{grade}",
+                    "cement_kg_m3": str(240 + 3 * grade),
+                    "water_kg_m3": "172",
+                    "coarse_aggregate_kg_m3": "1060",
+                    "fine_aggregate_kg_m3": "770",
+                },
+                actor,
+            )
+            .latest_revision_id
+            for grade in (25, 30, 35, 40)
+            for letter in "ABC"
+        ]
+        trials = [
+            SERVICES["trials"].add({"code": f"T-{number:03d}", "name": f"Trial {number}"}, actor).id
+            for number in range(1, 41)
+        ]
+        batches = -(-specimens // (len(AGES) * PER_SET))
+        _write(batches, mixes, trials, open_share, days)
+        if database().is_sqlite:
+            with database().engine.connect() as connection:
+                connection.exec_driver_sql("ANALYZE")
+                connection.commit()
+    return time.perf_counter() - started
+
+
+def _write(batches: int, mixes: list[int], trials: list[int], open_share: float, days: int) -> None:
+    chance = random.Random(SEED)
+    now = utc_now()
+    waiting: dict[Table, list[dict[str, Any]]] = {
+        model.__table__: [] for model in (Batch, SpecimenSet, Specimen, Break, SetResult)
+    }
+    stamp = {**STAMP, "created_at": now, "changed_at": now}
+    set_id = specimen_id = result_id = break_id = 0
+    with transaction(system_actor("bench")) as session:
+        for batch_id in range(1, batches + 1):
+            is_open = chance.random() < open_share
+            age = timedelta(minutes=chance.randrange(60, 40_000 if is_open else days * 1440))
+            cast_at = now - age - (timedelta(0) if is_open else timedelta(days=29))
+            code = f"B{cast_at.year % 100:02d}-{batch_id:06d}"
+            waiting[Batch.__table__].append(
+                {
+                    "id": batch_id,
+                    "code": code,
+                    "trial_id": trials[batch_id % len(trials)],
+                    "mix_revision_id": mixes[batch_id % len(mixes)],
+                    "cast_at": cast_at,
+                    "volume_m3": Decimal(48),
+                    "curing": "standard",
+                    "element": f"Axis {batch_id % 30}",
+                    **stamp,
+                }
+            )
+            base = chance.gauss(38, 3)
+            for place, age_days in enumerate(AGES):
+                set_id += 1
+                due_from, due_at, due_until = due_window("gbt50081-2019", age_days, cast_at)
+                broken = not is_open or due_until < now
+                waiting[SpecimenSet.__table__].append(
+                    {
+                        "id": set_id,
+                        "batch_id": batch_id,
+                        "code": f"{code}-{age_days:02d}d-1",
+                        "age_days": age_days,
+                        "number": 1,
+                        "state": "broken" if broken else "waiting",
+                        "due_from": due_from,
+                        "due_at": due_at,
+                        "due_until": due_until,
+                        **stamp,
+                    }
+                )
+                strengths = []
+                for number in range(1, PER_SET + 1):
+                    specimen_id += 1
+                    waiting[Specimen.__table__].append(
+                        {
+                            "id": specimen_id,
+                            "specimen_set_id": set_id,
+                            "code": f"{code}-{age_days:02d}d-1{specimen_letter(number)}",
+                            "number": number,
+                            "shape": "cube",
+                            "width_mm": Decimal(150),
+                            "length_mm": Decimal(150),
+                            **stamp,
+                        }
+                    )
+                    if broken:
+                        break_id += 1
+                        load = Decimal(round(base * (0.5, 0.7, 1.0)[place] * chance.gauss(1, 0.03) * 22.5))
+                        strengths.append(load / Decimal("22.5"))
+                        waiting[Break.__table__].append(
+                            {
+                                "id": break_id,
+                                "specimen_id": specimen_id,
+                                "number": 1,
+                                "load_kn": load,
+                                "reported": False,
+                                "strength_mpa": strengths[-1].quantize(Decimal("0.0001")),
+                                "tested_by": "Bench",
+                                "tested_at": due_at,
+                                "age_hours": Decimal(age_days * 24),
+                                "age_within": True,
+                                **stamp,
+                            }
+                        )
+                if broken:
+                    result_id += 1
+                    waiting[SetResult.__table__].append(
+                        {
+                            "id": result_id,
+                            "specimen_set_id": set_id,
+                            "number": 1,
+                            "rule_id": "gbt50081-2019/cube-set",
+                            "edition": "GB/T 50081-2019",
+                            "strength_mpa": (sum(strengths, Decimal(0)) / PER_SET).quantize(Decimal("0.1")),
+                            "basis": "mean",
+                            "specimen_count": PER_SET,
+                            "state": "released",
+                            **stamp,
+                        }
+                    )
+            if len(waiting[Specimen.__table__]) >= CHUNK:
+                _flush(session, waiting)
+        _flush(session, waiting)
+
+
+def _flush(session: Any, waiting: dict[Table, list[dict[str, Any]]]) -> None:
+    for table, rows in waiting.items():
+        if rows:
+            session.connection().execute(insert(table), rows)
+            rows.clear()
+
+
+def milliseconds(what: Any, times: int = 7) -> float:
+    """Median of several runs after one that warms up."""
+    what()
+    taken = []
+    for _run in range(times):
+        begun = time.perf_counter()
+        what()
+        taken.append((time.perf_counter() - begun) * 1000)
+    return sorted(taken)[times // 2]

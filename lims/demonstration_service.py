@@ -1,0 +1,168 @@
+"""After-sales of the demonstration: customers in every stage, visits, a complaint whose clock runs, samples by season.
+
+Invented, like the production season; nothing here is a measurement of a real customer.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+from lims.base.actor import Actor
+from lims.base.columns import utc_now
+from lims.base.services import SERVICES
+from lims.laboratory.service import save_laboratory
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set
+
+#: Masses retained, g, of the pit's earlier seasons: river sand gets coarser with the floods.
+SEASONS = (
+    ("winter", 300, ("20", "45", "90", "130", "110", "80", "25")),
+    ("spring", 210, ("22", "48", "95", "128", "106", "76", "25")),
+    ("summer", 115, ("30", "60", "110", "120", "95", "65", "20")),
+)
+#: Days ago that a batch of the mix was cast, so that the due list has something on most days.
+CAST_DAYS_AGO = (27, 25, 21, 6, 5, 4, 2, 1)
+#: Mean strength of the mix at early ages, MPa.
+EARLY_MPA = {3: 19.0, 7: 27.0}
+SEED = 20261124
+
+
+def add_laboratory(actor: Actor) -> None:
+    save_laboratory(
+        {
+            "name": "Jialing Concrete Laboratory",
+            "works": "Jialing Cement 嘉陵水泥",
+            "address": "1 Works Road",
+            "timezone": "Asia/Shanghai",
+            "language": "en",
+            "code_family": "gb",
+            "plan_ages": "3,7,28",
+        },
+        actor,
+    )
+
+
+def add_service(
+    cement: Any, region: Any, source: Any, customer: Any, trial: Any, mix: Any, lot: Any, actor: Actor
+) -> None:
+    """What sales, service and the technician's week look like."""
+    now = utc_now()
+
+    def day(ago: int) -> str:
+        return f"{now - timedelta(days=ago):%Y-%m-%d}"
+
+    for season, ago, masses in SEASONS:
+        names = ("4_75", "2_36", "1_18", "0_60", "0_30", "0_15", "pan")
+        SERVICES["aggregate-samples"].add(
+            {
+                "code": f"{source.code}-{now - timedelta(days=ago):%y%m}",
+                "aggregate_source_id": source.id,
+                "sampled_on": day(ago),
+                "season": season,
+                "mud_percent": "2.1",
+                **{f"retained_{name}_g": mass for name, mass in zip(names, masses, strict=True)},
+            },
+            actor,
+        )
+    site = SERVICES["sites"].add(
+        {
+            "code": "S-B1",
+            "name": "Riverside bridge 滨江大桥",
+            "customer_id": customer.id,
+            "region_id": region.id,
+        },
+        actor,
+    )
+    SERVICES["usage-cards"].add(
+        {
+            "customer_id": customer.id,
+            "cement_product_id": cement.id,
+            "recorded_on": day(40),
+            "purpose": "C30 to C40, pumped",
+            "monthly_use_t": "2600",
+            "storage": "two silos of 200 t",
+        },
+        actor,
+    )
+    SERVICES["visits"].add(
+        {
+            "customer_id": customer.id,
+            "site_id": site.id,
+            "visited_on": day(12),
+            "purpose": "First pour with our cement",
+            "findings": "Slump 180 mm at the pump, no segregation; the sand of the second truck was wet.",
+            "advice": "Correct the water by the sand's moisture at every delivery.",
+            "follow_up_on": day(-2),
+        },
+        actor,
+    )
+    SERVICES["surveys"].add(
+        {
+            "customer_id": customer.id,
+            "answered_on": day(30),
+            "quality": 5,
+            "steadiness": 4,
+            "delivery": 4,
+            "service": 5,
+        },
+        actor,
+    )
+    for code, name, kind, status in (
+        ("K-002", "南山矿 Nanshan mine", "mine", "prospect"),
+        ("K-003", "宏远预制 Hongyuan Precast", "precast", "active"),
+        ("K-004", "通达路桥 Tongda Roads", "contractor", "prospect"),
+    ):
+        other = SERVICES["customers"].add(
+            {"code": code, "name": name, "kind": kind, "status": status, "region_id": region.id}, actor
+        )
+        if kind == "precast":
+            SERVICES["complaints"].add(
+                {
+                    "customer_id": other.id,
+                    "cement_lot_id": lot.id,
+                    "received_at": (now - timedelta(hours=20)).isoformat(),
+                    "subject": "Slow setting in the morning shift",
+                    "description": "Demoulding two hours later than last month.",
+                    "answered_at": (now - timedelta(hours=19)).isoformat(),
+                },
+                actor,
+            )
+    SERVICES["share-links"].add(
+        {
+            "trial_id": trial.id,
+            "customer_id": customer.id,
+            "name": "Jiangbei, for their engineer",
+            "days": 30,
+        },
+        actor,
+    )
+    _week(trial, mix, lot, now, actor)
+
+
+def _week(trial: Any, mix: Any, lot: Any, now: datetime, actor: Actor) -> None:
+    """Batches whose sets fall due around today; what is past is broken, the latest waits to be verified."""
+    chance = random.Random(SEED)  # noqa: S311 - invented data, nothing secret
+    for number, ago in enumerate(CAST_DAYS_AGO):
+        cast_at = now - timedelta(days=ago, hours=3 * number % 7)
+        share = chance.gauss(1, 0.07)
+        batch = SERVICES["batches"].add(
+            {
+                "trial_id": trial.id,
+                "mix_revision_id": mix.latest_revision_id,
+                "cast_at": cast_at.isoformat(),
+                "volume_m3": "46" if number % 3 else "72",
+                "cement_lot_id": lot.id,
+                "slump_mm": str(170 + 5 * (number % 4)),
+                "element": ("Piles, axis B", "Raft, part 2", "Columns, floor 1")[number % 3],
+            },
+            actor,
+        )
+        for found in batch.sets:
+            if found.due_until is None or found.due_until > now:
+                continue
+            mean = EARLY_MPA[found.age_days] * share
+            loads = [f"{mean * chance.gauss(1, 0.03) * 22.5:.0f}" for _specimen in found.specimens]
+            entry = {"loads_kn": loads, "tested_at": (found.due_at or now).isoformat(), "tested_by": "Li Wei"}
+            record_set(found.id, SetBreaksIn.read(entry), actor)

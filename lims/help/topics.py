@@ -1,0 +1,229 @@
+"""What each screen is for, how it is used, and what is good to know. Texts for people, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One help page. `screens` are the records or pages it is for."""
+
+    name: str
+    title: Any
+    purpose: Any
+    steps: tuple[Any, ...]
+    notes: tuple[Any, ...] = ()
+    screens: tuple[str, ...] = field(default=())
+
+
+TOPICS = (
+    Topic(
+        "start",
+        _l("Finding your way"),
+        _l("The menu is ordered by job; it shows only what your role may see."),
+        (
+            _l(
+                "Press / anywhere and type a few letters of a code or a name; scanning a label works the same way."
+            ),
+            _l("In a list: j and k move, Enter opens, n makes a new entry, e edits, ? shows all keys."),
+            _l(
+                "The two buttons beside a list's filters choose its columns and keep your filters under a name."
+            ),
+            _l("Tick rows to take several out of use at once; Undo stands in the message that follows."),
+        ),
+        (_l("Nothing is ever deleted: what is out of use stays readable and can be taken back."),),
+        ("home", "search", "preferences"),
+    ),
+    Topic(
+        "press",
+        _l("Entering breaks"),
+        _l("A set of three in the time it takes to write it on paper."),
+        (
+            _l("Scan the label or choose the set from the due list."),
+            _l("Type the three loads in kN, Enter after each; the strength shows while you type."),
+            _l("Check the time, the press and your name, then save. The next set is one key away."),
+            _l("Another person opens the result and verifies it; a manager releases it."),
+        ),
+        (
+            _l(
+                "Green means due now within the tolerance of the code, red past it; the word stands beside the colour."
+            ),
+            _l("A wrong value is corrected with a reason. The old value stays readable."),
+            _l(
+                "Without a connection, the entry page keeps your loads in the browser and sends them once it is back."
+            ),
+        ),
+        ("breaks", "set-results", "specimen-sets", "specimens"),
+    ),
+    Topic(
+        "batches",
+        _l("Trials and batches"),
+        _l("A trial says why something is cast; each casting of a mix is a batch with its sampling plan."),
+        (
+            _l("Add the trial: for which customer, region or cement."),
+            _l(
+                "Register a batch: mix, casting time and volume. The plan for each 50 m³ shows while you type."
+            ),
+            _l("Print the labels and stick them on the moulds."),
+            _l("The sets appear in the due list when their day comes."),
+        ),
+        (_l("A mix that was cast is frozen; a change of the recipe is a new revision."),),
+        ("trials", "batches"),
+    ),
+    Topic(
+        "mixes",
+        _l("Mixes"),
+        _l(
+            "Masses for one cubic metre, revisions that stay as they were cast, the forecast and the results."
+        ),
+        (
+            _l("Enter the masses; ratios such as water to binder follow by themselves."),
+            _l(
+                "The page of a mix shows its forecast, every earlier forecast and, when broken, the 28-day result."
+            ),
+            _l("Compare two revisions side by side under “Revisions”."),
+        ),
+        (_l("The rules page can propose a mix after JGJ 55 and save it here."),),
+        ("mix-designs", "mix-revisions", "mix-components"),
+    ),
+    Topic(
+        "forecasts",
+        _l("Forecasts of the 28-day strength"),
+        _l("What the early breaks and the composition say about 28 days, with an honest interval."),
+        (
+            _l("A forecast is made by itself whenever a set of breaks is entered."),
+            _l(
+                "In nine of ten cases the result lies inside the 90 % interval; the quality page proves it month by month."
+            ),
+            _l("For a new customer without breaks, enter the composition under “New customer”."),
+        ),
+        (
+            _l("Forecasts are kept as they were made and are never changed afterwards."),
+            _l("Outside what the history holds, the interval widens and a note says so."),
+        ),
+        ("forecasts", "forecast-models", "forecast-quality", "new-customer"),
+    ),
+    Topic(
+        "materials",
+        _l("Materials"),
+        _l("Cements and their lots, pits and their samples, mineral and chemical admixtures."),
+        (
+            _l(
+                "Enter a cement lot with its mill certificate; its page compares it with the concrete made of it."
+            ),
+            _l("For sand, type the masses retained on each sieve: modulus, zone and curve follow."),
+            _l("A lot older than three months asks for a retest before use."),
+        ),
+        (),
+        (
+            "cement-products",
+            "cement-lots",
+            "aggregate-sources",
+            "aggregate-samples",
+            "scm-lots",
+            "admixture-lots",
+            "regions",
+        ),
+    ),
+    Topic(
+        "customers",
+        _l("Customers and service"),
+        _l("Everything about a customer on one page: sites, trials, usage, visits, complaints."),
+        (
+            _l(
+                "A prospect becomes a trial customer with the first trial, and active with the first delivery."
+            ),
+            _l("Write a usage card: cement, dosage, own mixes, storage."),
+            _l("Log a visit with findings and advice; a follow-up day brings it back to you."),
+            _l("A complaint starts its clocks when it is saved; the page shows what is due next."),
+        ),
+        (),
+        (
+            "customers",
+            "sites",
+            "usage-cards",
+            "visits",
+            "complaints",
+            "retests",
+            "seminars",
+            "surveys",
+            "advice-cards",
+        ),
+    ),
+    Topic(
+        "sharing",
+        _l("Sharing with a prospect"),
+        _l("A link to a trial that stays true and says nothing it should not."),
+        (
+            _l("Open the trial, share it, choose what goes out and until when."),
+            _l("Send the link. You see when it was opened."),
+            _l("Revoke it at any time; it is dead at the next request."),
+        ),
+        (_l("Names of other customers, prices and unreleased results never go out."),),
+        ("share-links",),
+    ),
+    Topic(
+        "reports",
+        _l("Certificates and workbooks"),
+        _l("Papers that leave the laboratory, and history that comes in."),
+        (
+            _l("Issue a certificate from a batch whose results are released."),
+            _l("A reissue keeps the old one and says what it replaces."),
+            _l("Import history from Excel or CSV; the same file twice changes nothing."),
+        ),
+        (),
+        ("certificates", "import-runs"),
+    ),
+    Topic(
+        "audit",
+        _l("Audit"),
+        _l("Who entered what, when, and whether anything was altered."),
+        (
+            _l("From any specimen go to its batch, mix, lots, press and persons, and back."),
+            _l(
+                "A checkpoint is a hash over all results; keep it outside to prove later that none was changed."
+            ),
+        ),
+        (),
+        ("checkpoints",),
+    ),
+    Topic(
+        "rules",
+        _l("Rules and calculators"),
+        _l("Each rule of the codes with its clause, its examples and a calculator."),
+        (
+            _l("Open a rule, type values, and see every step of the calculation."),
+            _l("The quality manager confirms a rule against the laboratory's own copy of the code."),
+            _l(
+                "A laboratory's own limit is a new edition with a reason; results keep the edition they were judged by."
+            ),
+        ),
+        (_l("On a set, “Evaluate under…” shows what other codes would say of the same breaks."),),
+        ("rules", "rule-signoffs", "rule-editions"),
+    ),
+    Topic(
+        "setup",
+        _l("Setting up"),
+        _l("Six steps from an empty installation to the first batch."),
+        (
+            _l("Name the laboratory and choose its clock, language and codes."),
+            _l("Give each person an account of their own with one role."),
+            _l("Enter your cement, the press with its calibration, and a mix."),
+            _l("Register the first batch: the due list works from then on."),
+        ),
+        (),
+        ("laboratory", "users", "profile", "presses", "scales", "calibrations", "api-description"),
+    ),
+)
+
+BY_NAME = {topic.name: topic for topic in TOPICS}
+BY_SCREEN = {screen: topic for topic in TOPICS for screen in topic.screens}
+
+
+def topic_of(screen: str) -> Topic:
+    """The page for a screen; the first one where none is its own."""
+    return BY_SCREEN.get(screen, TOPICS[0])

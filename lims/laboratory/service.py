@@ -1,0 +1,64 @@
+"""Keeping the laboratory's facts, and what is left to do before the first batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask_appbuilder.security.sqla.models import User
+from sqlalchemy import exists, func, select
+
+from lims.base.actor import Actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.laboratory import Laboratory, forget_laboratory
+from lims.laboratory.schemas import LaboratoryIn
+from lims.materials.models import CementProduct
+from lims.mixes.models import MixDesign
+from lims.results.models import Calibration, Press
+from lims.trials.models import Batch
+
+
+def save_laboratory(data: Mapping[str, Any], actor: Actor) -> Laboratory:
+    """Store the facts; the first time also closes the first step of the guide. Raises: Refused."""
+    values = LaboratoryIn.read(data).values()
+    values["plan_ages"] = ",".join(str(age) for age in values["plan_ages"])
+    with transaction(actor) as session:
+        row = session.scalars(select(Laboratory).order_by(Laboratory.id).limit(1)).one_or_none()
+        if row is None:
+            row = Laboratory(set_up_at=utc_now())
+            session.add(row)
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.set_up_at = row.set_up_at or utc_now()
+    forget_laboratory()
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the guide."""
+
+    name: str
+    done: bool
+
+
+def steps() -> list[Step]:
+    """What a new laboratory does first, and what of it is done: one statement."""
+    found = (
+        current_session()
+        .execute(
+            select(
+                exists(select(Laboratory.id).where(Laboratory.set_up_at.is_not(None))),
+                select(func.count(User.id)).scalar_subquery() > 1,
+                exists(select(CementProduct.id).where(CementProduct.origin == "own")),
+                exists(select(Press.id)) & exists(select(Calibration.id)),
+                exists(select(MixDesign.id)),
+                exists(select(Batch.id)),
+            )
+        )
+        .one()
+    )
+    names = ("laboratory", "accounts", "cement", "press", "mix", "batch")
+    return [Step(name, bool(done)) for name, done in zip(names, found, strict=True)]

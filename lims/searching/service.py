@@ -1,0 +1,113 @@
+"""Finding records by letters of their codes and names, at most a few of each kind, within milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from lims.base.database import current_session, database
+from lims.base.security import may
+from lims.searching.triggers import KIND_STEP, SEARCHED, Searched
+
+#: FTS5 and pg_trgm index runs of three letters.
+TRIGRAM = 3
+MOST_LETTERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record that fits. `record_id` is its id, `title` what was searched."""
+
+    record_name: str
+    record_id: int
+    title: str
+
+
+def find(letters: str, of_each: int = 6) -> list[Found]:
+    """What the asking person may read and whose code or name holds `letters`: beginnings first.
+
+    Two statements at most, whatever the number of kinds.
+    """
+    wanted = "".join(c for c in letters[:MOST_LETTERS] if c.isprintable()).strip().lower()
+    if not wanted:
+        return []
+    readable = [item for item in SEARCHED if may("read", item.record_name)]
+    return find_among(current_session(), wanted, readable, of_each)
+
+
+def find_among(session: Session, wanted: str, kinds: Iterable[Searched], of_each: int) -> list[Found]:
+    """The same without asking for permissions."""
+    kinds = list(kinds)
+    found: dict[int, list[tuple[int, str]]] = {item.number: [] for item in kinds}
+
+    def take(rows: Iterable[tuple[int, int, str]]) -> None:
+        for key, kind, title in rows:
+            if len(found[kind]) < of_each and all(key != other for other, _title in found[kind]):
+                found[kind].append((key, title))
+
+    if kinds:
+        values = {"low": wanted, "high": wanted + "\U0010ffff", "size": of_each}
+        take(_rows(session, [_beginning(item) for item in kinds], values))
+    inside = [item for item in kinds if len(found[item.number]) < of_each]
+    parts = [part for item in inside if (part := _inside(item, wanted))]
+    if parts:
+        values = {
+            "quoted": '"' + wanted.replace('"', '""') + '"',
+            "pattern": "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%",
+            "size": of_each * 2,
+        }
+        take(_rows(session, parts, values))
+    return [
+        Found(item.record_name, key - item.number * KIND_STEP, title.strip())
+        for item in kinds
+        for key, title in found[item.number]
+    ]
+
+
+def _rows(session: Session, parts: list[str], values: dict[str, object]) -> list[tuple[int, int, str]]:
+    statement = " UNION ALL ".join(f"SELECT * FROM ({part}) AS p{i}" for i, part in enumerate(parts))
+    used = {name: value for name, value in values.items() if f":{name}" in statement}
+    return [(row[0], row[1], row[2]) for row in session.execute(text(statement), used)]
+
+
+def _beginning(item: Searched) -> str:
+    if database().is_sqlite:  # its collation ignores case
+        column, low, high, order = "title", ">=", "<", "title"
+    else:  # the operators of text_pattern_ops: byte order
+        column, low, high, order = "lower(title)", "~>=~", "~<~", "lower(title) USING ~<~"
+    return (
+        f"SELECT id, kind, title FROM search_entries WHERE kind = {item.number} "
+        f"AND {column} {low} :low AND {column} {high} :high ORDER BY {order} LIMIT :size"
+    )
+
+
+def _inside(item: Searched, wanted: str) -> str:
+    """The part of the statement that finds letters in the middle; "" where that would read a whole table."""
+    low, high = item.number * KIND_STEP, (item.number + 1) * KIND_STEP
+    if database().is_sqlite and len(wanted) >= TRIGRAM:
+        return (
+            f"SELECT e.id, e.kind, e.title FROM search_trigrams f JOIN search_entries e ON e.id = f.rowid "
+            f"WHERE f.title MATCH :quoted AND f.rowid BETWEEN {low} AND {high} LIMIT :size"
+        )
+    if item.bulk and (len(wanted) < TRIGRAM or not _has_trigrams()):
+        return ""
+    return (
+        f"SELECT id, kind, title FROM search_entries WHERE kind = {item.number} "
+        f"AND lower(title) LIKE :pattern ESCAPE '\\' LIMIT :size"
+    )
+
+
+def _has_trigrams() -> bool:
+    """Does this PostgreSQL have pg_trgm? Asked once an engine."""
+    bind = database().engine
+    known: bool | None = getattr(bind, "lims_trigrams", None)
+    if known is None:
+        with bind.connect() as connection:
+            known = bool(
+                connection.scalar(text("SELECT count(*) FROM pg_extension WHERE extname = 'pg_trgm'"))
+            )
+        bind.lims_trigrams = known  # type: ignore[attr-defined]
+    return known

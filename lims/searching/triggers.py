@@ -1,0 +1,141 @@
+"""What is searched, and the triggers that keep the index in step with the tables.
+
+On SQLite the titles stand in an FTS5 index of trigrams as well, so that letters in the middle of a code are found;
+on PostgreSQL pg_trgm does the same where the server has it (migration 0003), else only the beginning of a code is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import DDL, MetaData, event
+
+#: id = kind * KIND_STEP + the record's id.
+KIND_STEP = 2**40
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """A record that can be found. `text` is SQL over the row, which it calls {row}. Numbers are never used again."""
+
+    number: int
+    record_name: str
+    table: str
+    text: str
+    columns: tuple[str, ...]
+    #: One row for each specimen or set: letters shorter than a trigram are looked up by beginning only.
+    bulk: bool = False
+
+
+#: In the order in which a person most likely means them.
+SEARCHED = (
+    Searched(1, "specimen-sets", "specimen_sets", "{row}.code", ("code",), bulk=True),
+    Searched(2, "specimens", "specimens", "{row}.code", ("code",), bulk=True),
+    Searched(3, "batches", "batches", "{row}.code || ' ' || coalesce({row}.element, '')", ("code", "element"), bulk=True),
+    Searched(4, "mix-designs", "mix_designs", "{row}.code || ' ' || coalesce({row}.name, '')", ("code", "name")),
+    Searched(5, "trials", "trials", "{row}.code || ' ' || {row}.name", ("code", "name")),
+    Searched(6, "customers", "customers", "{row}.code || ' ' || {row}.name", ("code", "name")),
+    Searched(7, "sites", "sites", "{row}.code || ' ' || {row}.name", ("code", "name")),
+    Searched(8, "cement-lots", "cement_lots", "{row}.code || ' ' || coalesce((SELECT code FROM cement_products"
+             " WHERE id = {row}.cement_product_id), '')", ("code", "cement_product_id")),
+    Searched(9, "cement-products", "cement_products", "{row}.code || ' ' || {row}.name", ("code", "name")),
+    Searched(10, "aggregate-samples", "aggregate_samples", "{row}.code", ("code",)),
+    Searched(11, "aggregate-sources", "aggregate_sources", "{row}.code || ' ' || {row}.name", ("code", "name")),
+    Searched(12, "complaints", "complaints", "{row}.code || ' ' || {row}.subject", ("code", "subject")),
+    Searched(13, "certificates", "certificates", "{row}.code", ("code",)),
+    Searched(14, "presses", "presses", "{row}.code || ' ' || {row}.name", ("code", "name")),
+)  # fmt: skip
+
+NUMBERS = {item.record_name: item for item in SEARCHED}
+
+
+def key_sql(item: Searched, row: str) -> str:
+    return f"{item.number * KIND_STEP} + {row}.id"
+
+
+def fill_sql(item: Searched) -> str:
+    """Index what stands in the table already."""
+    text = item.text.format(row=item.table)
+    key = key_sql(item, item.table)
+    return (
+        f"INSERT INTO search_entries (id, kind, title) SELECT {key}, {item.number}, {text} FROM {item.table}"
+    )
+
+
+def sqlite_triggers(item: Searched) -> list[str]:
+    text, key = item.text.format(row="NEW"), key_sql(item, "NEW")
+    columns = ", ".join(item.columns)
+    return [
+        f"""CREATE TRIGGER search_{item.table}_insert AFTER INSERT ON {item.table} BEGIN
+INSERT INTO search_entries (id, kind, title) VALUES ({key}, {item.number}, {text}); END""",
+        f"""CREATE TRIGGER search_{item.table}_update AFTER UPDATE OF {columns} ON {item.table} BEGIN
+UPDATE search_entries SET title = {text} WHERE id = {key}; END""",
+        f"""CREATE TRIGGER search_{item.table}_delete AFTER DELETE ON {item.table} BEGIN
+DELETE FROM search_entries WHERE id = {key_sql(item, "OLD")}; END""",
+    ]
+
+
+SQLITE_INDEX = (
+    "CREATE VIRTUAL TABLE search_trigrams USING fts5(title, content='search_entries', content_rowid='id',"
+    " tokenize='trigram')",
+    """CREATE TRIGGER search_entries_insert AFTER INSERT ON search_entries BEGIN
+INSERT INTO search_trigrams (rowid, title) VALUES (NEW.id, NEW.title); END""",
+    """CREATE TRIGGER search_entries_update AFTER UPDATE ON search_entries BEGIN
+INSERT INTO search_trigrams (search_trigrams, rowid, title) VALUES ('delete', OLD.id, OLD.title);
+INSERT INTO search_trigrams (rowid, title) VALUES (NEW.id, NEW.title); END""",
+    """CREATE TRIGGER search_entries_delete AFTER DELETE ON search_entries BEGIN
+INSERT INTO search_trigrams (search_trigrams, rowid, title) VALUES ('delete', OLD.id, OLD.title); END""",
+)
+
+
+def postgresql_triggers(item: Searched) -> list[str]:
+    text, key = item.text.format(row="NEW"), key_sql(item, "NEW")
+    name = f"search_{item.table}"
+    return [
+        f"""CREATE OR REPLACE FUNCTION {name}() RETURNS trigger AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    DELETE FROM search_entries WHERE id = {key_sql(item, "OLD")};
+  ELSIF TG_OP = 'INSERT' THEN
+    INSERT INTO search_entries (id, kind, title) VALUES ({key}, {item.number}, {text});
+  ELSE
+    UPDATE search_entries SET title = {text} WHERE id = {key};
+  END IF;
+  RETURN NULL;
+END $$ LANGUAGE plpgsql""",
+        f"CREATE TRIGGER {name} AFTER INSERT OR UPDATE OF {', '.join(item.columns)} OR DELETE ON {item.table} "
+        f"FOR EACH ROW EXECUTE FUNCTION {name}()",
+    ]
+
+
+#: Beginnings are a range of this index: in byte order on PostgreSQL, whatever the collation of the database.
+BEGINNINGS = {
+    "sqlite": "CREATE INDEX search_beginnings ON search_entries (kind, title)",
+    "postgresql": "CREATE INDEX search_beginnings ON search_entries (kind, lower(title) text_pattern_ops)",
+}
+
+POSTGRESQL_TRIGRAMS = (
+    "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+    "CREATE INDEX IF NOT EXISTS search_trigrams ON search_entries USING gin (lower(title) gin_trgm_ops)",
+)
+
+
+def statements(dialect: str, kinds: Iterable[Searched] = SEARCHED) -> list[str]:
+    """All that keeps the index of these kinds, for tables that exist."""
+    if dialect == "sqlite":
+        return [*SQLITE_INDEX, *(text for item in kinds for text in sqlite_triggers(item))]
+    return [text for item in kinds for text in postgresql_triggers(item)]
+
+
+def attach(metadata: MetaData) -> None:
+    """Make the index whenever the tables are made (tests; the migration names its parts itself)."""
+    for dialect, make in (("sqlite", sqlite_triggers), ("postgresql", postgresql_triggers)):
+        for item in SEARCHED:
+            for statement in make(item):
+                ddl = DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)
+                event.listen(metadata.tables[item.table], "after_create", ddl)
+        own = [BEGINNINGS[dialect], *(SQLITE_INDEX if dialect == "sqlite" else ())]
+        for statement in own:
+            ddl = DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)
+            event.listen(metadata.tables["search_entries"], "after_create", ddl)

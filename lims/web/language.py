@@ -1,0 +1,60 @@
+"""Which language a page speaks: the person's choice, else the browser's wish, else the laboratory's."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request, session
+from flask_babel import refresh
+
+from lims.base.laboratory import laboratory
+from lims.base.preferences import choose, value_of
+from lims.base.security import current_actor, principal
+
+#: What browsers ask for -> our name.
+WISHES = {
+    "zh-tw": "zh_TW",
+    "zh-hk": "zh_TW",
+    "zh-mo": "zh_TW",
+    "zh-hant": "zh_TW",
+    "zh": "zh",
+    "zh-cn": "zh",
+    "zh-sg": "zh",
+    "zh-hans": "zh",
+    "en": "en",
+}
+
+
+def wished() -> str:
+    """The first language of the browser that we have; "" when it names none."""
+    for language, _quality in request.accept_languages:
+        lowered = language.lower()
+        for name in (lowered, "-".join(lowered.split("-")[:2]), lowered.split("-")[0]):
+            if name in WISHES:
+                return WISHES[name]
+    return ""
+
+
+def register_language(app: Flask) -> None:
+    """A first visit gets a language; a signed-in person keeps theirs on every machine."""
+
+    @app.before_request
+    def _begin() -> None:
+        if request.endpoint in {None, "static"} or "locale" in session:
+            return
+        user = principal()
+        chosen = value_of(user.id, "language") if user is not None else None
+        locale = chosen or wished() or laboratory().language
+        session["locale"] = locale if locale in app.config["LANGUAGES"] else "en"
+        refresh()
+
+    @app.after_request
+    def _keep(response: Response) -> Response:
+        if request.endpoint == "SignInView.login" and response.status_code == 302:
+            user = principal()
+            chosen = value_of(user.id, "language") if user is not None else None
+            if chosen in app.config["LANGUAGES"]:
+                session["locale"] = chosen
+        if request.endpoint == "LocaleView.index" and response.status_code == 302:
+            user = principal()
+            if user is not None:
+                choose(user.id, "language", "", "", session["locale"], current_actor())
+        return response

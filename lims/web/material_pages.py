@@ -1,0 +1,222 @@
+"""Pages of materials: a sample's grading in its zone, a cement lot beside the concrete made of it, a region."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from flask_babel import gettext as _
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from lims.base.columns import utc_now
+from lims.base.database import current_session
+from lims.base.display import format_decimal, local_time
+from lims.base.security import may
+from lims.customers.models import Customer
+from lims.customers.schemas import CUSTOMER_STATUS
+from lims.materials.models import AggregateSample, AggregateSource, CementLot, Region
+from lims.results.models import SetResult
+from lims.standards.aggregates import (
+    MUD_LIMITS,
+    SAND_SIEVES_MM,
+    SAND_ZONES,
+    astm_fineness_modulus,
+    fineness_modulus,
+    impurity_limits,
+)
+from lims.standards.errors import RuleInputError
+from lims.trials.models import Batch, SpecimenSet
+
+#: Grade whose limits of mud and lumps stand beside the values: the most common one.
+SHOWN_GRADE_MPA = Decimal(30)
+#: A region's sample older than this no longer tells what comes out of the pit (issue: a quarter).
+SAMPLE_AGES_AFTER = timedelta(days=92)
+SHOWN_LOTS = 24
+SHOWN_SAMPLES = 12
+
+
+def sample_context(sample: AggregateSample) -> dict[str, Any]:
+    """Grading curve with the zone it lies in, both moduli, and impurities beside their limits."""
+    context: dict[str, Any] = {
+        "grading": None,
+        "grading_chart": None,
+        "impurities": _impurities(sample),
+        "shown_grade": format_decimal(SHOWN_GRADE_MPA),
+    }
+    masses = sample.retained_masses_g
+    if not masses:
+        return context
+    try:
+        found = fineness_modulus(masses)
+    except RuleInputError:
+        return context  # what was typed is shown, but it makes no curve
+    zone = found.zone or "II"
+    limits = SAND_ZONES[zone]
+    context["grading"] = {
+        "rows": [
+            {
+                "sieve": sieve,
+                "mass": format_decimal(mass),
+                "cumulative": f"{cumulative:.1f}",
+                "low": low,
+                "high": high,
+                "inside": low <= round(cumulative) <= high,
+            }
+            for sieve, mass, cumulative, (low, high) in zip(
+                SAND_SIEVES_MM, masses, found.cumulative_percent, limits, strict=False
+            )
+        ],
+        "pan": format_decimal(masses[-1]),
+        "modulus": f"{found.reported:.2f}",
+        "astm_modulus": f"{astm_fineness_modulus(masses):.2f}",
+        "zone": found.zone,
+        "compared_with": zone,
+    }
+    context["grading_chart"] = {
+        "x": list(SAND_SIEVES_MM),
+        "most": 100,
+        "series": [
+            {
+                "name": _("Cumulative retained"),
+                "data": [round(float(v), 1) for v in found.cumulative_percent],
+            },
+            {
+                "name": _("Zone %(zone)s, least", zone=zone),
+                "data": [low for low, _high in limits],
+                "dashed": True,
+            },
+            {
+                "name": _("Zone %(zone)s, most", zone=zone),
+                "data": [high for _low, high in limits],
+                "dashed": True,
+            },
+        ],
+        "labels": {"x": _("Sieve, mm"), "y": "%"},
+    }
+    return context
+
+
+def _impurities(sample: AggregateSample) -> list[dict[str, Any]]:
+    kind = "sand" if sample.aggregate_source.kind == "fine" else "stone"
+    limits = impurity_limits(kind, SHOWN_GRADE_MPA)
+    values = {
+        "mud": (_("Mud"), sample.mud_percent),
+        "lumps": (_("Clay lumps"), sample.clay_lumps_percent),
+        "flaky": (_("Flaky particles"), sample.flaky_percent),
+    }
+    return [
+        {
+            "label": label,
+            "value": format_decimal(value),
+            "limit": format_decimal(limits[name]),
+            "inside": value <= limits[name],
+        }
+        for name, (label, value) in values.items()
+        if value is not None and name in MUD_LIMITS[kind]
+    ]
+
+
+def lot_context(lot: CementLot) -> dict[str, Any]:
+    """This lot among the product's lots: what the mill certified and what the concrete of each lot gave."""
+    session = current_session()
+    lots = list(
+        session.scalars(
+            select(CementLot)
+            .where(CementLot.cement_product_id == lot.cement_product_id, CementLot.retired_at.is_(None))
+            .order_by(CementLot.produced_on.desc(), CementLot.id.desc())
+            .limit(SHOWN_LOTS)
+        )
+    )[::-1]
+    by_lot: dict[int, tuple[int, float]] = {}
+    if may("read", "set-results"):
+        rows = session.execute(
+            select(Batch.cement_lot_id, func.count(), func.sum(SetResult.strength_mpa))
+            .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
+            .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
+            .where(
+                Batch.cement_lot_id.in_([item.id for item in lots]),
+                SpecimenSet.age_days == 28,
+                SetResult.superseded_at.is_(None),
+                SetResult.strength_mpa.is_not(None),
+            )
+            .group_by(Batch.cement_lot_id)
+        )
+        for lot_id, count, total in rows:
+            assert lot_id is not None
+            assert total is not None
+            by_lot[lot_id] = (int(count), float(total) / int(count))
+    rows_shown = [
+        {
+            "lot": item,
+            "here": item.id == lot.id,
+            "mill": f"{item.strength_28d_mpa:.1f}" if item.strength_28d_mpa is not None else "–",
+            "surface": format_decimal(item.specific_surface_m2_kg)
+            if item.specific_surface_m2_kg is not None
+            else "–",
+            "setting": f"{item.initial_set_min} / {item.final_set_min}" if item.initial_set_min else "–",
+            "concrete": f"{by_lot[item.id][1]:.1f}" if item.id in by_lot else "–",
+            "count": by_lot[item.id][0] if item.id in by_lot else 0,
+        }
+        for item in lots
+    ]
+    chart = None
+    if len(lots) > 1:
+        chart = {
+            "x": [item.code for item in lots],
+            "least": True,
+            "series": [
+                {
+                    "name": _("Mill certificate, 28 d"),
+                    "data": [
+                        float(i.strength_28d_mpa) if i.strength_28d_mpa is not None else None for i in lots
+                    ],
+                },
+                {
+                    "name": _("Concrete of the lot, 28 d"),
+                    "data": [round(by_lot[i.id][1], 1) if i.id in by_lot else None for i in lots],
+                },
+            ],
+            "labels": {"x": _("Cement lot"), "y": "MPa"},
+        }
+    return {"lot_rows": rows_shown, "lot_chart": chart, "too_old": lot.needs_retest}
+
+
+def region_context(region: Region) -> dict[str, Any]:
+    """Customers by state, and the latest sample of each pit with its age."""
+    session = current_session()
+    states = {}
+    if may("read", "customers"):
+        rows = session.execute(
+            select(Customer.status, func.count())
+            .where(Customer.region_id == region.id, Customer.retired_at.is_(None))
+            .group_by(Customer.status)
+        )
+        counted = {status: int(count) for status, count in rows}
+        states = {str(label): counted.get(key, 0) for key, label in CUSTOMER_STATUS.items()}
+    samples = session.scalars(
+        select(AggregateSample)
+        .join(AggregateSource)
+        .where(AggregateSource.region_id == region.id, AggregateSample.retired_at.is_(None))
+        .options(joinedload(AggregateSample.aggregate_source))
+        .order_by(AggregateSample.sampled_on.desc())
+        .limit(200)
+    )
+    latest: dict[int, AggregateSample] = {}
+    history: dict[int, list[AggregateSample]] = defaultdict(list)
+    for sample in samples:
+        latest.setdefault(sample.aggregate_source_id, sample)
+        history[sample.aggregate_source_id].append(sample)
+    today = local_time(utc_now()).date()
+    pits = [
+        {
+            "source": sample.aggregate_source,
+            "sample": sample,
+            "old": today - sample.sampled_on > SAMPLE_AGES_AFTER,
+            "count": len(history[source_id]),
+        }
+        for source_id, sample in latest.items()
+    ]
+    return {"customer_states": states, "pits": pits}

@@ -1,0 +1,62 @@
+"""What a phone installs: the manifest, the service worker and the entry page that opens without a connection.
+
+None of the three holds data of the laboratory, so they need no sign-in: the entry page asks for its data, and keeps
+what is typed, by lims/web/static/js/entry.js.
+"""
+
+from __future__ import annotations
+
+import json
+
+from flask import Flask, Response, render_template, url_for
+from flask_babel import gettext as _
+
+from lims.base.laboratory import laboratory
+
+#: Files that the entry page needs without a connection.
+SHELL = (
+    "css/lims.css",
+    "js/theme.js",
+    "js/entry.js",
+    "img/cube.svg",
+    "vendor/tabler-1.6.1/tabler.min.css",
+    "icons.svg",
+)
+
+
+def register_offline(app: Flask) -> None:
+    from lims.web.register import asset
+
+    @app.get("/manifest.webmanifest")
+    def manifest() -> Response:
+        name = laboratory().name or _("Concrete trials")
+        body = {
+            "name": name,
+            "short_name": _("Concrete"),
+            "start_url": "/",
+            "scope": "/",
+            "display": "standalone",
+            "background_color": "#12211f",
+            "theme_color": "#12211f",
+            "icons": [
+                {"src": asset("img/cube.svg"), "sizes": "any", "type": "image/svg+xml"},
+                {"src": asset("img/cube-192.png"), "sizes": "192x192", "type": "image/png"},
+                {"src": asset("img/cube-512.png"), "sizes": "512x512", "type": "image/png"},
+            ],
+            "shortcuts": [{"name": _("Enter breaks"), "url": url_for("entry")}],
+        }
+        return Response(json.dumps(body, ensure_ascii=False), mimetype="application/manifest+json")
+
+    @app.get("/sw.js")
+    def service_worker() -> Response:
+        files = [asset(name) for name in SHELL]
+        body = render_template(
+            "lims/sw.js", files=files, entry=url_for("entry"), version=abs(hash(tuple(files)))
+        )
+        response = Response(body, mimetype="text/javascript")
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    @app.get("/entry/")
+    def entry() -> Response:
+        return Response(render_template("lims/entry.html"), mimetype="text/html")

@@ -1,0 +1,72 @@
+"""A set with its breaks, the verdict as the rule sees it, and who did what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from lims.base.database import current_session
+from lims.base.display import actor_names
+from lims.base.security import may
+from lims.results.models import Break, SetResult
+from lims.results.schemas import BASES, RESULT_STATES
+from lims.standards.specimens import SET_TOLERANCE
+from lims.trials.models import SpecimenSet
+
+
+def set_context(found: SpecimenSet) -> dict[str, Any]:
+    """Breaks of every specimen (earlier ones kept), results with their persons: three statements."""
+    session = current_session()
+    if not may("read", "breaks"):
+        return {"breaks": {}, "results": [], "verdict": None}
+    breaks: dict[int, list[Break]] = {}
+    for item in session.scalars(
+        select(Break)
+        .where(Break.specimen_id.in_([specimen.id for specimen in found.specimens]))
+        .options(joinedload(Break.press))
+        .order_by(Break.number.desc())
+    ):
+        breaks.setdefault(item.specimen_id, []).append(item)
+    results = list(
+        session.scalars(
+            select(SetResult).where(SetResult.specimen_set_id == found.id).order_by(SetResult.number.desc())
+        )
+    )
+    people = {item.created_by for item in results}
+    people |= {key for item in results for key in (item.verified_by, item.released_by) if key}
+    present = next((item for item in results if item.superseded_at is None), None)
+    return {
+        "breaks": breaks,
+        "results": results,
+        "present": present,
+        "people": actor_names(people),
+        "verdict": verdict_bar(found, breaks)
+        if present is not None and present.rule_id.endswith("cube-set")
+        else None,
+        "bases": BASES,
+        "result_states": RESULT_STATES,
+    }
+
+
+def verdict_bar(found: SpecimenSet, breaks: dict[int, list[Break]]) -> dict[str, Any] | None:
+    """The specimens' strengths on a scale of per cent of the middle one, with the limits of the rule."""
+    values = [
+        (specimen.code, breaks[specimen.id][0].strength_mpa)
+        for specimen in found.specimens
+        if specimen.id in breaks
+    ]
+    if len(values) != 3:
+        return None
+    middle = sorted(value for _code, value in values)[1]
+    if not middle:
+        return None
+    return {
+        "limit_percent": SET_TOLERANCE * 100,
+        "middle_mpa": middle,
+        "points": [
+            {"code": code, "mpa": value, "percent": float((value / middle - 1) * 100)}
+            for code, value in values
+        ],
+    }

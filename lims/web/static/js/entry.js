@@ -1,0 +1,252 @@
+// Entering breaks with or without a connection. What is typed stays in this browser until the server has it: each entry
+// carries a key, so that sending it twice writes it once. The server judges; what shows here while typing is a preview.
+"use strict";
+(function () {
+  const words = JSON.parse(document.getElementById("words").textContent);
+  const byId = (id) => document.getElementById(id);
+  const say = (text, values) => text.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
+  const read = (name, fallback) => { try { return JSON.parse(localStorage.getItem(name)) || fallback; } catch (error) { return fallback; } };
+  const keep = (name, value) => { try { localStorage.setItem(name, JSON.stringify(value)); } catch (error) { /* private window: entries live until the page closes */ } };
+  let known = read("lims-due", { sets: [], presses: [] });
+  let queue = read("lims-queue", []);
+  let current = null;
+  let doubted = "";
+  let token = "";
+  let sending = false;
+
+  function fresh() { return crypto.randomUUID ? crypto.randomUUID() : String(Date.now()) + "-" + Math.random().toString(36).slice(2); }
+  function folded(text) { return text.trim().toUpperCase().replace(/[\u2010-\u2015\u2212]/g, "-"); }
+
+  function state(key) {
+    const waiting = queue.length ? " · " + say(words.waiting, { n: queue.length }) : "";
+    byId("state").textContent = words[key] + waiting;
+    byId("state").className = "badge entry-state bg-" + { online: "green", offline: "yellow", signin: "yellow" }[key] + "-lt";
+  }
+
+  // --- what is due ---------------------------------------------------------------------------------------------------
+  function refresh() {
+    return fetch("/press/due.json", { headers: { Accept: "application/json" } }).then((response) => {
+      if (response.status === 401 || response.status === 403 || response.redirected) { state("signin"); return false; }
+      if (!response.ok) { state("offline"); return false; }
+      return response.json().then((data) => {
+        token = data.token;
+        known = { sets: data.sets, presses: data.presses, tested_by: data.tested_by };
+        keep("lims-due", known);
+        list(); state("online");
+        return true;
+      });
+    }).catch(() => { state("offline"); return false; });
+  }
+
+  function list() {
+    const box = byId("due");
+    const waiting = new Set(queue.map((entry) => entry.set_id));
+    const sets = known.sets.filter((set) => !waiting.has(set.id));
+    box.replaceChildren();
+    byId("due-count").textContent = String(sets.length);
+    sets.slice(0, 60).forEach((set) => {
+      const item = document.createElement("button");
+      item.type = "button"; item.className = "list-group-item list-group-item-action due-" + set.when;
+      const code = document.createElement("span"); code.className = "fw-bold num d-block"; code.textContent = set.code;
+      const about = document.createElement("span"); about.className = "text-secondary small"; about.textContent = set.when_text + " · " + say(words.age, { days: set.age_days }) + " · " + set.mix;
+      item.append(code, about);
+      item.addEventListener("click", () => choose(set));
+      box.append(item);
+    });
+    if (!sets.length) { box.textContent = words.none; box.className = "card-body text-secondary"; } else { box.className = "list-group list-group-flush"; }
+    byId("press").replaceChildren(...[{ id: "", code: "", name: words.choose }].concat(known.presses).map((press) => {
+      const option = document.createElement("option"); option.value = press.id; option.textContent = (press.code + " " + press.name).trim();
+      return option;
+    }));
+    const last = localStorage.getItem("lims-press") || (known.presses.length === 1 ? String(known.presses[0].id) : "");
+    byId("press").value = Array.from(byId("press").options).some((option) => option.value === last) ? last : "";
+    if (!byId("tested-by").value) { byId("tested-by").value = known.tested_by || ""; }
+  }
+
+  // --- one set -------------------------------------------------------------------------------------------------------
+  function find(text) {
+    let wanted = folded(text);
+    const link = wanted.match(/\/SCAN\/([^/?#]+)/); // a scanned label holds the address of its specimen
+    if (link) { wanted = link[1]; }
+    return known.sets.find((set) => folded(set.code) === wanted || set.short === wanted || set.specimens.some((s) => folded(s.code) === wanted || s.short === wanted));
+  }
+
+  function choose(set) {
+    current = set; doubted = "";
+    byId("code").value = ""; byId("code").classList.remove("is-invalid");
+    byId("done").replaceChildren(); byId("refusal").hidden = true; byId("doubt").hidden = true; byId("verdict").textContent = "";
+    byId("set-code").textContent = set.code;
+    byId("set-age").textContent = say(words.age, { days: set.age_days });
+    byId("set-about").textContent = set.mix + " · " + set.shape;
+    const rows = byId("rows");
+    rows.replaceChildren();
+    const draft = read("lims-draft-" + set.id, []);
+    set.specimens.forEach((specimen, index) => {
+      const row = document.createElement("div"); row.className = "load-row";
+      const label = document.createElement("label"); label.htmlFor = "load-" + index; label.className = "fw-bold num"; label.textContent = specimen.code;
+      const group = document.createElement("div"); group.className = "input-group";
+      const input = document.createElement("input");
+      input.className = "form-control load-input"; input.id = "load-" + index; input.inputMode = "decimal"; input.value = draft[index] || "";
+      const unit = document.createElement("span"); unit.className = "input-group-text unit"; unit.textContent = "kN";
+      const output = document.createElement("output"); output.className = "num"; output.htmlFor = "load-" + index;
+      input.addEventListener("input", () => { doubted = ""; byId("doubt").hidden = true; preview(); keep("lims-draft-" + set.id, inputs().map((item) => item.value)); });
+      input.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter") { return; }
+        event.preventDefault();
+        const all = inputs();
+        if (index < all.length - 1) { all[index + 1].focus(); all[index + 1].select(); } else { byId("loads").requestSubmit(); }
+      });
+      group.append(input, unit); row.append(label, group, output); rows.append(row);
+    });
+    byId("loads").hidden = false;
+    preview();
+    (inputs().find((input) => !input.value) || inputs()[0]).focus();
+  }
+
+  function inputs() { return Array.from(document.querySelectorAll("#rows input")); }
+  function number(text) { const plain = text.trim().normalize("NFKC"); return /^\d+(\.\d{1,3})?$/.test(plain) && Number(plain) > 0 && Number(plain) <= 20000 ? Number(plain) : NaN; }
+  function strengths() { return inputs().map((input, i) => { const area = Number(current.specimens[i].area_mm2); return area ? 1000 * number(input.value) / area : NaN; }); }
+
+  // GB/T 50081: the mean, or the middle value when one lies beyond 15 % of it, or nothing when both do.
+  function verdict(values) {
+    const sorted = values.slice().sort((a, b) => a - b);
+    if (current.rule !== "cube-set" || sorted.length !== 3) { return { basis: "mean", value: sorted.reduce((a, b) => a + b, 0) / sorted.length }; }
+    const low = sorted[1] - sorted[0] > 0.15 * sorted[1];
+    const high = sorted[2] - sorted[1] > 0.15 * sorted[1];
+    if (low && high) { return { basis: "invalid", value: NaN }; }
+    return low || high ? { basis: "middle", value: sorted[1] } : { basis: "mean", value: (sorted[0] + sorted[1] + sorted[2]) / 3 };
+  }
+
+  function preview() {
+    const values = strengths();
+    document.querySelectorAll("#rows output").forEach((output, i) => { output.textContent = Number.isFinite(values[i]) ? values[i].toFixed(1) + " MPa" : ""; });
+    const box = byId("verdict");
+    if (!values.every(Number.isFinite)) { box.textContent = ""; box.className = "entry-verdict"; return; }
+    const found = verdict(values);
+    const factor = Number(current.factor) || 1;
+    box.className = "entry-verdict " + found.basis;
+    box.textContent = (Number.isFinite(found.value) ? (found.value * factor).toFixed(1) + " MPa · " : "") + words[found.basis] + (factor !== 1 ? " · × " + current.factor : "");
+  }
+
+  // One question, once, for a value that is probably a slip: 28.5 typed as 285.
+  function doubt() {
+    const loads = inputs().map((input) => number(input.value));
+    const notes = [];
+    loads.forEach((load, i) => {
+      const others = loads.filter((_other, j) => j !== i);
+      if (loads.length >= 3 && others.every((other) => load > 1.6 * other || load < other / 1.6)) { notes.push(say(words.far, { value: inputs()[i].value })); }
+    });
+    const mean = strengths().reduce((a, b) => a + b, 0) / loads.length * (Number(current.factor) || 1);
+    if (current.expected && (mean < current.expected[0] || mean > current.expected[1])) { notes.push(say(words.forecast, { value: mean.toFixed(1), low: current.expected[0].toFixed(1), high: current.expected[1].toFixed(1) })); }
+    return notes.join(" ");
+  }
+
+  byId("find").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = byId("code").value;
+    const set = find(text);
+    byId("code").classList.toggle("is-invalid", !set);
+    if (set) { choose(set); return; }
+    byId("code-problem").textContent = text.trim() ? say(words.unknown, { code: text.trim() }) : "";
+    byId("code").select();
+  });
+
+  byId("loads").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const wrong = inputs().find((input) => Number.isNaN(number(input.value)));
+    inputs().forEach((input) => input.classList.toggle("is-invalid", input === wrong));
+    byId("refusal").hidden = !wrong;
+    if (wrong) { byId("refusal").textContent = say(words.number, { value: wrong.value }); wrong.focus(); wrong.select(); return; }
+    const question = doubt();
+    if (question && doubted !== question) { doubted = question; byId("doubt").textContent = question; byId("doubt").hidden = false; byId("save").focus(); return; }
+    const press = byId("press").value;
+    try { localStorage.setItem("lims-press", press); } catch (error) { /* private window */ }
+    queue.push({
+      key: fresh(), set_id: current.id, code: current.code, loads_kn: inputs().map((input) => input.value.trim().normalize("NFKC")),
+      tested_at: new Date().toISOString(), press_id: press, tested_by: byId("tested-by").value, confirmed: Boolean(question),
+    });
+    keep("lims-queue", queue);
+    localStorage.removeItem("lims-draft-" + current.id);
+    leave(); list();
+    send();
+  });
+
+  function leave() { current = null; byId("loads").hidden = true; byId("code").focus(); }
+  byId("leave").addEventListener("click", leave);
+
+  // --- sending -------------------------------------------------------------------------------------------------------
+  function send() {
+    if (sending || !queue.some((entry) => !entry.problem)) { tray(); return Promise.resolve(); }
+    sending = true;
+    const entry = queue.find((item) => !item.problem);
+    const body = JSON.stringify(entry);
+    return (token ? Promise.resolve(true) : refresh()).then((ready) => {
+      if (!ready) { throw new Error("no connection"); }
+      return fetch("/press/entries", { method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token }, body: body });
+    }).then((response) => response.json().then((data) => ({ status: response.status, data: data }))).then((answer) => {
+      if (answer.status === 200 || answer.status === 201) {
+        queue = queue.filter((item) => item.key !== entry.key);
+        known.sets = known.sets.filter((set) => set.id !== entry.set_id);
+        keep("lims-due", known);
+        done(entry, answer.data);
+        state("online");
+      } else if (answer.status === 409) {
+        entry.problem = say(words.taken, { loads: answer.data.theirs || "", mine: entry.loads_kn.join(", ") });
+      } else if (answer.status === 422 || answer.status === 404) {
+        entry.problem = (answer.data.problems || []).map((item) => item.message).join("; ") || answer.data.message || String(answer.status);
+      } else { token = ""; throw new Error(String(answer.status)); }
+      keep("lims-queue", queue);
+      sending = false; tray(); list();
+      return send();
+    }).catch(() => {
+      sending = false;
+      if (!byId("state").className.includes("yellow")) { state("offline"); }
+      note(words.kept); tray();
+    });
+  }
+
+  function done(entry, data) {
+    const box = document.createElement("div");
+    box.className = "alert alert-" + (data.basis === "invalid" ? "warning" : "success");
+    box.dataset.saved = entry.code;
+    const head = document.createElement("strong"); head.textContent = words.saved + ": " + entry.code + " · " + (data.strength_mpa ? data.strength_mpa + " MPa · " : "") + words[data.basis];
+    box.append(head);
+    (data.warnings || []).forEach((text) => { const line = document.createElement("div"); line.textContent = text; box.append(line); });
+    byId("done").replaceChildren(box);
+  }
+
+  function note(text) { const box = document.createElement("div"); box.className = "alert alert-info"; box.dataset.kept = "yes"; box.textContent = text; byId("done").replaceChildren(box); }
+
+  function tray() {
+    const box = byId("tray-list");
+    byId("tray").hidden = !queue.length;
+    box.replaceChildren(...queue.map((entry) => {
+      const item = document.createElement("div"); item.className = "list-group-item";
+      const head = document.createElement("div"); head.className = "fw-bold num"; head.textContent = entry.code + ": " + entry.loads_kn.join(", ") + " kN";
+      item.append(head);
+      if (entry.problem) {
+        const text = document.createElement("div"); text.className = "text-danger small"; text.textContent = entry.problem;
+        const buttons = document.createElement("div"); buttons.className = "btn-list mt-1";
+        const open = document.createElement("a"); open.className = "btn btn-sm"; open.href = "/press/sets/" + entry.set_id; open.textContent = words.open;
+        const drop = document.createElement("button"); drop.type = "button"; drop.className = "btn btn-sm"; drop.textContent = words.drop;
+        drop.addEventListener("click", () => { queue = queue.filter((other) => other.key !== entry.key); keep("lims-queue", queue); tray(); list(); state("online"); });
+        buttons.append(open, drop); item.append(text, buttons);
+      }
+      return item;
+    }));
+  }
+
+  byId("send").addEventListener("click", send);
+  window.addEventListener("online", () => { refresh().then(send); });
+  window.addEventListener("offline", () => state("offline"));
+  // Browsers do not always say that they are connected again: ask while something waits.
+  window.setInterval(() => { if (queue.some((entry) => !entry.problem) && !sending) { refresh().then((connected) => { if (connected) { send(); } }); } }, 3000);
+  list(); tray();
+  refresh().then((connected) => {
+    if (connected) { send(); }
+    const asked = new URLSearchParams(location.search).get("code");
+    const set = asked && find(asked);
+    if (set) { choose(set); }
+  });
+  if ("serviceWorker" in navigator && window.isSecureContext) { navigator.serviceWorker.register("/sw.js").catch(() => undefined); }
+})();

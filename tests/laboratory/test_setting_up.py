@@ -1,0 +1,81 @@
+"""A new installation: the guide counts what is done, and the laboratory's facts decide clock, codes and plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from lims.accounts.roles import TECHNICIAN
+from lims.base.actor import system_actor
+from lims.base.laboratory import laboratory
+from lims.base.problems import Refused
+from lims.laboratory.service import save_laboratory, steps
+from tests.conftest import Person
+from tests.factories import a_batch
+
+FACTS = {
+    "name": "River laboratory",
+    "timezone": "Asia/Shanghai",
+    "language": "en",
+    "code_family": "gb",
+    "plan_ages": "3,7,28",
+}
+ACTOR = system_actor("test")
+
+
+def test_guide_ticks_each_step_when_it_is_done(app: Flask, administrator: Person) -> None:
+    with app.app_context():
+        assert {step.name for step in steps() if step.done} == {"accounts"}
+    assert "Name the laboratory" in administrator.get("/").get_data(as_text=True)
+    answer = administrator.post("/laboratory/edit", FACTS)
+    assert answer.status_code == 302
+    page = administrator.get("/").get_data(as_text=True)
+    assert "River laboratory" in page
+    with app.app_context():
+        assert {step.name for step in steps() if step.done} == {"laboratory", "accounts"}
+        a_batch()
+        assert {"mix", "batch"} <= {step.name for step in steps() if step.done}
+
+
+def test_guide_can_be_put_away(administrator: Person) -> None:
+    administrator.post("/preferences/hide", {"name": "guide"})
+    assert "Name the laboratory" not in administrator.get("/").get_data(as_text=True)
+
+
+def test_only_an_administrator_sets_up(sign_in_as: Callable[[str], Person]) -> None:
+    technician = sign_in_as(TECHNICIAN)
+    assert technician.get("/laboratory/edit").status_code == 403
+    assert "Name the laboratory" not in technician.get("/").get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("timezone", "Mars/Base", "Asia/Shanghai"),
+        ("plan_ages", "3,x", "3,7,28"),
+        ("code_family", "din", "gb"),
+        ("name", "", "required"),
+    ],
+)
+def test_wrong_fact_is_refused_with_what_is_accepted(app: Flask, field: str, value: str, says: str) -> None:
+    with app.app_context(), pytest.raises(Refused) as refused:
+        save_laboratory({**FACTS, field: value}, ACTOR)
+    assert refused.value.problems[0].field == field
+    assert says in str(refused.value)
+
+
+def test_new_batch_follows_the_laboratory_s_codes_and_plan(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        save_laboratory({**FACTS, "code_family": "astm", "plan_ages": "7,28", "timezone": "UTC"}, ACTOR)
+        assert laboratory().codes.shape == "cylinder"
+    page = technician.get("/batches/add").get_data(as_text=True)
+    assert '<option value="cylinder" selected>' in page
+    assert 'value="7,28"' in page
+    with app.app_context():
+        batch = a_batch()
+        assert {item.age_days for item in batch.sets} == {7, 28}
+        first = batch.sets[0]
+        assert first.due_at - first.due_from == timedelta(hours=6)

@@ -1,0 +1,121 @@
+"""Without a mouse, without a connection, and on paper."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import Visit
+
+pytestmark = pytest.mark.browser
+
+
+def typed(visit: Visit) -> None:
+    """Loads of the set that is open on the entry page."""
+    for load in ("424", "401", "396"):
+        visit.page.keyboard.type(load)
+        visit.page.keyboard.press("Enter")
+
+
+def signed_in(chromium: Browser, address: str, username: str = "technician") -> Visit:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+    context.set_default_timeout(15_000)
+    visit = Visit(context.new_page(), address)
+    visit.sign_in(username)
+    return visit
+
+
+def test_list_is_walked_opened_and_edited_by_keys(chromium: Browser, demo_server: str) -> None:
+    visit = signed_in(chromium, demo_server)
+    page = visit.open("/cement-lots/")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator("tbody tr.row-chosen")).to_have_count(1)
+    second = page.locator("tbody tr").nth(1).locator("a").first.inner_text()
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(second)
+    page.keyboard.press("e")
+    expect(page).to_have_url(re.compile(r"/edit$"))
+    visit.open("/cement-lots/")
+    page.keyboard.press("n")
+    expect(page).to_have_url(re.compile(r"/cement-lots/add$"))
+    visit.open("/cement-lots/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert visit.complaints == []
+    page.context.close()
+
+
+def test_search_suggests_while_typing_and_arrows_choose(chromium: Browser, demo_server: str) -> None:
+    visit = signed_in(chromium, demo_server)
+    page = visit.open("/")
+    page.keyboard.press("/")
+    page.keyboard.type("c30-")
+    expect(page.get_by_role("option", name="C30-A C30 pumped")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[role=option][aria-selected=true]")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("C30-")
+    assert visit.complaints == []
+    page.context.close()
+
+
+def test_ticked_rows_go_out_of_use_and_undo_takes_them_back(chromium: Browser, demo_server: str) -> None:
+    visit = signed_in(chromium, demo_server)
+    page = visit.open("/aggregate-samples/")
+    before = page.locator("tbody tr").count()
+    page.locator("tbody tr input[type=checkbox]").first.check()
+    page.locator("[data-bulk]").get_by_role("button", name="Out of use").click()
+    expect(page.locator("tbody tr")).to_have_count(before - 1)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("tbody tr")).to_have_count(before)
+    page.context.close()
+
+
+def test_entry_page_opens_without_a_connection_and_sends_once_when_it_is_back(
+    chromium: Browser, demo_server: str
+) -> None:
+    visit = signed_in(chromium, demo_server)
+    visit.expected += ["Failed to load", "ERR_INTERNET_DISCONNECTED"]
+    page = visit.open("/entry/")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    expect(page.locator("#due button").first).to_be_visible()
+    code = page.locator("#due button .num").last.inner_text()
+    page.context.set_offline(True)
+    page.goto(demo_server + "/press/")  # any page: the entry page stands in for it
+    expect(page.locator("h1")).to_have_text("Enter breaks")
+    expect(page.locator("#state")).to_contain_text("no connection")
+    page.locator("#code").fill(code)
+    page.keyboard.press("Enter")
+    typed(visit)
+    if page.locator("#doubt").is_visible():
+        page.locator("#save").click()
+    expect(page.locator("#tray-list")).to_contain_text(code)
+    page.reload()
+    expect(page.locator("#tray-list")).to_contain_text(code)
+    sent = []
+    page.on("request", lambda r: sent.append(r.url) if r.method == "POST" else None)
+    page.context.set_offline(False)
+    expect(page.locator("[data-saved]")).to_contain_text(code)
+    expect(page.locator("#tray")).to_be_hidden()
+    assert len(sent) == 1
+    page.context.close()
+
+
+def test_labels_print_at_50_by_25_mm_without_the_menu(chromium: Browser, demo_server: str) -> None:
+    visit = signed_in(chromium, demo_server)
+    page = visit.open("/batches/604/labels")
+    page.emulate_media(media="print")
+    expect(page.locator("aside.navbar")).to_be_hidden()
+    box = page.locator(".label").first.bounding_box()
+    assert box is not None
+    millimetre = 96 / 25.4
+    assert abs(box["width"] - 50 * millimetre) < 1
+    assert abs(box["height"] - 25 * millimetre) < 1
+    assert page.locator(".label img").first.evaluate("img => img.naturalWidth") > 20
+    visit.open("/press/worksheet")
+    expect(page.locator(".print-head")).to_contain_text("Jialing")
+    assert visit.complaints == []
+    page.context.close()

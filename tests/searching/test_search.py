@@ -1,0 +1,119 @@
+"""The search finds what is there, whatever way it was written, and only for those who may read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy
+from flask import Flask
+
+from lims.accounts.roles import AUDITOR, SALES, TECHNICIAN
+from lims.base.actor import system_actor
+from lims.base.database import current_session, transaction
+from lims.base.services import SERVICES
+from lims.searching.service import Found, find_among
+from lims.searching.triggers import SEARCHED
+from lims.trials.models import Specimen
+from lims.trials.short_codes import short_code
+from tests.conftest import Person
+from tests.factories import ACTOR, a_batch, a_customer, a_mix
+
+
+def titles(letters: str, of_each: int = 6) -> list[str]:
+    return [item.title for item in find_among(current_session(), letters.lower(), SEARCHED, of_each)]
+
+
+def test_beginnings_come_first_and_middles_are_found(records_on_both: Flask) -> None:
+    a_mix("C30-RIVER")
+    a_mix("RIVER-C30")
+    assert titles("river") == ["RIVER-C30", "C30-RIVER"]
+    assert titles("RIVER-c30") == ["RIVER-C30"]
+
+
+def test_two_chinese_characters_find_a_customer(records_on_both: Flask) -> None:
+    a_customer("K-1", name="嘉陵江北混凝土搅拌站")
+    assert titles("江北") == ["K-1 嘉陵江北混凝土搅拌站"]
+    assert titles("搅拌站") == ["K-1 嘉陵江北混凝土搅拌站"]
+
+
+def test_every_specimen_of_a_batch_is_found_by_its_code(records_on_both: Flask) -> None:
+    batch = a_batch(volume_m3="40")
+    codes = [specimen.code for item in batch.sets for specimen in item.specimens]
+    assert len(codes) == 9
+    for code in codes:
+        assert code in titles(code)
+
+
+def test_a_changed_name_is_found_and_the_old_one_is_not(records_on_both: Flask) -> None:
+    customer = a_customer("K-1", name="Old Quarry")
+    SERVICES["customers"].edit(customer.id, {"code": "K-1", "name": "New Quarry"}, customer.version, ACTOR)
+    assert titles("old quarry") == []
+    assert titles("new quarry") == ["K-1 New Quarry"]
+
+
+def test_rows_written_past_the_orm_are_found_too(records_on_both: Flask) -> None:
+    customer = a_customer("K-1", name="First")
+    with transaction(system_actor("test")) as session:
+        session.execute(sqlalchemy.text("UPDATE customers SET name = 'Bulkwritten'"))
+    assert titles("bulkwritten") == ["K-1 Bulkwritten"]
+    assert customer.id
+
+
+@pytest.mark.parametrize("letters", ['"', "'", "%", "_", "\\", "*", "a\"b'c", "NEAR(", "title:x", "-"])
+def test_letters_with_a_meaning_in_some_query_language_are_only_letters(
+    records_on_both: Flask, letters: str
+) -> None:
+    a_customer("K-1", name="Plain Ltd")
+    assert "K-1 Plain Ltd" not in titles(letters) or letters in "K-1 Plain Ltd"
+
+
+def test_at_most_so_many_of_each_kind(records_on_both: Flask) -> None:
+    for number in range(9):
+        a_mix(f"NEEDLE-{number}")
+    found = find_among(current_session(), "needle", SEARCHED, 4)
+    assert [item.record_name for item in found] == ["mix-designs"] * 4
+    assert isinstance(found[0], Found)
+
+
+def test_a_role_finds_only_what_it_may_read(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
+    with app.app_context():
+        batch = a_batch(volume_m3="40")
+        code = batch.sets[0].specimens[0].code
+    said = {
+        role: sign_in_as(role).get(f"/search/suggest?q={code}").get_json()["groups"]
+        for role in (TECHNICIAN, AUDITOR, SALES)
+    }
+    assert [group["title"] for group in said[TECHNICIAN]] == ["Specimens"]
+    assert said[AUDITOR] == said[TECHNICIAN]
+    assert said[SALES] == []
+
+
+def test_search_asks_the_database_twice_at_most(
+    app: Flask, technician: Person, count_sql: Callable[[], object]
+) -> None:
+    with app.app_context():
+        a_mix("NEEDLE-1")
+    technician.get("/search/suggest?q=needle")
+    with count_sql() as statements:  # type: ignore[attr-defined]
+        technician.get("/search/suggest?q=eedle")
+    assert sum("search_entries" in statement for statement in statements) <= 2
+
+
+def test_scanned_short_code_opens_its_specimen(
+    app: Flask, technician: Person, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        batch = a_batch(volume_m3="40")
+        specimen: Specimen = batch.sets[0].specimens[1]
+        code, short, specimen_id = specimen.code, short_code(specimen.id), specimen.id
+    to_scan = technician.get(f"/search/?q={short}&go=1")
+    assert to_scan.status_code == 302
+    opened = technician.get(to_scan.headers["Location"])
+    assert opened.headers["Location"].endswith(f"/entry/?code={code}")
+    reader = sign_in_as(AUDITOR)
+    assert reader.get(f"/press/scan/{short}").headers["Location"].endswith(f"/specimens/{specimen_id}")
+    wrong = short[:-1] + ("0" if short[-1] != "0" else "1")
+    answer = technician.get(f"/press/scan/{wrong}")
+    assert answer.status_code == 400
+    assert "short code" in answer.get_data(as_text=True)

@@ -1,0 +1,73 @@
+"""A first visit reads in the browser's language, else the laboratory's; a person's choice follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from flask import Flask
+
+from lims.accounts.roles import MANAGER
+from lims.base.actor import system_actor
+from lims.base.display import show_day, show_number, show_time
+from lims.laboratory.service import save_laboratory
+from tests.conftest import PASSWORD, Person
+from tests.laboratory.test_setting_up import FACTS
+
+
+@pytest.mark.parametrize(
+    ("wish", "tag"),
+    [
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh-Hans"),
+        ("zh-TW,zh;q=0.9", "zh-Hant"),
+        ("zh-Hant-HK", "zh-Hant"),
+        ("de-AT,de;q=0.9,en;q=0.5", "en"),
+        ("en-GB", "en"),
+    ],
+)
+def test_first_visit_reads_in_the_language_of_the_browser(app: Flask, wish: str, tag: str) -> None:
+    page = app.test_client().get("/login/", headers={"Accept-Language": wish})
+    assert f'lang="{tag}"' in page.get_data(as_text=True)
+
+
+def test_browser_without_a_known_language_reads_in_the_laboratory_s(app: Flask) -> None:
+    with app.app_context():
+        save_laboratory({**FACTS, "language": "zh"}, system_actor("test"))
+    page = app.test_client().get("/login/", headers={"Accept-Language": "de"})
+    assert 'lang="zh-Hans"' in page.get_data(as_text=True)
+
+
+def test_chosen_language_follows_the_person_to_another_machine(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    sign_in_as(MANAGER).get("/lang/zh_TW")
+    elsewhere = app.test_client()
+    import re
+
+    form = elsewhere.get("/login/", headers={"Accept-Language": "en"}).get_data(as_text=True)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+    assert token is not None
+    elsewhere.post(
+        "/login/", data={"username": "manager", "password": PASSWORD, "csrf_token": token.group(1)}
+    )
+    assert 'lang="zh-Hant"' in elsewhere.get("/").get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("language", "day", "time", "number"),
+    [
+        ("en", "5 Mar 2026", "5 Mar 2026, 21:06", "12,500.25"),
+        ("zh", "2026年3月5日", "2026年3月5日 21:06", "12,500.25"),
+        ("zh_TW", "2026年3月5日", "2026年3月5日 21:06", "12,500.25"),
+    ],
+)
+def test_days_times_and_numbers_read_as_the_language_writes_them(
+    app: Flask, language: str, day: str, time: str, number: str
+) -> None:
+    with app.test_request_context(f"/?_l_={language}"):
+        assert show_day(date(2026, 3, 5)) == day
+        assert show_time(datetime(2026, 3, 5, 13, 6, tzinfo=UTC)) == time
+        assert show_number(Decimal("12500.250")) == number
+        assert show_number(Decimal("-1050")) == "-1050"

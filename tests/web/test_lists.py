@@ -1,0 +1,98 @@
+"""What a list can do: columns, saved filters, chips, several rows at once, and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from flask import Flask
+
+from lims.accounts.roles import AUDITOR, SALES
+from tests.conftest import Person
+from tests.factories import a_customer
+
+
+def heads(page: str) -> list[str]:
+    table = page[page.index("<thead") : page.index("</thead>")]
+    return [
+        re.sub(r"<[^>]+>|[↑↓]", "", cell).strip() for cell in re.findall(r"<th[^>]*>(.*?)</th>", table, re.S)
+    ]
+
+
+def test_chosen_columns_stay_chosen_for_this_person_only(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        a_customer("K-1")
+    mine, other = sign_in_as(SALES), sign_in_as(AUDITOR)
+    answer = mine.post("/preferences/columns", {"list": "customers", "columns": ["code", "changed_at"]})
+    assert answer.status_code == 302
+    assert heads(mine.get("/customers/").get_data(as_text=True)) == ["Code", "Changed"]
+    assert len(heads(other.get("/customers/").get_data(as_text=True))) > 4
+    mine.post("/preferences/columns", {"list": "customers", "reset": "1"})
+    assert len(heads(mine.get("/customers/").get_data(as_text=True))) > 4
+
+
+def test_column_that_the_list_does_not_have_is_refused(sales: Person) -> None:
+    answer = sales.post("/preferences/columns", {"list": "customers", "columns": ["password"]})
+    assert answer.status_code == 422
+    assert "password" in answer.get_data(as_text=True) or "no column" in answer.get_data(as_text=True)
+
+
+def test_list_that_the_role_may_not_read_takes_no_preference(sales: Person) -> None:
+    assert (
+        sales.post("/preferences/columns", {"list": "checkpoints", "columns": ["number"]}).status_code == 422
+    )
+
+
+def test_saved_filter_is_offered_and_removed(app: Flask, sales: Person) -> None:
+    saved = {"list": "customers", "name": "Prospects", "query": "status=prospect&order=-name"}
+    assert sales.post("/preferences/filter", saved).status_code == 302
+    page = sales.get("/customers/").get_data(as_text=True)
+    assert "/customers/?status=prospect&amp;order=-name" in page
+    assert ">Prospects<" in page
+    sales.post("/preferences/filter/remove", {"list": "customers", "name": "Prospects"})
+    assert ">Prospects<" not in sales.get("/customers/").get_data(as_text=True)
+
+
+def test_chips_name_the_filters_and_take_one_off(app: Flask, sales: Person) -> None:
+    with app.app_context():
+        a_customer("K-1", name="Riverside", status="prospect")
+    page = sales.get("/customers/?q=river&status=prospect").get_data(as_text=True)
+    chips = re.findall(r'class="chip" href="([^"]+)"', page)
+    assert "/customers/?status=prospect" in chips
+    assert "/customers/?q=river" in chips
+
+
+def test_ticked_rows_go_out_of_use_together_and_undo_brings_them_back(app: Flask, sales: Person) -> None:
+    with app.app_context():
+        ids = [a_customer(f"K-{number}").id for number in range(3)]
+    assert sales.post("/customers/bulk", {"action": "retire", "id": ids[:2]}).status_code == 302
+    page = sales.get("/customers/").get_data(as_text=True)
+    assert "2 entries are out of use." in page
+    assert heads(page)
+    assert "K-0" not in page.split("<tbody>")[1]
+    undo = re.search(r'action="([^"]+/bulk)">.*?Undo', page, re.S)
+    assert undo is not None
+    assert page.count('name="id"') == 2
+    assert sales.post("/customers/bulk", {"action": "restore", "id": ids[:2]}).status_code == 302
+    assert "K-0" in sales.get("/customers/").get_data(as_text=True)
+
+
+def test_all_or_none_when_one_of_the_ticked_rows_is_unknown(app: Flask, sales: Person) -> None:
+    with app.app_context():
+        known = a_customer("K-1").id
+    assert sales.post("/customers/bulk", {"action": "retire", "id": [known, 999_999]}).status_code == 404
+    assert "K-1" in sales.get("/customers/").get_data(as_text=True).split("<tbody>")[1]
+
+
+def test_bulk_needs_the_right_to_write(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
+    with app.app_context():
+        known = a_customer("K-1").id
+    assert sign_in_as(AUDITOR).post("/customers/bulk", {"action": "retire", "id": [known]}).status_code == 403
+
+
+def test_empty_list_says_what_to_do(technician: Person) -> None:
+    page = technician.get("/batches/").get_data(as_text=True)
+    assert "Register the first batch" in page
+    assert "/batches/add" in page
