@@ -19,12 +19,13 @@ LONGEST = timedelta(days=7)
 
 
 class PageSessions(SecureCookieSessionInterface):
-    """The cookie's idle time is renewed by pages, not by pictures and scripts: one that answers late would bring back
-    the cookie from before, and undo a change of language or a sign-in."""
+    """The cookie's idle time is renewed by pages, not by files, scripts and what scripts fetch: one that answers late
+    would bring back the cookie from before, and undo a change of language or a sign-in."""
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
-        fixed_file = (request.endpoint or "").endswith("static")
-        return session.modified or (not fixed_file and super().should_set_cookie(app, session))
+        page = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+        page = page and not (request.endpoint or "").endswith("static")
+        return session.modified or (page and super().should_set_cookie(app, session))
 
 
 class LoginSession(Model):

@@ -38,7 +38,7 @@ def register_language(app: Flask) -> None:
 
     @app.before_request
     def _begin() -> None:
-        if request.endpoint in {None, "static"} or "locale" in session:
+        if request.endpoint in {None, "static", "manifest", "service_worker"} or "locale" in session:
             return
         user = principal()
         chosen = value_of(user.id, "language") if user is not None else None

@@ -66,3 +66,5 @@ def test_a_file_that_answers_late_does_not_bring_back_the_old_cookie(technician:
     with technician.get("/static/js/lims.js") as script:
         assert script.status_code == 200
         assert "Set-Cookie" not in script.headers
+    fetched = technician.get("/search/suggest?q=x", headers={"Sec-Fetch-Mode": "cors"})
+    assert "Set-Cookie" not in fetched.headers
