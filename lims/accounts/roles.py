@@ -16,12 +16,15 @@ AUDITOR = "Auditor"
 
 #: Records by subject; the names are `record_name` of the models.
 MATERIALS = (
-    "regions", "cement-products", "cement-lots", "aggregate-sources", "aggregate-samples", "scm-lots", "admixture-lots",
+    "regions", "cement-products", "cement-lots", "cement-tests",
+    "aggregate-sources", "aggregate-samples", "scm-lots", "admixture-lots",
 )  # fmt: skip
 MIXES = ("mix-designs", "mix-revisions", "mix-components")
-TRIALS = ("trials", "batches", "specimen-sets", "specimens")
+TRIALS = (
+    "trials", "batches", "shotcrete-trials", "specimen-sets", "specimens", "curing-tanks", "curing-readings",
+)  # fmt: skip
 RESULTS = ("breaks", "set-results")
-EQUIPMENT = ("presses", "scales", "calibrations")
+EQUIPMENT = ("presses", "scales", "moulds", "calibrations", "press-mappings", "press-files", "press-rows")
 FORECASTS = ("forecasts", "forecast-models")
 CUSTOMERS = ("customers", "sites", "usage-cards")
 AFTERSALES = ("visits", "complaints", "retests", "seminars", "surveys", "advice-cards")

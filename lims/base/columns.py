@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, DateTime, Numeric
+from sqlalchemy import BigInteger, Date, DateTime, Numeric, cast, func
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -72,3 +73,14 @@ class UtcDateTime(TypeDecorator[datetime]):
 def utc_now() -> datetime:
     """The present instant, with its zone."""
     return datetime.now(UTC)
+
+
+def local_day(column: Any, zone: ZoneInfo, dialect: str) -> Any:
+    """The calendar day of an instant by the laboratory's clock, as SQL: a date on PostgreSQL, its text on SQLite.
+
+    SQLite knows no zones: it gets today's offset, which is right but for the days beyond a change of the clock.
+    """
+    if dialect == "sqlite":
+        minutes = int((datetime.now(zone).utcoffset() or timedelta(0)).total_seconds() // 60)
+        return func.date(column, f"{minutes:+d} minutes")
+    return cast(func.timezone(zone.key, column), Date)

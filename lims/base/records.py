@@ -71,3 +71,8 @@ def _stamp(session: Session, _context: Any, _instances: Any) -> None:
 def _require(actor: Actor | None, record: Record) -> None:
     if actor is None:
         raise AnonymousWrite(f"{type(record).__name__} written without an actor")
+
+
+def exactly_one(*columns: str) -> str:
+    """A CHECK that one of these columns is given and the others are not, in the words of both databases."""
+    return " + ".join(f"CASE WHEN {name} IS NULL THEN 0 ELSE 1 END" for name in columns) + " = 1"

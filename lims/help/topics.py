@@ -57,7 +57,15 @@ TOPICS = (
                 "Without a connection, the entry page keeps your loads in the browser and sends them once it is back."
             ),
         ),
-        ("breaks", "set-results", "specimen-sets", "specimens"),
+        (
+            "breaks",
+            "set-results",
+            "specimen-sets",
+            "specimens",
+            "press-mappings",
+            "press-files",
+            "press-rows",
+        ),
     ),
     Topic(
         "batches",
@@ -72,7 +80,7 @@ TOPICS = (
             _l("The sets appear in the due list when their day comes."),
         ),
         (_l("A mix that was cast is frozen; a change of the recipe is a new revision."),),
-        ("trials", "batches"),
+        ("trials", "batches", "shotcrete-trials", "curing-tanks", "curing-readings"),
     ),
     Topic(
         "mixes",
@@ -122,6 +130,7 @@ TOPICS = (
         (
             "cement-products",
             "cement-lots",
+            "cement-tests",
             "aggregate-sources",
             "aggregate-samples",
             "scm-lots",
@@ -216,7 +225,7 @@ TOPICS = (
             _l("Register the first batch: the due list works from then on."),
         ),
         (),
-        ("laboratory", "users", "profile", "presses", "scales", "calibrations", "api-description"),
+        ("laboratory", "users", "profile", "presses", "scales", "moulds", "calibrations", "api-description"),
     ),
 )
 

@@ -9,6 +9,7 @@ from lims.materials.views import (
     AggregateSourceView,
     CementLotView,
     CementProductView,
+    CementTestView,
     RegionView,
     ScmLotView,
 )
@@ -169,7 +170,16 @@ class AdmixtureLotApi(RecordApi):
     )
 
 
+class CementTestApi(RecordApi):
+    service = CementTestView.service
+    fields = (
+        "id", "version", "cement_lot_id", "tested_on", "age_days", "values_mpa", "strength_mpa", "basis",
+        "initial_set_min", "final_set_min", "water_demand_percent", "residue_45um_percent", "tested_by",
+    )  # fmt: skip
+
+
 APIS = (
+    CementTestApi,
     RegionApi,
     CementProductApi,
     CementLotApi,

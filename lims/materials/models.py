@@ -93,6 +93,39 @@ class CementLot(Record):
         return since is not None and utc_now().date() - since > RETEST_AFTER
 
 
+class CementTest(Record):
+    """Mortar prisms, setting and fineness of a lot, tested at our own bench."""
+
+    __tablename__ = "cement_tests"
+    record_name = "cement-tests"
+
+    cement_lot_id: Mapped[int] = mapped_column(Key, ForeignKey("cement_lots.id"), nullable=False, index=True)
+    tested_on: Mapped[date] = mapped_column(Date, nullable=False)
+    #: Age of the prisms, days.
+    age_days: Mapped[int] = mapped_column(Integer, nullable=False)
+    #: JSON text of the six compressive values, MPa, as typed.
+    values_mpa: Mapped[str | None] = mapped_column(String(200))
+    #: By GB/T 17671; None when a second value lies beyond 10 %, or none were broken.
+    strength_mpa: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    #: mean, five or invalid; None without values.
+    basis: Mapped[str | None] = mapped_column(String(10))
+    initial_set_min: Mapped[int | None] = mapped_column(Integer)
+    final_set_min: Mapped[int | None] = mapped_column(Integer)
+    water_demand_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    residue_45um_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    tested_by: Mapped[str | None] = mapped_column(String(80))
+
+    cement_lot: Mapped[CementLot] = relationship()
+
+    @property
+    def title(self) -> str:
+        return f"{self.cement_lot.code} {self.age_days} d"
+
+    @property
+    def values(self) -> tuple[Decimal, ...]:
+        return tuple(Decimal(text) for text in json.loads(self.values_mpa)) if self.values_mpa else ()
+
+
 class AggregateSource(Record):
     """A pit or quarry."""
 

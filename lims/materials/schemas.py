@@ -109,6 +109,57 @@ class CementLotIn(Schema):
         return self
 
 
+MORTAR_BASES = {
+    "mean": _l("Mean of six"),
+    "five": _l("Mean of five: one beyond 10 %"),
+    "invalid": _l("Invalid: two beyond 10 %"),
+}
+Prism = Annotated[Decimal | None, Quantity(places=1, above=0, maximum=200, unit="MPa")]
+
+
+class CementTestIn(Schema):
+    """Six compressive values of mortar prisms, setting, water demand: any of them, at least one."""
+
+    cement_lot_id: Annotated[int, Reference("cement-lots"), Ui(_l("Cement lot"))]
+    tested_on: Annotated[date, Day(), Ui(_l("Tested on"))]
+    age_days: Annotated[int, WholeNumber(0, 365), Ui(_l("Age of the prisms"), unit="d")] = 28
+    value_1_mpa: Annotated[Prism, Ui(_l("Value 1"))] = None
+    value_2_mpa: Annotated[Prism, Ui(_l("Value 2"))] = None
+    value_3_mpa: Annotated[Prism, Ui(_l("Value 3"))] = None
+    value_4_mpa: Annotated[Prism, Ui(_l("Value 4"))] = None
+    value_5_mpa: Annotated[Prism, Ui(_l("Value 5"))] = None
+    value_6_mpa: Annotated[Prism, Ui(_l("Value 6"))] = None
+    initial_set_min: Annotated[int | None, WholeNumber(1, 3000), Ui(_l("Initial set"), unit="min")] = None
+    final_set_min: Annotated[int | None, WholeNumber(1, 5000), Ui(_l("Final set"), unit="min")] = None
+    water_demand_percent: Annotated[Decimal | None, percent(), Ui(_l("Water of normal consistency"))] = None
+    residue_45um_percent: Annotated[Decimal | None, percent(), Ui(_l("45 µm residue"))] = None
+    tested_by: Annotated[str | None, Text(80), Ui(_l("Tested by"))] = None
+
+    @property
+    def prisms_mpa(self) -> tuple[Decimal, ...]:
+        return tuple(
+            value for number in range(1, 7) if (value := getattr(self, f"value_{number}_mpa")) is not None
+        )
+
+    @model_validator(mode="after")
+    def _whole(self) -> CementTestIn:
+        if len(self.prisms_mpa) not in (0, 6):
+            raise ValueError(
+                _("%(n)s compressive values; accepted: all six, or none", n=len(self.prisms_mpa))
+            )
+        if self.initial_set_min and self.final_set_min and self.final_set_min < self.initial_set_min:
+            raise ValueError(_("final set before initial set; accepted: a longer time"))
+        others = (
+            self.initial_set_min,
+            self.final_set_min,
+            self.water_demand_percent,
+            self.residue_45um_percent,
+        )
+        if not self.prisms_mpa and all(value is None for value in others):
+            raise ValueError(_("give at least one of the measurements"))
+        return self
+
+
 class AggregateSourceIn(Schema):
     code: Annotated[str, Code(), Ui(_l("Code"))]
     name: Annotated[str, Text(120), Ui(_l("Pit or quarry"))]

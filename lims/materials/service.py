@@ -16,6 +16,7 @@ from lims.materials.models import (
     AggregateSource,
     CementLot,
     CementProduct,
+    CementTest,
     Region,
     ScmLot,
 )
@@ -25,10 +26,12 @@ from lims.materials.schemas import (
     AggregateSourceIn,
     CementLotIn,
     CementProductIn,
+    CementTestIn,
     RegionIn,
     ScmLotIn,
 )
 from lims.standards.aggregates import fineness_modulus
+from lims.standards.cement import mortar_strength
 from lims.standards.errors import RuleInputError
 
 
@@ -56,6 +59,34 @@ class CementLotService(RecordService[CementLot]):
     filter_columns = ("cement_product_id",)
     order_columns = ("code", "produced_on", "delivered_on", "strength_28d_mpa")
     shown_relations = ("cement_product",)
+
+
+class CementTestService(RecordService[CementTest]):
+    record = CementTest
+    schema = CementTestIn
+    search_columns = ("cement_lot.code", "tested_by")
+    filter_columns = ("cement_lot_id", "age_days", "basis")
+    order_columns = ("tested_on", "age_days", "strength_mpa")
+    shown_relations = ("cement_lot",)
+    default_order = "-tested_on"
+
+    def before_add(self, record: CementTest, values: CementTestIn, actor: Actor) -> None:
+        self._judge(record, values)
+
+    def before_edit(self, record: CementTest, values: CementTestIn, actor: Actor) -> None:
+        self._judge(record, values)
+
+    def _judge(self, record: CementTest, values: CementTestIn) -> None:
+        """The six-value rule of GB/T 17671 over what was typed."""
+        prisms = values.prisms_mpa
+        record.values_mpa = json.dumps([str(value) for value in prisms]) if prisms else None
+        record.strength_mpa = record.basis = None
+        if prisms:
+            verdict = mortar_strength(prisms)
+            record.strength_mpa = verdict.strength_mpa
+            record.basis = (
+                "invalid" if verdict.strength_mpa is None else "five" if verdict.dropped else "mean"
+            )
 
 
 class AggregateSourceService(RecordService[AggregateSource]):

@@ -7,12 +7,14 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 
 from lims.base.views import MenuPlace, RecordView, Related
+from lims.materials.schemas import MORTAR_BASES
 from lims.materials.service import (
     AdmixtureLotService,
     AggregateSampleService,
     AggregateSourceService,
     CementLotService,
     CementProductService,
+    CementTestService,
     RegionService,
     ScmLotService,
 )
@@ -136,6 +138,7 @@ class CementLotView(RecordView):
         ),
     )
     related = (
+        Related("cement-tests", "cement_lot_id"),
         Related("batches", "cement_lot_id"),
         Related("retests", "cement_lot_id"),
         Related("complaints", "cement_lot_id"),
@@ -146,6 +149,47 @@ class CementLotView(RecordView):
         from lims.web.material_pages import lot_context
 
         return {**super().show_context(record), **lot_context(record)}
+
+
+class CementTestView(RecordView):
+    service = CementTestService()
+    title = _l("Cement tests")
+    title_one = _l("Cement test")
+    menu = MenuPlace("trials", order=66, icon="flask")
+    list_columns = (
+        "tested_on",
+        "cement_lot",
+        "age_days",
+        "strength_mpa",
+        "basis",
+        "initial_set_min",
+        "final_set_min",
+    )
+    labels = {"strength_mpa": _l("Mortar strength"), "basis": _l("Basis"), "values": _l("Six values")}
+    units = {"strength_mpa": "MPa"}
+    choices = {"basis": MORTAR_BASES}
+    show_sections = (
+        (_l("Test"), ("cement_lot", "tested_on", "age_days", "tested_by")),
+        (_l("Mortar, GB/T 17671"), ("strength_mpa", "basis")),
+        (_l("Paste"), ("initial_set_min", "final_set_min", "water_demand_percent", "residue_45um_percent")),
+    )
+    form_sections = (
+        (_l("Test"), ("cement_lot_id", "tested_on", "age_days", "tested_by")),
+        (_l("Compressive values of the six half prisms"), tuple(f"value_{n}_mpa" for n in range(1, 7))),
+        (_l("Paste"), ("initial_set_min", "final_set_min", "water_demand_percent", "residue_45um_percent")),
+    )
+    empty_hint = _l("Six values of a mortar test, setting times, or both.")
+    show_template = "lims/cement_test_show.html"
+
+    def form_values(self, record: Any, schema: Any) -> dict[str, Any]:
+        values = super().form_values(record, schema)
+        values.update({f"value_{n}_mpa": value for n, value in enumerate(record.values, start=1)})
+        return values
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        from lims.web.material_pages import cement_test_context
+
+        return {**super().show_context(record), **cement_test_context(record)}
 
 
 class AggregateSourceView(RecordView):
@@ -257,6 +301,7 @@ VIEWS = (
     RegionView,
     CementProductView,
     CementLotView,
+    CementTestView,
     AggregateSourceView,
     AggregateSampleView,
     ScmLotView,

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from lims.base.api import RecordApi
-from lims.results.views import BreakView, CalibrationView, PressView, ScaleView, SetResultView
+from lims.results.views import (
+    BreakView,
+    CalibrationView,
+    MouldView,
+    PressFileView,
+    PressMappingView,
+    PressRowView,
+    PressView,
+    ScaleView,
+    SetResultView,
+)
 
 
 class PressApi(RecordApi):
@@ -23,6 +33,7 @@ class CalibrationApi(RecordApi):
         "version",
         "press_id",
         "scale_id",
+        "mould_id",
         "certificate_number",
         "calibrated_on",
         "due_on",
@@ -73,10 +84,49 @@ class SetResultApi(RecordApi):
         "verified_at",
         "released_by",
         "released_at",
+        "retracted_by",
+        "retracted_at",
+        "retract_reason",
         "superseded_at",
         "created_at",
         "created_by",
     )
 
 
-APIS = (PressApi, ScaleApi, CalibrationApi, BreakApi, SetResultApi)
+class MouldApi(RecordApi):
+    service = MouldView.service
+    fields = ("id", "version", "code", "shape", "width_mm", "count")
+
+
+class PressMappingApi(RecordApi):
+    service = PressMappingView.service
+    fields = (
+        "id", "version", "code", "press_id", "encoding", "delimiter", "decimal_mark", "header_row", "code_column",
+        "load_column", "load_unit", "time_column", "time_format", "tester_column",
+    )  # fmt: skip
+
+
+class PressFileApi(RecordApi):
+    service = PressFileView.service
+    fields = ("id", "version", "press_mapping_id", "name", "sha256", "size_bytes", "row_count", "created_at")
+
+
+class PressRowApi(RecordApi):
+    service = PressRowView.service
+    fields = (
+        "id", "version", "press_file_id", "number", "content", "state", "message", "specimen_id", "code", "load_kn",
+        "tested_at", "tested_by",
+    )  # fmt: skip
+
+
+APIS = (
+    PressApi,
+    ScaleApi,
+    MouldApi,
+    CalibrationApi,
+    BreakApi,
+    SetResultApi,
+    PressMappingApi,
+    PressFileApi,
+    PressRowApi,
+)

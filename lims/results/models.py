@@ -19,7 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lims.base.columns import ExactDecimal, UtcDateTime
-from lims.base.records import Key, Record
+from lims.base.records import Key, Record, exactly_one
+from lims.results.triggers import attach
 from lims.trials.models import Specimen, SpecimenSet
 
 
@@ -43,14 +44,27 @@ class Scale(Record):
     capacity_kg: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=3))
 
 
+class Mould(Record):
+    """A set of moulds, checked for size and squareness."""
+
+    __tablename__ = "moulds"
+    record_name = "moulds"
+
+    code: Mapped[str] = mapped_column(String(40), nullable=False, unique=True)
+    shape: Mapped[str] = mapped_column(String(20), nullable=False)
+    width_mm: Mapped[Decimal] = mapped_column(ExactDecimal(places=2), nullable=False)
+    count: Mapped[int] = mapped_column(Integer, nullable=False)
+
+
 class Calibration(Record):
-    """A certificate of a press or a scale."""
+    """A certificate of a press, a scale or a set of moulds."""
 
     __tablename__ = "calibrations"
     record_name = "calibrations"
 
     press_id: Mapped[int | None] = mapped_column(Key, ForeignKey("presses.id"), index=True)
     scale_id: Mapped[int | None] = mapped_column(Key, ForeignKey("scales.id"), index=True)
+    mould_id: Mapped[int | None] = mapped_column(Key, ForeignKey("moulds.id"), index=True)
     certificate_number: Mapped[str] = mapped_column(String(80), nullable=False)
     calibrated_on: Mapped[date] = mapped_column(Date, nullable=False)
     due_on: Mapped[date] = mapped_column(Date, nullable=False, index=True)
@@ -59,8 +73,9 @@ class Calibration(Record):
 
     press: Mapped[Press | None] = relationship()
     scale: Mapped[Scale | None] = relationship()
+    mould: Mapped[Mould | None] = relationship()
 
-    __table_args__ = (CheckConstraint("(press_id IS NULL) <> (scale_id IS NULL)", name="one_device"),)
+    __table_args__ = (CheckConstraint(exactly_one("press_id", "scale_id", "mould_id"), name="one_device"),)
 
     @property
     def title(self) -> str:
@@ -69,7 +84,7 @@ class Calibration(Record):
     @property
     def device(self) -> str:
         """What was calibrated."""
-        found = self.press or self.scale
+        found = self.press or self.scale or self.mould
         return found.title if found is not None else ""
 
 
@@ -125,13 +140,16 @@ class SetResult(Record):
     #: mean, middle or invalid
     basis: Mapped[str] = mapped_column(String(10), nullable=False)
     specimen_count: Mapped[int] = mapped_column(Integer, nullable=False)
-    #: entered, verified, released
+    #: entered, verified, released, retracted (lims/results/triggers.py)
     state: Mapped[str] = mapped_column(String(10), nullable=False, index=True)
     reason: Mapped[str | None] = mapped_column(Text)
     verified_by: Mapped[str | None] = mapped_column(String(80))
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     released_by: Mapped[str | None] = mapped_column(String(80))
     released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retracted_by: Mapped[str | None] = mapped_column(String(80))
+    retracted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retract_reason: Mapped[str | None] = mapped_column(String(400))
 
     specimen_set: Mapped[SpecimenSet] = relationship()
 
@@ -143,3 +161,76 @@ class SetResult(Record):
     @property
     def title(self) -> str:
         return self.specimen_set.code if self.specimen_set is not None else str(self.id)
+
+
+class PressMapping(Record):
+    """How the files of one press read: made by the laboratory on a page, kept under a name."""
+
+    __tablename__ = "press_mappings"
+    record_name = "press-mappings"
+
+    code: Mapped[str] = mapped_column(String(40), nullable=False, unique=True)
+    press_id: Mapped[int | None] = mapped_column(Key, ForeignKey("presses.id"), index=True)
+    encoding: Mapped[str] = mapped_column(String(20), nullable=False)
+    delimiter: Mapped[str] = mapped_column(String(10), nullable=False)
+    decimal_mark: Mapped[str] = mapped_column(String(1), nullable=False)
+    #: Row of the column names, from 1.
+    header_row: Mapped[int] = mapped_column(Integer, nullable=False)
+    code_column: Mapped[str] = mapped_column(String(80), nullable=False)
+    load_column: Mapped[str] = mapped_column(String(80), nullable=False)
+    load_unit: Mapped[str] = mapped_column(String(8), nullable=False)
+    time_column: Mapped[str | None] = mapped_column(String(80))
+    time_format: Mapped[str | None] = mapped_column(String(40))
+    tester_column: Mapped[str | None] = mapped_column(String(80))
+
+    press: Mapped[Press | None] = relationship()
+
+
+class PressFile(Record):
+    """A file of a press that was read: its bytes by their hash, and how many of its rows became breaks."""
+
+    __tablename__ = "press_files"
+    record_name = "press-files"
+
+    press_mapping_id: Mapped[int] = mapped_column(
+        Key, ForeignKey("press_mappings.id"), nullable=False, index=True
+    )
+    name: Mapped[str] = mapped_column(String(200), nullable=False)
+    sha256: Mapped[str] = mapped_column(String(64), nullable=False, unique=True)
+    size_bytes: Mapped[int] = mapped_column(Integer, nullable=False)
+    row_count: Mapped[int] = mapped_column(Integer, nullable=False)
+
+    press_mapping: Mapped[PressMapping] = relationship()
+
+
+class PressRow(Record):
+    """One row of a press's file: used for a break, or waiting in the tray for someone to say what it is."""
+
+    __tablename__ = "press_rows"
+    record_name = "press-rows"
+
+    press_file_id: Mapped[int] = mapped_column(Key, ForeignKey("press_files.id"), nullable=False, index=True)
+    number: Mapped[int] = mapped_column(Integer, nullable=False)
+    #: The row as it came, JSON.
+    content: Mapped[str] = mapped_column(Text, nullable=False)
+    #: Same row, same mark: in another file too.
+    mark: Mapped[str] = mapped_column(String(64), nullable=False, unique=True)
+    #: waiting, used or dismissed
+    state: Mapped[str] = mapped_column(String(10), nullable=False, index=True)
+    message: Mapped[str | None] = mapped_column(String(400))
+    specimen_id: Mapped[int | None] = mapped_column(Key, ForeignKey("specimens.id"), index=True)
+    code: Mapped[str | None] = mapped_column(String(90))
+    load_kn: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=3))
+    tested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tested_by: Mapped[str | None] = mapped_column(String(80))
+
+    press_file: Mapped[PressFile] = relationship()
+    specimen: Mapped[Specimen | None] = relationship()
+
+    @property
+    def title(self) -> str:
+        return self.code or str(self.number)
+
+
+attach(Break.__table__)
+attach(SetResult.__table__)

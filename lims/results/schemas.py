@@ -11,10 +11,34 @@ from flask_babel import lazy_gettext as _l
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from lims.base.fields import Code, Day, Instant, Kind, Quantity, Reference, Text, Ui
+from lims.base.fields import Choice, Code, Day, Instant, Kind, Quantity, Reference, Text, Ui, WholeNumber
 from lims.base.schemas import Schema
+from lims.trials.schemas import SHAPES
 
-RESULT_STATES = {"entered": _l("Entered"), "verified": _l("Verified"), "released": _l("Released")}
+RESULT_STATES = {
+    "entered": _l("Entered"),
+    "verified": _l("Verified"),
+    "released": _l("Released"),
+    "retracted": _l("Retracted"),
+}
+ENCODINGS = {
+    "utf-8-sig": "UTF-8",
+    "gb18030": "GB 18030",
+    "utf-16": "UTF-16",
+    "big5": "Big5",
+    "cp1252": "Windows-1252",
+}
+DELIMITERS = {"comma": _l("Comma"), "semicolon": _l("Semicolon"), "tab": _l("Tabulator")}
+DECIMAL_MARKS = {".": _l("Point"), ",": _l("Comma")}
+#: kN in one of the unit. kgf and lbf by definition (ISO 80000-4; NIST SP 811).
+LOAD_UNITS = {
+    "kN": Decimal(1),
+    "N": Decimal("0.001"),
+    "kgf": Decimal("0.00980665"),
+    "tf": Decimal("9.80665"),
+    "lbf": Decimal("0.0044482216152605"),
+}
+ROW_STATES = {"waiting": _l("Waiting"), "used": _l("Used"), "dismissed": _l("Dismissed")}
 BASES = {
     "mean": _l("Mean of the set"),
     "middle": _l("Middle value: one beyond 15 %"),
@@ -100,6 +124,7 @@ class ScaleIn(Schema):
 class CalibrationIn(Schema):
     press_id: Annotated[int | None, Reference("presses"), Ui(_l("Press"))] = None
     scale_id: Annotated[int | None, Reference("scales"), Ui(_l("Scale"))] = None
+    mould_id: Annotated[int | None, Reference("moulds"), Ui(_l("Moulds"))] = None
     certificate_number: Annotated[str, Text(80), Ui(_l("Certificate"))]
     calibrated_on: Annotated[date, Day(), Ui(_l("Calibrated on"))]
     due_on: Annotated[date, Day(), Ui(_l("Valid until"))]
@@ -110,8 +135,63 @@ class CalibrationIn(Schema):
 
     @model_validator(mode="after")
     def _fits(self) -> CalibrationIn:
-        if (self.press_id is None) == (self.scale_id is None):
-            raise ValueError(_("name one press or one scale"))
+        if sum(key is not None for key in (self.press_id, self.scale_id, self.mould_id)) != 1:
+            raise ValueError(_("name one press, one scale or one set of moulds"))
         if self.due_on <= self.calibrated_on:
             raise ValueError(_("valid until lies before the calibration; accepted: a later day"))
         return self
+
+
+class MouldIn(Schema):
+    code: Annotated[str, Code(), Ui(_l("Code"))]
+    shape: Annotated[str, Choice(SHAPES), Ui(_l("Shape"))] = "cube"
+    width_mm: Annotated[
+        Decimal, Quantity(places=1, minimum=40, maximum=300, unit="mm"), Ui(_l("Edge or diameter"))
+    ] = Decimal(150)
+    count: Annotated[int, WholeNumber(1, 1000), Ui(_l("Moulds in the set"))] = 3
+
+
+class PressMappingIn(Schema):
+    """How the files of a press read. Columns are named as the file's own head names them."""
+
+    code: Annotated[str, Code(), Ui(_l("Name"), help=_l("Such as YES-2000-csv"))]
+    press_id: Annotated[int | None, Reference("presses"), Ui(_l("Press"))] = None
+    encoding: Annotated[
+        str, Choice(ENCODINGS), Ui(_l("Characters"), help=_l("Of text files; workbooks know theirs"))
+    ] = "utf-8-sig"
+    delimiter: Annotated[str, Choice(DELIMITERS), Ui(_l("Between columns"))] = "comma"
+    decimal_mark: Annotated[str, Choice(DECIMAL_MARKS), Ui(_l("Decimal mark"))] = "."
+    header_row: Annotated[int, WholeNumber(1, 100), Ui(_l("Row of the column names"))] = 1
+    code_column: Annotated[str, Text(80), Ui(_l("Column of the specimen"))]
+    load_column: Annotated[str, Text(80), Ui(_l("Column of the load"))]
+    load_unit: Annotated[str, Choice({name: name for name in LOAD_UNITS}), Ui(_l("Unit of the load"))] = "kN"
+    time_column: Annotated[
+        str | None, Text(80), Ui(_l("Column of the time"), help=_l("Blank: the time the file is read"))
+    ] = None
+    time_format: Annotated[
+        str | None,
+        Text(40),
+        Ui(_l("Form of the time"), help=_l("Such as %Y-%m-%d %H:%M:%S; blank: ISO 8601")),
+    ] = None
+    tester_column: Annotated[str | None, Text(80), Ui(_l("Column of the tester"))] = None
+
+
+class TrayIn(Schema):
+    """What a waiting row is: the specimen's code, or why it is put away."""
+
+    code: Annotated[str | None, Text(90), Ui(_l("Specimen"))] = None
+    reason: Annotated[str | None, Text(400), Ui(_l("Reason"))] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> TrayIn:
+        if (self.code is None) == (self.reason is None):
+            raise ValueError(_("give the specimen's code, or the reason to put the row away"))
+        return self
+
+
+class RetractIn(Schema):
+    """Why a released result is taken back, and what is broken in its place."""
+
+    reason: Annotated[str, Text(400), Ui(_l("Reason"))]
+    held_set_id: Annotated[int | None, Reference("specimen-sets"), Ui(_l("Held set for the retest"))] = None
+    age_days: Annotated[int | None, WholeNumber(1, 3650), Ui(_l("Age of the retest"), unit="d")] = None

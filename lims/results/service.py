@@ -20,11 +20,30 @@ from lims.base.database import current_session, transaction
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
-from lims.base.services import RecordService
+from lims.base.services import SERVICES, RecordService
 from lims.mixes.models import MixRevision
 from lims.results.events import result_written
-from lims.results.models import Break, Calibration, Press, Scale, SetResult
-from lims.results.schemas import CalibrationIn, PressIn, ScaleIn, SetBreaksApiIn, SetBreaksIn
+from lims.results.models import (
+    Break,
+    Calibration,
+    Mould,
+    Press,
+    PressFile,
+    PressMapping,
+    PressRow,
+    Scale,
+    SetResult,
+)
+from lims.results.schemas import (
+    CalibrationIn,
+    MouldIn,
+    PressIn,
+    PressMappingIn,
+    ScaleIn,
+    SetBreaksApiIn,
+    SetBreaksIn,
+)
+from lims.results.triggers import REPORTED_RULE
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import (
     SetVerdict,
@@ -34,13 +53,12 @@ from lims.standards.specimens import (
     mean_of_cylinders,
 )
 from lims.trials.models import Batch, Specimen, SpecimenSet
-from lims.trials.schemas import SpecimenSetEdit
+from lims.trials.schemas import SET_STATES, SpecimenSetEdit
 from lims.trials.service import add_set
 
 #: Breaks keep 0.0001 MPa; a verdict is always computed from loads.
 KEPT_MPA = Decimal("0.0001")
 #: History without loads: the mean of what was reported, no rule of sets applied.
-REPORTED_RULE = "history/mean-as-reported"
 EDITIONS = {
     "gbt50081-2019/cube-set": "GB/T 50081-2019",
     "aci318/strength-test": "ACI 318-19",
@@ -70,10 +88,53 @@ class CalibrationService(RecordService[Calibration]):
     record = Calibration
     schema = CalibrationIn
     search_columns = ("certificate_number", "calibrated_by")
-    filter_columns = ("press_id", "scale_id")
+    filter_columns = ("press_id", "scale_id", "mould_id")
     order_columns = ("calibrated_on", "due_on", "certificate_number")
-    shown_relations = ("press", "scale")
+    shown_relations = ("press", "scale", "mould")
     default_order = "-calibrated_on"
+
+
+class MouldService(RecordService[Mould]):
+    record = Mould
+    schema = MouldIn
+    search_columns = ("code",)
+    filter_columns = ("shape",)
+    order_columns = ("code", "width_mm")
+    default_order = "code"
+
+
+class PressMappingService(RecordService[PressMapping]):
+    record = PressMapping
+    schema = PressMappingIn
+    search_columns = ("code",)
+    filter_columns = ("press_id",)
+    order_columns = ("code",)
+    shown_relations = ("press",)
+    default_order = "code"
+
+
+class PressFileService(RecordService[PressFile]):
+    """Files are read by lims/results/press_files.py."""
+
+    record = PressFile
+    schema = SpecimenSetEdit
+    search_columns = ("name", "sha256")
+    filter_columns = ("press_mapping_id",)
+    order_columns = ("created_at", "name")
+    shown_relations = ("press_mapping",)
+    writable = False
+
+
+class PressRowService(RecordService[PressRow]):
+    """Rows become breaks or wait in the tray: lims/results/press_files.py."""
+
+    record = PressRow
+    schema = SpecimenSetEdit
+    search_columns = ("code",)
+    filter_columns = ("press_file_id", "state")
+    order_columns = ("id", "code", "tested_at")
+    shown_relations = ("press_file", "specimen")
+    writable = False
 
 
 class BreakService(RecordService[Break]):
@@ -132,6 +193,12 @@ def result_of(set_id: int) -> SetResult | None:
     return current_session().scalars(query).one_or_none()
 
 
+def retracted_result(set_id: int) -> SetResult | None:
+    """The last result of this set that was taken back, or None."""
+    query = select(SetResult).where(SetResult.specimen_set_id == set_id, SetResult.state == "retracted")
+    return current_session().scalars(query.order_by(SetResult.number.desc()).limit(1)).one_or_none()
+
+
 def judge(specimens: Sequence[Specimen], entry: SetBreaksIn, grade_mpa: Decimal | None) -> SetVerdict:
     """The set's verdict from exact numbers. Raises: Refused with the rule's own words."""
     if entry.strengths_mpa is not None:
@@ -178,6 +245,12 @@ def record_set(set_id: int, entry: SetBreaksIn, actor: Actor) -> SetResult:
         earlier = result_of(set_id)
         if earlier is not None:
             return _same_or_conflict(found, earlier, entry)
+        if found.state != "waiting":
+            raise refuse(
+                "specimen_set_id",
+                _("is %(state)s; accepted: a set that waits to be broken", state=SET_STATES[found.state]),
+                found.code,
+            )
         return _write(session, found, entry, actor, number=1, reason=None)
 
 
@@ -186,6 +259,20 @@ def correct_set(set_id: int, entry: SetBreaksIn, result_number: int, actor: Acto
 
     `result_number` is the result's number that was seen. Raises: NotFound, Refused, Conflict.
     """
+    return _replace(set_id, entry, result_number, actor, reason, released=False)
+
+
+def amend_set(set_id: int, entry: SetBreaksIn, result_number: int, actor: Actor, reason: str) -> SetResult:
+    """Replace a released result: the new one is verified and released anew, the old one stays readable as it was.
+
+    Raises: NotFound, Refused, Conflict.
+    """
+    return _replace(set_id, entry, result_number, actor, reason, released=True)
+
+
+def _replace(
+    set_id: int, entry: SetBreaksIn, result_number: int, actor: Actor, reason: str, *, released: bool
+) -> SetResult:
     if not reason.strip():
         raise refuse("reason", _("is required: why the entry is corrected"))
     with transaction(actor, reason) as session:
@@ -195,10 +282,12 @@ def correct_set(set_id: int, entry: SetBreaksIn, result_number: int, actor: Acto
             raise refuse(
                 "specimen_set_id", _("has no result yet; accepted: a set that was entered"), found.code
             )
-        if present.state == "released":
+        if not released and present.state == "released":
             raise refuse(
                 "specimen_set_id", _("was released; accepted: an amendment with a new report"), found.code
             )
+        if released and present.state != "released":
+            raise refuse("specimen_set_id", _("is not released; accepted: a correction"), found.code)
         if present.number != result_number:
             raise _conflict(found, present, entry)
         now = utc_now()
@@ -229,6 +318,50 @@ def release(set_id: int, actor: Actor) -> SetResult:
         result.state, result.released_by, result.released_at = "released", actor.key, utc_now()
         session.flush()
     return result
+
+
+def retract(
+    set_id: int, reason: str, actor: Actor, *, held_set_id: int | None = None, age_days: int | None = None
+) -> SetResult:
+    """Take a released result back; a held set of the same batch may be broken in its place.
+
+    The set stays broken and has no result that counts; until a retest is planned it stands among those that want one.
+    Raises: NotFound, Refused.
+    """
+    if not reason.strip():
+        raise refuse("reason", _("is required: why the result is retracted"))
+    with transaction(actor, reason) as session:
+        found = _locked_set(session, set_id)
+        result = _require_state(found, "released")
+        now = utc_now()
+        result.state, result.retracted_by, result.retracted_at = "retracted", actor.key, now
+        result.retract_reason, result.superseded_at = reason.strip()[:400], now
+        for item in breaks_of([s.id for s in found.specimens]).values():
+            item.superseded_at = now
+        session.flush()
+        if held_set_id is not None:
+            plan_retest(set_id, held_set_id, age_days or found.age_days, actor)
+        result_written(found.batch_id, actor.key)
+    return result
+
+
+def plan_retest(set_id: int, held_set_id: int, age_days: int, actor: Actor) -> SpecimenSet:
+    """Break a held set of the same batch in place of one whose result was retracted. Raises: NotFound, Refused."""
+    with transaction(actor, "retest") as session:
+        found = _locked_set(session, set_id)
+        held = get_set(held_set_id)
+        if held.batch_id != found.batch_id:
+            raise refuse(
+                "held_set_id", _("is of another batch; accepted: a held set of this batch"), held.code
+            )
+        if result_of(set_id) is not None:
+            raise refuse(
+                "specimen_set_id", _("has a result; accepted: a set whose result was retracted"), found.code
+            )
+        retest = SERVICES["specimen-sets"].use_held(held_set_id, {"age_days": age_days}, actor)  # type: ignore[attr-defined]
+        retest.purpose, retest.retest_of_id = "retest", set_id
+        session.flush()
+    return retest  # type: ignore[no-any-return]
 
 
 def record_history(

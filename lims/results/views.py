@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import flash, jsonify, redirect, request, url_for
@@ -13,56 +14,64 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import generate_csrf
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
 
 from lims.base.api import json_object
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import laboratory_zone, local_time
+from lims.base.display import laboratory_zone, local_time, show_time
+from lims.base.forms import posted_values
 from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.schemas import localise
 from lims.base.security import current_actor, may, principal
+from lims.base.services import SERVICES
 from lims.base.views import GuardedView, MenuPlace, RecordView, Related
-from lims.mixes.models import MixRevision
-from lims.results.entry import EntryIn, due_entry, save_entry
+from lims.results.cockpit import HELD_FOR, due_groups, held_sets, missed, tally, workload
+from lims.results.entry import EntryIn, due_entry, entry_warnings, save_entry
 from lims.results.models import Press
-from lims.results.schemas import BASES, RESULT_STATES, SetBreaksIn
+from lims.results.press_files import read_file, settle
+from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, RetractIn, SetBreaksIn
 from lims.results.service import (
     BreakService,
     CalibrationService,
+    MouldService,
+    PressFileService,
+    PressMappingService,
+    PressRowService,
     PressService,
     ScaleService,
     SetResultService,
+    amend_set,
     breaks_of,
     correct_set,
     get_set,
+    plan_retest,
     record_set,
     release,
     result_of,
+    retract,
+    retracted_result,
     verify,
 )
-from lims.trials.models import Batch, Specimen, SpecimenSet
+from lims.trials.models import Specimen, SpecimenSet
+from lims.trials.schemas import SET_PURPOSES
 from lims.trials.short_codes import specimen_id_of
 from lims.trials.views import SpecimenView
 
-#: How far ahead the list of due sets looks.
-HORIZON = timedelta(days=7)
-MOST_DUE = 200
+
+def due_sets() -> list[SpecimenSet]:
+    """What is due now, then what is past its window, then the next days."""
+    groups = due_groups(utc_now())
+    return [*groups["now"], *groups["late"], *groups["next"]]
 
 
-def due_sets(horizon: timedelta = HORIZON) -> list[SpecimenSet]:
-    """Waiting sets that are overdue or fall due within the horizon, soonest first."""
-    query = (
-        select(SpecimenSet)
-        .where(SpecimenSet.state == "waiting", SpecimenSet.due_at <= utc_now() + horizon)
-        .options(
-            joinedload(SpecimenSet.batch).joinedload(Batch.mix_revision).joinedload(MixRevision.mix_design),
-            joinedload(SpecimenSet.batch).joinedload(Batch.trial),
-        )
-        .order_by(SpecimenSet.due_at, SpecimenSet.id)
-        .limit(MOST_DUE)
-    )
-    return list(current_session().scalars(query).unique())
+def _with_specimens() -> list[SpecimenSet]:
+    groups = due_groups(utc_now(), specimens=True)
+    return [*groups["now"], *groups["late"], *groups["next"]]
+
+
+def _until_tomorrow() -> list[SpecimenSet]:
+    tomorrow = utc_now() + timedelta(days=1)
+    return [item for item in due_sets() if item.due_at is not None and item.due_at <= tomorrow]
 
 
 class BreaksView(GuardedView):
@@ -79,20 +88,107 @@ class BreaksView(GuardedView):
     def due(self) -> ResponseReturnValue:
         self.allow("read")
         now = utc_now()
-        groups: dict[str, list[SpecimenSet]] = {"late": [], "now": [], "next": []}
-        for item in due_sets():
-            assert item.due_until is not None
-            assert item.due_from is not None
-            key = "late" if item.due_until < now else "now" if item.due_from <= now else "next"
-            groups[key].append(item)
-        return self._page("lims/due.html", groups=groups, may_enter=may("write", "breaks"), local=local_time)
+        days = workload(now)
+        return self._page(
+            "lims/due.html",
+            groups=due_groups(now),
+            workload=days,
+            most=max((count for _day, count in days.days), default=0),
+            tally=tally(now),
+            may_enter=may("write", "breaks"),
+        )
+
+    @expose("/held")
+    @permission_name("read")
+    def held(self) -> ResponseReturnValue:
+        """Held and reserved specimens, and which of them may be thrown away."""
+        self.allow("read")
+        return self._page(
+            "lims/held.html",
+            sets=held_sets(),
+            old_before=utc_now() - HELD_FOR,
+            purposes=SET_PURPOSES,
+            may_write=may("write", "specimen-sets"),
+        )
+
+    @expose("/check")
+    @permission_name("read")
+    def check(self) -> ResponseReturnValue:
+        """The month's check: was anything due missed?"""
+        self.allow("read")
+        now = utc_now()
+        given = request.args.get("month", f"{local_time(now):%Y-%m}")
+        try:
+            first = datetime.strptime(given, "%Y-%m").replace(tzinfo=laboratory_zone())
+        except ValueError:
+            raise refuse("month", _("is not a month; accepted: YYYY-MM"), given) from None
+        last = (first + timedelta(days=32)).replace(day=1)
+        return self._page("lims/check.html", month=given, missed=missed(first, last, now))
+
+    @expose("/tray", methods=["GET", "POST"])
+    @permission_name("write")
+    def tray(self) -> ResponseReturnValue:
+        """Files of the presses come in; rows that fit no specimen wait here."""
+        self.allow("write")
+        mappings = SERVICES["press-mappings"].page(size=200).items
+        if request.method == "GET":
+            return self._tray(mappings)
+        given = request.files.get("file")
+        if given is None or not given.filename:
+            raise refuse("file", _("is required: the file that the press wrote"))
+        mapping = request.form.get("mapping", "")
+        if not mapping.isdecimal():
+            raise refuse("mapping", _("is required: which press wrote the file"), mapping)
+        try:
+            outcome = read_file(int(mapping[:18]), given.filename, given.read(), current_actor())
+        except Refused as error:
+            return self._tray(mappings, [str(problem.message) for problem in error.problems]), 422
+        if outcome.again:
+            flash(_("This file was read before; nothing has changed."), "info")
+        else:
+            flash(
+                _(
+                    "%(sets)s sets entered, %(waiting)s rows wait, %(known)s rows were known.",
+                    sets=outcome.sets,
+                    waiting=outcome.waiting,
+                    known=outcome.known,
+                ),
+                "success",
+            )
+        return redirect(url_for("BreaksView.tray"))
+
+    def _tray(self, mappings: Any, problems: Any = ()) -> str:
+        waiting = SERVICES["press-rows"].page(filters={"state": "waiting"}, size=100)
+        return self._page(
+            "lims/tray.html",
+            mappings=mappings,
+            waiting=waiting,
+            problems=problems,
+            contents={row.id: json.loads(row.content) for row in waiting.items},
+        )
+
+    @expose("/tray/<int:row_id>", methods=["POST"])
+    @permission_name("write")
+    def settle(self, row_id: int) -> ResponseReturnValue:
+        """A waiting row gets its specimen, or is put away with a reason."""
+        self.allow("write")
+        row = settle(
+            row_id,
+            {"code": request.form.get("code", ""), "reason": request.form.get("reason", "")},
+            current_actor(),
+        )
+        flash(
+            row.message or _("Saved: %(title)s", title=row.title),
+            "success" if row.state != "waiting" else "info",
+        )
+        return redirect(url_for("BreaksView.tray"))
 
     @expose("/worksheet")
     @permission_name("read")
     def worksheet(self) -> ResponseReturnValue:
         """Paper for a press without a screen: what is due until tomorrow, with room for the loads."""
         self.allow("read")
-        return self._page("lims/worksheet.html", sets=due_sets(timedelta(days=1)))
+        return self._page("lims/worksheet.html", sets=_until_tomorrow())
 
     @expose("/scan/<code>")
     @permission_name("read")
@@ -118,7 +214,7 @@ class BreaksView(GuardedView):
             {
                 "token": generate_csrf(),
                 "tested_by": user.get_full_name() if user is not None else "",
-                "sets": due_entry(due_sets()),
+                "sets": due_entry(_with_specimens()),
                 "presses": [{"id": item.id, "code": item.code, "name": item.name} for item in presses],
             }
         )
@@ -146,9 +242,11 @@ class BreaksView(GuardedView):
             entry = SetBreaksIn.read(self._read(found, posted))
             number = posted.get("result_number", "")
             if number.isdecimal() and int(number[:9]) > 0:
-                result = correct_set(
-                    set_id, entry, int(number[:9]), current_actor(), posted.get("reason", "")
-                )
+                replace = correct_set
+                if posted.get("amend") == "1":
+                    self.allow("release")
+                    replace = amend_set
+                result = replace(set_id, entry, int(number[:9]), current_actor(), posted.get("reason", ""))
             else:
                 result = record_set(set_id, entry, current_actor())
         except Refused as error:
@@ -182,6 +280,41 @@ class BreaksView(GuardedView):
         self.allow("release")
         release(set_id, current_actor())
         flash(_("Released."), "success")
+        return redirect(url_for("BreaksView.enter", set_id=set_id))
+
+    @expose("/sets/<int:set_id>/retract", methods=["POST"])
+    @permission_name("release")
+    def retract(self, set_id: int) -> ResponseReturnValue:
+        """A released result is taken back; a held set may take its place."""
+        self.allow("release")
+        values = RetractIn.read(posted_values(RetractIn, request.form))
+        retract(
+            set_id,
+            values.reason,
+            current_actor(),
+            held_set_id=values.held_set_id,
+            age_days=values.age_days,
+        )
+        flash(_("Retracted. The old result stays readable."), "warning")
+        return redirect(url_for("BreaksView.enter", set_id=set_id))
+
+    @expose("/sets/<int:set_id>/retest", methods=["POST"])
+    @permission_name("write")
+    def retest(self, set_id: int) -> ResponseReturnValue:
+        """A held set is broken in place of one whose result was retracted."""
+        self.allow("write")
+        held, age = request.form.get("held_set_id", ""), request.form.get("age_days", "")
+        if not held.isdecimal() or not age.isdecimal():
+            raise refuse("held_set_id", _("choose a held set and its age"), held)
+        found = plan_retest(set_id, int(held[:18]), int(age[:6]), current_actor())
+        flash(
+            _(
+                "%(set)s is due on %(day)s.",
+                set=found.code,
+                day=show_time(found.due_at) if found.due_at else "–",
+            ),
+            "success",
+        )
         return redirect(url_for("BreaksView.enter", set_id=set_id))
 
     def _read(self, found: SpecimenSet, posted: dict[str, str]) -> dict[str, Any]:
@@ -219,6 +352,10 @@ class BreaksView(GuardedView):
             local=local_time,
             may_verify=may("verify", "breaks"),
             may_release=may("release", "breaks"),
+            retracted=retracted_result(found.id) if result is None else None,
+            held=[item for item in found.batch.sets if item.state == "held"],
+            retests=[item for item in found.batch.sets if item.retest_of_id == found.id],
+            warnings=entry_warnings(found.id) if result is not None else [],
         )
 
     def _page(self, template: str, **context: Any) -> str:
@@ -246,12 +383,112 @@ class ScaleView(RecordView):
     related = (Related("calibrations", "scale_id"),)
 
 
+class MouldView(RecordView):
+    service = MouldService()
+    title = _l("Moulds")
+    title_one = _l("Set of moulds")
+    menu = MenuPlace("setup", order=55, icon="box")
+    list_columns = ("code", "shape", "width_mm", "count")
+    show_sections = ((_l("Moulds"), ("code", "shape", "width_mm", "count")),)
+    related = (Related("calibrations", "mould_id"),)
+    empty_hint = _l("A set of moulds with its checks of size and squareness.")
+
+
+class PressMappingView(RecordView):
+    service = PressMappingService()
+    title = _l("Press files: how they read")
+    title_one = _l("How a press's files read")
+    menu = MenuPlace("setup", order=45, icon="upload")
+    list_columns = ("code", "press", "load_unit", "encoding", "code_column", "load_column")
+    show_sections = (
+        (_l("File"), ("code", "press", "encoding", "delimiter", "decimal_mark", "header_row")),
+        (
+            _l("Columns"),
+            ("code_column", "load_column", "load_unit", "time_column", "time_format", "tester_column"),
+        ),
+    )
+    form_sections = (
+        (_l("File"), ("code", "press_id", "encoding", "delimiter", "decimal_mark", "header_row")),
+        (
+            _l("Columns"),
+            ("code_column", "load_column", "load_unit", "time_column", "time_format", "tester_column"),
+        ),
+    )
+    related = (Related("press-files", "press_mapping_id"),)
+    empty_hint = _l(
+        "Say once how the files of your press read; then drop them into the tray or a watched folder."
+    )
+
+
+class PressFileView(RecordView):
+    service = PressFileService()
+    title = _l("Files of presses")
+    title_one = _l("File of a press")
+    menu = None
+    list_columns = ("name", "press_mapping", "row_count", "size_bytes", "created_at")
+    labels = {
+        "name": _l("File"),
+        "press_mapping": _l("Read as"),
+        "row_count": _l("Rows"),
+        "size_bytes": _l("Size"),
+        "sha256": _l("SHA-256"),
+    }
+    units = {"size_bytes": "B"}
+    show_sections = ((_l("File"), ("name", "press_mapping", "row_count", "size_bytes", "sha256")),)
+    related = (Related("press-rows", "press_file_id"),)
+
+
+class PressRowView(RecordView):
+    service = PressRowService()
+    title = _l("Rows of press files")
+    title_one = _l("Row of a press file")
+    menu = None
+    list_columns = ("code", "number", "load_kn", "tested_at", "state", "message", "specimen", "press_file")
+    labels = {
+        "code": _l("Code"),
+        "number": _l("Row"),
+        "load_kn": _l("Load"),
+        "tested_at": _l("Tested at"),
+        "state": _l("State"),
+        "message": _l("Note"),
+        "specimen": _l("Specimen"),
+        "press_file": _l("File"),
+        "content": _l("As it came"),
+    }
+    units = {"load_kn": "kN"}
+    choices = {"state": ROW_STATES}
+    show_sections = (
+        (
+            _l("Row"),
+            (
+                "press_file",
+                "number",
+                "code",
+                "load_kn",
+                "tested_at",
+                "state",
+                "message",
+                "specimen",
+                "content",
+            ),
+        ),
+    )
+
+
 class CalibrationView(RecordView):
     service = CalibrationService()
     title = _l("Calibrations")
     title_one = _l("Calibration")
     menu = MenuPlace("setup", order=60, icon="certificate")
-    list_columns = ("certificate_number", "press", "scale", "calibrated_on", "due_on", "error_percent")
+    list_columns = (
+        "certificate_number",
+        "press",
+        "scale",
+        "mould",
+        "calibrated_on",
+        "due_on",
+        "error_percent",
+    )
     show_sections = (
         (
             _l("Calibration"),
@@ -259,6 +496,7 @@ class CalibrationView(RecordView):
                 "certificate_number",
                 "press",
                 "scale",
+                "mould",
                 "calibrated_on",
                 "due_on",
                 "calibrated_by",
@@ -375,4 +613,15 @@ class SetResultView(RecordView):
         return self.not_written_here()
 
 
-VIEWS = (BreaksView, PressView, ScaleView, CalibrationView, BreakView, SetResultView)
+VIEWS = (
+    BreaksView,
+    PressView,
+    ScaleView,
+    MouldView,
+    PressMappingView,
+    PressFileView,
+    PressRowView,
+    CalibrationView,
+    BreakView,
+    SetResultView,
+)

@@ -24,6 +24,7 @@ from lims.rules.schemas import RuleEditionIn, RuleSignoffIn
 from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import Answer, Rule
+from lims.trials.plan import SHOTCRETE_SOURCES
 from lims.trials.plan import SOURCES as PLAN_SOURCES
 
 
@@ -210,4 +211,10 @@ def _own_sampling_plan() -> Mapping[str, str]:
     return edition.values() if edition is not None else {}
 
 
+def _own_rebound_limit() -> Mapping[str, str]:
+    edition = edition_in_force(REGISTER.by_id["shotcrete/rebound"])
+    return edition.values() if edition is not None else {}
+
+
 PLAN_SOURCES.append(_own_sampling_plan)
+SHOTCRETE_SOURCES.append(_own_rebound_limit)

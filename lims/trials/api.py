@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from lims.base.api import RecordApi
-from lims.trials.views import BatchView, SpecimenSetView, SpecimenView, TrialView
+from lims.trials.views import (
+    BatchView,
+    CuringReadingView,
+    CuringTankView,
+    ShotcreteTrialView,
+    SpecimenSetView,
+    SpecimenView,
+    TrialView,
+)
 
 
 class TrialApi(RecordApi):
@@ -42,12 +50,14 @@ class BatchApi(RecordApi):
         "aggregate_sample_id",
         "slump_mm",
         "air_percent",
+        "density_kg_m3",
         "concrete_temperature_c",
         "ambient_temperature_c",
         "curing",
         "curing_temperature_c",
         "standard_curing",
         "element",
+        "site_id",
         "technician",
         "created_at",
         "created_by",
@@ -67,6 +77,11 @@ class SpecimenSetApi(RecordApi):
         "age_days",
         "number",
         "state",
+        "purpose",
+        "curing_tank_id",
+        "retest_of_id",
+        "discarded_at",
+        "discard_reason",
         "due_from",
         "due_at",
         "due_until",
@@ -78,4 +93,33 @@ class SpecimenApi(RecordApi):
     fields = ("id", "version", "code", "specimen_set_id", "number", "shape", "width_mm", "length_mm")
 
 
-APIS = (TrialApi, BatchApi, SpecimenSetApi, SpecimenApi)
+class ShotcreteTrialApi(RecordApi):
+    service = ShotcreteTrialView.service
+    fields = (
+        "id", "version", "trial_id", "batch_id", "sprayed_on", "surface", "accelerator_lot_id", "accelerator_percent",
+        "sprayed_kg", "rebound_kg", "rebound_percent", "rebound_limit_percent", "initial_set_min", "final_set_min",
+        "panels", "curing_days", "outcome", "remarks",
+    )  # fmt: skip
+
+
+class CuringTankApi(RecordApi):
+    service = CuringTankView.service
+    fields = ("id", "version", "code", "name", "temperature_c", "relative_humidity_percent")
+
+
+class CuringReadingApi(RecordApi):
+    service = CuringReadingView.service
+    fields = (
+        "id", "version", "curing_tank_id", "batch_id", "read_at", "temperature_c", "relative_humidity_percent",
+    )  # fmt: skip
+
+
+APIS = (
+    TrialApi,
+    BatchApi,
+    ShotcreteTrialApi,
+    SpecimenSetApi,
+    SpecimenApi,
+    CuringTankApi,
+    CuringReadingApi,
+)

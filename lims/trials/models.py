@@ -9,9 +9,16 @@ from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lims.base.columns import ExactDecimal, UtcDateTime
-from lims.base.records import Key, Record
-from lims.customers.models import Customer
-from lims.materials.models import AggregateSample, CementLot, CementProduct, Region
+from lims.base.records import Key, Record, exactly_one
+from lims.customers.models import Customer, Site
+from lims.materials.models import (
+    AdmixtureLot,
+    AggregateSample,
+    CementLot,
+    CementProduct,
+    Region,
+    ScmLot,
+)
 from lims.mixes.models import MixRevision
 
 #: Standard curing is 20 +- 2 degC (GB/T 50081-2019); colder batches do not show the mix's standard strength.
@@ -63,18 +70,23 @@ class Batch(Record):
     )
     slump_mm: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     air_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    density_kg_m3: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=0))
     concrete_temperature_c: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     ambient_temperature_c: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     curing: Mapped[str] = mapped_column(String(20), nullable=False)
     curing_temperature_c: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     element: Mapped[str | None] = mapped_column(String(200))
+    site_id: Mapped[int | None] = mapped_column(Key, ForeignKey("sites.id"), index=True)
     technician: Mapped[str | None] = mapped_column(String(80))
 
     trial: Mapped[Trial] = relationship()
+    site: Mapped[Site | None] = relationship()
     mix_revision: Mapped[MixRevision] = relationship()
     cement_lot: Mapped[CementLot | None] = relationship()
     aggregate_sample: Mapped[AggregateSample | None] = relationship()
     sets: Mapped[list[SpecimenSet]] = relationship(back_populates="batch", order_by="SpecimenSet.id")
+    lots: Mapped[list[BatchLot]] = relationship(back_populates="batch", order_by="BatchLot.id")
+    warnings: Mapped[list[BatchWarning]] = relationship(back_populates="batch", order_by="BatchWarning.id")
 
     __table_args__ = (CheckConstraint("volume_m3 > 0", name="volume_above_zero"),)
 
@@ -85,8 +97,106 @@ class Batch(Record):
         return self.curing == "standard" and warm
 
 
+class BatchLot(Record):
+    """A lot of a material that went into a batch, beside its cement."""
+
+    __tablename__ = "batch_lots"
+    record_name = "batch-lots"
+
+    batch_id: Mapped[int] = mapped_column(Key, ForeignKey("batches.id"), nullable=False, index=True)
+    #: A kind of component, e.g. fly_ash; what the lot was used for.
+    kind: Mapped[str] = mapped_column(String(30), nullable=False)
+    scm_lot_id: Mapped[int | None] = mapped_column(Key, ForeignKey("scm_lots.id"), index=True)
+    admixture_lot_id: Mapped[int | None] = mapped_column(Key, ForeignKey("admixture_lots.id"), index=True)
+    aggregate_sample_id: Mapped[int | None] = mapped_column(
+        Key, ForeignKey("aggregate_samples.id"), index=True
+    )
+
+    batch: Mapped[Batch] = relationship(back_populates="lots")
+    scm_lot: Mapped[ScmLot | None] = relationship()
+    admixture_lot: Mapped[AdmixtureLot | None] = relationship()
+    aggregate_sample: Mapped[AggregateSample | None] = relationship()
+
+    __table_args__ = (
+        CheckConstraint(exactly_one("scm_lot_id", "admixture_lot_id", "aggregate_sample_id"), name="one_lot"),
+    )
+
+    @property
+    def lot(self) -> ScmLot | AdmixtureLot | AggregateSample:
+        """What was used."""
+        found = self.scm_lot or self.admixture_lot or self.aggregate_sample
+        assert found is not None  # the constraint leaves no other
+        return found
+
+    @property
+    def title(self) -> str:
+        return self.lot.title
+
+
+class BatchWarning(Record):
+    """What was noticed when a batch was registered, and what the person answered."""
+
+    __tablename__ = "batch_warnings"
+    record_name = "batch-warnings"
+
+    batch_id: Mapped[int] = mapped_column(Key, ForeignKey("batches.id"), nullable=False, index=True)
+    #: lot-too-old, other-product or sample-out-of-limits (lims/trials/warnings.py).
+    kind: Mapped[str] = mapped_column(String(40), nullable=False)
+    about: Mapped[str] = mapped_column(String(200), nullable=False)
+    answer: Mapped[str] = mapped_column(String(400), nullable=False)
+
+    batch: Mapped[Batch] = relationship(back_populates="warnings")
+
+    @property
+    def title(self) -> str:
+        return self.about
+
+
+class CuringTank(Record):
+    """A tank or room in which specimens wait."""
+
+    __tablename__ = "curing_tanks"
+    record_name = "curing-tanks"
+
+    code: Mapped[str] = mapped_column(String(40), nullable=False, unique=True)
+    name: Mapped[str] = mapped_column(String(120), nullable=False)
+    #: What it is held at, degC.
+    temperature_c: Mapped[Decimal] = mapped_column(ExactDecimal(places=1), nullable=False)
+    relative_humidity_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=0))
+
+    @property
+    def title(self) -> str:
+        return f"{self.code} {self.name}"
+
+
+class CuringReading(Record):
+    """Temperature and humidity at one time, of a tank or of one batch's own place."""
+
+    __tablename__ = "curing_readings"
+    record_name = "curing-readings"
+
+    curing_tank_id: Mapped[int | None] = mapped_column(Key, ForeignKey("curing_tanks.id"))
+    batch_id: Mapped[int | None] = mapped_column(Key, ForeignKey("batches.id"))
+    read_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False)
+    temperature_c: Mapped[Decimal] = mapped_column(ExactDecimal(places=1), nullable=False)
+    relative_humidity_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=0))
+
+    curing_tank: Mapped[CuringTank | None] = relationship()
+    batch: Mapped[Batch | None] = relationship()
+
+    __table_args__ = (
+        CheckConstraint("(curing_tank_id IS NULL) <> (batch_id IS NULL)", name="one_place"),
+        UniqueConstraint("curing_tank_id", "read_at"),
+        UniqueConstraint("batch_id", "read_at"),
+    )
+
+    @property
+    def title(self) -> str:
+        return f"{self.read_at:%Y-%m-%d %H:%M}"
+
+
 class SpecimenSet(Record):
-    """Specimens of one batch to be broken together at one age."""
+    """Specimens of one batch to be broken together at one age. A held set (age 0) waits for an age to be given."""
 
     __tablename__ = "specimen_sets"
     record_name = "specimen-sets"
@@ -95,18 +205,30 @@ class SpecimenSet(Record):
     code: Mapped[str] = mapped_column(String(80), nullable=False, unique=True)
     age_days: Mapped[int] = mapped_column(Integer, nullable=False)
     number: Mapped[int] = mapped_column(Integer, nullable=False)
-    #: waiting or broken
+    #: waiting, held, broken or discarded
     state: Mapped[str] = mapped_column(String(10), nullable=False)
+    #: plan, hold, site (reserved for a customer's site) or retest
+    purpose: Mapped[str] = mapped_column(String(10), nullable=False, server_default="plan")
+    curing_tank_id: Mapped[int | None] = mapped_column(Key, ForeignKey("curing_tanks.id"), index=True)
+    #: The set whose result was retracted, when this one is broken in its place.
+    retest_of_id: Mapped[int | None] = mapped_column(Key, ForeignKey("specimen_sets.id"), index=True)
+    discarded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    discard_reason: Mapped[str | None] = mapped_column(String(200))
     due_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     due_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     batch: Mapped[Batch] = relationship(back_populates="sets")
+    curing_tank: Mapped[CuringTank | None] = relationship()
+    retest_of: Mapped[SpecimenSet | None] = relationship(remote_side="SpecimenSet.id")
     specimens: Mapped[list[Specimen]] = relationship(
         back_populates="specimen_set", order_by="Specimen.number", lazy="selectin"
     )
 
-    __table_args__ = (UniqueConstraint("batch_id", "age_days", "number"), Index(None, "state", "due_at"))
+    __table_args__ = (
+        UniqueConstraint("batch_id", "age_days", "number"),
+        Index(None, "state", "due_at"),
+    )
 
 
 class Specimen(Record):
@@ -128,3 +250,36 @@ class Specimen(Record):
     specimen_set: Mapped[SpecimenSet] = relationship(back_populates="specimens")
 
     __table_args__ = (UniqueConstraint("specimen_set_id", "number"),)
+
+
+class ShotcreteTrial(Record):
+    """One spraying: rebound, setting with accelerator, panels. Judged when it is written, by the limits of that day."""
+
+    __tablename__ = "shotcrete_trials"
+    record_name = "shotcrete-trials"
+
+    trial_id: Mapped[int] = mapped_column(Key, ForeignKey("trials.id"), nullable=False, index=True)
+    batch_id: Mapped[int | None] = mapped_column(Key, ForeignKey("batches.id"), index=True)
+    sprayed_on: Mapped[date] = mapped_column(Date, nullable=False)
+    surface: Mapped[str] = mapped_column(String(10), nullable=False)
+    accelerator_lot_id: Mapped[int | None] = mapped_column(Key, ForeignKey("admixture_lots.id"), index=True)
+    accelerator_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    sprayed_kg: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    rebound_kg: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    rebound_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    rebound_limit_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    initial_set_min: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    final_set_min: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    panels: Mapped[int | None] = mapped_column(Integer)
+    curing_days: Mapped[int | None] = mapped_column(Integer)
+    #: passed or failed; None while nothing that is judged was measured.
+    outcome: Mapped[str | None] = mapped_column(String(10), index=True)
+    remarks: Mapped[str | None] = mapped_column(Text)
+
+    trial: Mapped[Trial] = relationship()
+    batch: Mapped[Batch | None] = relationship()
+    accelerator_lot: Mapped[AdmixtureLot | None] = relationship()
+
+    @property
+    def title(self) -> str:
+        return f"{self.trial.code} {self.sprayed_on:%Y-%m-%d}"

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from flask import current_app
 
+from lims.standards.shotcrete import REBOUND_LIMIT_PERCENT
+
 #: Asked in turn for the laboratory's own edition of `site/sets-per-volume`; lims/rules registers itself here, since
 #: rules stand above trials.
 SOURCES: list[Callable[[], Mapping[str, str]]] = []
@@ -25,3 +27,13 @@ def specimens_per_set() -> int:
 
 def _own() -> Mapping[str, str]:
     return next((found for source in SOURCES if (found := source())), {})
+
+
+#: Asked in turn for the laboratory's own limits of shotcrete; lims/rules registers itself here.
+SHOTCRETE_SOURCES: list[Callable[[], Mapping[str, str]]] = []
+
+
+def rebound_limit_percent() -> Decimal:
+    """The most rebound that is accepted, % of what was sprayed."""
+    own: Mapping[str, str] = next((found for source in SHOTCRETE_SOURCES if (found := source())), {})
+    return Decimal(own.get("limit_percent", REBOUND_LIMIT_PERCENT))

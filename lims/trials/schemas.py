@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from lims.base.fields import (
@@ -34,7 +35,22 @@ CURING = {
     "other": _l("Other"),
 }
 SHAPES = {"cube": _l("Cube"), "cylinder": _l("Cylinder")}
-SET_STATES = {"waiting": _l("Waiting"), "broken": _l("Broken")}
+SET_STATES = {
+    "waiting": _l("Waiting"),
+    "held": _l("Held"),
+    "broken": _l("Broken"),
+    "discarded": _l("Discarded"),
+}
+SET_PURPOSES = {
+    "plan": _l("Sampling plan"),
+    "hold": _l("Held for any age"),
+    "site": _l("Reserved for the customer's site"),
+    "retest": _l("Retest"),
+}
+SAMPLING_PLANS = {
+    "per-volume": _l("A set for each so many cubic metres"),
+    "gb50204": _l("GB 50204: a set for each 100 m³, 200 m³ in one pour above 1000 m³"),
+}
 #: One break day has its limits; more sets than this are a slip of the key.
 MOST_SETS_OF_A_BATCH = 400
 
@@ -85,6 +101,9 @@ class _BatchFacts(Schema):
     concrete_temperature_c: Annotated[
         Decimal | None, Quantity(places=1, minimum=-10, maximum=60, unit="°C"), Ui(_l("Concrete temperature"))
     ] = None
+    density_kg_m3: Annotated[
+        Decimal | None, Quantity(places=0, minimum=500, maximum=5000, unit="kg/m³"), Ui(_l("Fresh density"))
+    ] = None
     ambient_temperature_c: Annotated[
         Decimal | None, Quantity(places=1, minimum=-50, maximum=60, unit="°C"), Ui(_l("Air temperature"))
     ] = None
@@ -95,6 +114,7 @@ class _BatchFacts(Schema):
     element: Annotated[
         str | None, Text(200), Ui(_l("Element or place"), help=_l("Where the concrete goes"))
     ] = None
+    site_id: Annotated[int | None, Reference("sites"), Ui(_l("Site"))] = None
     technician: Annotated[str | None, Text(80), Ui(_l("Sampled by"))] = None
 
 
@@ -102,8 +122,21 @@ class BatchEdit(_BatchFacts):
     """Trial, mix and casting time stay: specimens and results hang on them."""
 
 
+#: Field of BatchIn -> (component kind, attribute of BatchLot).
+LOT_FIELDS = {
+    "coarse_aggregate_sample_id": ("coarse_aggregate", "aggregate_sample_id"),
+    "fly_ash_lot_id": ("fly_ash", "scm_lot_id"),
+    "slag_lot_id": ("slag", "scm_lot_id"),
+    "silica_fume_lot_id": ("silica_fume", "scm_lot_id"),
+    "other_scm_lot_id": ("other_scm", "scm_lot_id"),
+    "superplasticizer_lot_id": ("superplasticizer", "admixture_lot_id"),
+    "other_admixture_lot_id": ("other_admixture", "admixture_lot_id"),
+}
+_WHY = _l("Asked only when it applies: why the batch is cast all the same")
+
+
 class BatchIn(_BatchFacts):
-    """A batch and its sampling plan."""
+    """A batch, the lots that went into it, its sampling plan, and the answers to what was noticed."""
 
     trial_id: Annotated[int, Reference("trials"), Ui(_l("Trial"))]
     mix_revision_id: Annotated[int, Reference("mix-revisions"), Ui(_l("Mix"))]
@@ -116,11 +149,126 @@ class BatchIn(_BatchFacts):
     cubic_metres_per_set: Annotated[
         Decimal | None, Quantity(places=1, above=0, maximum=1000, unit="m³"), Ui(_l("One set for each"))
     ] = None
+    sampling_plan: Annotated[str, Choice(SAMPLING_PLANS), Ui(_l("Sampling plan"))] = "per-volume"
     specimens_per_set: Annotated[int, WholeNumber(3, 30), Ui(_l("Specimens in a set"))] = 3
+    hold_sets: Annotated[
+        int, WholeNumber(0, 20), Ui(_l("Sets to hold"), help=_l("Kept for any age that is asked for later"))
+    ] = 0
+    site_sets: Annotated[
+        int,
+        WholeNumber(0, 20),
+        Ui(_l("Sets for the customer's site"), help=_l("Reserved; broken when the site asks")),
+    ] = 0
+    curing_tank_id: Annotated[int | None, Reference("curing-tanks"), Ui(_l("Curing tank"))] = None
+    coarse_aggregate_sample_id: Annotated[
+        int | None, Reference("aggregate-samples"), Ui(_l("Sample of the stone"))
+    ] = None
+    fly_ash_lot_id: Annotated[int | None, Reference("scm-lots"), Ui(_l("Fly ash lot"))] = None
+    slag_lot_id: Annotated[int | None, Reference("scm-lots"), Ui(_l("Slag powder lot"))] = None
+    silica_fume_lot_id: Annotated[int | None, Reference("scm-lots"), Ui(_l("Silica fume lot"))] = None
+    other_scm_lot_id: Annotated[int | None, Reference("scm-lots"), Ui(_l("Other mineral admixture lot"))] = (
+        None
+    )
+    superplasticizer_lot_id: Annotated[
+        int | None, Reference("admixture-lots"), Ui(_l("Water reducer lot"))
+    ] = None
+    other_admixture_lot_id: Annotated[
+        int | None, Reference("admixture-lots"), Ui(_l("Other admixture lot"))
+    ] = None
+    answer_lot_too_old: Annotated[str | None, Text(400), Ui(_l("Lot over three months old"), help=_WHY)] = (
+        None
+    )
+    answer_other_product: Annotated[str | None, Text(400), Ui(_l("Lot of another cement"), help=_WHY)] = None
+    answer_sample_out_of_limits: Annotated[
+        str | None, Text(400), Ui(_l("Sample out of limits"), help=_WHY)
+    ] = None
     shape: Annotated[str, Choice(SHAPES), Ui(_l("Shape"))] = "cube"
     width_mm: Annotated[
         Decimal, Quantity(places=1, minimum=40, maximum=300, unit="mm"), Ui(_l("Edge or diameter"))
     ] = Decimal(150)
+
+
+class HeldSetIn(Schema):
+    """A held or reserved set is to be broken at this age."""
+
+    age_days: Annotated[int, WholeNumber(1, 3650), Ui(_l("Age"), unit="d")]
+
+
+class DiscardIn(Schema):
+    """Specimens thrown away, with the reason."""
+
+    reason: Annotated[str, Text(200), Ui(_l("Reason"))]
+
+
+SURFACES = {"wall": _l("Wall"), "overhead": _l("Overhead"), "panel": _l("Panel")}
+SHOTCRETE_OUTCOMES = {"passed": _l("Within the limits"), "failed": _l("Out of limits")}
+
+
+class ShotcreteTrialIn(Schema):
+    """What was measured at a spraying."""
+
+    trial_id: Annotated[int, Reference("trials"), Ui(_l("Trial"))]
+    batch_id: Annotated[int | None, Reference("batches"), Ui(_l("Batch"))] = None
+    sprayed_on: Annotated[date, Day(), Ui(_l("Sprayed on"))]
+    surface: Annotated[str, Choice(SURFACES), Ui(_l("Surface"))] = "wall"
+    accelerator_lot_id: Annotated[int | None, Reference("admixture-lots"), Ui(_l("Accelerator lot"))] = None
+    accelerator_percent: Annotated[
+        Decimal | None, Quantity(places=1, maximum=20, unit="%"), Ui(_l("Accelerator, of the cement"))
+    ] = None
+    sprayed_kg: Annotated[
+        Decimal | None, Quantity(places=1, above=0, maximum=1_000_000, unit="kg"), Ui(_l("Sprayed"))
+    ] = None
+    rebound_kg: Annotated[
+        Decimal | None, Quantity(places=1, maximum=1_000_000, unit="kg"), Ui(_l("Rebound collected"))
+    ] = None
+    initial_set_min: Annotated[
+        Decimal | None, Quantity(places=1, above=0, maximum=3000, unit="min"), Ui(_l("Initial set"))
+    ] = None
+    final_set_min: Annotated[
+        Decimal | None, Quantity(places=1, above=0, maximum=5000, unit="min"), Ui(_l("Final set"))
+    ] = None
+    panels: Annotated[int | None, WholeNumber(0, 100), Ui(_l("Panels sprayed"))] = None
+    curing_days: Annotated[int | None, WholeNumber(0, 365), Ui(_l("Days of curing"), unit="d")] = None
+    remarks: Annotated[str | None, Text(4000, lines=True), Ui(_l("Remarks"))] = None
+
+    @model_validator(mode="after")
+    def _pairs(self) -> ShotcreteTrialIn:
+        if (self.sprayed_kg is None) != (self.rebound_kg is None):
+            raise ValueError(_("give both the mass sprayed and the rebound, or neither"))
+        if (self.initial_set_min is None) != (self.final_set_min is None):
+            raise ValueError(_("give both setting times, or neither"))
+        return self
+
+
+class CuringTankIn(Schema):
+    code: Annotated[str, Code(), Ui(_l("Code"))]
+    name: Annotated[str, Text(120), Ui(_l("Tank or room"))]
+    temperature_c: Annotated[
+        Decimal, Quantity(places=1, minimum=-30, maximum=100, unit="°C"), Ui(_l("Held at"))
+    ] = Decimal(20)
+    relative_humidity_percent: Annotated[
+        Decimal | None, Quantity(places=0, maximum=100, unit="%"), Ui(_l("Relative humidity"))
+    ] = None
+
+
+class CuringReadingIn(Schema):
+    """Of a tank, or of the place where one batch lies."""
+
+    curing_tank_id: Annotated[int | None, Reference("curing-tanks"), Ui(_l("Curing tank"))] = None
+    batch_id: Annotated[int | None, Reference("batches"), Ui(_l("Batch"))] = None
+    read_at: Annotated[datetime, Instant(), Ui(_l("Read at"))]
+    temperature_c: Annotated[
+        Decimal, Quantity(places=1, minimum=-60, maximum=250, unit="°C"), Ui(_l("Temperature"))
+    ]
+    relative_humidity_percent: Annotated[
+        Decimal | None, Quantity(places=0, maximum=100, unit="%"), Ui(_l("Relative humidity"))
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> CuringReadingIn:
+        if (self.curing_tank_id is None) == (self.batch_id is None):
+            raise ValueError(_("name one tank or one batch"))
+        return self
 
 
 class SpecimenSetEdit(Schema):

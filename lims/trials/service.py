@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from flask_babel import gettext as _
+from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session
+from lims.base.database import current_session, transaction
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_number
-from lims.base.problems import refuse
+from lims.base.problems import NotFound, Problem, Refused, refuse
 from lims.base.services import RecordService
+from lims.materials.models import AggregateSample, CementLot
 from lims.mixes.models import MixRevision
 from lims.mixes.service import freeze
+from lims.standards.checks import Check, all_passed
 from lims.standards.errors import RuleInputError
-from lims.standards.sampling import sets_per_volume
+from lims.standards.rounding import round_half_even
+from lims.standards.sampling import GB50204_CONTINUOUS_ABOVE_M3, gb50204_sets_required, sets_per_volume
+from lims.standards.shotcrete import curing_check, rebound_check, rebound_percent, setting_checks
 from lims.standards.specimens import due_window
-from lims.trials.models import Batch, Specimen, SpecimenSet, Trial
-from lims.trials.plan import cubic_metres_per_set
-from lims.trials.schemas import MOST_SETS_OF_A_BATCH, BatchEdit, BatchIn, SpecimenSetEdit, TrialIn
+from lims.trials.models import (
+    Batch,
+    BatchLot,
+    BatchWarning,
+    CuringReading,
+    CuringTank,
+    ShotcreteTrial,
+    Specimen,
+    SpecimenSet,
+    Trial,
+)
+from lims.trials.plan import cubic_metres_per_set, rebound_limit_percent
+from lims.trials.schemas import (
+    LOT_FIELDS,
+    MOST_SETS_OF_A_BATCH,
+    SET_STATES,
+    BatchEdit,
+    BatchIn,
+    CuringReadingIn,
+    CuringTankIn,
+    DiscardIn,
+    HeldSetIn,
+    ShotcreteTrialIn,
+    SpecimenSetEdit,
+    TrialIn,
+)
+from lims.trials.warnings import ANSWERS, notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +67,31 @@ class PlannedSet:
 
 
 def propose_plan(
-    volume_m3: Decimal, ages: Sequence[int], per_m3: Decimal, specimens_per_set: int = 3
+    volume_m3: Decimal,
+    ages: Sequence[int],
+    per_m3: Decimal,
+    specimens_per_set: int = 3,
+    sampling_plan: str = "per-volume",
 ) -> list[PlannedSet]:
-    """ceil(V / per_m3) sets for each age, at least three specimens each. Raises: Refused."""
+    """Sets for each age: ceil(V / per_m3), or what GB 50204 asks for. Raises: Refused."""
     try:
-        required = sets_per_volume(volume_m3, per_m3, specimens_per_set)
+        if sampling_plan == "gb50204":
+            sets = gb50204_sets_required(volume_m3, continuous=volume_m3 > GB50204_CONTINUOUS_ABOVE_M3)
+        else:
+            sets = sets_per_volume(volume_m3, per_m3, specimens_per_set).sets
     except RuleInputError as error:
         raise refuse(error.field, f"{error.value} – {error.accepted}", error.value) from error
-    if required.sets * len(ages) > MOST_SETS_OF_A_BATCH:
+    if sets * len(ages) > MOST_SETS_OF_A_BATCH:
         raise refuse(
             "volume_m3",
             _(
                 "asks for %(n)s sets; accepted: a batch of up to %(most)s sets in all",
-                n=required.sets * len(ages),
+                n=sets * len(ages),
                 most=MOST_SETS_OF_A_BATCH,
             ),
             volume_m3,
         )
-    return [
-        PlannedSet(age, number, specimens_per_set) for age in ages for number in range(1, required.sets + 1)
-    ]
+    return [PlannedSet(age, number, specimens_per_set) for age in ages for number in range(1, sets + 1)]
 
 
 def specimen_letter(number: int) -> str:
@@ -86,7 +120,7 @@ class BatchService(RecordService[Batch]):
     search_columns = ("code", "element", "trial.name", "trial.code", "mix_revision.code")
     filter_columns = ("trial_id", "mix_revision_id", "cement_lot_id", "curing", "aggregate_sample_id")
     order_columns = ("code", "cast_at", "volume_m3", "changed_at")
-    shown_relations = ("trial", "mix_revision", "cement_lot", "aggregate_sample")
+    shown_relations = ("trial", "mix_revision", "cement_lot", "aggregate_sample", "site")
 
     def base_query(self) -> Any:
         return super().base_query().options(joinedload(Batch.mix_revision).joinedload(MixRevision.mix_design))
@@ -106,19 +140,51 @@ class BatchService(RecordService[Batch]):
             raise refuse(
                 "mix_revision_id", _("has no recipe; accepted: a mix with its masses"), revision.code
             )
+        self._answered(record, revision, values)
         freeze(revision)
+
+    def _answered(self, record: Batch, revision: MixRevision, values: BatchIn) -> None:
+        """Everything noticed about the materials has its answer, or the batch is not registered."""
+        session = current_session()
+        sample_ids = (values.aggregate_sample_id, values.coarse_aggregate_sample_id)
+        noticed = notice(
+            values.cast_at,
+            revision,
+            session.get(CementLot, values.cement_lot_id) if values.cement_lot_id else None,
+            [found for key in sample_ids if key and (found := session.get(AggregateSample, key))],
+        )
+        unanswered = [item for item in noticed if not getattr(values, ANSWERS[item.kind])]
+        if unanswered:
+            raise Refused(
+                [
+                    Problem(
+                        ANSWERS[item.kind],
+                        item.message + " " + _("Answer why it is used, or choose another."),
+                        item.about,
+                    )
+                    for item in unanswered
+                ]
+            )
+        for item in noticed:
+            answer = getattr(values, ANSWERS[item.kind])
+            record.warnings.append(BatchWarning(kind=item.kind, about=item.message[:200], answer=answer))
 
     def after_add(self, record: Batch, values: BatchIn, actor: Actor) -> None:
         ages = values.plan_ages or laboratory().plan_ages
         per = values.cubic_metres_per_set or cubic_metres_per_set()
-        for planned in propose_plan(values.volume_m3, ages, per, values.specimens_per_set):
-            add_set(
-                record,
-                planned.age_days,
-                planned.number,
-                [(values.shape, values.width_mm)] * planned.specimens,
-                values.cast_at,
-            )
+        specimens = [(values.shape, values.width_mm)] * values.specimens_per_set
+        plan = propose_plan(values.volume_m3, ages, per, values.specimens_per_set, values.sampling_plan)
+        for planned in plan:
+            add_set(record, planned.age_days, planned.number, specimens, values.cast_at)
+        for number in range(1, values.hold_sets + values.site_sets + 1):
+            purpose = "hold" if number <= values.hold_sets else "site"
+            add_set(record, 0, number, specimens, values.cast_at, purpose=purpose)
+        for found in record.sets:
+            found.curing_tank_id = values.curing_tank_id
+        for field, (kind, attribute) in LOT_FIELDS.items():
+            key = getattr(values, field)
+            if key is not None:
+                record.lots.append(BatchLot(kind=kind, **{attribute: key}))
 
 
 def add_set(
@@ -127,22 +193,25 @@ def add_set(
     number: int,
     specimens: Sequence[tuple[str, Decimal | None]],
     cast_at: datetime | None,
+    *,
+    purpose: str = "plan",
 ) -> SpecimenSet:
-    """A set with its codes and due window. Inside a transaction."""
-    code = f"{batch.code}-{age_days:02d}d-{number}"
-    due_from, due_at, due_until = (
-        due_window(laboratory().codes.age_code, age_days, cast_at) if cast_at else (None, None, None)
+    """A set with its codes and due window; held and reserved sets (age 0) get theirs later. Inside a transaction."""
+    code = (
+        f"{batch.code}-{age_days:02d}d-{number}"
+        if purpose == "plan"
+        else f"{batch.code}-{purpose[0].upper()}{number}"
     )
+    age_code = laboratory().codes.age_code  # read before the set exists: a query would flush it half made
     found = SpecimenSet(
         batch=batch,
         code=code,
         age_days=age_days,
         number=number,
-        state="waiting",
-        due_from=due_from,
-        due_at=due_at,
-        due_until=due_until,
+        purpose=purpose,
+        state="waiting" if age_days else "held",
     )
+    _plan_due(found, cast_at, age_code)
     for index, (shape, width_mm) in enumerate(specimens, start=1):
         length = width_mm * 2 if shape == "cylinder" and width_mm is not None else width_mm
         found.specimens.append(
@@ -158,15 +227,69 @@ def add_set(
     return found
 
 
+def _plan_due(found: SpecimenSet, cast_at: datetime | None, age_code: str) -> None:
+    """The window of the age by the laboratory's codes; none while the set is held."""
+    found.due_from = found.due_at = found.due_until = None
+    if cast_at is not None and found.age_days:
+        found.due_from, found.due_at, found.due_until = due_window(age_code, found.age_days, cast_at)
+
+
 class SpecimenSetService(RecordService[SpecimenSet]):
     record = SpecimenSet
     schema = SpecimenSetEdit
     search_columns = ("code",)
-    filter_columns = ("batch_id", "age_days", "state")
+    filter_columns = ("batch_id", "age_days", "state", "purpose", "curing_tank_id")
     order_columns = ("code", "age_days", "due_at", "state")
-    shown_relations = ("batch",)
+    shown_relations = ("batch", "curing_tank", "retest_of")
     default_order = "due_at"
     writable = False
+
+    def use_held(self, set_id: int, data: Mapping[str, Any], actor: Actor) -> SpecimenSet:
+        """Break a held or reserved set at this age: it enters the due list. Raises: NotFound, Refused."""
+        values = HeldSetIn.read(data)
+        with transaction(actor, "held set used") as session:
+            found = self._held(session, set_id)
+            taken = session.scalar(
+                select(func.max(SpecimenSet.number)).where(
+                    SpecimenSet.batch_id == found.batch_id, SpecimenSet.age_days == values.age_days
+                )
+            )
+            found.age_days = values.age_days
+            found.number = (taken or 0) + 1
+            found.state = "waiting"
+            _plan_due(found, found.batch.cast_at, laboratory().codes.age_code)
+            if found.due_until is not None and found.due_until < utc_now():
+                raise refuse(
+                    "age_days",
+                    _(
+                        "is past: the window ended %(time)s; accepted: an age still to come",
+                        time=found.due_until.isoformat(),
+                    ),
+                    values.age_days,
+                )
+            self._flush(session, found)
+        return found
+
+    def discard(self, set_id: int, data: Mapping[str, Any], actor: Actor) -> SpecimenSet:
+        """Throw the specimens of a held set away; their codes stay. Raises: NotFound, Refused."""
+        values = DiscardIn.read(data)
+        with transaction(actor, values.reason) as session:
+            found = self._held(session, set_id)
+            found.state, found.discarded_at, found.discard_reason = "discarded", utc_now(), values.reason
+            self._flush(session, found)
+        return found
+
+    def _held(self, session: Any, set_id: int) -> SpecimenSet:
+        found: SpecimenSet | None = session.get(
+            SpecimenSet, set_id, populate_existing=True, with_for_update=True
+        )
+        if found is None:
+            raise NotFound(f"specimen-sets {set_id}")
+        if found.state != "held":
+            raise refuse(
+                "state", _("is %(state)s; accepted: a held set", state=SET_STATES[found.state]), found.code
+            )
+        return found
 
 
 class SpecimenService(RecordService[Specimen]):
@@ -177,3 +300,64 @@ class SpecimenService(RecordService[Specimen]):
     order_columns = ("code", "number")
     shown_relations = ("specimen_set",)
     writable = False
+
+
+class ShotcreteTrialService(RecordService[ShotcreteTrial]):
+    record = ShotcreteTrial
+    schema = ShotcreteTrialIn
+    search_columns = ("trial.code", "trial.name")
+    filter_columns = ("trial_id", "batch_id", "surface", "outcome")
+    order_columns = ("sprayed_on", "rebound_percent")
+    shown_relations = ("trial", "batch", "accelerator_lot")
+    default_order = "-sprayed_on"
+
+    def before_add(self, record: ShotcreteTrial, values: ShotcreteTrialIn, actor: Actor) -> None:
+        self._judge(record, values)
+
+    def before_edit(self, record: ShotcreteTrial, values: ShotcreteTrialIn, actor: Actor) -> None:
+        self._judge(record, values)
+
+    def _judge(self, record: ShotcreteTrial, values: ShotcreteTrialIn) -> None:
+        """Rebound, setting and curing against the limits in force; the limit used is kept with the record."""
+        checks: list[Check] = []
+        record.rebound_percent = record.rebound_limit_percent = None
+        try:
+            if values.sprayed_kg is not None and values.rebound_kg is not None:
+                limit = rebound_limit_percent()
+                checks.append(rebound_check(values.sprayed_kg, values.rebound_kg, limit))
+                exact = rebound_percent(values.sprayed_kg, values.rebound_kg)
+                record.rebound_percent = round_half_even(exact, Decimal("0.1"))
+                record.rebound_limit_percent = limit
+            if values.initial_set_min is not None and values.final_set_min is not None:
+                checks += setting_checks(values.initial_set_min, values.final_set_min)
+            if values.curing_days is not None:
+                checks.append(curing_check(values.curing_days))
+        except RuleInputError as error:
+            raise refuse(
+                error.field,
+                _("%(value)s is not accepted; accepted: %(what)s", value=error.value, what=error.accepted),
+            ) from None
+        record.outcome = None if not checks else "passed" if all_passed(checks) else "failed"
+
+
+class CuringTankService(RecordService[CuringTank]):
+    record = CuringTank
+    schema = CuringTankIn
+    search_columns = ("code", "name")
+    order_columns = ("code", "name")
+    default_order = "code"
+
+
+class CuringReadingService(RecordService[CuringReading]):
+    record = CuringReading
+    schema = CuringReadingIn
+    filter_columns = ("curing_tank_id", "batch_id")
+    order_columns = ("read_at", "temperature_c")
+    shown_relations = ("curing_tank", "batch")
+    default_order = "-read_at"
+
+    def check(self, record: CuringReading) -> None:
+        if record.read_at > utc_now() + timedelta(hours=1):
+            raise refuse(
+                "read_at", _("lies in the future; accepted: a time up to now"), record.read_at.isoformat()
+            )

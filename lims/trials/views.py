@@ -6,23 +6,43 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from flask import jsonify, request, url_for
+from flask import Response, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import permission_name
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.base.columns import utc_now
-from lims.base.display import local_time
+from lims.base.display import local_time, show_time
 from lims.base.fields import Quantity, WholeNumber
 from lims.base.laboratory import laboratory
-from lims.base.problems import Refused
-from lims.base.security import may, principal
+from lims.base.problems import Refused, refuse
+from lims.base.security import current_actor, may, principal, require
 from lims.base.views import MenuPlace, RecordView, Related
-from lims.trials.labels import labels_of
+from lims.trials.curing import add_readings, readings_chart
+from lims.trials.labels import label_sheet, labels_of, zpl
 from lims.trials.plan import cubic_metres_per_set, specimens_per_set
-from lims.trials.schemas import SET_STATES, SHAPES, BatchIn, PlanAges
-from lims.trials.service import BatchService, SpecimenService, SpecimenSetService, TrialService, propose_plan
+from lims.trials.schemas import (
+    LOT_FIELDS,
+    SET_PURPOSES,
+    SET_STATES,
+    SHAPES,
+    SHOTCRETE_OUTCOMES,
+    BatchIn,
+    PlanAges,
+)
+from lims.trials.service import (
+    BatchService,
+    CuringReadingService,
+    CuringTankService,
+    ShotcreteTrialService,
+    SpecimenService,
+    SpecimenSetService,
+    TrialService,
+    propose_plan,
+)
+from lims.trials.warnings import ANSWERS
 
 
 class TrialView(RecordView):
@@ -69,36 +89,40 @@ class BatchView(RecordView):
             ),
         ),
     )
+    show_template = "lims/batch_show.html"
+    form_template = "lims/batch_form.html"
     form_sections = (
+        (_l("Batch"), ("trial_id", "mix_revision_id", "code", "cast_at", "volume_m3", "element", "site_id", "technician")),
         (
-            _l("Batch"),
-            ("trial_id", "mix_revision_id", "cast_at", "volume_m3", "code", "element", "technician"),
+            _l("Lots used"),
+            (
+                "cement_lot_id", "aggregate_sample_id", "coarse_aggregate_sample_id", "fly_ash_lot_id", "slag_lot_id",
+                "silica_fume_lot_id", "other_scm_lot_id", "superplasticizer_lot_id", "other_admixture_lot_id",
+            ),
         ),
-        (
-            _l("Specimens"),
-            ("plan_ages", "cubic_metres_per_set", "specimens_per_set", "shape", "width_mm"),
-        ),
-        (_l("Materials"), ("cement_lot_id", "aggregate_sample_id")),
         (
             _l("Fresh concrete and curing"),
             (
-                "slump_mm",
-                "air_percent",
-                "concrete_temperature_c",
-                "ambient_temperature_c",
-                "curing",
-                "curing_temperature_c",
+                "slump_mm", "air_percent", "density_kg_m3", "concrete_temperature_c", "ambient_temperature_c", "curing",
+                "curing_temperature_c", "curing_tank_id",
             ),
         ),
-    )
-    show_template = "lims/batch_show.html"
-    form_template = "lims/batch_form.html"
+        (
+            _l("Sampling plan"),
+            (
+                "plan_ages", "sampling_plan", "cubic_metres_per_set", "specimens_per_set", "shape", "width_mm",
+                "hold_sets", "site_sets",
+            ),
+        ),
+        (_l("Noticed about the materials"), tuple(ANSWERS.values())),
+    )  # fmt: skip
     empty_hint = _l("Register the first batch: trial, mix, casting time and volume are enough.")
 
     def defaults(self) -> dict[str, Any]:
         user = principal()
         now: datetime = local_time(utc_now())
         return {
+            **self._repeated(),
             "cast_at": f"{now:%Y-%m-%dT%H:%M}",
             "plan_ages": ",".join(str(age) for age in laboratory().plan_ages),
             "cubic_metres_per_set": f"{cubic_metres_per_set():f}",
@@ -112,6 +136,45 @@ class BatchView(RecordView):
         from lims.web.batch_page import batch_context
 
         return {**super().show_context(record), **batch_context(record)}
+
+    def _repeated(self) -> dict[str, Any]:
+        """Values of the batch that `?repeat=` names, or of the last one when it says `last`: cast it again."""
+        wanted = request.args.get("repeat", "")
+        if wanted == "last":
+            latest = self.service.page(size=1).items
+            last = latest[0] if latest else None
+        else:
+            last = self.service.get(int(wanted[:18])) if wanted.isdecimal() else None
+        if last is None:
+            return {}
+        names = (
+            "trial_id", "mix_revision_id", "volume_m3", "cement_lot_id", "aggregate_sample_id", "slump_mm", "curing",
+            "element", "site_id",
+        )  # fmt: skip
+        values = {name: getattr(last, name) for name in names}
+        fields = {(kind, attribute): field for field, (kind, attribute) in LOT_FIELDS.items()}
+        for item in last.lots:
+            for attribute in ("scm_lot_id", "admixture_lot_id", "aggregate_sample_id"):
+                if getattr(item, attribute) is not None and (item.kind, attribute) in fields:
+                    values[fields[item.kind, attribute]] = getattr(item, attribute)
+        return values
+
+    @expose("/<int:record_id>/labels.pdf")
+    @permission_name("read")
+    def labels_pdf(self, record_id: int) -> ResponseReturnValue:
+        """The same labels as a PDF sheet, cut marks at 50 x 25 mm."""
+        self.allow("read")
+        batch = self.service.get(record_id)
+        return paper(label_sheet(labels_of(batch)), "application/pdf", f"{batch.code}-labels.pdf")
+
+    @expose("/<int:record_id>/labels.zpl")
+    @permission_name("read")
+    def labels_zpl(self, record_id: int) -> ResponseReturnValue:
+        """The same labels for a thermal printer of 203 dpi."""
+        self.allow("read")
+        batch = self.service.get(record_id)
+        content = zpl(labels_of(batch)).encode()
+        return paper(content, "text/plain; charset=utf-8", f"{batch.code}-labels.zpl")
 
     @expose("/<int:record_id>/labels")
     @permission_name("read")
@@ -137,7 +200,10 @@ class BatchView(RecordView):
                 "cubic_metres_per_set",
             )
             specimens = _parsed(WholeNumber(3, 30), args.get("specimens_per_set") or "3", "specimens_per_set")
-            planned = propose_plan(Decimal(volume), ages, Decimal(per), specimens)
+            sampling = _parsed(
+                inputs["sampling_plan"], args.get("sampling_plan") or "per-volume", "sampling_plan"
+            )
+            planned = propose_plan(Decimal(volume), ages, Decimal(per), specimens, sampling)
         except Refused as error:
             return jsonify({"problems": [problem.as_dict() for problem in error.problems]}), 422
         rows = [
@@ -153,10 +219,15 @@ class BatchView(RecordView):
         )
 
 
+def paper(content: bytes, kind: str, name: str) -> Response:
+    """A file to be saved or printed."""
+    response = Response(content, mimetype=kind)
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    return response
+
+
 def _parsed(kind: Any, value: str, name: str) -> Any:
     from pydantic_core import PydanticCustomError
-
-    from lims.base.problems import refuse
 
     try:
         return kind.parse(value)
@@ -177,10 +248,32 @@ class SpecimenSetView(RecordView):
         "due_from": _l("From"),
         "due_at": _l("Due"),
         "due_until": _l("Until"),
+        "purpose": _l("Cast for"),
+        "curing_tank": _l("Curing tank"),
+        "retest_of": _l("Retest of"),
+        "discarded_at": _l("Discarded"),
+        "discard_reason": _l("Why discarded"),
     }
     units = {"age_days": "d"}
-    choices = {"state": SET_STATES}
-    show_sections = ((_l("Set"), ("code", "batch", "age_days", "state", "due_from", "due_at", "due_until")),)
+    choices = {"state": SET_STATES, "purpose": SET_PURPOSES}
+    more_columns = ("purpose", "changed_at")
+    show_sections = (
+        (
+            _l("Set"),
+            (
+                "code",
+                "batch",
+                "age_days",
+                "state",
+                "purpose",
+                "curing_tank",
+                "due_from",
+                "due_at",
+                "due_until",
+            ),
+        ),
+        (_l("Afterwards"), ("retest_of", "discarded_at", "discard_reason")),
+    )
     related = (Related("specimens", "specimen_set_id"),)
     show_template = "lims/set_show.html"
 
@@ -189,6 +282,33 @@ class SpecimenSetView(RecordView):
         from lims.web.set_page import set_context
 
         return {**super().show_context(record), "entry_url": entry, **set_context(record)}
+
+    @expose("/<int:record_id>/use", methods=["POST"])
+    @permission_name("write")
+    def use(self, record_id: int) -> ResponseReturnValue:
+        """A held set is to be broken at an age."""
+        self.allow("write")
+        found = self.service.use_held(
+            record_id, {"age_days": request.form.get("age_days", "")}, current_actor()
+        )
+        flash(
+            _(
+                "%(set)s is due on %(day)s.",
+                set=found.code,
+                day=show_time(found.due_at) if found.due_at else "–",
+            ),
+            "success",
+        )
+        return redirect(url_for("SpecimenSetView.show", record_id=record_id))
+
+    @expose("/<int:record_id>/discard", methods=["POST"])
+    @permission_name("write")
+    def discard(self, record_id: int) -> ResponseReturnValue:
+        """Held specimens are thrown away."""
+        self.allow("write")
+        found = self.service.discard(record_id, {"reason": request.form.get("reason", "")}, current_actor())
+        flash(_("Discarded: %(title)s", title=found.code), "success")
+        return redirect(url_for("SpecimenSetView.show", record_id=record_id))
 
 
 class SpecimenView(RecordView):
@@ -210,4 +330,97 @@ class SpecimenView(RecordView):
     related = (Related("breaks", "specimen_id"),)
 
 
-VIEWS = (TrialView, BatchView, SpecimenSetView, SpecimenView)
+class ShotcreteTrialView(RecordView):
+    service = ShotcreteTrialService()
+    title = _l("Shotcrete trials")
+    title_one = _l("Shotcrete trial")
+    menu = MenuPlace("trials", order=22, icon="droplet")
+    list_columns = (
+        "sprayed_on",
+        "trial",
+        "surface",
+        "rebound_percent",
+        "initial_set_min",
+        "final_set_min",
+        "outcome",
+    )
+    labels = {
+        "rebound_percent": _l("Rebound"),
+        "rebound_limit_percent": _l("Limit of the rebound"),
+        "outcome": _l("Outcome"),
+    }
+    units = {"rebound_percent": "%", "rebound_limit_percent": "%"}
+    choices = {"outcome": SHOTCRETE_OUTCOMES}
+    show_sections = (
+        (_l("Spraying"), ("trial", "batch", "sprayed_on", "surface", "panels", "outcome")),
+        (_l("Rebound"), ("sprayed_kg", "rebound_kg", "rebound_percent", "rebound_limit_percent")),
+        (
+            _l("Setting with accelerator"),
+            ("accelerator_lot", "accelerator_percent", "initial_set_min", "final_set_min"),
+        ),
+        (_l("Afterwards"), ("curing_days", "remarks")),
+    )
+    form_sections = (
+        (_l("Spraying"), ("trial_id", "batch_id", "sprayed_on", "surface", "panels")),
+        (_l("Rebound"), ("sprayed_kg", "rebound_kg")),
+        (
+            _l("Setting with accelerator"),
+            ("accelerator_lot_id", "accelerator_percent", "initial_set_min", "final_set_min"),
+        ),
+        (_l("Afterwards"), ("curing_days", "remarks")),
+    )
+    empty_hint = _l(
+        "Masses sprayed and collected, setting times, panels: the limits are the laboratory's own."
+    )
+
+
+class CuringTankView(RecordView):
+    service = CuringTankService()
+    title = _l("Curing tanks")
+    title_one = _l("Curing tank")
+    menu = MenuPlace("setup", order=65, icon="droplet")
+    list_columns = ("code", "name", "temperature_c", "relative_humidity_percent")
+    show_sections = ((_l("Tank"), ("code", "name", "temperature_c", "relative_humidity_percent")),)
+    related = (Related("curing-readings", "curing_tank_id"), Related("specimen-sets", "curing_tank_id"))
+    show_template = "lims/tank_show.html"
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        return {**super().show_context(record), "chart": readings_chart(record)}
+
+    @expose("/<int:record_id>/readings", methods=["POST"])
+    @permission_name("write")
+    def readings(self, record_id: int) -> ResponseReturnValue:
+        """A logger's file: time, temperature, humidity. All rows or none; known ones are left as they are."""
+        self.allow("write")
+        require("write", "curing-readings")
+        self.service.get(record_id)
+        given = request.files.get("file")
+        if given is None or not given.filename:
+            raise refuse("file", _("is required: a CSV file with time, temperature and humidity"))
+        added, known = add_readings(record_id, given.read(), current_actor())
+        flash(
+            _("%(added)s readings added, %(known)s were there already.", added=added, known=known), "success"
+        )
+        return redirect(url_for("CuringTankView.show", record_id=record_id))
+
+
+class CuringReadingView(RecordView):
+    service = CuringReadingService()
+    title = _l("Curing readings")
+    title_one = _l("Curing reading")
+    menu = None
+    list_columns = ("read_at", "curing_tank", "batch", "temperature_c", "relative_humidity_percent")
+    show_sections = (
+        (_l("Reading"), ("read_at", "curing_tank", "batch", "temperature_c", "relative_humidity_percent")),
+    )
+
+
+VIEWS = (
+    TrialView,
+    BatchView,
+    ShotcreteTrialView,
+    SpecimenSetView,
+    SpecimenView,
+    CuringTankView,
+    CuringReadingView,
+)

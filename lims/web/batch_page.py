@@ -11,9 +11,12 @@ from sqlalchemy import select
 from lims.base.database import current_session
 from lims.base.display import format_decimal, show_time
 from lims.base.security import may
+from lims.mixes.schemas import COMPONENT_KINDS
 from lims.results.models import SetResult
+from lims.trials.curing import maturity_of
 from lims.trials.models import Batch, SpecimenSet
 from lims.trials.schemas import SET_STATES
+from lims.trials.warnings import WARNING_KINDS
 
 
 def batch_context(batch: Batch) -> dict[str, Any]:
@@ -46,4 +49,9 @@ def batch_context(batch: Batch) -> dict[str, Any]:
                 "entry_url": url_for("BreaksView.enter", set_id=found.id) if enter and found.due_at else "",
             }
         )
-    return {"plan": plan}
+    return {
+        "plan": plan,
+        "maturity": maturity_of(batch),
+        "warning_kinds": WARNING_KINDS,
+        "component_kinds": COMPONENT_KINDS,
+    }

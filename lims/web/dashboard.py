@@ -28,6 +28,7 @@ from lims.forecasts.models import Forecast
 from lims.laboratory.views import guide
 from lims.materials.models import RETEST_AFTER, CementLot
 from lims.mixes.models import MixDesign, MixRevision
+from lims.results.cockpit import workload
 from lims.results.models import Break, Calibration, SetResult
 from lims.results.views import due_sets
 from lims.rules.service import confirmed_rules
@@ -36,8 +37,6 @@ from lims.standards.register import REGISTER
 from lims.trials.models import Batch, Specimen, SpecimenSet
 
 SHOWN = 8
-#: Days of the technician's workload.
-WORKLOAD_DAYS = 14
 #: Months of the manager's chart.
 CHART_MONTHS = 12
 #: Specimens of the auditor's sample of the day.
@@ -127,23 +126,9 @@ def _due() -> Panel | None:
 def _workload() -> Panel | None:
     if not may("read", "specimen-sets"):
         return None
-    start = local_time(utc_now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = current_session().execute(
-        select(SpecimenSet.due_at).where(
-            SpecimenSet.state == "waiting",
-            SpecimenSet.due_at >= start,
-            SpecimenSet.due_at < start + timedelta(days=WORKLOAD_DAYS),
-        )
-    )
-    counts: dict[int, int] = defaultdict(int)
-    for (due_at,) in rows:
-        assert due_at is not None  # the condition leaves no others
-        counts[(local_time(due_at).date() - start.date()).days] += 1
-    bars = [
-        (show_day((start + timedelta(days=day)).date()), counts[day], url_for("BreaksView.due"))
-        for day in range(WORKLOAD_DAYS)
-    ]
-    return Panel("workload", _("The next fourteen days"), bars=bars, count=sum(counts.values()))
+    days = workload(utc_now()).days
+    bars = [(show_day(day), count, url_for("BreaksView.due")) for day, count in days]
+    return Panel("workload", _("The next fourteen days"), bars=bars, count=sum(count for _day, count in days))
 
 
 def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:

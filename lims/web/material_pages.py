@@ -17,7 +17,7 @@ from lims.base.display import format_decimal, local_time
 from lims.base.security import may
 from lims.customers.models import Customer
 from lims.customers.schemas import CUSTOMER_STATUS
-from lims.materials.models import AggregateSample, AggregateSource, CementLot, Region
+from lims.materials.models import AggregateSample, AggregateSource, CementLot, CementTest, Region
 from lims.results.models import SetResult
 from lims.standards.aggregates import (
     MUD_LIMITS,
@@ -27,6 +27,7 @@ from lims.standards.aggregates import (
     fineness_modulus,
     impurity_limits,
 )
+from lims.standards.cement import mortar_strength, setting_checks
 from lims.standards.errors import RuleInputError
 from lims.trials.models import Batch, SpecimenSet
 
@@ -182,6 +183,28 @@ def lot_context(lot: CementLot) -> dict[str, Any]:
             "labels": {"x": _("Cement lot"), "y": "MPa"},
         }
     return {"lot_rows": rows_shown, "lot_chart": chart, "too_old": lot.needs_retest}
+
+
+def cement_test_context(test: CementTest) -> dict[str, Any]:
+    """The six values with what was left out, and setting beside its limits."""
+    context: dict[str, Any] = {"mortar": None, "setting": []}
+    if test.values:
+        verdict = mortar_strength(test.values)
+        context["mortar"] = {
+            "strength": None if verdict.strength_mpa is None else f"{verdict.strength_mpa:.1f}",
+            "mean": f"{verdict.mean_of_six_mpa:.2f}",
+            "rows": [
+                {
+                    "value": f"{value:.1f}",
+                    "percent": f"{(value / verdict.mean_of_six_mpa - 1) * 100:+.1f}",
+                    "out": value in verdict.dropped,
+                }
+                for value in test.values
+            ],
+        }
+    if test.initial_set_min and test.final_set_min:
+        context["setting"] = setting_checks(Decimal(test.initial_set_min), Decimal(test.final_set_min))
+    return context
 
 
 def region_context(region: Region) -> dict[str, Any]:

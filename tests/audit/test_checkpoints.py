@@ -29,5 +29,8 @@ def test_checkpoint_chains_and_notices_a_changed_load() -> None:
     assert first.result_count == 1
     assert root_of_results(empty.root_sha256)[0] == first.root_sha256
     with transaction(ACTOR) as session:
+        for name in ("fixed", "superseded"):  # who tampers takes the guards away first
+            where = "" if session.get_bind().dialect.name == "sqlite" else " ON breaks"
+            session.execute(text(f"DROP TRIGGER breaks_{name}{where}"))
         session.execute(text("UPDATE breaks SET load_kn = load_kn + 1"))
     assert root_of_results(empty.root_sha256)[0] != first.root_sha256

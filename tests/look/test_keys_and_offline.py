@@ -36,6 +36,7 @@ def test_list_is_walked_opened_and_edited_by_keys(chromium: Browser, demo_server
     second = page.locator("tbody tr").nth(1).locator("a").first.inner_text()
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text(second)
+    page.wait_for_load_state()  # the keys are there once the deferred scripts have run
     page.keyboard.press("e")
     expect(page).to_have_url(re.compile(r"/edit$"))
     visit.open("/cement-lots/")

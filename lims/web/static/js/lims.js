@@ -60,7 +60,7 @@ function lookups() {
 function samplingPlan() {
   const box = document.querySelector("[data-plan-url]");
   if (!box) { return; }
-  const names = ["volume_m3", "plan_ages", "cubic_metres_per_set", "specimens_per_set"];
+  const names = ["volume_m3", "plan_ages", "cubic_metres_per_set", "specimens_per_set", "sampling_plan"];
   const show = () => {
     const query = new URLSearchParams();
     names.forEach((name) => { const field = document.getElementById("f-" + name); if (field && field.value) { query.set(name, field.value); } });

@@ -1,0 +1,214 @@
+"""The technician's day in few statements: what is due now, past, next; what was done; the days ahead; what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import case, func, literal, select, union_all
+from sqlalchemy.orm import joinedload, lazyload, selectinload
+
+from lims.base.columns import local_day
+from lims.base.database import current_session, database
+from lims.base.display import laboratory_zone, local_time
+from lims.mixes.models import MixRevision
+from lims.results.models import Break, Press, SetResult
+from lims.trials.models import Batch, CuringTank, SpecimenSet
+
+#: How far ahead the list of due sets looks.
+HORIZON = timedelta(days=7)
+#: No tolerance of a code is wider than this: a set in its window lies within it of its due time.
+WIDEST_WINDOW = timedelta(days=3)
+#: Rows of a group; the counts above them are whole.
+MOST_OF_A_GROUP = 100
+WORKLOAD_DAYS = 14
+#: Held specimens older than this stand on the discard list.
+HELD_FOR = timedelta(days=90)
+#: An entry that nobody verified for so long is missed.
+VERIFIED_WITHIN = timedelta(days=3)
+MOST_LISTED = 200
+
+
+def due_groups(
+    now: datetime, *, specimens: bool = False, most: int = MOST_OF_A_GROUP
+) -> dict[str, list[SpecimenSet]]:
+    """Waiting sets in their window, past it (latest first) and within the horizon (soonest first): three statements,
+    each a range of the index over state and due time."""
+    loaded = selectinload(SpecimenSet.specimens) if specimens else lazyload(SpecimenSet.specimens)
+    base = (
+        select(SpecimenSet)
+        .where(SpecimenSet.state == "waiting")
+        .options(
+            joinedload(SpecimenSet.batch).joinedload(Batch.mix_revision).joinedload(MixRevision.mix_design),
+            joinedload(SpecimenSet.batch).joinedload(Batch.mix_revision).lazyload(MixRevision.components),
+            joinedload(SpecimenSet.batch).joinedload(Batch.trial),
+            loaded,
+        )
+        .limit(most)
+    )
+    queries = {
+        "now": base.where(
+            SpecimenSet.due_at.between(now - WIDEST_WINDOW, now + WIDEST_WINDOW),
+            SpecimenSet.due_from <= now,
+            SpecimenSet.due_until >= now,
+        ).order_by(SpecimenSet.due_until, SpecimenSet.id),
+        "late": base.where(SpecimenSet.due_at < now, SpecimenSet.due_until < now).order_by(
+            SpecimenSet.due_at.desc(), SpecimenSet.id
+        ),
+        "next": base.where(
+            SpecimenSet.due_at > now, SpecimenSet.due_at <= now + HORIZON, SpecimenSet.due_from > now
+        ).order_by(SpecimenSet.due_at, SpecimenSet.id),
+    }
+    session = current_session()
+    return {name: list(session.scalars(query).unique()) for name, query in queries.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Waiting sets by local day for two weeks, and how many there are now and past."""
+
+    days: tuple[tuple[Any, int], ...]
+    now: int
+    late: int
+
+
+def workload(now: datetime) -> Workload:
+    """One statement over what waits up to the last day."""
+    today = local_time(now).date()
+    day = local_day(SpecimenSet.due_at, laboratory_zone(), database().engine.dialect.name)
+    rows = current_session().execute(
+        select(
+            day,
+            func.count(),
+            func.sum(case(((SpecimenSet.due_from <= now) & (SpecimenSet.due_until >= now), 1), else_=0)),
+            func.sum(case((SpecimenSet.due_until < now, 1), else_=0)),
+        )
+        .where(SpecimenSet.state == "waiting", SpecimenSet.due_at < now + timedelta(days=WORKLOAD_DAYS))
+        .group_by(day)
+    )
+    counts: dict[str, int] = {}
+    in_window = past = 0
+    for found, count, inside, late in rows:
+        counts[str(found)] = int(count)
+        in_window += int(inside)
+        past += int(late)
+    days = tuple(
+        (today + timedelta(days=ahead), counts.get((today + timedelta(days=ahead)).isoformat(), 0))
+        for ahead in range(WORKLOAD_DAYS)
+    )
+    return Workload(days, in_window, past)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Specimens broken today by press, and sets that lie in each curing tank: (name, number)."""
+
+    presses: tuple[tuple[str, int], ...]
+    tanks: tuple[tuple[str, int], ...]
+
+    @property
+    def broken(self) -> int:
+        return sum(number for _name, number in self.presses)
+
+
+def tally(now: datetime) -> Tally:
+    """One statement for both."""
+    midnight = local_time(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    by_press = (
+        select(literal("press").label("what"), Press.code.label("name"), func.count().label("number"))
+        .select_from(Break)
+        .outerjoin(Press, Press.id == Break.press_id)
+        .where(Break.tested_at >= midnight, Break.tested_at <= now, Break.superseded_at.is_(None))
+        .group_by(Press.code)
+    )
+    by_tank = (
+        select(literal("tank"), CuringTank.code, func.count())
+        .select_from(SpecimenSet)
+        .join(CuringTank, CuringTank.id == SpecimenSet.curing_tank_id)
+        .where(SpecimenSet.state.in_(("waiting", "held")))
+        .group_by(CuringTank.code)
+    )
+    presses: list[tuple[str, int]] = []
+    tanks: list[tuple[str, int]] = []
+    for what, name, number in current_session().execute(union_all(by_press, by_tank)):
+        (presses if what == "press" else tanks).append((name or "–", int(number)))
+    return Tally(tuple(sorted(presses)), tuple(sorted(tanks)))
+
+
+def held_sets() -> list[SpecimenSet]:
+    """Held and reserved sets, oldest batch first."""
+    query = (
+        select(SpecimenSet)
+        .join(Batch)
+        .where(SpecimenSet.state == "held")
+        .options(
+            joinedload(SpecimenSet.batch).joinedload(Batch.mix_revision).lazyload(MixRevision.components),
+            joinedload(SpecimenSet.batch).joinedload(Batch.site),
+        )
+        .order_by(Batch.cast_at, SpecimenSet.id)
+        .limit(MOST_LISTED)
+    )
+    return list(current_session().scalars(query).unique())
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """What a month should not leave behind."""
+
+    unbroken: Sequence[SpecimenSet]
+    unverified: Sequence[SetResult]
+    without_retest: Sequence[SpecimenSet]
+    to_discard: Sequence[SpecimenSet]
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.unbroken or self.unverified or self.without_retest or self.to_discard)
+
+
+def missed(first: datetime, last: datetime, now: datetime) -> Missed:
+    """Sets due in [first, last) and never broken, entries unverified, retracted results without a retest, old holds."""
+    session = current_session()
+    retest = select(SpecimenSet.retest_of_id).where(SpecimenSet.retest_of_id.is_not(None))
+    return Missed(
+        list(
+            session.scalars(
+                select(SpecimenSet)
+                .where(
+                    SpecimenSet.state == "waiting",
+                    SpecimenSet.due_at >= first,
+                    SpecimenSet.due_at < last,
+                    SpecimenSet.due_until < now,
+                )
+                .options(lazyload(SpecimenSet.specimens))
+                .order_by(SpecimenSet.due_at)
+                .limit(MOST_LISTED)
+            )
+        ),
+        list(
+            session.scalars(
+                select(SetResult)
+                .where(
+                    SetResult.state == "entered",
+                    SetResult.superseded_at.is_(None),
+                    SetResult.created_at >= first,
+                    SetResult.created_at < min(last, now - VERIFIED_WITHIN),
+                )
+                .options(joinedload(SetResult.specimen_set))
+                .order_by(SetResult.created_at)
+                .limit(MOST_LISTED)
+            )
+        ),
+        list(
+            session.scalars(
+                select(SpecimenSet)
+                .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
+                .where(SetResult.state == "retracted", SpecimenSet.id.not_in(retest))
+                .options(lazyload(SpecimenSet.specimens))
+                .distinct()
+                .limit(MOST_LISTED)
+            )
+        ),
+        [found for found in held_sets() if found.batch.cast_at and found.batch.cast_at < now - HELD_FOR],
+    )

@@ -1,0 +1,187 @@
+"""Curing as it was measured: readings of tanks and places, and the maturity that follows for a batch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from flask_babel import gettext as _
+from sqlalchemy import or_, select
+
+from lims.base.actor import Actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.display import laboratory_zone, show_time
+from lims.base.fields import plain_text
+from lims.base.problems import Problem, Refused, refuse
+from lims.standards.errors import RuleInputError
+from lims.standards.maturity import ASTM_Q_K, equivalent_age, nurse_saul
+from lims.standards.sampling import same_condition_due
+from lims.trials.models import Batch, CuringReading, CuringTank
+from lims.trials.schemas import CuringReadingIn
+
+#: Readings of a chart.
+SHOWN_READINGS = 500
+MOST_ROWS = 20_000
+#: Nurse-Saul counts from 0 degC for same-condition specimens (GB 50204 appendix C).
+DATUM_C = Decimal(0)
+
+
+def add_readings(tank_id: int, content: bytes, actor: Actor) -> tuple[int, int]:
+    """Readings of a logger's CSV: time, temperature, humidity (blank allowed). All or none; times known are skipped.
+
+    Returns: added, known. Raises: Refused with the rows that do not read.
+    """
+    rows = _rows(content)
+    problems: list[Problem] = []
+    values: list[CuringReadingIn] = []
+    for number, row in rows:
+        fields: dict[str, Any] = dict(
+            zip(("read_at", "temperature_c", "relative_humidity_percent"), (*row, "", "")[:3], strict=True)
+        )
+        fields["read_at"] = _with_zone(fields["read_at"])
+        try:
+            values.append(CuringReadingIn.read({**fields, "curing_tank_id": tank_id}))
+        except Refused as error:
+            problems += [
+                Problem("file", _("row %(n)s: %(what)s", n=number, what=str(p.message)), p.value)
+                for p in error.problems
+            ]
+    if problems:
+        raise Refused(problems[:20])
+    with transaction(actor, "curing readings") as session:
+        known = set(
+            session.scalars(select(CuringReading.read_at).where(CuringReading.curing_tank_id == tank_id))
+        )
+        added = 0
+        for item in values:
+            if item.read_at not in known:
+                known.add(item.read_at)
+                session.add(CuringReading(**item.values()))
+                added += 1
+    return added, len(values) - added
+
+
+def _rows(content: bytes) -> list[tuple[int, list[str]]]:
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise refuse("file", _("is not text; accepted: CSV in UTF-8 or GB 18030"))
+    delimiter = (
+        ";" if text[:2000].count(";") > text[:2000].count(",") else "\t" if "\t" in text[:2000] else ","
+    )
+    rows = [
+        (number, [cell.strip() for cell in row])
+        for number, row in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter), start=1)
+        if any(cell.strip() for cell in row)
+    ]
+    if rows and not any(character.isdigit() for character in rows[0][1][0]):
+        rows = rows[1:]  # the head
+    if not rows or len(rows) > MOST_ROWS:
+        raise refuse("file", _("has %(n)s rows; accepted: 1 to %(most)s", n=len(rows), most=MOST_ROWS))
+    return rows
+
+
+def _with_zone(text: str) -> str:
+    plain = plain_text(text).replace("/", "-")
+    try:
+        moment = datetime.fromisoformat(plain)
+    except ValueError:
+        return plain  # the schema says what is wrong
+    return (moment if moment.tzinfo else moment.replace(tzinfo=laboratory_zone())).isoformat()
+
+
+def readings_chart(tank: CuringTank) -> dict[str, Any] | None:
+    """The latest readings of a tank for static/js/series.js."""
+    rows = list(
+        current_session().scalars(
+            select(CuringReading)
+            .where(CuringReading.curing_tank_id == tank.id)
+            .order_by(CuringReading.read_at.desc())
+            .limit(SHOWN_READINGS)
+        )
+    )[::-1]
+    if len(rows) < 2:
+        return None
+    series: list[dict[str, Any]] = [
+        {"name": _("Temperature, °C"), "data": [float(row.temperature_c) for row in rows]}
+    ]
+    if any(row.relative_humidity_percent is not None for row in rows):
+        series.append(
+            {
+                "name": _("Relative humidity, %%"),
+                "data": [
+                    float(row.relative_humidity_percent)
+                    if row.relative_humidity_percent is not None
+                    else None
+                    for row in rows
+                ],
+            }
+        )
+    return {
+        "x": [show_time(row.read_at, year=False) for row in rows],
+        "series": series,
+        "labels": {"x": "", "y": "°C, %"},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Maturity:
+    """What the readings since casting say. `degree_days` from 0 degC; `equivalent_days` at 20 degC."""
+
+    readings: int
+    until: datetime
+    degree_days: Decimal
+    equivalent_days: Decimal
+    same_condition_due: bool
+
+
+def maturity_of(batch: Batch) -> Maturity | None:
+    """Maturity of a batch from its own readings and those of the tanks its sets lie in. None below two readings."""
+    if batch.cast_at is None:
+        return None
+    tanks = {found.curing_tank_id for found in batch.sets if found.curing_tank_id is not None}
+    query = select(CuringReading).where(
+        or_(CuringReading.batch_id == batch.id, CuringReading.curing_tank_id.in_(tanks)),
+        CuringReading.read_at >= batch.cast_at - timedelta(hours=1),
+        CuringReading.read_at <= utc_now(),
+    )
+    rows = list(current_session().scalars(query.order_by(CuringReading.read_at)))
+    spells = _spells(batch.cast_at, rows)
+    if len(rows) < 2 or not spells:
+        return None
+    try:
+        degree_hours = nurse_saul(spells, DATUM_C)
+        equivalent_hours = equivalent_age(spells, ASTM_Q_K)
+    except RuleInputError:
+        return None  # a reading outside what the law is made for
+    degree_days = (degree_hours / 24).quantize(Decimal("0.1"))
+    age_days = (rows[-1].read_at - batch.cast_at).days
+    return Maturity(
+        len(rows),
+        rows[-1].read_at,
+        degree_days,
+        (equivalent_hours / 24).quantize(Decimal("0.01")),
+        same_condition_due(degree_days, age_days),
+    )
+
+
+def _spells(cast_at: datetime, rows: Sequence[CuringReading]) -> list[tuple[Decimal, Decimal]]:
+    """(hours, mean degC) between readings; the first reading stands for the time since casting."""
+    spells = []
+    before_at, before_c = cast_at, rows[0].temperature_c if rows else Decimal(0)
+    for row in rows:
+        hours = Decimal(str((row.read_at - before_at).total_seconds() / 3600)).quantize(Decimal("0.001"))
+        if hours > 0:
+            spells.append((hours, (before_c + row.temperature_c) / 2))
+        before_at, before_c = row.read_at, row.temperature_c
+    return spells
