@@ -138,10 +138,44 @@ def add_service(
         },
         actor,
     )
-    _week(trial, mix, lot, now, actor)
+    tank = SERVICES["curing-tanks"].add({"code": "T1", "name": "Tank 1", "temperature_c": "20"}, actor)
+    start = now - timedelta(days=20)
+    for step in range(0, 20 * 24, 12):
+        reading = {
+            "curing_tank_id": tank.id,
+            "read_at": (start + timedelta(hours=step)).isoformat(),
+            "temperature_c": f"{20 + (step % 36) / 36 - 0.5:.1f}",
+        }
+        SERVICES["curing-readings"].add(reading, actor)
+    SERVICES["moulds"].add({"code": "M-150-1", "shape": "cube", "width_mm": "150", "count": "12"}, actor)
+    SERVICES["press-mappings"].add(
+        {
+            "code": "YES-2000-csv",
+            "encoding": "gb18030",
+            "code_column": "试件编号",
+            "load_column": "最大荷载(kN)",
+            "time_column": "试验时间",
+            "time_format": "%Y-%m-%d %H:%M:%S",
+            "tester_column": "试验员",
+        },
+        actor,
+    )
+    prisms = ("48.6", "49.9", "50.4", "49.1", "51.0", "43.2")
+    SERVICES["cement-tests"].add(
+        {
+            "cement_lot_id": lot.id,
+            "tested_on": day(1),
+            "age_days": "28",
+            "initial_set_min": "172",
+            "final_set_min": "238",
+            **{f"value_{number}_mpa": value for number, value in enumerate(prisms, start=1)},
+        },
+        actor,
+    )
+    _week(trial, mix, lot, tank, now, actor)
 
 
-def _week(trial: Any, mix: Any, lot: Any, now: datetime, actor: Actor) -> None:
+def _week(trial: Any, mix: Any, lot: Any, tank: Any, now: datetime, actor: Actor) -> None:
     """Batches whose sets fall due around today; what is past is broken, the latest waits to be verified."""
     chance = random.Random(SEED)  # noqa: S311 - invented data, nothing secret
     for number, ago in enumerate(CAST_DAYS_AGO):
@@ -154,13 +188,16 @@ def _week(trial: Any, mix: Any, lot: Any, now: datetime, actor: Actor) -> None:
                 "cast_at": cast_at.isoformat(),
                 "volume_m3": "46" if number % 3 else "72",
                 "cement_lot_id": lot.id,
+                "curing_tank_id": tank.id,
+                "hold_sets": "1" if number % 4 == 0 else "0",
+                "site_sets": "1" if number % 4 == 1 else "0",
                 "slump_mm": str(170 + 5 * (number % 4)),
                 "element": ("Piles, axis B", "Raft, part 2", "Columns, floor 1")[number % 3],
             },
             actor,
         )
         for found in batch.sets:
-            if found.due_until is None or found.due_until > now:
+            if found.due_until is None or found.due_until > now or found.state != "waiting":
                 continue
             mean = EARLY_MPA[found.age_days] * share
             loads = [f"{mean * chance.gauss(1, 0.03) * 22.5:.0f}" for _specimen in found.specimens]

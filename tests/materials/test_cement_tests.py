@@ -1,0 +1,79 @@
+"""Mortar of six values by GB/T 17671 at the bench, and its page."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from tests.conftest import Person
+from tests.factories import ACTOR
+
+
+def a_lot() -> Any:
+    cement = SERVICES["cement-products"].add(
+        {"code": "PO", "name": "PO", "cement_type": "P.O", "strength_class": "42.5"}, ACTOR
+    )
+    return SERVICES["cement-lots"].add({"code": "L1", "cement_product_id": cement.id}, ACTOR)
+
+
+def a_test(*values: str, **more: str) -> Any:
+    prisms = {f"value_{number}_mpa": value for number, value in enumerate(values, start=1)}
+    data = {"cement_lot_id": a_lot().id, "tested_on": "2026-11-20", **prisms, **more}
+    return SERVICES["cement-tests"].add(data, ACTOR)
+
+
+@pytest.mark.parametrize(
+    ("values", "strength", "basis"),
+    [
+        (("50", "50", "50", "50", "50", "50"), "50.0", "mean"),
+        (("48.6", "49.9", "50.4", "49.1", "51.0", "43.2"), "49.8", "five"),
+        (("60", "50", "50", "50", "50", "40"), None, "invalid"),
+    ],
+)
+def test_six_values_give_the_strength_of_the_rule(
+    records_on_both: Flask, values: tuple[str, ...], strength: str | None, basis: str
+) -> None:
+    found = a_test(*values)
+    assert (found.strength_mpa, found.basis) == (Decimal(strength) if strength else None, basis)
+
+
+def test_five_values_are_refused_and_setting_alone_is_taken(records_on_both: Flask) -> None:
+    with pytest.raises(Refused, match="all six"):
+        a_test("50", "50", "50", "50", "50")
+    lot = SERVICES["cement-lots"].page().items[0]
+    found = SERVICES["cement-tests"].add(
+        {
+            "cement_lot_id": lot.id,
+            "tested_on": "2026-11-20",
+            "initial_set_min": "170",
+            "final_set_min": "230",
+        },
+        ACTOR,
+    )
+    assert found.strength_mpa is None
+    with pytest.raises(Refused, match="at least one"):
+        SERVICES["cement-tests"].add({"cement_lot_id": lot.id, "tested_on": "2026-11-20"}, ACTOR)
+
+
+def test_page_shows_the_value_that_was_left_out_and_an_edit_judges_anew(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        found = a_test(
+            "48.6", "49.9", "50.4", "49.1", "51.0", "43.2", initial_set_min="172", final_set_min="700"
+        )
+        test_id, lot_id = found.id, found.cement_lot_id
+    page = technician.get(f"/cement-tests/{test_id}").get_data(as_text=True)
+    assert page.count("left out") >= 1
+    assert "outside" in page  # final set above 600 min
+    form = technician.get(f"/cement-tests/{test_id}/edit").get_data(as_text=True)
+    assert 'value="43.2"' in form
+    values = {f"value_{n}_mpa": "50" for n in range(1, 7)}
+    data = {"cement_lot_id": lot_id, "tested_on": "2026-11-20", "age_days": "28", "version": "1", **values}
+    assert technician.post(f"/cement-tests/{test_id}/edit", data).status_code == 302
+    assert "50.0" in technician.get(f"/cement-tests/{test_id}").get_data(as_text=True)

@@ -1,0 +1,142 @@
+"""The technician's day: now, past, next, done; the tanks; what a month must not leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.base.columns import utc_now
+from lims.base.services import SERVICES
+from lims.results.cockpit import due_groups, missed, tally, workload
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set
+from tests.conftest import Person
+from tests.factories import ACTOR, a_batch, a_mix
+
+
+def cast(days_ago: float, **more: Any) -> Any:
+    moment = datetime.now(UTC) - timedelta(days=days_ago)
+    return a_batch("40", mix=a_mix(f"C30-{days_ago}"), cast_at=moment.isoformat(), **more)
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "group"), [(3, "now"), (3.05, "now"), (3.5, "late"), (2.5, "next"), (0, "next")]
+)
+def test_set_stands_where_its_window_puts_it(records_on_both: Flask, days_ago: float, group: str) -> None:
+    batch = cast(days_ago, plan_ages="3")
+    groups = due_groups(utc_now())
+    assert [item.batch_id for item in groups[group]] == [batch.id]
+    assert sum(len(items) for items in groups.values()) == 1
+
+
+def test_set_due_in_ten_days_is_not_shown_but_counted_in_the_fortnight(records_on_both: Flask) -> None:
+    cast(0, plan_ages="10")
+    assert not any(due_groups(utc_now()).values())
+    days = workload(utc_now()).days
+    assert [count for _day, count in days] == [0] * 10 + [1] + [0] * 3
+
+
+def test_broken_today_counts_by_press_and_tanks_by_what_lies_in_them(records_on_both: Flask) -> None:
+    tank = SERVICES["curing-tanks"].add({"code": "T1", "name": "Tank"}, ACTOR)
+    press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
+    batch = cast(3, plan_ages="3,7", curing_tank_id=tank.id, hold_sets="1")
+    entry = {
+        "loads_kn": ["424", "401", "396"],
+        "tested_at": datetime.now(UTC).isoformat(),
+        "press_id": press.id,
+    }
+    found = next(item for item in batch.sets if item.age_days == 3)
+    record_set(found.id, SetBreaksIn.read(entry), ACTOR)
+    counted = tally(utc_now())
+    assert counted.presses == (("P1", 3),)
+    assert counted.tanks == (("T1", 2),)
+
+
+def test_check_of_the_month_finds_what_was_missed_and_nothing_else(records_on_both: Flask) -> None:
+    now = utc_now()
+    forgotten = cast(40, plan_ages="28", hold_sets="1")
+    old = cast(120, plan_ages="1", hold_sets="1")
+    first = now - timedelta(days=31)
+    found = missed(first, now + timedelta(days=1), now)
+    assert [item.batch_id for item in found.unbroken] == [forgotten.id]
+    assert [item.batch_id for item in found.to_discard] == [old.id]
+    assert not found.nothing
+    assert missed(now - timedelta(days=400), now - timedelta(days=390), now).unbroken == []
+
+
+def test_cockpit_held_and_check_answer_within_eight_statements(
+    app: Flask, technician: Person, count_sql: Callable[[], Any]
+) -> None:
+    with app.app_context():
+        for days in (3, 3.5, 2.5):
+            cast(days, hold_sets="1")
+    for path in ("/press/", "/press/held", "/press/check"):
+        technician.get(path)
+        with count_sql() as statements:
+            answer = technician.get(path)
+        assert answer.status_code == 200
+        assert len(statements) <= 8, (path, statements)
+
+
+def test_month_that_is_none_is_refused(technician: Person) -> None:
+    assert technician.get("/press/check?month=2026-13").status_code == 400
+
+
+def test_expired_calibration_is_said_at_the_entry(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
+        batch = cast(3, plan_ages="3")
+        set_id, press_id = batch.sets[0].id, press.id
+        SERVICES["calibrations"].add(
+            {
+                "press_id": press_id,
+                "certificate_number": "Z1",
+                "calibrated_on": "2024-01-01",
+                "due_on": "2025-01-01",
+                "calibrated_by": "Institute",
+            },
+            ACTOR,
+        )
+    token = technician.get("/press/due.json").get_json()["token"]
+    answer = technician.client.post(
+        "/press/entries",
+        json={
+            "key": "k1",
+            "set_id": set_id,
+            "loads_kn": ["424", "401", "396"],
+            "tested_at": datetime.now(UTC).isoformat(),
+            "press_id": press_id,
+        },
+        headers={"X-CSRFToken": token},
+    )
+    assert answer.status_code == 200
+    assert answer.get_json()["strength_mpa"] == "18.1"
+    assert "P1 ran out on 2025-01-01" in " ".join(answer.get_json()["warnings"])
+
+
+def test_entry_of_someone_else_is_told_and_nothing_is_lost(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        set_id = cast(3, plan_ages="3").sets[0].id
+    token = technician.get("/press/due.json").get_json()["token"]
+
+    def send(key: str, *loads: str) -> Any:
+        body = {
+            "key": key,
+            "set_id": set_id,
+            "loads_kn": list(loads),
+            "tested_at": datetime.now(UTC).isoformat(),
+        }
+        headers = {"X-CSRFToken": token, "Accept": "application/json"}
+        return technician.client.post("/press/entries", json=body, headers=headers)
+
+    assert send("a", "424", "401", "396").status_code == 200
+    assert send("a", "424", "401", "396").status_code == 200
+    other = send("b", "424", "401", "390")
+    assert (other.status_code, other.get_json()["theirs"]) == (409, "424, 401, 396")
+    refused = send("c", "424", "4O1", "390")
+    assert refused.status_code == 422
+    assert "4O1" in refused.get_json()["problems"][0]["message"]

@@ -1,0 +1,120 @@
+"""Labels in three forms say the same; readings of a tank come in once and give the maturity of its batches."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.base.database import current_session
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from lims.trials.curing import add_readings, maturity_of
+from lims.trials.models import CuringReading
+from lims.trials.short_codes import short_code
+from tests.conftest import Person
+from tests.factories import ACTOR, a_batch
+
+
+def test_labels_come_as_pages_pdf_and_zpl_with_the_same_codes(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        batch = a_batch("40")
+        batch_id = batch.id
+        specimens = [specimen for item in batch.sets for specimen in item.specimens]
+        codes = [(specimen.code, short_code(specimen.id)) for specimen in specimens]
+    page = technician.get(f"/batches/{batch_id}/labels").get_data(as_text=True)
+    printer = technician.get(f"/batches/{batch_id}/labels.zpl")
+    sheet = technician.get(f"/batches/{batch_id}/labels.pdf")
+    text = printer.get_data(as_text=True)
+    assert text.count("^XA") == text.count("^XZ") == len(codes) == 9
+    assert text.count("^PW400^LL200") == 9
+    for code, short in codes:
+        assert code in page
+        assert f"^FD{code}^FS" in text
+        assert re.search(rf"\^FDMA,http://localhost/press/scan/{re.escape(short)}\^FS", text)
+    assert sheet.mimetype == "application/pdf"
+    assert sheet.get_data().startswith(b"%PDF-")
+
+
+def test_printer_commands_inside_a_name_are_only_letters(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        from lims.trials.labels import Label, zpl
+
+        label = Label("A^XZ~JA", "0001", "m^", "now", "", 3, "http://x/")
+        assert zpl([label]).count("^XZ") == 1
+        assert "~" not in zpl([label])
+
+
+def a_tank() -> Any:
+    return SERVICES["curing-tanks"].add({"code": "T1", "name": "Tank"}, ACTOR)
+
+
+def test_logger_file_is_read_once_and_known_rows_are_left(records_on_both: Flask) -> None:
+    tank = a_tank()
+    content = "时间,温度,湿度\n2026-11-20 08:00,20.1,96\n2026/11/20 20:00,19.8,\n".encode("gb18030")
+    assert add_readings(tank.id, content, ACTOR) == (2, 0)
+    assert add_readings(tank.id, content, ACTOR) == (0, 2)
+    first = current_session().query(CuringReading).order_by(CuringReading.read_at).first()
+    assert first is not None
+    assert (first.temperature_c, first.relative_humidity_percent) == (Decimal("20.1"), Decimal(96))
+    assert first.read_at == datetime(2026, 11, 20, 0, 0, tzinfo=UTC)
+
+
+def test_one_bad_row_names_itself_and_nothing_is_added(records_on_both: Flask) -> None:
+    tank = a_tank()
+    with pytest.raises(Refused, match=r"row 3.*warm"):
+        add_readings(tank.id, b"time,temp\n2026-11-20 08:00,20.1\n2026-11-20 20:00,warm\n", ACTOR)
+    assert current_session().query(CuringReading).count() == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x01", b"\x00" * 100])
+def test_file_that_is_no_table_is_refused(records_on_both: Flask, content: bytes) -> None:
+    with pytest.raises(Refused):
+        add_readings(a_tank().id, content, ACTOR)
+
+
+def test_maturity_of_a_batch_at_20_degrees_is_its_age(records_on_both: Flask) -> None:
+    tank = a_tank()
+    batch = a_batch("40", curing_tank_id=tank.id)
+    rows = "".join(
+        f"{(batch.cast_at + timedelta(hours=hours)).isoformat()},20.0,95\n" for hours in range(0, 73, 12)
+    )
+    add_readings(tank.id, ("time,temp,rh\n" + rows).encode(), ACTOR)
+    found = maturity_of(batch)
+    assert found is not None
+    assert found.degree_days == Decimal("60.0")
+    assert found.equivalent_days == Decimal("3.00")
+    assert found.same_condition_due is False
+
+
+def test_maturity_in_the_cold_is_less_than_the_age(records_on_both: Flask) -> None:
+    batch = a_batch("40", curing="same_condition")
+    for hours in (0, 24, 48, 71):
+        reading = {
+            "batch_id": batch.id,
+            "read_at": (batch.cast_at + timedelta(hours=hours)).isoformat(),
+            "temperature_c": "5",
+        }
+        SERVICES["curing-readings"].add(reading, ACTOR)
+    found = maturity_of(batch)
+    assert found is not None
+    assert found.degree_days < 15
+    assert found.equivalent_days < Decimal("1.5")
+
+
+def test_readings_are_uploaded_on_the_page_of_the_tank(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        tank_id = a_tank().id
+    content = io.BytesIO(b"time,temp\n2026-11-20 08:00,20.1\n2026-11-21 08:00,20.4\n")
+    answer = technician.post(
+        f"/curing-tanks/{tank_id}/readings",
+        {"file": (content, "log.csv")},
+        content_type="multipart/form-data",
+    )
+    assert answer.status_code == 302
+    assert "2 readings added" in technician.get(f"/curing-tanks/{tank_id}").get_data(as_text=True)

@@ -1,0 +1,218 @@
+"""Registering a batch: what is noticed about its materials must be answered; sets are held, reserved, used, discarded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.base.database import current_session
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from lims.trials.models import Batch, SpecimenSet
+from lims.trials.service import SpecimenSetService
+from tests.factories import ACTOR, a_batch, a_mix
+
+
+def day(ago: int) -> str:
+    return f"{datetime.now(UTC) - timedelta(days=ago):%Y-%m-%d}"
+
+
+def a_cement(code: str = "PO") -> Any:
+    return SERVICES["cement-products"].add(
+        {"code": code, "name": code, "cement_type": "P.O", "strength_class": "42.5"}, ACTOR
+    )
+
+
+def a_lot(cement: Any, produced_days_ago: int) -> Any:
+    return SERVICES["cement-lots"].add(
+        {
+            "code": f"L{produced_days_ago}",
+            "cement_product_id": cement.id,
+            "produced_on": day(produced_days_ago),
+        },
+        ACTOR,
+    )
+
+
+def a_sample(mud: str) -> Any:
+    source = SERVICES["aggregate-sources"].add({"code": "S1", "name": "Pit", "kind": "fine"}, ACTOR)
+    return SERVICES["aggregate-samples"].add(
+        {"code": "S1-1", "aggregate_source_id": source.id, "sampled_on": day(5), "mud_percent": mud}, ACTOR
+    )
+
+
+def refused_fields(**more: Any) -> dict[str, str]:
+    with pytest.raises(Refused) as refused:
+        a_batch("40", **more)
+    return {problem.field: problem.message for problem in refused.value.problems}
+
+
+def test_lot_over_three_months_old_must_be_answered_and_the_answer_stays(records_on_both: Flask) -> None:
+    lot = a_lot(a_cement(), 120)
+    said = refused_fields(cement_lot_id=lot.id)
+    assert "L120" in said["answer_lot_too_old"]
+    assert current_session().query(Batch).count() == 0
+    batch = a_batch(
+        "40",
+        mix=a_mix("C30-2"),
+        cement_lot_id=lot.id,
+        answer_lot_too_old="Retest is running, result tomorrow.",
+    )
+    assert [(w.kind, w.answer) for w in batch.warnings] == [
+        ("lot-too-old", "Retest is running, result tomorrow.")
+    ]
+
+
+def test_retested_lot_is_not_asked_about(records_on_both: Flask) -> None:
+    cement = a_cement()
+    lot = SERVICES["cement-lots"].add(
+        {"code": "L", "cement_product_id": cement.id, "produced_on": day(200), "retested_on": day(10)}, ACTOR
+    )
+    assert a_batch("40", cement_lot_id=lot.id).warnings == []
+
+
+def test_lot_of_another_cement_than_the_mix_names_must_be_answered(records_on_both: Flask) -> None:
+    named, other = a_cement("PO"), a_cement("PC")
+    mix = a_mix("C30-2", cement_product_id=named.id)
+    assert set(refused_fields(mix=mix, cement_lot_id=a_lot(other, 5).id)) == {"answer_other_product"}
+    assert a_batch("40", mix=mix, cement_lot_id=a_lot(named, 6).id).warnings == []
+
+
+@pytest.mark.parametrize(("mud", "asked"), [("3", False), ("3.1", True)])
+def test_sand_at_the_limit_of_mud_passes_and_above_it_is_asked_about(
+    records_on_both: Flask, mud: str, asked: bool
+) -> None:
+    sample = a_sample(mud)
+    if asked:
+        said = refused_fields(aggregate_sample_id=sample.id)
+        assert "3.1 % > 3 %" in said["answer_sample_out_of_limits"]
+    else:
+        assert a_batch("40", aggregate_sample_id=sample.id).warnings == []
+
+
+def test_lots_of_every_material_are_kept_with_what_they_were_used_for(records_on_both: Flask) -> None:
+    ash = SERVICES["scm-lots"].add({"code": "FA-1", "kind": "fly_ash"}, ACTOR)
+    reducer = SERVICES["admixture-lots"].add({"code": "WR-1", "kind": "superplasticizer"}, ACTOR)
+    batch = a_batch("40", fly_ash_lot_id=ash.id, superplasticizer_lot_id=reducer.id)
+    assert [(item.kind, item.lot.title) for item in batch.lots] == [
+        ("fly_ash", "FA-1"),
+        ("superplasticizer", "WR-1"),
+    ]
+
+
+@pytest.mark.parametrize(("volume", "sets"), [("40", 1), ("101", 2), ("1000", 10), ("1001", 6)])
+def test_gb_50204_asks_for_a_set_each_100_m3_and_each_200_m3_in_a_great_pour(
+    records_on_both: Flask, volume: str, sets: int
+) -> None:
+    batch = a_batch(volume, sampling_plan="gb50204", plan_ages="28")
+    assert len(batch.sets) == sets
+
+
+def held(batch: Any) -> SpecimenSet:
+    return next(item for item in batch.sets if item.state == "held")
+
+
+def test_held_and_reserved_sets_are_cast_beside_the_plan_and_wait_without_a_due_time(
+    records_on_both: Flask,
+) -> None:
+    batch = a_batch("40", hold_sets="2", site_sets="1")
+    beside = [item for item in batch.sets if item.purpose != "plan"]
+    assert [(item.purpose, item.state, item.due_at) for item in beside] == [
+        ("hold", "held", None),
+        ("hold", "held", None),
+        ("site", "held", None),
+    ]
+    assert beside[0].code.endswith("-H1")
+    assert beside[2].code.endswith("-S3")
+
+
+def test_held_set_used_at_an_age_enters_the_due_list_with_its_window(records_on_both: Flask) -> None:
+    batch = a_batch("40", hold_sets="1")
+    found = SpecimenSetService().use_held(held(batch).id, {"age_days": "14"}, ACTOR)
+    assert (found.state, found.age_days, found.number) == ("waiting", 14, 1)
+    assert found.due_at == batch.cast_at + timedelta(days=14)
+    with pytest.raises(Refused, match="held set"):
+        SpecimenSetService().use_held(found.id, {"age_days": "28"}, ACTOR)
+
+
+def test_held_set_takes_the_next_number_beside_planned_sets_of_that_age(records_on_both: Flask) -> None:
+    batch = a_batch("120", hold_sets="1")
+    assert SpecimenSetService().use_held(held(batch).id, {"age_days": "28"}, ACTOR).number == 4
+
+
+def test_age_that_is_past_is_refused_for_a_held_set(records_on_both: Flask) -> None:
+    batch = a_batch("40", hold_sets="1")
+    with pytest.raises(Refused, match="is past"):
+        SpecimenSetService().use_held(held(batch).id, {"age_days": "1"}, ACTOR)
+    assert held(batch).state == "held"
+
+
+def test_discarded_specimens_keep_their_codes_and_the_reason(records_on_both: Flask) -> None:
+    batch = a_batch("40", hold_sets="1")
+    code = held(batch).code
+    found = SpecimenSetService().discard(held(batch).id, {"reason": "nobody asked within 90 days"}, ACTOR)
+    assert (found.state, found.code, found.discard_reason) == (
+        "discarded",
+        code,
+        "nobody asked within 90 days",
+    )
+    assert found.discarded_at is not None
+
+
+def test_batch_is_cast_again_from_the_last_one(app: Flask, technician: Any) -> None:
+    with app.app_context():
+        ash = SERVICES["scm-lots"].add({"code": "FA-1", "kind": "fly_ash"}, ACTOR)
+        a_batch("72", fly_ash_lot_id=ash.id, element="Axis B", slump_mm="180")
+    page = technician.get("/batches/add?repeat=last").get_data(as_text=True)
+    for value in ('value="72"', 'value="Axis B"', 'value="180"', ">FA-1<"):
+        assert value in page
+
+
+def test_form_shows_what_was_noticed_and_keeps_what_was_typed(app: Flask, technician: Any) -> None:
+    with app.app_context():
+        lot = a_lot(a_cement(), 120)
+        batch = a_batch("40")
+        data = {
+            "trial_id": batch.trial_id,
+            "mix_revision_id": batch.mix_revision_id,
+            "cast_at": "2026-11-20T10:00",
+            "volume_m3": "55.5",
+            "cement_lot_id": lot.id,
+        }
+    answer = technician.post("/batches/add", data)
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert "days old without a retest" in page
+    assert 'value="55.5"' in page
+    saved = technician.post("/batches/add", {**data, "answer_lot_too_old": "silo emptied"})
+    assert saved.status_code == 302
+    shown = technician.get(saved.headers["Location"]).get_data(as_text=True)
+    assert "silo emptied" in shown
+
+
+def test_shotcrete_is_judged_by_the_limit_in_force_and_equal_passes(records_on_both: Flask) -> None:
+    batch = a_batch("40")
+    service = SERVICES["shotcrete-trials"]
+
+    def sprayed(rebound: str, **more: str) -> Any:
+        return service.add(
+            {
+                "trial_id": batch.trial_id,
+                "sprayed_on": day(1),
+                "sprayed_kg": "500",
+                "rebound_kg": rebound,
+                **more,
+            },
+            ACTOR,
+        )
+
+    assert (sprayed("100").outcome, sprayed("100").rebound_percent) == ("passed", Decimal("20.0"))
+    assert sprayed("100.5").outcome == "failed"
+    assert sprayed("50", initial_set_min="5", final_set_min="10").outcome == "passed"
+    assert sprayed("50", initial_set_min="5.1", final_set_min="10").outcome == "failed"
+    with pytest.raises(Refused, match="both"):
+        service.add({"trial_id": batch.trial_id, "sprayed_on": day(1), "sprayed_kg": "500"}, ACTOR)
