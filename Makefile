@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
 
-.PHONY: help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots bench bench-forecast bench-search clean
+.PHONY: help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots bench bench-forecast bench-search bench-press clean
 
 help: ## what can be made
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  %-18s %s\n", $$1, $$2}'
@@ -71,12 +71,15 @@ messages: setup-dev ## gather texts for translation and compile what is translat
 screenshots: setup-dev ## every page in three languages, light and dark, two widths, into screenshots/; the README's into docs/images
 	$(BIN)/python -m tests.screenshots --all
 
-bench: bench-forecast bench-search ## every benchmark
+bench: bench-forecast bench-search bench-press ## every benchmark
 bench-forecast: setup-dev ## forecast error, coverage and speed beside their targets
 	$(BIN)/python -m benchmarks.forecast
 
 bench-search: setup-dev ## the search box among 1,000,000 specimens
 	$(BIN)/python -m benchmarks.search
+
+bench-press: setup-dev ## a set from scan to saved; the cockpit with 100,000 open specimens
+	$(BIN)/python -m benchmarks.press
 
 clean: ## remove what was built (never data)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

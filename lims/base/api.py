@@ -5,6 +5,8 @@ Built on Flask-AppBuilder's BaseApi. Fields are named one by one: nothing is sho
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -15,9 +17,10 @@ from flask.typing import ResponseReturnValue
 from flask_appbuilder.api import BaseApi, expose, permission_name, protect
 from flask_babel import gettext as _
 
-from lims.base.problems import refuse
+from lims.base.actor import Actor
+from lims.base.problems import NotFound, refuse
 from lims.base.schemas import Schema
-from lims.base.security import current_actor
+from lims.base.security import current_actor, require
 from lims.base.services import PAGE_SIZES, RecordService
 from lims.base.views import bounded_int
 
@@ -76,12 +79,30 @@ def json_object() -> dict[str, Any]:
     return data
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a record's flow over REST: POST /api/v1/<record>/<id>/steps/<name>.
+
+    `permission` on `permission_on` is asked for; `schema` says what the body holds (None: nothing); `run` gets the id,
+    the values read and the actor, and gives the record that changed.
+    """
+
+    name: str
+    summary: str
+    permission: str
+    permission_on: str
+    run: Callable[[int, Any, Actor], Any]
+    schema: type[Schema] | None = None
+
+
 class RecordApi(BaseApi):
     """/api/v1/<record>/ and /api/v1/<record>/<id>."""
 
     service: ClassVar[RecordService[Any]]
     #: The attributes that go out. Explicit: a relation or a hash never slips through.
     fields: ClassVar[tuple[str, ...]] = ()
+    #: Steps beside add, change and retire.
+    steps: ClassVar[tuple[Step, ...]] = ()
     version = "v1"
     allow_browser_login = True
     csrf_exempt = False
@@ -151,6 +172,19 @@ class RecordApi(BaseApi):
     def retire(self, record_id: int) -> ResponseReturnValue:
         return self._one(self.service.retire(record_id, current_actor()), 200)
 
+    @expose("/<int:record_id>/steps/<name>", methods=["POST"])
+    @protect()
+    @permission_name("read")
+    def step(self, record_id: int, name: str) -> ResponseReturnValue:
+        """Reading the record is the least; the step's own permission is asked for here."""
+        found = next((item for item in self.steps if item.name == name), None)
+        if found is None:
+            raise NotFound(f"{self.resource_name} step {name}")
+        require(found.permission, found.permission_on)
+        given = json_object() if found.schema is not None else {}
+        values = found.schema.read(given) if found.schema is not None else None
+        return self._one(found.run(record_id, values, current_actor()), 200)
+
     def outward(self, record: Any) -> dict[str, Any]:
         return {name: plain(getattr(record, name)) for name in self.fields}
 
@@ -217,6 +251,13 @@ class RecordApi(BaseApi):
             )
             retire = {"post": _operation(f"Take one of {name} out of use", name, one, parameters=[_KEY])}
             api_spec.path(path=f"{base}{{record_id}}/retire", operations=retire)
+        for step in self.steps:
+            body = ""
+            if step.schema is not None:
+                body = f"{component}.{step.name}"
+                components.schema(body, component=_input_schema(step.schema))
+            operation = _operation(step.summary, name, one, parameters=[_KEY], body=body, conflict=True)
+            api_spec.path(path=f"{base}{{record_id}}/steps/{step.name}", operations={"post": operation})
         api_spec.path(path=base, operations=listing)
         api_spec.path(path=f"{base}{{record_id}}", operations=item)
 

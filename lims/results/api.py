@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from lims.base.api import RecordApi
+from lims.base.actor import Actor
+from lims.base.api import RecordApi, Step
+from lims.results.models import SetResult
+from lims.results.schemas import CorrectIn, RetractIn
+from lims.results.service import amend_set, correct_set, release, retract, verify
 from lims.results.views import (
     BreakView,
     CalibrationView,
@@ -63,11 +67,51 @@ class BreakApi(RecordApi):
     )
 
 
+def _result(result_id: int) -> SetResult:
+    found: SetResult = SetResultView.service.get(result_id)
+    return found
+
+
+def _verified(result_id: int, _values: None, actor: Actor) -> SetResult:
+    return verify(_result(result_id).specimen_set_id, actor)
+
+
+def _released(result_id: int, _values: None, actor: Actor) -> SetResult:
+    return release(_result(result_id).specimen_set_id, actor)
+
+
+def _corrected(result_id: int, values: CorrectIn, actor: Actor) -> SetResult:
+    found = _result(result_id)
+    return correct_set(found.specimen_set_id, values, found.number, actor, values.reason)
+
+
+def _amended(result_id: int, values: CorrectIn, actor: Actor) -> SetResult:
+    found = _result(result_id)
+    return amend_set(found.specimen_set_id, values, found.number, actor, values.reason)
+
+
+def _retracted(result_id: int, values: RetractIn, actor: Actor) -> SetResult:
+    return retract(
+        _result(result_id).specimen_set_id,
+        values.reason,
+        actor,
+        held_set_id=values.held_set_id,
+        age_days=values.age_days,
+    )
+
+
 class SetResultApi(RecordApi):
     """Adding is entering the breaks; a change is a correction with its reason, on the page of the set."""
 
     service = SetResultView.service
     exclude_route_methods = {"put", "retire"}
+    steps = (
+        Step("verify", "Verify what another person entered", "verify", "breaks", _verified),
+        Step("release", "Release a verified result", "release", "breaks", _released),
+        Step("correct", "Replace an entry before it is released", "write", "breaks", _corrected, CorrectIn),
+        Step("amend", "Replace a released result", "release", "breaks", _amended, CorrectIn),
+        Step("retract", "Take a released result back", "release", "breaks", _retracted, RetractIn),
+    )
     fields = (
         "id",
         "version",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, literal, select, union_all
+from sqlalchemy import String, cast, func, literal, select, union_all
 from sqlalchemy.orm import joinedload, lazyload, selectinload
 
 from lims.base.columns import local_day
@@ -22,7 +23,7 @@ HORIZON = timedelta(days=7)
 #: No tolerance of a code is wider than this: a set in its window lies within it of its due time.
 WIDEST_WINDOW = timedelta(days=3)
 #: Rows of a group; the counts above them are whole.
-MOST_OF_A_GROUP = 100
+MOST_OF_A_GROUP = 60
 WORKLOAD_DAYS = 14
 #: Held specimens older than this stand on the discard list.
 HELD_FOR = timedelta(days=90)
@@ -78,27 +79,34 @@ def workload(now: datetime) -> Workload:
     """One statement over what waits up to the last day."""
     today = local_time(now).date()
     day = local_day(SpecimenSet.due_at, laboratory_zone(), database().engine.dialect.name)
-    rows = current_session().execute(
-        select(
-            day,
-            func.count(),
-            func.sum(case(((SpecimenSet.due_from <= now) & (SpecimenSet.due_until >= now), 1), else_=0)),
-            func.sum(case((SpecimenSet.due_until < now, 1), else_=0)),
-        )
-        .where(SpecimenSet.state == "waiting", SpecimenSet.due_at < now + timedelta(days=WORKLOAD_DAYS))
-        .group_by(day)
+    edge = now - WIDEST_WINDOW
+    waiting = SpecimenSet.state == "waiting"
+
+    def count(name: str, *conditions: Any) -> Any:
+        return select(literal(name), func.count()).select_from(SpecimenSet).where(waiting, *conditions)
+
+    # The days and what is surely past are answered by the index alone; rows are read only around now.
+    parts = (
+        select(cast(day, String), func.count())
+        .where(waiting, SpecimenSet.due_at < now + timedelta(days=WORKLOAD_DAYS))
+        .group_by(day),
+        count("late", SpecimenSet.due_at < edge),
+        count("late", SpecimenSet.due_at.between(edge, now), SpecimenSet.due_until < now),
+        count(
+            "now",
+            SpecimenSet.due_at.between(edge, now + WIDEST_WINDOW),
+            SpecimenSet.due_from <= now,
+            SpecimenSet.due_until >= now,
+        ),
     )
-    counts: dict[str, int] = {}
-    in_window = past = 0
-    for found, count, inside, late in rows:
-        counts[str(found)] = int(count)
-        in_window += int(inside)
-        past += int(late)
+    counts: dict[str, int] = defaultdict(int)
+    for name, number in current_session().execute(union_all(*parts)):
+        counts[str(name)] += int(number)
     days = tuple(
         (today + timedelta(days=ahead), counts.get((today + timedelta(days=ahead)).isoformat(), 0))
         for ahead in range(WORKLOAD_DAYS)
     )
-    return Workload(days, in_window, past)
+    return Workload(days, counts["now"], counts["late"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +131,18 @@ def tally(now: datetime) -> Tally:
         .where(Break.tested_at >= midnight, Break.tested_at <= now, Break.superseded_at.is_(None))
         .group_by(Press.code)
     )
-    by_tank = (
-        select(literal("tank"), CuringTank.code, func.count())
+    lying = (
+        select(func.count())
         .select_from(SpecimenSet)
-        .join(CuringTank, CuringTank.id == SpecimenSet.curing_tank_id)
-        .where(SpecimenSet.state.in_(("waiting", "held")))
-        .group_by(CuringTank.code)
+        .where(SpecimenSet.curing_tank_id == CuringTank.id, SpecimenSet.state.in_(("waiting", "held")))
+        .scalar_subquery()
     )
+    by_tank = select(literal("tank"), CuringTank.code, lying).where(CuringTank.retired_at.is_(None))
     presses: list[tuple[str, int]] = []
     tanks: list[tuple[str, int]] = []
     for what, name, number in current_session().execute(union_all(by_press, by_tank)):
-        (presses if what == "press" else tanks).append((name or "–", int(number)))
+        if number:
+            (presses if what == "press" else tanks).append((name or "–", int(number)))
     return Tally(tuple(sorted(presses)), tuple(sorted(tanks)))
 
 

@@ -33,6 +33,7 @@ from lims.results.models import PressFile, PressMapping, PressRow
 from lims.results.schemas import LOAD_UNITS, SetBreaksIn, TrayIn
 from lims.results.service import get_set, record_set
 from lims.trials.models import Specimen
+from lims.trials.service import as_given_out
 from lims.trials.short_codes import specimen_id_of
 
 MOST_BYTES = 10_000_000
@@ -244,9 +245,9 @@ def find_specimen(session: Session, code: str) -> Specimen | None:
     """By its code or its short code; None for anything else."""
     if not code:
         return None
-    found = session.scalars(select(Specimen).where(Specimen.code == code.upper())).one_or_none()
+    found = session.scalars(select(Specimen).where(Specimen.code == code)).one_or_none()
     if found is None:
-        found = session.scalars(select(Specimen).where(Specimen.code == code)).one_or_none()
+        found = session.scalars(select(Specimen).where(Specimen.code == as_given_out(code))).one_or_none()
     if found is None:
         try:
             found = session.get(Specimen, specimen_id_of(code))

@@ -103,6 +103,12 @@ class SetBreaksApiIn(SetBreaksIn):
     specimen_set_id: Annotated[int, Reference("specimen-sets"), Ui(_l("Set"))]
 
 
+class CorrectIn(SetBreaksIn):
+    """The set as it should have been entered, and why."""
+
+    reason: Annotated[str, Text(2000), Ui(_l("Reason"))]
+
+
 class PressIn(Schema):
     code: Annotated[str, Code(), Ui(_l("Code"))]
     name: Annotated[str, Text(120), Ui(_l("Press"))]

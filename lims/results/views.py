@@ -20,7 +20,7 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import laboratory_zone, local_time, show_time
 from lims.base.forms import posted_values
-from lims.base.problems import Conflict, Problem, Refused, refuse
+from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.schemas import localise
 from lims.base.security import current_actor, may, principal
 from lims.base.services import SERVICES
@@ -28,7 +28,7 @@ from lims.base.views import GuardedView, MenuPlace, RecordView, Related
 from lims.results.cockpit import HELD_FOR, due_groups, held_sets, missed, tally, workload
 from lims.results.entry import EntryIn, due_entry, entry_warnings, save_entry
 from lims.results.models import Press
-from lims.results.press_files import read_file, settle
+from lims.results.press_files import find_specimen, read_file, settle
 from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, RetractIn, SetBreaksIn
 from lims.results.service import (
     BreakService,
@@ -54,6 +54,7 @@ from lims.results.service import (
 )
 from lims.trials.models import Specimen, SpecimenSet
 from lims.trials.schemas import SET_PURPOSES
+from lims.trials.service import as_given_out
 from lims.trials.short_codes import specimen_id_of
 from lims.trials.views import SpecimenView
 
@@ -218,6 +219,23 @@ class BreaksView(GuardedView):
                 "presses": [{"id": item.id, "code": item.code, "name": item.name} for item in presses],
             }
         )
+
+    @expose("/set.json")
+    @permission_name("write")
+    def set_json(self) -> ResponseReturnValue:
+        """One waiting set by a code that the entry page does not hold: of the set, of a specimen, or of a label."""
+        self.allow("write")
+        code = request.args.get("code", "").strip()[:90]
+        session = current_session()
+        query = select(SpecimenSet.id).where(SpecimenSet.code.in_({code, as_given_out(code)}))
+        set_id = session.scalars(query).one_or_none()
+        if set_id is None:
+            specimen = find_specimen(session, code)
+            set_id = specimen.specimen_set_id if specimen is not None else None
+        found = get_set(set_id) if set_id is not None else None
+        if found is None or found.state != "waiting":
+            raise NotFound(f"waiting set {code}")
+        return jsonify({"sets": due_entry([found])})
 
     @expose("/entries", methods=["POST"])
     @permission_name("write")

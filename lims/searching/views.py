@@ -33,13 +33,13 @@ class SearchView(GuardedView):
     def find(self) -> ResponseReturnValue:
         self.allow("read")
         text = request.args.get("q", "")[:MOST_LETTERS].strip()
-        specimen = short_code_hit(text)
-        if specimen and request.args.get("go") == "1":
-            return redirect(specimen)
         found = find(text, 12)
         exact = [item for item in found if text and text.lower() in item.title.lower().split(" ")[:1]]
         if len(exact) == 1 and request.args.get("go") == "1":
             return redirect(address(exact[0]))  # a scanned code, typed with Enter
+        specimen = short_code_hit(text)
+        if specimen and not exact and request.args.get("go") == "1":
+            return redirect(specimen)
         page: str = self.render_template(
             "lims/search.html", view=self, text=text, groups=grouped(found, text)
         )

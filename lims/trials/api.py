@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lims.base.api import RecordApi
+from lims.base.api import RecordApi, Step
+from lims.trials.schemas import DiscardIn, HeldSetIn
+from lims.trials.service import SpecimenSetService
 from lims.trials.views import (
     BatchView,
     CuringReadingView,
@@ -69,6 +71,24 @@ class BatchApi(RecordApi):
 
 class SpecimenSetApi(RecordApi):
     service = SpecimenSetView.service
+    steps = (
+        Step(
+            "use",
+            "Break a held set at an age",
+            "write",
+            "specimen-sets",
+            lambda key, values, actor: SpecimenSetService().use_held(key, values.model_dump(), actor),
+            HeldSetIn,
+        ),
+        Step(
+            "discard",
+            "Throw a held set away",
+            "write",
+            "specimen-sets",
+            lambda key, values, actor: SpecimenSetService().discard(key, values.model_dump(), actor),
+            DiscardIn,
+        ),
+    )
     fields = (
         "id",
         "version",

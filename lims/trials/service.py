@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -92,6 +93,11 @@ def propose_plan(
             volume_m3,
         )
     return [PlannedSet(age, number, specimens_per_set) for age in ages for number in range(1, sets + 1)]
+
+
+def as_given_out(code: str) -> str:
+    """A code of a set or specimen in the letters the system gives: capitals but for the d of days (b26-1-03D-1a)."""
+    return re.sub(r"-(\d+)D-", r"-\1d-", code.strip().upper())
 
 
 def specimen_letter(number: int) -> str:

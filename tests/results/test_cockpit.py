@@ -140,3 +140,17 @@ def test_entry_of_someone_else_is_told_and_nothing_is_lost(app: Flask, technicia
     refused = send("c", "424", "4O1", "390")
     assert refused.status_code == 422
     assert "4O1" in refused.get_json()["problems"][0]["message"]
+
+
+def test_set_that_is_not_due_is_found_by_any_of_its_codes(app: Flask, technician: Person) -> None:
+    from lims.trials.short_codes import short_code
+
+    with app.app_context():
+        found = cast(0, plan_ages="90").sets[0]
+        specimen = found.specimens[1]
+        codes = [found.code, found.code.lower(), specimen.code, short_code(specimen.id)]
+        set_id = found.id
+    for code in codes:
+        answer = technician.get(f"/press/set.json?code={code}", headers={"Accept": "application/json"})
+        assert answer.get_json()["sets"][0]["id"] == set_id
+    assert technician.get("/press/set.json?code=B26-NOWHERE").status_code == 404

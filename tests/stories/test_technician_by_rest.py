@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from flask import Flask
@@ -64,6 +65,42 @@ def test_the_day_by_rest(app: Flask, sign_in_as: Callable[[str], Person]) -> Non
     }
     first = technician.call("POST", "/api/v1/set-results/", **body)["result"]
     again = technician.call("POST", "/api/v1/set-results/", **body)["result"]
-    assert (first["id"], first["strength_mpa"], first["state"]) == (again["id"], "18.100", "entered")
-    breaks = technician.call("GET", "/api/v1/breaks/?order=id")["result"]
-    assert [item["load_kn"] for item in breaks] == ["424.000", "401.000", "396.000"]
+    assert (first["id"], Decimal(first["strength_mpa"]), first["state"]) == (
+        again["id"],
+        Decimal("18.1"),
+        "entered",
+    )
+    breaks = technician.call("GET", "/api/v1/breaks/?order=tested_at")["result"]
+    assert sorted(Decimal(item["load_kn"]) for item in breaks) == [396, 401, 424]
+
+    refused = technician.client.post(
+        f"/api/v1/set-results/{first['id']}/steps/verify", headers=technician.headers, json={}
+    )
+    assert refused.status_code == 422
+    assert "another person" in refused.get_json()["message"]
+    manager = Program(app, MANAGER, described)
+    step = f"/api/v1/set-results/{first['id']}/steps/"
+    assert manager.call("POST", step + "verify")["result"]["state"] == "verified"
+    assert technician.client.post(step + "release", headers=technician.headers).status_code == 403
+    assert manager.call("POST", step + "release")["result"]["state"] == "released"
+    entry = {"loads_kn": ["424", "401", "402"], "tested_at": body["tested_at"]}
+    amended = manager.call("POST", step + "amend", **entry, reason="third load read wrongly")["result"]
+    assert (amended["number"], Decimal(amended["strength_mpa"]), amended["state"]) == (
+        2,
+        Decimal("18.2"),
+        "entered",
+    )
+    step = f"/api/v1/set-results/{amended['id']}/steps/"
+    technician.call("POST", step + "verify")
+    manager.call("POST", step + "release")
+    held = technician.call("GET", f"/api/v1/specimen-sets/?batch_id={batch['id']}&state=held")["result"][0]
+    taken_back = manager.call(
+        "POST", step + "retract", reason="cubes of another element", held_set_id=held["id"], age_days=7
+    )["result"]
+    assert (taken_back["state"], taken_back["retract_reason"]) == ("retracted", "cubes of another element")
+    retest = technician.call("GET", f"/api/v1/specimen-sets/{held['id']}")["result"]
+    assert (retest["state"], retest["purpose"], retest["retest_of_id"]) == (
+        "waiting",
+        "retest",
+        sets[0]["id"],
+    )

@@ -145,10 +145,18 @@
     event.preventDefault();
     const text = byId("code").value;
     const set = find(text);
-    byId("code").classList.toggle("is-invalid", !set);
     if (set) { choose(set); return; }
-    byId("code-problem").textContent = text.trim() ? say(words.unknown, { code: text.trim() }) : "";
-    byId("code").select();
+    const unknown = () => {
+      byId("code").classList.add("is-invalid");
+      byId("code-problem").textContent = text.trim() ? say(words.unknown, { code: text.trim() }) : "";
+      byId("code").select();
+    };
+    if (!token || !text.trim()) { unknown(); return; }
+    const label = text.match(/\/scan\/([^/?#]+)/i);
+    fetch("/press/set.json?code=" + encodeURIComponent(label ? label[1] : text.trim()), { headers: { Accept: "application/json" } })
+      .then((response) => (response.ok ? response.json() : { sets: [] }))
+      .then((data) => { if (data.sets.length) { known.sets.push(data.sets[0]); choose(data.sets[0]); } else { unknown(); } })
+      .catch(unknown);
   });
 
   byId("loads").addEventListener("submit", (event) => {
@@ -245,8 +253,7 @@
   refresh().then((connected) => {
     if (connected) { send(); }
     const asked = new URLSearchParams(location.search).get("code");
-    const set = asked && find(asked);
-    if (set) { choose(set); }
+    if (asked) { byId("code").value = asked; byId("find").requestSubmit(); }
   });
   if ("serviceWorker" in navigator && window.isSecureContext) { navigator.serviceWorker.register("/sw.js").catch(() => undefined); }
 })();
