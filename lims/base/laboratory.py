@@ -44,15 +44,16 @@ class CodeFamily:
     """What a laboratory under these codes begins a batch with."""
 
     age_code: str
+    rate_code: str
     shape: str
     width_mm: int
 
 
 CODE_FAMILIES = {
-    "gb": CodeFamily("gbt50081-2019", "cube", 150),
-    "astm": CodeFamily("astm-c39", "cylinder", 150),
+    "gb": CodeFamily("gbt50081-2019", "gbt50081-2019", "cube", 150),
+    "astm": CodeFamily("astm-c39", "astm-c39", "cylinder", 150),
     # EN 12390-3 states no window of its own; ASTM's hours plan the day.
-    "en": CodeFamily("astm-c39", "cube", 150),
+    "en": CodeFamily("astm-c39", "en12390-3", "cube", 150),
 }
 
 

@@ -10,6 +10,7 @@ from lims.base.views import MenuPlace, RecordView
 from lims.reporting.service import (
     CertificateService,
 )
+from lims.results.entry import reservations_of
 from lims.rules.service import rules_of_batch, unconfirmed
 
 
@@ -41,6 +42,7 @@ class CertificateView(RecordView):
         return {
             **super().show_context(record),
             "unconfirmed": unconfirmed(rules_of_batch(record.batch_id)),
+            "reservations": reservations_of(record.batch_id),
         }
 
 

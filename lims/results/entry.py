@@ -16,12 +16,14 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import show_time
 from lims.base.fields import Flag, Reference, Text, Ui
+from lims.base.laboratory import laboratory
+from lims.results.equipment import calibration_warnings
 from lims.results.events import EXPECTATIONS
-from lims.results.models import Calibration, Press, SetResult
+from lims.results.models import SetResult
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import breaks_of, get_set, record_set
 from lims.standards.errors import RuleInputError
-from lims.standards.specimens import loaded_area_mm2, size_factor
+from lims.standards.specimens import loaded_area_mm2, loading_rate_limits, size_factor
 from lims.trials.models import Batch, SpecimenSet
 from lims.trials.schemas import SHAPES
 from lims.trials.short_codes import short_code
@@ -159,32 +161,41 @@ def entry_warnings(set_id: int) -> list[str]:
     warnings = []
     if any(item.age_within is False for item in breaks):
         warnings.append(_("The age is outside the tolerance of the code; the certificate will say so."))
-    for press_id in {item.press_id for item in breaks if item.press_id is not None}:
-        warnings += calibration_warnings(press_id)
+    for press_id, day in {
+        (item.press_id, item.tested_at.date())
+        for item in breaks
+        if item.press_id is not None and item.tested_at
+    }:
+        warnings += calibration_warnings(press_id, day)
+    rates = {item.loading_rate_mpa_s for item in breaks if item.loading_rate_mpa_s is not None}
+    for rate in sorted(rates):
+        warnings += rate_warnings(rate, found.batch.mix_revision.mix_design.grade_mpa)
     return warnings
 
 
-def calibration_warnings(press_id: int) -> list[str]:
-    """Whether this press has a calibration today."""
-    today = utc_now().date()
-    press = current_session().get(Press, press_id)
-    due = current_session().scalar(
-        select(func.max(Calibration.due_on)).where(
-            Calibration.press_id == press_id,
-            Calibration.retired_at.is_(None),
-            Calibration.calibrated_on <= today,
-        )
-    )
-    if press is None or (due is not None and due >= today):
+def rate_warnings(rate_mpa_s: Decimal, grade_mpa: Decimal | None) -> list[str]:
+    """The loading rate against the range of the laboratory's codes."""
+    try:
+        low, high = loading_rate_limits(laboratory().codes.rate_code, grade_mpa)
+    except RuleInputError:
+        return []  # without a grade GB/T 50081 names no range
+    if low <= rate_mpa_s <= high:
         return []
-    if due is None:
-        return [
-            _("Press %(press)s has no calibration on record; the certificate will say so.", press=press.code)
-        ]
     return [
         _(
-            "The calibration of press %(press)s ran out on %(day)s; the certificate will say so.",
-            press=press.code,
-            day=due.isoformat(),
+            "The loading rate of %(rate)s MPa/s is outside %(low)s to %(high)s MPa/s; the certificate will say so.",
+            rate=f"{rate_mpa_s:f}",
+            low=f"{low:f}",
+            high=f"{high:f}",
         )
     ]
+
+
+def reservations_of(batch_id: int) -> list[str]:
+    """What a certificate of this batch has to say: every warning of its sets, each with the set's code."""
+    rows = current_session().execute(
+        select(SpecimenSet.id, SpecimenSet.code)
+        .where(SpecimenSet.batch_id == batch_id, SpecimenSet.state == "broken")
+        .order_by(SpecimenSet.age_days, SpecimenSet.number)
+    )
+    return [f"{code}: {warning}" for set_id, code in rows for warning in entry_warnings(set_id)]

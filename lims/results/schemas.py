@@ -86,6 +86,9 @@ class SetBreaksIn(Schema):
     strengths_mpa: Annotated[
         tuple[Decimal, ...] | None, QuantityList(STRENGTH), Ui(_l("Reported strengths"), unit="MPa")
     ] = None
+    loading_rate_mpa_s: Annotated[
+        Decimal | None, Quantity(places=3, above=0, maximum=10, unit="MPa/s"), Ui(_l("Loading rate"))
+    ] = None
     remark: Annotated[str | None, Text(400), Ui(_l("Remark"))] = None
 
     @model_validator(mode="after")

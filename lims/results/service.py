@@ -453,6 +453,7 @@ def _write(
                 tested_at=entry.tested_at,
                 age_hours=age_hours,
                 age_within=within,
+                loading_rate_mpa_s=entry.loading_rate_mpa_s,
                 remark=entry.remark,
             )
         )

@@ -338,7 +338,8 @@ class BreaksView(GuardedView):
     def _read(self, found: SpecimenSet, posted: dict[str, str]) -> dict[str, Any]:
         loads = [posted.get(f"load_{specimen.number}", "") for specimen in found.specimens]
         data: dict[str, Any] = {
-            name: posted.get(name, "") for name in ("tested_at", "press_id", "tested_by", "remark")
+            name: posted.get(name, "")
+            for name in ("tested_at", "press_id", "tested_by", "loading_rate_mpa_s", "remark")
         }
         return {**localise(SetBreaksIn, data, laboratory_zone()), "loads_kn": loads}
 

@@ -60,6 +60,8 @@ class BatchApi(RecordApi):
         "standard_curing",
         "element",
         "site_id",
+        "scale_id",
+        "mould_id",
         "technician",
         "created_at",
         "created_by",

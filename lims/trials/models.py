@@ -78,6 +78,9 @@ class Batch(Record):
     element: Mapped[str | None] = mapped_column(String(200))
     site_id: Mapped[int | None] = mapped_column(Key, ForeignKey("sites.id"), index=True)
     technician: Mapped[str | None] = mapped_column(String(80))
+    #: What weighed the materials, and the moulds; their calibrations are asked about (lims/results/equipment.py).
+    scale_id: Mapped[int | None] = mapped_column(Key, ForeignKey("scales.id"), index=True)
+    mould_id: Mapped[int | None] = mapped_column(Key, ForeignKey("moulds.id"), index=True)
 
     trial: Mapped[Trial] = relationship()
     site: Mapped[Site | None] = relationship()
@@ -140,7 +143,7 @@ class BatchWarning(Record):
     record_name = "batch-warnings"
 
     batch_id: Mapped[int] = mapped_column(Key, ForeignKey("batches.id"), nullable=False, index=True)
-    #: lot-too-old, other-product or sample-out-of-limits (lims/trials/warnings.py).
+    #: One of WARNING_KINDS (lims/trials/warnings.py).
     kind: Mapped[str] = mapped_column(String(40), nullable=False)
     about: Mapped[str] = mapped_column(String(200), nullable=False)
     answer: Mapped[str] = mapped_column(String(400), nullable=False)

@@ -160,6 +160,8 @@ class BatchIn(_BatchFacts):
         Ui(_l("Sets for the customer's site"), help=_l("Reserved; broken when the site asks")),
     ] = 0
     curing_tank_id: Annotated[int | None, Reference("curing-tanks"), Ui(_l("Curing tank"))] = None
+    scale_id: Annotated[int | None, Reference("scales"), Ui(_l("Scale of the batching"))] = None
+    mould_id: Annotated[int | None, Reference("moulds"), Ui(_l("Moulds"))] = None
     coarse_aggregate_sample_id: Annotated[
         int | None, Reference("aggregate-samples"), Ui(_l("Sample of the stone"))
     ] = None
@@ -182,6 +184,12 @@ class BatchIn(_BatchFacts):
     answer_sample_out_of_limits: Annotated[
         str | None, Text(400), Ui(_l("Sample out of limits"), help=_WHY)
     ] = None
+    answer_scale_not_calibrated: Annotated[
+        str | None, Text(400), Ui(_l("Scale not calibrated"), help=_WHY)
+    ] = None
+    answer_moulds_not_checked: Annotated[str | None, Text(400), Ui(_l("Moulds not checked"), help=_WHY)] = (
+        None
+    )
     shape: Annotated[str, Choice(SHAPES), Ui(_l("Shape"))] = "cube"
     width_mm: Annotated[
         Decimal, Quantity(places=1, minimum=40, maximum=300, unit="mm"), Ui(_l("Edge or diameter"))

@@ -55,7 +55,7 @@ from lims.trials.schemas import (
     SpecimenSetEdit,
     TrialIn,
 )
-from lims.trials.warnings import ANSWERS, notice
+from lims.trials.warnings import ANSWERS, EQUIPMENT, notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,8 @@ class BatchService(RecordService[Batch]):
             session.get(CementLot, values.cement_lot_id) if values.cement_lot_id else None,
             [found for key in sample_ids if key and (found := session.get(AggregateSample, key))],
         )
+        for ask in EQUIPMENT:
+            noticed += ask(values.cast_at.date(), values.scale_id, values.mould_id)
         unanswered = [item for item in noticed if not getattr(values, ANSWERS[item.kind])]
         if unanswered:
             raise Refused(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,12 +22,16 @@ WARNING_KINDS = {
     "lot-too-old": _l("Cement lot over three months old without a retest"),
     "other-product": _l("Lot of another cement than the mix names"),
     "sample-out-of-limits": _l("Aggregate sample out of limits"),
+    "scale-not-calibrated": _l("Scale without a valid calibration"),
+    "moulds-not-checked": _l("Moulds without a valid check"),
 }
 #: Kind -> the input that answers it.
 ANSWERS = {
     "lot-too-old": "answer_lot_too_old",
     "other-product": "answer_other_product",
     "sample-out-of-limits": "answer_sample_out_of_limits",
+    "scale-not-calibrated": "answer_scale_not_calibrated",
+    "moulds-not-checked": "answer_moulds_not_checked",
 }
 
 
@@ -38,6 +42,11 @@ class Noticed:
     kind: str
     about: str
     message: str
+
+
+#: Asked about the equipment of a batch: (day of casting, scale id, mould id). lims/results registers itself here, since
+#: presses, scales and moulds stand above trials.
+EQUIPMENT: list[Callable[[date, int | None, int | None], list[Noticed]]] = []
 
 
 def notice(

@@ -353,13 +353,13 @@ def one_device(dialect: str, *, with_moulds: bool) -> None:
         else "(press_id IS NULL) <> (scale_id IS NULL)"
     )
     key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    name = op.f("ck_calibrations_one_device")
+    known = {check["name"] for check in sa.inspect(op.get_bind()).get_check_constraints("calibrations")}
     with op.batch_alter_table(
-        "calibrations",
-        recreate="always" if dialect == "sqlite" else "auto",
-        table_args=[sa.CheckConstraint(rule, name=op.f("ck_calibrations_one_device"))],
+        "calibrations", recreate="always" if dialect == "sqlite" else "auto"
     ) as batch_op:
-        if dialect != "sqlite":
-            batch_op.drop_constraint(op.f("ck_calibrations_one_device"), type_="check")
+        if name in known:
+            batch_op.drop_constraint(name, type_="check")
         if with_moulds:
             batch_op.add_column(sa.Column("mould_id", key, nullable=True))
             batch_op.create_foreign_key(
@@ -370,8 +370,7 @@ def one_device(dialect: str, *, with_moulds: bool) -> None:
             batch_op.drop_index(op.f("ix_calibrations_mould_id"))
             batch_op.drop_constraint(op.f("fk_calibrations_mould_id_moulds"), type_="foreignkey")
             batch_op.drop_column("mould_id")
-        if dialect != "sqlite":
-            batch_op.create_check_constraint(op.f("ck_calibrations_one_device"), sa.text(rule))
+        batch_op.create_check_constraint(name, sa.text(rule))
 
 
 def downgrade() -> None:

@@ -154,3 +154,20 @@ def test_set_that_is_not_due_is_found_by_any_of_its_codes(app: Flask, technician
         answer = technician.get(f"/press/set.json?code={code}", headers={"Accept": "application/json"})
         assert answer.get_json()["sets"][0]["id"] == set_id
     assert technician.get("/press/set.json?code=B26-NOWHERE").status_code == 404
+
+
+@pytest.mark.parametrize(("rate", "warns"), [("0.5", False), ("0.8", False), ("0.49", True), ("0.81", True)])
+def test_loading_rate_outside_the_code_s_range_is_said_and_kept(
+    records: Flask, rate: str, warns: bool
+) -> None:
+    from lims.results.entry import entry_warnings, reservations_of
+
+    batch = cast(3, plan_ages="3")  # a C30 mix: 0.5 to 0.8 MPa/s
+    entry = {
+        "loads_kn": ["424", "401", "396"],
+        "tested_at": datetime.now(UTC).isoformat(),
+        "loading_rate_mpa_s": rate,
+    }
+    record_set(batch.sets[0].id, SetBreaksIn.read(entry), ACTOR)
+    assert any("loading rate" in warning for warning in entry_warnings(batch.sets[0].id)) is warns
+    assert bool(reservations_of(batch.id)) is warns

@@ -216,3 +216,35 @@ def test_shotcrete_is_judged_by_the_limit_in_force_and_equal_passes(records_on_b
     assert sprayed("50", initial_set_min="5.1", final_set_min="10").outcome == "failed"
     with pytest.raises(Refused, match="both"):
         service.add({"trial_id": batch.trial_id, "sprayed_on": day(1), "sprayed_kg": "500"}, ACTOR)
+
+
+@pytest.mark.parametrize(
+    ("calibrated", "due", "asked"),
+    [(None, None, "never calibrated"), (400, 35, "ran out"), (30, -335, "")],
+)
+def test_scale_without_a_valid_calibration_is_asked_about_before_use(
+    records_on_both: Flask, calibrated: int | None, due: int | None, asked: str
+) -> None:
+    scale = SERVICES["scales"].add({"code": "W1", "name": "Batching scale"}, ACTOR)
+    if calibrated is not None and due is not None:
+        certificate = {
+            "scale_id": scale.id,
+            "certificate_number": "Z1",
+            "calibrated_on": day(calibrated),
+            "due_on": day(due),
+            "calibrated_by": "Institute",
+        }
+        SERVICES["calibrations"].add(certificate, ACTOR)
+    if asked:
+        assert asked in refused_fields(scale_id=scale.id)["answer_scale_not_calibrated"]
+    else:
+        assert a_batch("40", scale_id=scale.id).warnings == []
+
+
+def test_moulds_without_a_check_are_asked_about(records_on_both: Flask) -> None:
+    moulds = SERVICES["moulds"].add({"code": "M1"}, ACTOR)
+    assert "size and squareness" in refused_fields(mould_id=moulds.id)["answer_moulds_not_checked"]
+    batch = a_batch(
+        "40", mix=a_mix("C30-3"), mould_id=moulds.id, answer_moulds_not_checked="checked today, paper follows"
+    )
+    assert [item.kind for item in batch.warnings] == ["moulds-not-checked"]

@@ -171,7 +171,7 @@
     try { localStorage.setItem("lims-press", press); } catch (error) { /* private window */ }
     queue.push({
       key: fresh(), set_id: current.id, code: current.code, loads_kn: inputs().map((input) => input.value.trim().normalize("NFKC")),
-      tested_at: new Date().toISOString(), press_id: press, tested_by: byId("tested-by").value, confirmed: Boolean(question),
+      tested_at: new Date().toISOString(), press_id: press, tested_by: byId("tested-by").value, loading_rate_mpa_s: byId("rate").value.trim(), confirmed: Boolean(question),
     });
     keep("lims-queue", queue);
     localStorage.removeItem("lims-draft-" + current.id);
