@@ -74,13 +74,17 @@ class BatchView(RecordView):
         "standard_curing": _l("Standard curing"),
     }
     show_sections = (
-        (_l("Batch"), ("code", "trial", "mix_revision", "cast_at", "volume_m3", "element", "technician")),
+        (
+            _l("Batch"),
+            ("code", "trial", "mix_revision", "cast_at", "volume_m3", "element", "site", "technician"),
+        ),
         (_l("Materials"), ("cement_lot", "aggregate_sample")),
         (
             _l("Fresh concrete and curing"),
             (
                 "slump_mm",
                 "air_percent",
+                "density_kg_m3",
                 "concrete_temperature_c",
                 "ambient_temperature_c",
                 "curing",
