@@ -30,10 +30,12 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     up to date afterwards. A migration that one stands in the way of takes it off: `auditing.triggers.remove`.
     """
     opening = Opening(MIGRATION, "migration", before_migration=True)
-    with engine.connect().execution_options(lims_write=True, **{OPTION: opening}) as connection:
-        with exempt(connection):
-            command.upgrade(alembic_config(connection), revision)
-            connection.commit()
+    with (
+        engine.connect().execution_options(lims_write=True, **{OPTION: opening}) as connection,
+        exempt(connection),
+    ):
+        command.upgrade(alembic_config(connection), revision)
+        connection.commit()
     install_triggers(engine)
 
 
@@ -50,12 +52,14 @@ def downgrade(engine: Engine, revision: str = "base") -> None:
 def install_triggers(engine: Engine) -> None:
     """Capture every table as the models have it; rows that capture did not see coming are recorded as they stand."""
     opening = Opening(MIGRATION, "capture begins", before_migration=True)
-    with engine.connect().execution_options(lims_write=True, **{OPTION: opening}) as connection:
-        with exempt(connection):
-            existing = columns_of(connection)
-            if "audit_transactions" in existing:
-                record_baselines(connection, existing, install(connection, existing))
-            connection.commit()
+    with (
+        engine.connect().execution_options(lims_write=True, **{OPTION: opening}) as connection,
+        exempt(connection),
+    ):
+        existing = columns_of(connection)
+        if "audit_transactions" in existing:
+            record_baselines(connection, existing, install(connection, existing))
+        connection.commit()
 
 
 def differences(engine: Engine) -> list[object]:

@@ -131,12 +131,12 @@ def seal(connection: Connection) -> None:
     sqlite = connection.dialect.name == "sqlite"
     if sqlite:
         cursor.execute(
-            f"SELECT {LEAF_SQL} FROM audit_entries WHERE seq > ? ORDER BY seq",  # noqa: S608 - fixed text
+            f"SELECT {LEAF_SQL} FROM audit_entries WHERE seq > ? ORDER BY seq",
             (state.txid,),
         )
     else:
         cursor.execute(
-            f"SELECT {LEAF_POSTGRESQL} FROM audit_entries WHERE seq > %s AND txid = %s ORDER BY seq",  # noqa: S608
+            f"SELECT {LEAF_POSTGRESQL} FROM audit_entries WHERE seq > %s AND txid = %s ORDER BY seq",
             (state.txid, state.txid),
         )
     leaves = leaf_hashes(row[0] for row in cursor)
@@ -148,7 +148,8 @@ def seal(connection: Connection) -> None:
 
 def _write_seal(cursor: Any, state: State, leaves: list[bytes], sqlite: bool) -> None:
     opening, txid = state.opening, state.txid
-    assert opening is not None and txid is not None
+    assert opening is not None
+    assert txid is not None
     now, count = utc_now(), len(leaves)
     said = (opening.actor.key, instant_text(now), opening.reason, opening.source)
     root = merkle_root([leaf_hash(context_text(txid, *said, count)), *leaves])
