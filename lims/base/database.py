@@ -121,6 +121,13 @@ class Database:
         self.session: scoped_session[Session] = scoped_session(self.factory, scopefunc=_scope)
         self.guards = GuardCheck()
 
+    def point_at(self, url: str) -> None:
+        """Another database for the same application: sessions come from there from now on. No session may be open."""
+        self.engine.dispose()
+        self.url = url
+        self.engine = make_engine(url)
+        self.factory.configure(bind=self.engine)
+
     def init_app(self, app: Flask) -> None:
         app.extensions["lims.database"] = self
 
