@@ -28,22 +28,25 @@ def audit() -> None:
     "--checkpoint", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A checkpoint that was kept outside; may be given several times.",
 )  # fmt: skip
+@click.option(
+    "--against", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="An earlier export that was kept outside: names what was rewritten since.",
+)  # fmt: skip
 @click.option("--list", "listing", is_flag=True, help="Name each row that no anchor covers yet.")
 @click.option("--json", "as_json", is_flag=True)
-def verify(files: Sequence[Path], listing: bool, as_json: bool) -> None:
+def verify(files: Sequence[Path], against: Path | None, listing: bool, as_json: bool) -> None:
     """Chain, rows and anchors of the database; ends with 1 when something was altered."""
     from lims.audit.keys import verifier_key
-    from lims.audit.source import reading
-    from lims.base.auditing import triggers
-    from lims.base.auditing.lims_verify import described, unanchored
+    from lims.audit.source import check_database, reading
+    from lims.base.auditing.lims_verify import Export, described, unanchored
     from lims.base.auditing.lims_verify import verify as verify_source
     from lims.base.database import database
 
     notes = [(path.name, path.read_text(encoding="utf-8")) for path in files]
     with _app().app_context(), reading(database().engine) as source:
-        report = verify_source(source, notes, verifier_key())
-        for name in triggers.differences(source.connection):
-            report.found("trigger", f"the trigger {name} is missing or was altered")
+        kept = Export(against).transactions() if against is not None else ()
+        report = verify_source(source, notes, verifier_key(), kept)
+        check_database(source, report)
         later = list(unanchored(source, report.anchored)) if listing else []
     if as_json:
         facts = {name: getattr(report, name) for name in (

@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from lims.base.auditing import policy
-from lims.base.auditing.context import instant_text
-from lims.base.auditing.lims_verify import Sealed, Source
-from lims.base.auditing.triggers import key_sql, row_sql, selected_sql
+from lims.base.auditing.context import digest, instant_text
+from lims.base.auditing.lims_verify import Report, Sealed, Source
+from lims.base.auditing.triggers import differences, key_sql, row_sql, selected_sql
 from lims.base.metadata import Model
 
 ENTRIES = "SELECT seq, txid, op, table_name, pk, payload FROM audit_entries ORDER BY seq"
@@ -57,6 +57,19 @@ class DatabaseSource(Source):
     def notes(self) -> Iterator[tuple[str, str]]:
         for number, text in self._stream(NOTES):
             yield f"checkpoint {number}", text
+
+
+def check_database(source: DatabaseSource, report: Report) -> None:
+    """What an export does not hold: the triggers, and the clear text beside the digests of personal data."""
+    for name in differences(source.connection):
+        report.found("trigger", f"the trigger {name} is missing or was altered", name)
+    query = (
+        "SELECT p.digest, p.table_name, p.pk, p.column_name, p.value, s.salt FROM audit_personal p "
+        "LEFT JOIN audit_salts s ON s.table_name = p.table_name AND s.pk = p.pk"
+    )
+    for kept, table, pk, column, value, salt in source.connection.exec_driver_sql(query):
+        if digest(salt, column, value) != kept:
+            report.found("personal", f"{table} {pk}: the clear text of {column} was altered", table, pk)
 
 
 def rows_sql(table: Any, dialect: str) -> str:

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Verify an export of the record of changes with nothing but Python's standard library (3.8 or newer).
 
-    python lims_verify.py FOLDER [--checkpoint FILE …] [--key FILE] [--list] [--json]
+    python lims_verify.py FOLDER [--checkpoint FILE …] [--against FOLDER] [--key FILE] [--list] [--json]
 
 Looks at three things:
 1. The chain: each transaction's Merkle root (RFC 6962) over its context and entries, and the hash over its number, the
    hash before and the root. One altered byte breaks it, and the entry is named.
 2. The rows: replaying the entries must give the rows as they stand now. An edit past the triggers is named.
 3. The anchors: signed checkpoints (C2SP signed notes, Ed25519) that somebody outside kept. Only they tell when the end
-   was cut off or everything was written anew, so what no anchor covers is said.
+   was cut off or everything was written anew, so what no anchor covers is said. An earlier export (--against) also
+   tells which single entries such a rewriting has altered.
 
 Exit code: 0 nothing found, 1 something was altered, 2 cannot be read.
 """
@@ -272,9 +273,14 @@ CHANGED, GONE = "changed", "gone"
 
 
 def verify(
-    source: Source, anchors: Iterable[tuple[str, str]] = (), key: Key | None = None, rows: bool = True
+    source: Source,
+    anchors: Iterable[tuple[str, str]] = (),
+    key: Key | None = None,
+    kept: Iterable[Sealed] = (),
+    rows: bool = True,
 ) -> Report:
-    """The whole verification. `anchors`: (name, text) of checkpoints that were kept outside."""
+    """The whole verification. `anchors`: (name, text) of checkpoints that were kept outside; `kept`: the transactions of
+    an earlier export that was kept outside, which name the single entries that a rewriting has altered."""
     report = Report()
     leaves, state = _read_entries(source, report)
     hashes, broken, counts = _check_chain(source, report, leaves)
@@ -285,6 +291,7 @@ def verify(
         _name_entries(source, report, broken)
     _check_notes(source.notes(), report, hashes, key, outside=False)
     _check_notes(anchors, report, hashes, key, outside=True)
+    _check_kept(source, report, kept)
     report.unanchored_entries = sum(count for number, count in counts.values() if number > report.anchored)
     if rows:
         _check_rows(source, report, state)
@@ -477,6 +484,52 @@ def _check_notes(
         report.signed = covered
 
 
+def _check_kept(source: Source, report: Report, kept: Iterable[Sealed]) -> None:
+    """Against what was exported before: whole transactions first, then the entries of those that differ."""
+    before = {sealed.number: sealed for sealed in kept}
+    if not before:
+        return
+    differing: dict[int, Sealed] = {}
+    for sealed in source.transactions():
+        then = before.pop(sealed.number, None)
+        if then is None or sealed.hash == then.hash:
+            continue
+        if sealed[1:7] != then[1:7]:
+            report.found(
+                "kept",
+                f"transaction {sealed.number}: was {list(then[1:7])} when it was exported, is {list(sealed[1:7])}",
+                transaction=sealed.number,
+            )
+        if sealed.leaves != then.leaves:
+            differing[sealed.txid] = then
+    for number in sorted(before):
+        report.found("kept", f"transaction {number} was exported and is gone", transaction=number)
+    sealed_leaves = {
+        txid: {then.leaves[at : at + 32] for at in range(0, len(then.leaves), 32)}
+        for txid, then in differing.items()
+    }
+    for seq, txid, op, table, pk, payload in source.entries() if differing else ():
+        if txid not in differing:
+            continue
+        leaf = leaf_hash(f"{seq}\t{op}\t{table}\t{pk}\t{payload}")
+        if leaf not in sealed_leaves[txid]:
+            report.found(
+                "kept",
+                f"transaction {differing[txid].number}: entry {seq} ({table} {pk}) is not what was exported",
+                table, pk, differing[txid].number,
+            )  # fmt: skip
+        sealed_leaves[txid].discard(leaf)
+    for txid, left in sealed_leaves.items():
+        if left:
+            report.found(
+                "kept",
+                f"transaction {differing[txid].number}: {len(left)} entries that were exported are gone or altered",
+                transaction=differing[txid].number,
+            )
+    if differing:
+        report.anchored = min(report.anchored, min(then.number for then in differing.values()) - 1)
+
+
 # --- the rows as they stand now --------------------------------------------------------------------------------
 
 
@@ -648,6 +701,9 @@ def main(arguments: list[str] | None = None, write: Callable[[str], Any] = print
     parser = argparse.ArgumentParser(description="Verify an export of the record of changes.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--checkpoint", type=Path, action="append", default=[], help="kept outside")
+    parser.add_argument(
+        "--against", type=Path, help="an earlier export, kept outside: names what was rewritten since"
+    )
     parser.add_argument("--key", type=Path, help="the verifier key, if not the export's own audit.pub")
     parser.add_argument("--list", action="store_true", help="name each row that no anchor covers yet")
     parser.add_argument("--json", action="store_true")
@@ -656,7 +712,8 @@ def main(arguments: list[str] | None = None, write: Callable[[str], Any] = print
     try:
         key = read_key(given.key.read_text(encoding="ascii")) if given.key else source.key()
         notes = [(path.name, path.read_text(encoding="utf-8")) for path in given.checkpoint]
-        report = verify(source, notes, key)
+        kept = Export(given.against).transactions() if given.against else ()
+        report = verify(source, notes, key, kept)
     except (OSError, ValueError, TypeError) as error:
         write(f"cannot be read: {error}")
         return 2
