@@ -89,16 +89,18 @@ def draw(
             y += BOX_HEIGHT + (LAYER_GAP if here != last_layer else GAP)
             last_layer = here
         left = (width - len(row) * box_width - (len(row) - 1) * GAP) / 2
-        for place, box in enumerate(row):
-            boxes[box].x, boxes[box].y = left + place * (box_width + GAP), y
-            boxes[box].width = box_width
+        for place, member in enumerate(row):
+            box = boxes[member]
+            box.x, box.y, box.width = left + place * (box_width + GAP), y, box_width
     drawing = Drawing(width, int(y + BOX_HEIGHT), boxes)
     for (upper, lower), why in joined.items():
         drawing.lines.append((_line(boxes[upper], boxes[lower]), why))
     return drawing
 
 
-def _boxes(nodes: Mapping[Any, str], layer: Mapping[Any, int], start: Any) -> tuple[list[Box], dict[Any, int]]:
+def _boxes(
+    nodes: Mapping[Any, str], layer: Mapping[Any, int], start: Any
+) -> tuple[list[Box], dict[Any, int]]:
     groups: dict[tuple[int, str], list[Any]] = defaultdict(list)
     for key, kind in nodes.items():
         groups[layer[key], kind].append(key)
@@ -148,7 +150,7 @@ def _rows(boxes: Sequence[Box], joined: Iterable[tuple[int, int]], per_row: int)
     for upper, lower in joined:
         near[upper].append(lower)
         near[lower].append(upper)
-    place = {
+    place: dict[int, float] = {
         box: (index + 0.5) / len(row) for row in by_layer.values() for index, box in enumerate(row)
     }
     for sweep in range(SWEEPS):
@@ -156,12 +158,13 @@ def _rows(boxes: Sequence[Box], joined: Iterable[tuple[int, int]], per_row: int)
         for depth in order:
             row = by_layer[depth]
             wanted = {
-                box: sum(place[other] for other in near[box]) / len(near[box]) if near[box] else place[box]
-                for box in row
+                number: sum(place[other] for other in near[number]) / len(near[number])
+                if near[number]
+                else place[number]
+                for number in row
             }
-            row.sort(key=lambda box: (wanted[box], box))
-            for index, box in enumerate(row):
-                place[box] = (index + 0.5) / len(row)
+            row.sort(key=lambda number: (wanted[number], number))
+            place.update({number: (index + 0.5) / len(row) for index, number in enumerate(row)})
     rows = []
     for depth in sorted(by_layer):
         row = by_layer[depth]

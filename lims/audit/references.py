@@ -82,9 +82,7 @@ def references() -> tuple[Came, ...]:
             steps += [Came(shown[name], parent, column, name in ABOUT) for column, parent in keys]
         elif len(keys) > 1:
             own, child = keys[0]
-            steps += [
-                Came(child, parent, own, is_about(child), table, column) for column, parent in keys[1:]
-            ]
+            steps += [Came(child, parent, own, is_about(child), table, column) for column, parent in keys[1:]]
     return tuple(steps)
 
 

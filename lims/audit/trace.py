@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 from flask_appbuilder.security.sqla.models import User
 from sqlalchemy import func, select
 
-from lims.audit.references import Came, came_from, came_of, is_about, is_hub, record_of
+from lims.audit.references import PARTS, Came, came_from, came_of, is_about, is_hub, record_of
 from lims.base.database import current_session
 from lims.base.problems import NotFound
 from lims.base.records import Record
+from lims.base.security import may
 from lims.base.services import SERVICES
 from lims.results.models import Break, Calibration, SetResult
 from lims.trials.models import Batch, Specimen
@@ -97,6 +98,8 @@ class Trace:
     persons: dict[str, dict[Key, list[str]]] = field(default_factory=dict)
     #: A person's own trace begins with no record.
     person: str = ""
+    #: May the one who asks read records of this name?
+    reads: Callable[[str], bool] = lambda name: may("read", name)
 
     def add(self, name: str, record: Record, way: str, depth: int) -> Node | None:
         """The node, None when there is no more room. A record stays where it was found first."""
@@ -129,12 +132,14 @@ class Trace:
         return sorted(found, key=lambda event: (event.at, event.key, event.what))
 
 
-def trace(name: str, record_id: int) -> Trace:
-    """The trace of one record. Raises: NotFound."""
-    if name not in SERVICES:
+def trace(name: str, record_id: int, reads: Callable[[str], bool] | None = None) -> Trace:
+    """The trace of one record; `reads` says what may be named (the asking person's rights). Raises: NotFound."""
+    if name not in SERVICES or name in PARTS:
         raise NotFound(name)
     record = SERVICES[name].get(record_id)
     found = Trace((name, record.id))
+    if reads is not None:
+        found.reads = reads
     found.add(name, record, "start", 0)
     before = _back(found, [found.start], "from")
     _tell(found, [key for key in before if not is_hub(key[0])])
@@ -279,11 +284,17 @@ def _results(found: Trace) -> None:
     way = "from" if found.start[0] == "set-results" else "of"
     for name, ids in (("breaks", {b for b, _r in pairs}), ("set-results", {r for _b, r in pairs})):
         for record in _load(name, ids - {key for kind, key in found.nodes if kind == name}):
-            found.add(name, record, way, 1 if way == "of" else -1)
+            found.add(name, record, way, _beyond_breaks(found) if way == "of" else -1)
     for broken, result in pairs:
         found.join(("breaks", broken), ("set-results", result), "made")
     if way == "from":
-        _back(found, [("breaks", broken) for broken, _result in pairs if ("breaks", broken) in found.nodes], way)
+        _back(
+            found, [("breaks", broken) for broken, _result in pairs if ("breaks", broken) in found.nodes], way
+        )
+
+
+def _beyond_breaks(found: Trace) -> int:
+    return 1 + max((node.depth for node in found.nodes.values() if node.name == "breaks"), default=0)
 
 
 def _calibrations(found: Trace) -> None:
@@ -394,6 +405,49 @@ def accounts_named(names: set[str]) -> dict[str, str]:
     return {name: f"user:{keys[0]}" for name, keys in found.items() if len(keys) == 1}
 
 
+def trace_of_person(user_id: int) -> Trace:
+    """What came of a person: the records that the account wrote, tested, verified or released, newest first.
+
+    Raises: NotFound.
+    """
+    from lims.base.auditing.models import AuditEntry, AuditTransaction
+
+    user = current_session().get(User, user_id) if user_id < 2**31 else None
+    if user is None:
+        raise NotFound(f"users {user_id}")
+    found = Trace((PERSONS, user_id), person=f"{user.first_name} {user.last_name}".strip())
+    touched = (
+        current_session()
+        .execute(
+            select(AuditEntry.table_name, AuditEntry.pk)
+            .join(AuditTransaction, AuditTransaction.txid == AuditEntry.txid)
+            .where(AuditTransaction.actor == f"user:{user_id}")
+            .order_by(AuditEntry.seq.desc())
+            .limit(MOST_OF_PERSON + 1)
+        )
+        .all()
+    )
+    by_table = {SERVICES[name].record.__tablename__: name for name in SERVICES if name not in PARTS}
+    ids: dict[str, set[int]] = defaultdict(set)
+    for table, key in touched[:MOST_OF_PERSON]:
+        if table in by_table and key.isdecimal():
+            ids[by_table[table]].add(int(key))
+    if len(touched) > MOST_OF_PERSON:
+        found.cut |= set(ids)
+    for name, keys in ids.items():
+        for record in reversed(_load(name, set(sorted(keys)[-MOST_OF_KIND:]))):
+            found.add(name, record, "of", 0)
+        if len(keys) > MOST_OF_KIND:
+            found.cut.add(name)
+    for node in found.nodes.values():
+        for step in came_from(node.name):
+            if step.link is None and (parent := getattr(node.record, step.column)) is not None:
+                found.join((step.parent, parent), node.key, "about" if step.about else "made")
+    _results(found)
+    _persons(found)
+    return found
+
+
 def _by_name(keys: Iterable[Key]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = defaultdict(list)
     for name, key in keys:
@@ -412,11 +466,17 @@ def _load(name: str, ids: set[int]) -> Sequence[Record]:
 
 def find_by_code(code: str) -> Key:
     """A specimen by its code, else any record that has a code like it. Raises: NotFound."""
-    for name in ("specimens", "specimen-sets", "batches", "certificates", "complaints", "cement-lots", *SERVICES):
+    for name in (
+        "specimens",
+        "specimen-sets",
+        "batches",
+        "certificates",
+        "complaints",
+        "cement-lots",
+        *SERVICES,
+    ):
         if name in SERVICES and "code" in record_of(name).__table__.columns and len(code) <= 90:
             found = SERVICES[name].find(code=code)
             if found is not None:
                 return (name, found.id)
     raise NotFound(code)
-
-

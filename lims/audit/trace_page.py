@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from flask import url_for
+from flask import render_template, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.audit.drawing import Drawing, draw
-
-from lims.audit.trace import PERSONS, Key, Trace
+from lims.audit.trace import MOST_NODES, PERSONS, Key, Trace
 from lims.base.display import actor_names, show_day, show_time
-from lims.base.security import may
 from lims.base.views import VIEWS, address_of
 
 WAYS = {
@@ -59,6 +57,7 @@ FAMILIES = {
 }  # fmt: skip
 FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 #: (class, width, boxes a row) of the two pictures.
+PRINTED = (1080, 5)
 PICTURES = (("wide", 1080, 5), ("narrow", 340, 2))
 
 
@@ -95,7 +94,7 @@ def shown_moment(when: datetime | date | None) -> str:
 def faces(found: Trace) -> dict[Key, Face]:
     shown = {}
     for key, node in found.nodes.items():
-        readable = may("read", node.name)
+        readable = found.reads(node.name)
         shown[key] = Face(
             kind_of(node.name),
             node.record.title if readable else "",
@@ -119,7 +118,7 @@ def context_of(found: Trace) -> dict[str, Any]:
         "sections": _sections(found, shown),
         "events": _events(found, shown),
         "persons": _people(found, shown),
-        "cut": sorted(kinds_of(name) for name in found.cut if may("read", name)),
+        "cut": cut_words(found),
     }
 
 
@@ -127,12 +126,14 @@ def _picture(
     found: Trace, shown: dict[Key, Face], width: int, per_row: int
 ) -> tuple[Drawing, list[dict[str, Any]]]:
     drawing = draw({key: key[0] for key in found.nodes}, found.edges, found.start, width, per_row)
-    letters = int((width / per_row - 34) / 7.2)
+    letters = int((width / per_row - 34) / 7.8)
     boxes = []
     for box in drawing.boxes:
         first = shown[box.members[0]]
         stack = len(box.members) > 1
-        title = str(len(box.members)) + ("+" if stack and box.kind in found.cut else "") if stack else first.title
+        title = (
+            str(len(box.members)) + ("+" if stack and box.kind in found.cut else "") if stack else first.title
+        )
         boxes.append(
             {
                 "box": box,
@@ -175,7 +176,7 @@ def _sections(found: Trace, shown: dict[Key, Face]) -> list[dict[str, Any]]:
             "name": name,
             "title": kinds_of(name),
             "cut": name in found.cut,
-            "readable": may("read", name),
+            "readable": found.reads(name),
             "rows": [
                 {
                     "face": shown[key],
@@ -260,7 +261,7 @@ def as_json(found: Trace) -> dict[str, Any]:
     return {
         "start": number.get(found.start),
         "complete": not (found.cut or found.full),
-        "more_of": sorted(name for name in found.cut if may("read", name)),
+        "more_of": sorted(name for name in found.cut if found.reads(name)),
         "nodes": nodes,
         "edges": [
             {"from": number[earlier], "to": number[later], "why": why}
@@ -290,6 +291,66 @@ def as_json(found: Trace) -> dict[str, Any]:
     }
 
 
+def paper_of(found: Trace, made_at: str) -> dict[str, Any]:
+    """What reports/trace.typ prints."""
+    shown = faces(found)
+    start = shown.get(found.start)
+    drawing, boxes = _picture(found, shown, *PRINTED)
+    return {
+        "title": start.title if start else found.person,
+        "kind": start.kind if start else _("Person"),
+        "made_at": made_at,
+        "words": {
+            "trace": _("Trace"),
+            "made": _("Made %(when)s", when=made_at),
+            "records": _("Records"),
+            "time_line": _("Time line"),
+            "persons": _("Persons"),
+            "what": _("Record"),
+            "when": _("When"),
+            "who": _("Who"),
+            "relation": _("Relation"),
+            "happened": _("What happened"),
+            "cut": cut_words(found),
+        },
+        "picture": render_template("lims/trace_picture.svg", drawing=drawing, boxes=boxes),
+        "sections": [
+            {
+                "title": section["title"],
+                "rows": [
+                    [
+                        row["face"].title or _("not yours to read"),
+                        str(row["way"]),
+                        row["face"].when,
+                        row["who"],
+                    ]
+                    for row in section["rows"]
+                ],
+            }
+            for section in _sections(found, shown)
+        ],
+        "events": [
+            [event["when"], f"{event['kind']} {event['title']}", str(event["what"]), event["who"]]
+            for event in _events(found, shown)
+        ],
+        "persons": [[person["name"], person["done"]] for person in _people(found, shown)],
+    }
+
+
+def cut_words(found: Trace) -> str:
+    """That not everything is here, and of what there is more; "" when all is here."""
+    kinds = ", ".join(sorted(kinds_of(name) for name in found.cut if found.reads(name)))
+    if found.full:
+        return str(
+            _("There is more than the %(most)s records shown: go on from one of them.", most=MOST_NODES)
+        )
+    if found.cut:
+        return str(
+            _("Only the newest are shown of: %(kinds)s. Go on from one of them for its own.", kinds=kinds)
+        )
+    return ""
+
+
 def _iso(when: datetime | date | None) -> str | None:
     return when.isoformat() if when is not None else None
 
@@ -309,5 +370,3 @@ def lines_of(found: Trace) -> list[str]:
         parts = [event["when"], f"{event['kind']} {event['title']}", str(event["what"]), event["who"]]
         text.append("  ".join(part for part in parts if part))
     return text
-
-

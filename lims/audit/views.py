@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext as _l
 from lims.audit.service import (
     CheckpointService,
 )
+from lims.audit.trace_views import TraceView
 from lims.base.views import MenuPlace, RecordView
 
 
@@ -25,4 +26,4 @@ class CheckpointView(RecordView):
     show_sections = ((_l("Checkpoint"), ("number", "created_at", "result_count", "root_sha256", "note")),)
 
 
-VIEWS = (CheckpointView,)
+VIEWS = (CheckpointView, TraceView)
