@@ -11,6 +11,7 @@ from flask_appbuilder import AppBuilder
 import lims.base.metadata
 import lims.records  # noqa: F401 - every table
 from lims.base.database import Database
+from lims.base.denials import register_denials
 from lims.base.errors import register_error_pages
 from lims.base.headers import protect_forms, protect_headers
 from lims.base.security import LimsSecurityManager
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     protect_headers(app, settings)
     protect_forms(app)
     register_error_pages(app)
+    register_denials(app)
     with app.app_context():
         from lims.web.home import HomeView
 
