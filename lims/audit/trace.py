@@ -12,6 +12,7 @@ from flask_appbuilder.security.sqla.models import User
 from sqlalchemy import func, select
 
 from lims.audit.references import PARTS, Came, came_from, came_of, is_about, is_hub, record_of
+from lims.base.auditing.models import AuditEntry, AuditTransaction
 from lims.base.database import current_session
 from lims.base.problems import NotFound
 from lims.base.records import Record
@@ -410,8 +411,6 @@ def trace_of_person(user_id: int) -> Trace:
 
     Raises: NotFound.
     """
-    from lims.base.auditing.models import AuditEntry, AuditTransaction
-
     user = current_session().get(User, user_id) if user_id < 2**31 else None
     if user is None:
         raise NotFound(f"users {user_id}")

@@ -308,7 +308,9 @@ def _input_schema(schema: type[Schema]) -> dict[str, Any]:
 
 def _step_schema(step: Step) -> dict[str, Any]:
     """What a step's body holds; a signature asks for the password again."""
-    found = _input_schema(step.schema) if step.schema is not None else {"type": "object", "properties": {}}
+    found: dict[str, Any] = {"type": "object", "properties": {}}
+    if step.schema is not None:
+        found = _input_schema(step.schema)
     if step.signs:
         found["properties"] = {
             **found["properties"],

@@ -29,10 +29,10 @@ class Staff(Choice):
         return isinstance(other, Staff)
 
     @property
-    def options(self) -> Mapping[str, Any]:  # type: ignore[override]
+    def options(self) -> Mapping[str, Any]:
         return staff_names()
 
-    def parse(self, value: Any) -> int:  # type: ignore[override]
+    def parse(self, value: Any) -> int:
         text = plain_text(value)
         names = staff_names(active=True)
         if isinstance(value, bool) or text not in names:

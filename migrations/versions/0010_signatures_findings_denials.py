@@ -1,6 +1,6 @@
 """Signatures, findings, denied attempts, runs of the self-test.
 
-Revision: 0010, after 0006.
+Revision: 0010, after 0009.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from lims.base.columns import ExactDecimal, UtcDateTime
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
