@@ -32,7 +32,7 @@ class Staff(Choice):
     def options(self) -> Mapping[str, Any]:
         return staff_names()
 
-    def parse(self, value: Any) -> int:
+    def parse(self, value: Any) -> int:  # type: ignore[override]
         text = plain_text(value)
         names = staff_names(active=True)
         if isinstance(value, bool) or text not in names:

@@ -69,7 +69,9 @@ def due_sets() -> list[SpecimenSet]:
 def signatures_of_set(set_id: int) -> list[dict[str, Any]]:
     """Who signed which result of a set, when and with what meaning, and whether it still fits."""
     query = select(SetResult.id, SetResult.number).where(SetResult.specimen_set_id == set_id)
-    numbers: dict[int, int] = {key: number for key, number in current_session().execute(query).all()}
+    numbers: dict[int, int] = {}
+    for key, number in current_session().execute(query):
+        numbers[key] = number
     found = signatures_of(SetResult.record_name, list(numbers))
     names = actor_names({item.signature.signed_by for item in found})
     return [
