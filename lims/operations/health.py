@@ -31,7 +31,7 @@ from lims.operations.record_of_changes import guards_that_differ
 from lims.settings import Settings
 
 #: A ready answer is good for this long: the question may come from anyone, often.
-READY_SECONDS = 2.0
+READY_SECONDS = 5.0
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 blueprint = Blueprint("health", __name__)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import Any
 
 from psycopg import sql
@@ -81,7 +82,7 @@ def _copy(source: Engine, to: str, told: Told) -> dict[str, int]:
     return rows
 
 
-def _rows(engine: Engine, table: Table) -> Iterator[tuple[Any, ...]]:
+def _rows(engine: Engine, table: Table) -> Generator[tuple[Any, ...]]:
     """Every row in the order of its key: bytes of text, whatever the database's collation."""
     order = [
         column.collate("C")
@@ -90,8 +91,8 @@ def _rows(engine: Engine, table: Table) -> Iterator[tuple[Any, ...]]:
         for column in table.primary_key.columns
     ]
     query = select(*table.columns).order_by(*order)
-    with engine.connect().execution_options(yield_per=ROWS) as connection:
-        for row in connection.execute(query):
+    with engine.connect().execution_options(yield_per=ROWS) as connection, connection.execute(query) as rows:
+        for row in rows:
             yield tuple(row)
 
 
@@ -100,9 +101,10 @@ def differing_rows(source: Engine, target: Engine) -> list[str]:
     faults = []
     for table in Model.metadata.sorted_tables:
         keys = [table.columns.keys().index(column.key) for column in table.primary_key.columns]
-        for here, there in itertools.zip_longest(_rows(source, table), _rows(target, table)):
-            if here != there:
-                row = here or there or ()
-                faults.append(f"{table.name} {'/'.join(str(row[place]) for place in keys)} differs")
-                break
+        with closing(_rows(source, table)) as ours, closing(_rows(target, table)) as theirs:
+            for here, there in itertools.zip_longest(ours, theirs):
+                if here != there:
+                    row = here or there or ()
+                    faults.append(f"{table.name} {'/'.join(str(row[place]) for place in keys)} differs")
+                    break
     return faults

@@ -156,8 +156,8 @@ def test_laboratory_moves_to_postgresql_and_every_row_is_the_same(
     with moved.app_context():
         assert SERVICES["customers"].find(code="K-9").notes == CHINESE
         assert a_customer("K-10").id == 2
-        found = SERVICES["mix-revisions"].find(id=1)
-        assert str(found.cement_kg_m3) == "350.000"
+        found = SERVICES["batches"].find(id=1)
+        assert str(found.volume_m3) == "120.00"
     _end(moved)
     with pytest.raises(Refused, match="not empty"):
         move(settings, postgresql_url, lambda *_told: None)
@@ -217,3 +217,23 @@ def test_nightly_backup_is_due_by_the_laboratorys_clock(app: Flask) -> None:
     with app.app_context():
         assert _due(datetime(2026, 3, 1, 18, 30))  # noqa: DTZ001 - what huey's clock hands over; Shanghai 02:30
         assert not _due(datetime(2026, 3, 1, 2, 30))  # noqa: DTZ001
+
+
+def test_upgrade_backs_up_verifies_and_migrates(initialised: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    from tests.commands.test_commands import lims
+
+    found = lims("upgrade", data=data)
+    assert found.returncode == 0, found.stderr
+    (kept,) = (data / "backups").glob("before-upgrade-*")
+    assert str(kept) in found.stdout
+    assert verify(Settings(data=data), kept) == []
+    again = lims("verify-backup", str(kept), data=data)
+    assert again.returncode == 0
+    assert "verified" in again.stdout
+    (kept / "lims.sqlite3").write_bytes(b"")
+    damaged = lims("verify-backup", str(kept), data=data)
+    assert damaged.returncode == 1
+    assert "not as it was written" in damaged.stderr
+    assert "all well" in lims("check", data=data).stdout
