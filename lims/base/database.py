@@ -62,6 +62,12 @@ def make_engine(url: str) -> Engine:
     if not make_url(url).drivername.startswith("sqlite"):
         engine = create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
 
+        @event.listens_for(engine, "connect")
+        def _clock(dbapi_connection: Any, _record: Any) -> None:
+            # Times in the record of changes are written by the server, by the session's clock.
+            dbapi_connection.execute("SET timezone = 'UTC'")
+            dbapi_connection.commit()
+
         @event.listens_for(engine, "begin")
         def _open(connection: Connection) -> None:
             _open_audit(connection)
