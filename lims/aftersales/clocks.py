@@ -34,9 +34,7 @@ class WorkingWeek:
         hours = self.hours_of(day)
         if hours is None:
             return None
-        begin, end = (
-            datetime.combine(day, moment, tzinfo=self.zone).astimezone(UTC) for moment in hours
-        )
+        begin, end = (datetime.combine(day, moment, tzinfo=self.zone).astimezone(UTC) for moment in hours)
         return (begin, end) if end > begin else None
 
     def spells(self, since: datetime) -> Iterator[tuple[datetime, datetime]]:

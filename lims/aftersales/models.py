@@ -130,7 +130,9 @@ class Photo(Record):
 
     visit_id: Mapped[int | None] = mapped_column(Key, ForeignKey("visits.id"), index=True)
     complaint_id: Mapped[int | None] = mapped_column(Key, ForeignKey("complaints.id"), index=True)
-    stored_file_id: Mapped[int] = mapped_column(Key, ForeignKey("stored_files.id"), nullable=False, index=True)
+    stored_file_id: Mapped[int] = mapped_column(
+        Key, ForeignKey("stored_files.id"), nullable=False, index=True
+    )
     name: Mapped[str] = mapped_column(String(200), nullable=False)
     caption: Mapped[str | None] = mapped_column(String(200))
     width_px: Mapped[int] = mapped_column(Integer, nullable=False)
@@ -209,7 +211,9 @@ class Complaint(Record):
         """Answer, on site, solved: each with its limit and what became of it."""
         return [
             Clock("answer", self.answer_due_at, self.answered_at, self.is_open),
-            Clock("on_site", self.on_site_due_at, self.on_site_at or self._solved_without_visit, self.is_open),
+            Clock(
+                "on_site", self.on_site_due_at, self.on_site_at or self._solved_without_visit, self.is_open
+            ),
             Clock("solve", self.solve_due_at, self.solved_at, self.is_open),
         ]
 

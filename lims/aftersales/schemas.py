@@ -65,7 +65,11 @@ ROOT_CAUSES = {
     "other": _l("Something else"),
 }
 PACKINGS = {"bulk": _l("Bulk"), "bagged": _l("Bagged")}
-PARTS = {"involved": _l("Involved"), "before": _l("Before the correction"), "after": _l("After the correction")}
+PARTS = {
+    "involved": _l("Involved"),
+    "before": _l("Before the correction"),
+    "after": _l("After the correction"),
+}
 CARD_LANGUAGES = {"en": "English", "zh": "简体中文", "zh_TW": "繁體中文"}
 SEMINAR_KINDS = {"seminar": _l("Seminar for customers"), "training": _l("Training of our own people")}
 VERDICTS = {"upheld": _l("The customer is right"), "rejected": _l("The lot conforms")}
@@ -173,7 +177,9 @@ class ComplaintIn(Schema):
     contact_id: Annotated[int | None, Reference("contacts"), Ui(_l("Who says it"))] = None
     phone: Annotated[str | None, Text(40), Ui(_l("Call back at"))] = None
     cement_lot_id: Annotated[
-        int | None, Reference("cement-lots"), Ui(_l("Cement lot"), help=_l("If it stands on the bag or the note"))
+        int | None,
+        Reference("cement-lots"),
+        Ui(_l("Cement lot"), help=_l("If it stands on the bag or the note")),
     ] = None
     received_at: Annotated[datetime | None, Instant(), Ui(_l("Received"), help=_l("Blank: now"))] = None
     channel: Annotated[str, Choice(CHANNELS), Ui(_l("By"))] = "phone"
@@ -277,7 +283,9 @@ class RetestIn(Schema):
     ordered_on: Annotated[date, Day(), Ui(_l("Ordered on"))]
     finished_on: Annotated[date | None, Day(), Ui(_l("Finished on"))] = None
     cement_test_id: Annotated[
-        int | None, Reference("cement-tests"), Ui(_l("Test at our bench"), help=_l("Strength, setting and fineness"))
+        int | None,
+        Reference("cement-tests"),
+        Ui(_l("Test at our bench"), help=_l("Strength, setting and fineness")),
     ] = None
     strength_3d_mpa: Annotated[
         Decimal | None, Quantity(places=1, maximum=150, unit="MPa"), Ui(_l("Mortar, 3 d"))
@@ -465,9 +473,15 @@ class ServiceSettingsIn(Schema):
         str, Text(200), Ui(_l("Told when a clock runs out"), help=_l("Roles, separated by commas"))
     ] = "Manager"
     visit_prospect_days: Annotated[int, WholeNumber(1, 730), Ui(_l("Visit prospects every"), unit="d")] = 30
-    visit_trial_days: Annotated[int, WholeNumber(1, 730), Ui(_l("Visit trial customers every"), unit="d")] = 14
-    visit_active_days: Annotated[int, WholeNumber(1, 730), Ui(_l("Visit active customers every"), unit="d")] = 30
-    visit_lapsed_days: Annotated[int, WholeNumber(1, 730), Ui(_l("Visit lapsed customers every"), unit="d")] = 90
+    visit_trial_days: Annotated[int, WholeNumber(1, 730), Ui(_l("Visit trial customers every"), unit="d")] = (
+        14
+    )
+    visit_active_days: Annotated[
+        int, WholeNumber(1, 730), Ui(_l("Visit active customers every"), unit="d")
+    ] = 30
+    visit_lapsed_days: Annotated[
+        int, WholeNumber(1, 730), Ui(_l("Visit lapsed customers every"), unit="d")
+    ] = 90
     weight_clocks: Annotated[int, WholeNumber(0, 100), Ui(_l("Weight of clocks kept"))] = 40
     weight_visits: Annotated[int, WholeNumber(0, 100), Ui(_l("Weight of visits done"))] = 30
     weight_satisfaction: Annotated[int, WholeNumber(0, 100), Ui(_l("Weight of satisfaction"))] = 30

@@ -1,4 +1,4 @@
-"""Customers and prospects, their people, sites and stocks, the usage card of each, and what is known of a region's market."""
+"""Customers and prospects, their people, sites and stocks, usage cards, and what is known of a region's market."""
 
 from __future__ import annotations
 

@@ -36,7 +36,11 @@ def seen_customers() -> list[ColumnElement[bool]]:
     user = principal()
     assert user is not None  # else all are open
     return [
-        or_(Customer.region_id.is_(None), Customer.region_id.in_(sorted(regions)), Customer.owner_id == user.id)
+        or_(
+            Customer.region_id.is_(None),
+            Customer.region_id.in_(sorted(regions)),
+            Customer.owner_id == user.id,
+        )
     ]
 
 
@@ -48,7 +52,9 @@ def seen_through(column: Any) -> list[ColumnElement[bool]]:
     return [or_(column.is_(None), column.in_(select(Customer.id).where(*conditions)))]
 
 
-def seen_within(column: Any, parent: Any, conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+def seen_within(
+    column: Any, parent: Any, conditions: Sequence[ColumnElement[bool]]
+) -> list[ColumnElement[bool]]:
     """Conditions on a record that belongs to a `parent` by `column`, of which `conditions` hold."""
     if not conditions:
         return []

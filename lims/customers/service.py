@@ -82,9 +82,7 @@ class CustomerService(RecordService[Customer]):
 
     def after_add(self, record: Customer, values: CustomerIn, actor: Actor) -> None:
         current_session().add(
-            StageChange(
-                customer_id=record.id, before="", after=record.status, reason=record.lapse_reason
-            )
+            StageChange(customer_id=record.id, before="", after=record.status, reason=record.lapse_reason)
         )
 
     def before_edit(self, record: Customer, values: CustomerIn, actor: Actor) -> None:
@@ -277,7 +275,10 @@ class UsageCardService(RecordService[UsageCard]):
                 problems.append(
                     Problem(
                         "scale",
-                        _("is off by %(percent)s %%; accepted: a check within the limit", percent=check.error_percent),
+                        _(
+                            "is off by %(percent)s %%; accepted: a check within the limit",
+                            percent=check.error_percent,
+                        ),
                         check.scale,
                     )
                 )
@@ -286,7 +287,9 @@ class UsageCardService(RecordService[UsageCard]):
             UsageNote.kind == "follow_up",
             UsageNote.retired_at.is_(None),
         )
-        last = session.scalars(query.order_by(UsageNote.noted_on.desc(), UsageNote.id.desc()).limit(1)).first()
+        last = session.scalars(
+            query.order_by(UsageNote.noted_on.desc(), UsageNote.id.desc()).limit(1)
+        ).first()
         if last is None or not last.normal:
             problems.append(
                 Problem(

@@ -40,7 +40,18 @@ class CustomerView(RecordView):
     show_sections = (
         (
             _l("Customer"),
-            ("code", "name", "kind", "status", "lapse_reason", "lapse_note", "region", "dealer", "owner_id", "notes"),
+            (
+                "code",
+                "name",
+                "kind",
+                "status",
+                "lapse_reason",
+                "lapse_note",
+                "region",
+                "dealer",
+                "owner_id",
+                "notes",
+            ),
         ),
         (_l("Contact"), ("contact_name", "phone", "email", "address")),
     )
@@ -122,7 +133,10 @@ class ContactView(RecordView):
     list_columns = ("name", "customer", "site", "role", "phone", "email", "emergency")
     labels = {"erased_at": _l("Erased")}
     show_sections = (
-        (_l("Contact"), ("name", "role", "customer", "site", "phone", "email", "emergency", "notes", "erased_at")),
+        (
+            _l("Contact"),
+            ("name", "role", "customer", "site", "phone", "email", "emergency", "notes", "erased_at"),
+        ),
     )
     show_template = "lims/contact_show.html"
 
@@ -170,7 +184,15 @@ class UsageCardView(RecordView):
     title = _l("Usage cards")
     title_one = _l("Usage card")
     menu = MenuPlace("customers", order=30, icon="clipboard")
-    list_columns = ("purpose", "customer", "site", "cement_product", "dosage_kg_m3", "recorded_on", "monthly_use_t")
+    list_columns = (
+        "purpose",
+        "customer",
+        "site",
+        "cement_product",
+        "dosage_kg_m3",
+        "recorded_on",
+        "monthly_use_t",
+    )
     labels = {"bags_per_m3": _l("Bags of 50 kg in a m³"), "normal_since": _l("Normal since")}
     show_sections = (
         (
@@ -236,9 +258,7 @@ class UsageCardView(RecordView):
     def _again(self, record_id: int, error: Refused) -> ResponseReturnValue:
         context = self.show_context(self.service.get(record_id))
         names = {**{key: str(text) for key, text in USAGE_TASKS.items()}, "follow_up": _("Follow-up")}
-        problems = [
-            f"{names.get(p.field, '')} {p.value}: {p.message}".strip(" :") for p in error.problems
-        ]
+        problems = [f"{names.get(p.field, '')} {p.value}: {p.message}".strip(" :") for p in error.problems]
         return self.page(self.show_template, **{**context, "problems": problems}), 422
 
 
@@ -274,7 +294,16 @@ class ScaleCheckView(RecordView):
     title = _l("Scales of customers")
     title_one = _l("Check of a scale")
     menu = MenuPlace("customers", order=32, icon="scale")
-    list_columns = ("checked_on", "scale", "usage_card", "shown_kg", "true_kg", "delivered_percent", "error_percent", "wrong")
+    list_columns = (
+        "checked_on",
+        "scale",
+        "usage_card",
+        "shown_kg",
+        "true_kg",
+        "delivered_percent",
+        "error_percent",
+        "wrong",
+    )
     labels = {
         "error_percent": _l("Error"),
         "delivered_percent": _l("Delivered of what it showed"),
@@ -316,7 +345,9 @@ class UsageNoteView(RecordView):
     title = _l("Follow-ups and problems")
     title_one = _l("Follow-up or problem")
     list_columns = ("noted_on", "kind", "usage_card", "seen", "answer", "normal")
-    show_sections = ((_l("Follow-up or problem"), ("usage_card", "noted_on", "kind", "seen", "answer", "normal")),)
+    show_sections = (
+        (_l("Follow-up or problem"), ("usage_card", "noted_on", "kind", "seen", "answer", "normal")),
+    )
 
     def after_add(self, record: Any) -> str:
         return url_for("UsageCardView.show", record_id=record.usage_card_id)

@@ -56,9 +56,7 @@ def write_mail(occasion: str, to_address: str, subject: str, body: str, actor: A
     Goes with the transaction that it is called in: no mail about what was not saved.
     """
     with transaction(actor, "mail") as session:
-        known = session.scalars(
-            select(OutgoingMail).where(OutgoingMail.occasion == occasion)
-        ).one_or_none()
+        known = session.scalars(select(OutgoingMail).where(OutgoingMail.occasion == occasion)).one_or_none()
         if known is not None:
             return known
         mail = OutgoingMail(

@@ -40,7 +40,20 @@ class OutgoingMailView(RecordView):
     }
     choices = {"state": MAIL_STATES}
     show_sections = (
-        (_l("E-mail"), ("to_address", "subject", "body", "state", "attempts", "sent_at", "next_try_at", "last_error", "message_id")),
+        (
+            _l("E-mail"),
+            (
+                "to_address",
+                "subject",
+                "body",
+                "state",
+                "attempts",
+                "sent_at",
+                "next_try_at",
+                "last_error",
+                "message_id",
+            ),
+        ),
     )
     show_template = "lims/mail_show.html"
     empty_hint = _l("Mails about clocks that run out appear here.")
