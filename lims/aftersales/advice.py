@@ -84,43 +84,47 @@ def _lot_old(case: Situation) -> str:
     for lot in case.lots:
         since = max((d for d in (lot.produced_on, lot.retested_on) if d is not None), default=None)
         if since is not None and case.day - since > RETEST_AFTER:
-            return _("Lot %(lot)s was %(days)s days old.", lot=lot.code, days=(case.day - since).days)
+            return str(_("Lot %(lot)s was %(days)s days old.", lot=lot.code, days=(case.day - since).days))
     return ""
 
 
 def _water(case: Situation) -> str:
     used, planned = case.water_used_kg_m3, case.water_planned_kg_m3
     if used is not None and planned is not None and used > planned:
-        return _(
-            "%(used)s kg/m³ of water instead of %(planned)s.",
-            used=format_decimal(used),
-            planned=format_decimal(planned),
+        return str(
+            _(
+                "%(used)s kg/m³ of water instead of %(planned)s.",
+                used=format_decimal(used),
+                planned=format_decimal(planned),
+            )
         )
     slump, wanted = case.slump_mm, case.slump_planned_mm
     if slump is not None and wanted is not None and slump > wanted + SLUMP_ABOVE_MM:
-        return _(
-            "Slump %(slump)s mm instead of %(planned)s.",
-            slump=format_decimal(slump),
-            planned=format_decimal(wanted),
+        return str(
+            _(
+                "Slump %(slump)s mm instead of %(planned)s.",
+                slump=format_decimal(slump),
+                planned=format_decimal(wanted),
+            )
         )
     return ""
 
 
 def _hot(case: Situation) -> str:
     if case.temperature_c is not None and case.temperature_c >= HOT_ABOVE_C:
-        return _("It was %(degrees)s °C.", degrees=format_decimal(case.temperature_c))
+        return str(_("It was %(degrees)s °C.", degrees=format_decimal(case.temperature_c)))
     return ""
 
 
 def _frost(case: Situation) -> str:
     if case.temperature_c is not None and case.temperature_c < FROST_BELOW_C:
-        return _("It was %(degrees)s °C.", degrees=format_decimal(case.temperature_c))
+        return str(_("It was %(degrees)s °C.", degrees=format_decimal(case.temperature_c)))
     return ""
 
 
 def _rich(case: Situation) -> str:
     if case.cement_kg_m3 is not None and case.cement_kg_m3 > RICH_ABOVE_KG_M3:
-        return _("%(mass)s kg/m³ of cement.", mass=format_decimal(case.cement_kg_m3))
+        return str(_("%(mass)s kg/m³ of cement.", mass=format_decimal(case.cement_kg_m3)))
     return ""
 
 
@@ -129,10 +133,12 @@ def _dirty(case: Situation) -> str:
         aggregate = "sand" if sample.aggregate_source.kind == "fine" else "stone"
         limits = impurity_limits(aggregate, USUAL_GRADE_MPA)
         if sample.mud_percent is not None and sample.mud_percent > limits["mud"]:
-            return _(
-                "Sample %(sample)s has %(percent)s %% of mud.",
-                sample=sample.code,
-                percent=format_decimal(sample.mud_percent),
+            return str(
+                _(
+                    "Sample %(sample)s has %(percent)s %% of mud.",
+                    sample=sample.code,
+                    percent=format_decimal(sample.mud_percent),
+                )
             )
     return ""
 
@@ -142,12 +148,14 @@ def _scale(case: Situation) -> str:
         return ""
     for check in case.scale_checks:
         if check.wrong:
-            return _(
-                "The scale %(scale)s delivered %(percent)s %% of what it showed.",
-                scale=check.scale,
-                percent=format_decimal(check.delivered_percent),
+            return str(
+                _(
+                    "The scale %(scale)s delivered %(percent)s %% of what it showed.",
+                    scale=check.scale,
+                    percent=format_decimal(check.delivered_percent),
+                )
             )
-    return "" if case.scale_checks else _("No check of the customer's scale is on the usage card.")
+    return "" if case.scale_checks else str(_("No check of the customer's scale is on the usage card."))
 
 
 TESTS: dict[str, Callable[[Situation], str]] = {

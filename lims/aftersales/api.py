@@ -72,7 +72,7 @@ class ComplaintApi(RecordApi):
         "channel", "severity", "category", "subject", "description", "phone", "owner_id", "state", "answer_due_at",
         "answered_at", "answer", "on_site_due_at", "on_site_at", "solve_due_at", "solved_at", "closed_at", "overdue",
         "site_facts", "root_cause", "cause", "remedy", "compensation", "compensation_amount", "agreed_on", "agreed_by",
-        "satisfaction", "withdrawn_reason", *WHO_AND_WHEN,
+        "satisfaction", "withdrawn_reason", "trial_id", *WHO_AND_WHEN,
     )  # fmt: skip
     steps = tuple(
         Step(step.name, str(step.name).capitalize(), "write", "complaints", step.run, step.schema)

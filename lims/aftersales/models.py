@@ -26,7 +26,7 @@ from lims.base.files import StoredFile
 from lims.base.records import Key, Record, exactly_one
 from lims.customers.models import Contact, Customer, Site
 from lims.materials.models import CementLot, CementTest
-from lims.trials.models import Batch
+from lims.trials.models import Batch, Trial
 
 #: States in which a complaint still has something to be done.
 OPEN_STATES = ("received", "answered", "on_site", "solved")
@@ -192,9 +192,12 @@ class Complaint(Record):
     #: 1 to 5, as the customer says it at the end.
     satisfaction: Mapped[int | None] = mapped_column(Integer)
     withdrawn_reason: Mapped[str | None] = mapped_column(String(300))
+    #: Castings or sprayings before and after the correction.
+    trial_id: Mapped[int | None] = mapped_column(Key, ForeignKey("trials.id"), index=True)
 
     customer: Mapped[Customer] = relationship()
     site: Mapped[Site | None] = relationship()
+    trial: Mapped[Trial | None] = relationship()
     cement_lot: Mapped[CementLot | None] = relationship()
     contact: Mapped[Contact | None] = relationship()
 

@@ -200,6 +200,9 @@ class ComplaintEdit(Schema):
     channel: Annotated[str, Choice(CHANNELS), Ui(_l("By"))] = "phone"
     severity: Annotated[str, Choice(SEVERITIES), Ui(_l("Severity"))] = "normal"
     owner_id: Annotated[int | None, Staff(), Ui(_l("Handled by"))] = None
+    trial_id: Annotated[
+        int | None, Reference("trials"), Ui(_l("Trial"), help=_l("Before and after the correction"))
+    ] = None
 
 
 class AnswerIn(Schema):

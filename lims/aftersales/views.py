@@ -13,6 +13,7 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from lims.aftersales.desk import ServiceView
 from lims.aftersales.models import ComplaintLot
 from lims.aftersales.photos import add_photo
 from lims.aftersales.schemas import (
@@ -642,6 +643,7 @@ class HolidayView(RecordView):
 
 
 VIEWS = (
+    ServiceView,
     DeliveryView,
     VisitView,
     VisitPlanView,

@@ -298,7 +298,7 @@ class RecordService(Generic[R]):
 
     # --- inside --------------------------------------------------------------------------------------------
 
-    def locked(self, session: Session, record_id: int) -> Any:
+    def locked(self, session: Session, record_id: int) -> R:
         """The record as it is now, held until the transaction ends. Raises: NotFound."""
         record = (
             session.get(self.record, record_id, populate_existing=True, with_for_update=True)

@@ -29,7 +29,7 @@ class Staff(Choice):
         return isinstance(other, Staff)
 
     @property
-    def options(self) -> Mapping[str, Any]:  # type: ignore[override]
+    def options(self) -> Mapping[str, Any]:
         return staff_names()
 
     def parse(self, value: Any) -> int:  # type: ignore[override]

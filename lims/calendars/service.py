@@ -212,7 +212,7 @@ def _sets(first: date, last: date) -> Iterator[Entry]:
         .order_by(SpecimenSet.due_at)
         .limit(10 * MOST)
     )
-    for found in session_rows(query):
+    for found in current_session().scalars(query).unique():
         assert found.due_at is not None
         by_day[local_time(found.due_at).date()].append(found)
     for day, sets in sorted(by_day.items()):
@@ -226,10 +226,6 @@ def _sets(first: date, last: date) -> Iterator[Entry]:
                 "\n".join(codes[:MOST_CODES] + more),
                 max(found.changed_at for found in sets),
             )
-
-
-def session_rows(query: object) -> Iterator[SpecimenSet]:
-    return iter(current_session().scalars(query).unique())  # type: ignore[call-overload, no-any-return]
 
 
 def _equipment(first: date, last: date) -> Iterator[Entry]:

@@ -53,6 +53,7 @@ ADDED = (
     ("complaints", "agreed_by", sa.String(80), "", None, False),
     ("complaints", "satisfaction", sa.Integer(), "", None, False),
     ("complaints", "withdrawn_reason", sa.String(300), "", None, False),
+    ("complaints", "trial_id", KEY, "trials", None, True),
     ("retests", "cement_test_id", KEY, "cement_tests", None, True),
     ("seminars", "kind", sa.String(10), "", "'seminar'", True),
     ("advice_cards", "rule", sa.String(40), "", None, True),
