@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lims.aftersales.triggers import attach
+from lims.base.auditing.policy import PERSONAL
 from lims.base.columns import ExactDecimal, UtcDateTime, utc_now
 from lims.base.files import StoredFile
 from lims.base.records import Key, Record, exactly_one
@@ -47,7 +48,7 @@ class Delivery(Record):
     mass_t: Mapped[Decimal] = mapped_column(ExactDecimal(places=2), nullable=False)
     packing: Mapped[str] = mapped_column(String(10), nullable=False)
     vehicle: Mapped[str | None] = mapped_column(String(40))
-    accepted_by: Mapped[str | None] = mapped_column(String(80))
+    accepted_by: Mapped[str | None] = mapped_column(String(80), info=PERSONAL)
     remarks: Mapped[str | None] = mapped_column(Text)
 
     customer: Mapped[Customer] = relationship()
@@ -174,7 +175,7 @@ class Complaint(Record):
     #: complaint or feedback
     kind: Mapped[str] = mapped_column(String(10), nullable=False, index=True)
     contact_id: Mapped[int | None] = mapped_column(Key, ForeignKey("contacts.id"), index=True)
-    phone: Mapped[str | None] = mapped_column(String(40))
+    phone: Mapped[str | None] = mapped_column(String(40), info=PERSONAL)
     owner_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("ab_user.id"), index=True)
     #: Fixed when the clock starts, by the settings of that moment.
     answer_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
@@ -188,7 +189,7 @@ class Complaint(Record):
     compensation: Mapped[str | None] = mapped_column(String(300))
     compensation_amount: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2))
     agreed_on: Mapped[date | None] = mapped_column(Date)
-    agreed_by: Mapped[str | None] = mapped_column(String(80))
+    agreed_by: Mapped[str | None] = mapped_column(String(80), info=PERSONAL)
     #: 1 to 5, as the customer says it at the end.
     satisfaction: Mapped[int | None] = mapped_column(Integer)
     withdrawn_reason: Mapped[str | None] = mapped_column(String(300))
@@ -407,7 +408,7 @@ class Objection(Record):
     sampled_on: Mapped[date | None] = mapped_column(Date)
     #: Both parties stand beside the sample.
     sampled_by: Mapped[str | None] = mapped_column(String(80))
-    witnessed_by: Mapped[str | None] = mapped_column(String(80))
+    witnessed_by: Mapped[str | None] = mapped_column(String(80), info=PERSONAL)
     seal_number: Mapped[str | None] = mapped_column(String(40))
     sealed_until: Mapped[date | None] = mapped_column(Date)
     tested_at_place: Mapped[str | None] = mapped_column(String(120))

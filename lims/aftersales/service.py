@@ -10,6 +10,7 @@ from flask_appbuilder.security.sqla.models import Role, User
 from flask_babel import force_locale
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
 
 from lims.accounts.roles import ROLES
 from lims.aftersales.clocks import due_after
@@ -79,7 +80,7 @@ from lims.base.schemas import Schema
 from lims.base.services import RecordService
 from lims.customers.models import Contact, Customer
 from lims.customers.regions import seen_customers, seen_through, seen_within
-from lims.customers.service import require_own_site
+from lims.customers.service import ERASED_TOO, forget, require_own_site
 from lims.mail.service import write_mail
 from lims.materials.models import CementTest
 
@@ -684,6 +685,27 @@ def _escalate_one(complaint_id: int, clock: str, due_at: datetime, actor: Actor)
         )
         session.flush()
     return 1
+
+
+def replace_person(session: Session, customer_id: int, name: str, mark: str) -> None:
+    """Where a person of this customer is named in a delivery, an agreement or a joint sample, the mark stands."""
+    for record, column in (
+        (Delivery, "accepted_by"),
+        (Complaint, "agreed_by"),
+        (Objection, "witnessed_by"),
+    ):
+        rows = session.scalars(
+            select(record).where(record.customer_id == customer_id, getattr(record, column) == name)
+        )
+        for row in rows.all():
+            setattr(row, column, mark)
+            if isinstance(row, Complaint):
+                row.phone = None
+            session.flush()
+            forget(session, row)
+
+
+ERASED_TOO.append(replace_person)
 
 
 class ComplaintLotService(RecordService[ComplaintLot]):

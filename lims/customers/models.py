@@ -8,6 +8,7 @@ from decimal import Decimal
 from sqlalchemy import Boolean, CheckConstraint, Date, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from lims.base.auditing.policy import PERSONAL
 from lims.base.columns import ExactDecimal, UtcDateTime
 from lims.base.records import Key, Record
 from lims.materials.models import CementProduct, Region
@@ -27,9 +28,9 @@ class Customer(Record):
     kind: Mapped[str] = mapped_column(String(20), nullable=False, index=True)
     status: Mapped[str] = mapped_column(String(12), nullable=False, index=True)
     region_id: Mapped[int | None] = mapped_column(Key, ForeignKey("regions.id"), index=True)
-    contact_name: Mapped[str | None] = mapped_column(String(80))
-    phone: Mapped[str | None] = mapped_column(String(40))
-    email: Mapped[str | None] = mapped_column(String(200))
+    contact_name: Mapped[str | None] = mapped_column(String(80), info=PERSONAL)
+    phone: Mapped[str | None] = mapped_column(String(40), info=PERSONAL)
+    email: Mapped[str | None] = mapped_column(String(200), info=PERSONAL)
     address: Mapped[str | None] = mapped_column(String(300))
     notes: Mapped[str | None] = mapped_column(Text)
     #: The dealer who sells to this customer: a customer of the kind dealer.
@@ -110,10 +111,10 @@ class Contact(Record):
 
     customer_id: Mapped[int] = mapped_column(Key, ForeignKey("customers.id"), nullable=False, index=True)
     site_id: Mapped[int | None] = mapped_column(Key, ForeignKey("sites.id"), index=True)
-    name: Mapped[str] = mapped_column(String(80), nullable=False)
+    name: Mapped[str] = mapped_column(String(80), nullable=False, info=PERSONAL)
     role: Mapped[str] = mapped_column(String(20), nullable=False, index=True)
-    phone: Mapped[str | None] = mapped_column(String(40))
-    email: Mapped[str | None] = mapped_column(String(200))
+    phone: Mapped[str | None] = mapped_column(String(40), info=PERSONAL)
+    email: Mapped[str | None] = mapped_column(String(200), info=PERSONAL)
     #: Is called when cement runs out at the site.
     emergency: Mapped[bool] = mapped_column(Boolean, nullable=False)
     notes: Mapped[str | None] = mapped_column(Text)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.orm import Session
 
 from lims.base.actor import Actor
+from lims.base.auditing.models import AuditSalt, PersonalValue
+from lims.base.auditing.policy import ERASED
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.problems import Problem, Refused, refuse
+from lims.base.records import Record
 from lims.base.services import RecordService
 from lims.customers.models import (
     Competitor,
@@ -46,6 +50,10 @@ from lims.customers.schemas import (
     UsageNoteIn,
     UsageTaskIn,
 )
+
+#: Called with (session, customer id, name, pseudonym) when a person is erased: subjects above replace the name where
+#: they keep it.
+ERASED_TOO: list[Callable[[Session, int, str, str], None]] = []
 
 
 class CustomerService(RecordService[Customer]):
@@ -100,10 +108,13 @@ class CustomerService(RecordService[Customer]):
         """Take the main contact's name, phone and e-mail out for good. Raises: NotFound."""
         with transaction(actor, "personal data erased") as session:
             record: Customer = self.locked(session, customer_id)
-            if record.contact_name:
-                record.contact_name = pseudonym(record.contact_name)
+            if record.contact_name and not record.contact_name.startswith(ERASED):
+                known, record.contact_name = record.contact_name, pseudonym(record.contact_name)
+                for replace in ERASED_TOO:
+                    replace(session, record.id, known, record.contact_name)
             record.phone = record.email = None
             self._flush(session, record)
+            forget(session, record)
         return record
 
 
@@ -174,11 +185,14 @@ class ContactService(RecordService[Contact]):
         with transaction(actor, "personal data erased") as session:
             record: Contact = self.locked(session, contact_id)
             if record.erased_at is None:
-                record.name = pseudonym(record.name)
+                known, record.name = record.name, pseudonym(record.name)
+                for replace in ERASED_TOO:
+                    replace(session, record.customer_id, known, record.name)
                 record.phone = record.email = record.notes = None
                 record.emergency = False
                 record.erased_at = utc_now()
             self._flush(session, record)
+            forget(session, record)
         return record
 
 
@@ -396,4 +410,12 @@ def require_own_site(customer_id: int, site_id: int | None) -> None:
 def pseudonym(name: str) -> str:
     """What stands in a person's place after erasing: a mark with a salt that nobody keeps."""
     mark = hashlib.sha256(secrets.token_bytes(16) + name.encode()).hexdigest()[:8]
-    return f"#{mark}"
+    return f"{ERASED}-{mark}"
+
+
+def forget(session: Session, record: Record) -> None:
+    """Take the clear text and the salt of this row's personal data out of the record of changes: what stays there are
+    digests that nobody can open, and the chain still holds."""
+    row = {"table_name": record.__tablename__, "pk": str(record.id)}
+    for kept in (PersonalValue, AuditSalt):
+        session.execute(delete(kept.__table__).where(*(kept.__table__.c[name] == row[name] for name in row)))

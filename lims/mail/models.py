@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from lims.base.auditing.policy import PERSONAL
 from lims.base.columns import UtcDateTime
 from lims.base.records import Record
 
@@ -18,7 +19,7 @@ class OutgoingMail(Record):
     record_name = "outgoing-mails"
 
     occasion: Mapped[str] = mapped_column(String(200), nullable=False, unique=True)
-    to_address: Mapped[str] = mapped_column(String(200), nullable=False)
+    to_address: Mapped[str] = mapped_column(String(200), nullable=False, info=PERSONAL)
     subject: Mapped[str] = mapped_column(String(300), nullable=False)
     body: Mapped[str] = mapped_column(Text, nullable=False)
     #: Made with the mail and sent with every attempt: a receiver that gets it twice shows it once.
