@@ -76,7 +76,13 @@ class CustomerView(RecordView):
     def show_context(self, record: Any) -> dict[str, Any]:
         from lims.web.customer_page import customer_context
 
-        return {**super().show_context(record), **customer_context(record)}
+        context = super().show_context(record)
+        if record.status != "lapsed":
+            context["sections"] = [
+                (title, [(column, cell) for column, cell in items if not column.name.startswith("lapse_")])
+                for title, items in context["sections"]
+            ]
+        return {**context, **customer_context(record)}
 
     @expose("/<int:record_id>/erase-contact", methods=["POST"])
     @permission_name("erase")

@@ -125,12 +125,14 @@ def _clock(clock: Any) -> dict[str, Any]:
         "due": show_time(clock.due_at, year=False) if clock.due_at else "",
         "due_iso": clock.due_at.isoformat(timespec="seconds") if clock.due_at else "",
         "done": show_time(clock.done_at, year=False) if clock.done_at else "",
-        "left": span_text(clock.due_at, clock.done_at or utc_now()) if clock.due_at else "",
+        "left": span_text(clock.due_at, clock.done_at or utc_now(), over=clock.done_at is not None)
+        if clock.due_at
+        else "",
     }
 
 
-def span_text(due: Any, at: Any) -> str:
-    """How much time is left or over, in the largest two units."""
+def span_text(due: Any, at: Any, *, over: bool = False) -> str:
+    """How much time is left or over, in the largest two units; early or late when the step is `over`."""
     seconds = int((due - at).total_seconds())
     minutes = abs(seconds) // 60
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
@@ -142,6 +144,8 @@ def span_text(due: Any, at: Any) -> str:
     if not days:
         parts.append(_("%(n)s min", n=minutes))
     text = " ".join(parts)
+    if over:
+        return str(_("%(time)s early", time=text) if seconds >= 0 else _("%(time)s late", time=text))
     return str(_("%(time)s left", time=text) if seconds >= 0 else _("%(time)s over", time=text))
 
 

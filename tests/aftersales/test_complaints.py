@@ -264,11 +264,13 @@ def test_lots_delivered_to_the_site_before_are_proposed_the_latest_first() -> No
 
 def test_a_customer_who_does_not_agree_sends_it_back_with_a_new_limit() -> None:
     complaint = to_state(a_complaint(ago=timedelta(hours=1)), "solved")
+    first_limit = complaint.solve_due_at
+    assert first_limit is not None
     found = service.reopen(complaint.id, {"reason": "It falls off again"}, ACTOR)
     assert found.state == "on_site"
     assert found.solved_at is None
     assert found.solve_due_at is not None
-    assert found.solve_due_at > complaint.solve_due_at
+    assert found.solve_due_at > first_limit
     assert "It falls off again" in (found.site_facts or "")
 
 
