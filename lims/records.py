@@ -4,6 +4,7 @@ import lims.aftersales.jobs
 import lims.aftersales.service
 import lims.audit.service
 import lims.base.auditing.models
+import lims.base.denials
 import lims.base.files
 import lims.base.jobs
 import lims.base.laboratory
@@ -11,6 +12,7 @@ import lims.base.metadata
 import lims.base.numbering
 import lims.base.preferences
 import lims.base.sessions
+import lims.base.signatures
 import lims.calendars.service
 import lims.customers.service
 import lims.forecasts.service

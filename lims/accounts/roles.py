@@ -54,15 +54,7 @@ PAPERS = ("certificates", "checkpoints", "import-runs")
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
 PAGES = (
-    "home",
-    "search",
-    "profile",
-    "rules",
-    "api-description",
-    "help",
-    "preferences",
-    "jobs",
-    "calendar-feeds",
+    "home", "search", "trace", "profile", "rules", "api-description", "help", "preferences", "jobs", "calendar-feeds",
 )  # fmt: skip
 ADMINISTRATION = ("users", "laboratory")
 #: A person's own account and choices.
