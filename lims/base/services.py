@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, String, cast, func, or_, select
+from sqlalchemy import ColumnElement, String, cast, false, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 from sqlalchemy.orm.exc import StaleDataError
@@ -145,7 +145,7 @@ class RecordService(Generic[R]):
             conditions.append(self.record.retired_at.is_(None))
         if search.strip():
             pattern = "%" + _like_escape(search.strip().lower()) + "%"
-            conditions.append(or_(*(self._matches(name, pattern) for name in self.search_columns)))
+            conditions.append(or_(false(), *(self._matches(name, pattern) for name in self.search_columns)))
         for name, value in filters.items():
             if name not in self.filter_columns:
                 raise refuse(

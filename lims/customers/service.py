@@ -353,6 +353,7 @@ class ScaleCheckService(RecordService[ScaleCheck]):
 
 class UsageTaskService(RecordService[UsageTask]):
     record = UsageTask
+    search_columns = ("done_by", "remarks")
     filter_columns = ("usage_card_id", "kind")
     order_columns = ("id", "done_on")
     shown_relations = ("usage_card",)
