@@ -9,6 +9,7 @@ import lims.base.metadata
 import lims.base.numbering
 import lims.base.preferences
 import lims.base.sessions
+import lims.comparison.service
 import lims.customers.service
 import lims.forecasts.service
 import lims.importing.service
@@ -27,6 +28,7 @@ SUBJECTS_WITH_TABLES = (
     lims.aftersales,
     lims.audit,
     lims.base,
+    lims.comparison,
     lims.customers,
     lims.forecasts,
     lims.importing,

@@ -8,7 +8,7 @@ LISTS = (
     "scm-lots", "admixture-lots", "presses", "scales", "calibrations", "customers", "sites", "usage-cards", "visits",
     "complaints", "retests", "seminars", "surveys", "advice-cards", "share-links", "certificates", "checkpoints",
     "import-runs", "rule-signoffs", "rule-editions", "cement-tests", "shotcrete-trials", "curing-tanks",
-    "curing-readings", "moulds", "press-mappings", "press-files", "press-rows",
+    "curing-readings", "prices", "comparisons", "process-changes", "customer-materials", "programme-entries", "moulds", "press-mappings", "press-files", "press-rows",
     "jobs",
 )  # fmt: skip
 PAGES = (
@@ -63,6 +63,15 @@ PAGES = (
     "/complaints/1",
     "/visits/1",
     "/customers/1",
+    "/cement-comparison/",
+    "/cement-comparison/?own_id=3&other_id=2&target_mpa=43.2&go=1",
+    "/comparisons/1",
+    "/comparisons/2",
+    "/process-changes/1",
+    "/trial-programme/",
+    "/optimal-mix/?cement_product_id=3&grade_mpa=35&go=1",
+    "/optimal-mix/?cement_product_id=1&grade_mpa=60&go=1",
+    "/aggregate-reminders/",
     "/nowhere",
 )
 EVERY = (*PAGES, *(f"/{name}/" for name in LISTS))

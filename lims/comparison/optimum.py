@@ -100,7 +100,10 @@ def optimum_for(asked: OptimumQuestion, *, prices: bool) -> Optimum:
     law, reason = None, ""
     try:
         law = fit_strength_law(
-            [MixBatch(str(row.revision_id), row.ratio, row.strength_mpa, row.scm_share) for row in rows]
+            [
+                MixBatch(f"{row.mix_id}/{row.ratio:.3f}", row.ratio, row.strength_mpa, row.scm_share)
+                for row in rows
+            ]
         )
     except NotComparable as error:
         reason = why_not(error)
@@ -139,16 +142,17 @@ def _cast(
     asked: OptimumQuestion,
     listed: dict[tuple[str, int | None], Decimal],
 ) -> list[Candidate]:
-    by_revision: dict[int, list[TrialRow]] = defaultdict(list)
+    # Revisions that differ in the admixture alone are one mix.
+    by_mix: dict[tuple[int, int, int], list[TrialRow]] = defaultdict(list)
     for row in rows:
-        by_revision[row.revision_id].append(row)
+        by_mix[row.mix_id, round(row.binder_kg_m3), round(row.mass("water"))].append(row)
     cv, freedom = USUAL_CV, 3
     if law is not None:
         cv = law.posterior.batch_sd / (1.0 if law.law.logarithmic else goal)
         freedom = law.posterior.nu
     found = []
-    for items in by_revision.values():
-        first, strengths = items[0], [item.strength_mpa for item in items]
+    for items in by_mix.values():
+        first, strengths = items[-1], [item.strength_mpa for item in items]
         low = lower_bound(strengths, cv, freedom)
         found.append(
             Candidate(
@@ -328,12 +332,12 @@ def _of_model(
             if of_share == share and item.strength_mpa is not None and level in item.intervals
         ]
         for purpose in ("model", "model-sure"):
-            for binder, masses, item in rows:
+            for content, masses, item in rows:
                 low = item.intervals[level][0]
                 strength = item.strength_mpa or 0.0
                 if (strength if purpose == "model" else low) >= goal:
                     kept = {kind: mass for kind, mass in masses.items() if mass}
                     money = cost_of(kept, asked.cement_product_id, listed)
-                    found.append(Proposal(kept, water / binder, strength, low, money, purpose))
+                    found.append(Proposal(kept, water / content, strength, low, money, purpose))
                     break
     return found

@@ -8,7 +8,9 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.comparison.outcome import Outcome
+from lims.comparison.works import Measured
 from lims.strength.comparison import NotComparable
+from lims.strength.effects import Doubts
 
 LAW_NAMES = {
     "power": _l("ln f over ln(b/w)"),
@@ -117,11 +119,28 @@ def headline(found: Outcome, *, prices: bool) -> str:
     else:
         sentence = parts[0]
     money = cost_words(found) if prices else ""
-    if not money:
-        return sentence if sentence.endswith((".", "。")) else str(_("%(sentence)s.", sentence=sentence))
     if not found.told_apart:
-        return f"{sentence} {money}"
+        return f"{sentence} {_priced(found)}".strip() if money else sentence
+    if not money:
+        return str(_("%(sentence)s.", sentence=sentence))
     return str(_("%(sentence)s: %(money)s.", sentence=sentence, money=money))
+
+
+def _priced(found: Outcome) -> str:
+    """Money where the binder is not told apart: a cheaper cement may still make cheaper concrete."""
+    cost = found.cost_difference
+    if cost is None:
+        return ""
+    words = {"cost": size(cost[0], 1), "low": signed(cost[1], 1), "high": signed(cost[2], 1)}
+    if not found.cost_told_apart:
+        return str(_("The cost is not told apart either (%(low)s to %(high)s yuan/m³).", **words))
+    if cost[0] > 0:
+        return str(
+            _("With the own cement a cubic metre is %(cost)s yuan dearer (%(low)s to %(high)s).", **words)
+        )
+    return str(
+        _("With the own cement a cubic metre is %(cost)s yuan cheaper (%(low)s to %(high)s).", **words)
+    )
 
 
 def cost_words(found: Outcome) -> str:
@@ -217,3 +236,91 @@ def note_words(found: Outcome) -> list[str]:
             )
         )
     return notes
+
+
+def effect_words(found: Measured) -> str:
+    """What happened to one measure, in a sentence."""
+    effect, places = found.effect, found.places
+    if effect.difference is None:
+        return str(
+            _(
+                "Lots of one side only: %(before)s before, %(after)s after.",
+                before=effect.lots_before,
+                after=effect.lots_after,
+            )
+        )
+    words = {
+        "difference": size(effect.difference, places),
+        "unit": found.unit,
+        "before": effect.lots_before,
+        "after": effect.lots_after,
+    }
+    if not effect.tested:
+        if not effect.needed:
+            return str(_("All lots show the same figure: nothing to test."))
+        return str(
+            _(
+                "Too few lots for a test (%(before)s before, %(after)s after): %(needed)s more on the "
+                "thinner side. So far the means differ by %(signed)s %(unit)s.",
+                needed=effect.needed,
+                signed=signed(effect.difference, places),
+                **words,
+            )
+        )
+    low, high = signed(effect.low or 0.0, places), signed(effect.high or 0.0, places)
+    p = f"{effect.p:.3f}" if (effect.p or 0) >= 0.001 else "< 0.001"
+    more = {**words, "low": low, "high": high, "p": p}
+    if not effect.changed:
+        return str(
+            _(
+                "No effect shown: %(signed)s %(unit)s (95 %% interval %(low)s to %(high)s; p %(p)s; "
+                "%(before)s lots before, %(after)s after). So many lots would show %(visible)s "
+                "%(unit)s.",
+                signed=signed(effect.difference, places),
+                visible=size(effect.detectable or 0.0, places),
+                **more,
+            )
+        )
+    if effect.difference > 0:
+        return str(
+            _(
+                "Rose by %(difference)s %(unit)s (95 %% interval %(low)s to %(high)s; p %(p)s; "
+                "%(before)s lots before, %(after)s after).",
+                **more,
+            )
+        )
+    return str(
+        _(
+            "Fell by %(difference)s %(unit)s (95 %% interval %(low)s to %(high)s; p %(p)s; "
+            "%(before)s lots before, %(after)s after).",
+            **more,
+        )
+    )
+
+
+def doubt_words(found: Doubts) -> list[str]:
+    """What else may explain a difference."""
+    words = []
+    if found.season_days is not None:
+        words.append(
+            str(
+                _(
+                    "Other seasons: the middles of the two periods lie %(days)s days of the year apart.",
+                    days=found.season_days,
+                )
+            )
+        )
+    if found.drift_p is not None:
+        words.append(
+            str(_("The values drifted within the periods already (p %(p)s).", p=f"{found.drift_p:.3f}"))
+        )
+    if found.other_changes:
+        words.append(
+            str(
+                _(
+                    "Changed in the same time: %(what)s.",
+                    what=_(", ").join(found.other_changes),
+                )
+            )
+        )
+    return words

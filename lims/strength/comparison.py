@@ -31,6 +31,8 @@ LEAST_SPAN = 0.06
 EXTRAPOLATION = 0.10
 #: Slumps of the two cements' trials that differ by more than this were not cast to equal slump.
 EQUAL_SLUMP_MM = 20.0
+#: Doses are not known better than this, % of the binder: about what 10 mm of slump are worth.
+LEAST_DOSE_SD = 0.05
 #: A law with a slope for each cement is taken only when it errs less by this share than the law with one slope.
 OWN_SLOPE_GAIN = 0.05
 #: kg/m³ of solid aggregate that give way to 1 kg/m³ of binder at equal volume (2.65 against 3.05 kg/l).
@@ -142,9 +144,9 @@ class Posterior:
         return np.asarray(self.means[place] + sigma[:, None] * np.einsum("nij,nj->ni", self.roots[place], z))
 
 
-def linear_posterior(X: Array, y: Array, groups: Sequence[str]) -> Posterior:
+def linear_posterior(X: Array, y: Array, groups: Sequence[str], least_sd: float = 1e-6) -> Posterior:
     """The posterior of `y = X b + group + error` under flat priors of b and ln sigma. One group, or none that repeats,
-    means no group spread."""
+    means no group spread. Scatter below `least_sd` is not believed (recipes copied from one another have none)."""
     n, p = X.shape
     names = sorted(set(groups))
     grouped = 1 < len(names) < n
@@ -160,7 +162,7 @@ def linear_posterior(X: Array, y: Array, groups: Sequence[str]) -> Posterior:
         root = np.linalg.cholesky(np.linalg.inv(A))
         mean = np.linalg.solve(A, Xw.T @ yw)
         residual = yw - Xw @ mean
-        total = float(residual @ residual)
+        total = max(float(residual @ residual), (n - p) * least_sd**2)
         inverse = np.linalg.inv(V)
         P = inverse - inverse @ X @ np.linalg.solve(A, X.T @ inverse)
         logs.append(
@@ -456,11 +458,11 @@ def _admixture(batches: Sequence[TrialBatch], slump_mm: float | None, level: flo
         columns.append(slump - reference)
     columns.append(x - x.mean())
     X = np.column_stack(columns)
-    if len(dose) <= X.shape[1] + 1 or float(dose.std()) == 0.0:
+    if len(dose) <= X.shape[1] + 1 or float(np.ptp(dose)) == 0.0:
         return Admixture(reason="few_batches")
     one_lot = len({b.lot for b in known if b.own}) == len({b.lot for b in known if not b.own}) == 1
     lots = [str(i) if one_lot else f"{b.own}|{b.lot}" for i, b in enumerate(known)]
-    b = linear_posterior(X, dose, lots).draw(SEED + 1)
+    b = linear_posterior(X, dose, lots, LEAST_DOSE_SD).draw(SEED + 1)
     other, mine = b[:, 0], b[:, 0] + b[:, 1]
     return Admixture(
         Span.of(mine, level),
