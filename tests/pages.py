@@ -8,7 +8,7 @@ LISTS = (
     "scm-lots", "admixture-lots", "presses", "scales", "calibrations", "customers", "sites", "usage-cards", "visits",
     "complaints", "retests", "seminars", "surveys", "advice-cards", "share-links", "certificates", "checkpoints",
     "import-runs", "rule-signoffs", "rule-editions", "cement-tests", "shotcrete-trials", "curing-tanks",
-    "curing-readings", "prices", "comparisons", "process-changes", "customer-materials", "programme-entries", "moulds", "press-mappings", "press-files", "press-rows",
+    "curing-readings", "moulds", "press-mappings", "press-files", "press-rows",
     "jobs",
 )  # fmt: skip
 PAGES = (

@@ -4,6 +4,7 @@ says may leave the laboratory."""
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +13,7 @@ from typing import Any
 from sqlalchemy import exists, func, or_, select
 
 from lims.base.database import current_session
-from lims.comparison.models import Price
+from lims.comparison.models import Price, ProcessChange
 from lims.materials.models import AggregateSample, CementLot
 from lims.mixes.models import BINDERS, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
@@ -203,6 +204,30 @@ def masses_of(revision_ids: set[int]) -> dict[int, dict[str, float]]:
         for revision_id, kind, mass in rows:
             found[revision_id][kind] += float(mass)
     return found
+
+
+def changes_within(cement_product_id: int, rows: Sequence[TrialRow]) -> list[ProcessChange]:
+    """Changes of this cement at the works between the oldest and the newest of these batches."""
+    if not rows:
+        return []
+    return [
+        change
+        for change in changes_of(cement_product_id)
+        if rows[0].cast_at.date() < change.holds_from <= rows[-1].cast_at.date()
+    ]
+
+
+def changes_of(cement_product_id: int) -> Sequence[ProcessChange]:
+    """Changes of this cement, oldest first."""
+    return (
+        current_session()
+        .scalars(
+            select(ProcessChange)
+            .where(ProcessChange.cement_product_id == cement_product_id, ProcessChange.retired_at.is_(None))
+            .order_by(ProcessChange.holds_from)
+        )
+        .all()
+    )
 
 
 # --- prices --------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 from flask import current_app
@@ -13,7 +13,17 @@ from sqlalchemy import select
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import local_time
-from lims.comparison.gathering import AGGREGATES, SCMS, TrialRow, cost_of, masses_of, price_list, trial_rows
+from lims.comparison.gathering import (
+    AGGREGATES,
+    SCMS,
+    TrialRow,
+    changes_within,
+    cost_of,
+    masses_of,
+    price_list,
+    trial_rows,
+)
+from lims.comparison.models import ProcessChange
 from lims.comparison.schemas import OptimumQuestion
 from lims.comparison.words import why_not
 from lims.forecasts.models import Forecast
@@ -79,7 +89,8 @@ class Optimum:
     error_percent: float | None
     #: Why there is no law of the trials.
     reason: str = ""
-    notes: list[str] = field(default_factory=list)
+    #: The last change at the works, when batches before it were left out.
+    since: ProcessChange | None = None
 
 
 def optimum_for(asked: OptimumQuestion, *, prices: bool) -> Optimum:
@@ -97,6 +108,9 @@ def optimum_for(asked: OptimumQuestion, *, prices: bool) -> Optimum:
         customer_id=asked.customer_id,
         region_id=asked.region_id,
     )
+    since = next(reversed(changes_within(asked.cement_product_id, rows)), None)
+    if since is not None:
+        rows = [row for row in rows if row.cast_at.date() >= since.holds_from]
     law, reason = None, ""
     try:
         law = fit_strength_law(
@@ -128,6 +142,7 @@ def optimum_for(asked: OptimumQuestion, *, prices: bool) -> Optimum:
         law.law.name if law is not None else "",
         law.error_percent if law is not None else None,
         reason,
+        since,
     )
 
 

@@ -48,6 +48,8 @@ class Outcome:
     slump_mm: float | None
     notes: tuple[str, ...]
     curves: dict[str, list[list[float]]]
+    #: Changes of either cement at the works between the batches.
+    changes: tuple[str, ...] = ()
     cost_own: Triple | None = None
     cost_other: Triple | None = None
     cost_difference: Triple | None = None
@@ -85,6 +87,7 @@ def outcome_of(
     other: Sequence[TrialRow],
     age_days: int,
     bag_kg: float,
+    changes: Sequence[str] = (),
 ) -> Outcome:
     adm = found.admixture
     return Outcome(
@@ -125,6 +128,7 @@ def outcome_of(
             ]
             for name, curve in (("own", found.curve_own), ("other", found.curve_other))
         },
+        changes=tuple(changes),
         cost_own=_maybe(costs.own, 2),
         cost_other=_maybe(costs.other, 2),
         cost_difference=_maybe(costs.difference, 2),

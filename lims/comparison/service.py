@@ -20,7 +20,14 @@ from lims.base.numbering import next_number
 from lims.base.problems import refuse
 from lims.base.schemas import Schema
 from lims.base.services import RecordService
-from lims.comparison.gathering import AGGREGATES, TrialRow, price_list, prices_for, trial_rows
+from lims.comparison.gathering import (
+    AGGREGATES,
+    TrialRow,
+    changes_within,
+    price_list,
+    prices_for,
+    trial_rows,
+)
 from lims.comparison.models import (
     Comparison,
     CustomerMaterial,
@@ -236,7 +243,14 @@ def answer_to(question: ComparisonQuestion) -> Answer:
             float(question.water_kg_m3) if question.water_kg_m3 is not None else masses["water"],
             slump_mm=float(question.slump_mm) if question.slump_mm is not None else None,
         )
-        outcome = outcome_of(found, costs(found, prices, aggregate), own, other, question.age_days, bag_kg())
+        changes = [
+            change.name
+            for product_id, found_rows in ((question.own_id, own), (question.other_id, other))
+            for change in changes_within(product_id, found_rows)
+        ]
+        outcome = outcome_of(
+            found, costs(found, prices, aggregate), own, other, question.age_days, bag_kg(), changes
+        )
     except NotComparable as error:
         reason = why_not(error)
     return Answer(question, own, other, priced_on, named, aggregate, outcome, reason)

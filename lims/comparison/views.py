@@ -123,7 +123,7 @@ class ComparisonView(RecordView):
     service = ComparisonService()
     title = _l("Saved comparisons")
     title_one = _l("Comparison")
-    menu = MenuPlace("trials", order=61, icon="bookmark")
+    menu = None
     list_columns = (
         "code",
         "name",

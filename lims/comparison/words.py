@@ -217,6 +217,15 @@ def note_words(found: Outcome) -> list[str]:
         ),
     }
     notes = [str(words[name]) for name in found.notes if name in words]
+    if found.changes:
+        notes.append(
+            str(
+                _(
+                    "Changed at the works between these batches: %(what)s. Choose days before or after.",
+                    what=_(", ").join(found.changes),
+                )
+            )
+        )
     if found.prices_missing:
         notes.append(
             str(

@@ -150,28 +150,31 @@ def linear_posterior(X: Array, y: Array, groups: Sequence[str], least_sd: float 
     n, p = X.shape
     names = sorted(set(groups))
     grouped = 1 < len(names) < n
-    Z = (np.array([[g == name for name in names] for g in groups], dtype=float)) if grouped else None
+    place = np.array([names.index(g) for g in groups])
+    counts = np.bincount(place, minlength=len(names)).astype(float)
+    sums = np.zeros((len(names), n))
+    sums[place, np.arange(n)] = 1.0
     angles = (np.arange(GRID) + 0.5) / GRID * (math.pi / 2) if grouped else np.zeros(1)
     logs, means, roots, scales, left_out, batch, lot = [], [], [], [], [], [], []
     for angle in angles:
         ratio = math.tan(angle)
-        V = np.eye(n) + (ratio**2 * (Z @ Z.T) if Z is not None else 0.0)
-        L = np.linalg.cholesky(V)
-        Xw, yw = np.linalg.solve(L, X), np.linalg.solve(L, y)
-        A = Xw.T @ Xw
-        root = np.linalg.cholesky(np.linalg.inv(A))
-        mean = np.linalg.solve(A, Xw.T @ yw)
-        residual = yw - Xw @ mean
-        total = max(float(residual @ residual), (n - p) * least_sd**2)
-        inverse = np.linalg.inv(V)
-        P = inverse - inverse @ X @ np.linalg.solve(A, X.T @ inverse)
+        # V = I + ratio^2 Z Z'. Groups are apart, so its inverse takes a share of each group's sum away.
+        share = ratio**2 / (1 + ratio**2 * counts)
+        Vx = X - share[place, None] * (sums @ X)[place]
+        Vy = y - share[place] * (sums @ y)[place]
+        A = X.T @ Vx
+        inverse = np.linalg.inv(A)
+        mean = inverse @ (X.T @ Vy)
+        total = max(float((y - X @ mean) @ (Vy - Vx @ mean)), (n - p) * least_sd**2)
         logs.append(
-            -np.log(np.diag(L)).sum() - 0.5 * float(np.linalg.slogdet(A)[1]) - 0.5 * (n - p) * math.log(total)
+            -0.5 * float(np.log1p(ratio**2 * counts).sum())
+            - 0.5 * float(np.linalg.slogdet(A)[1])
+            - 0.5 * (n - p) * math.log(total)
         )
         means.append(mean)
-        roots.append(root)
+        roots.append(np.linalg.cholesky((inverse + inverse.T) / 2))
         scales.append(total)
-        left_out.append((P @ y) / np.diag(P))
+        left_out.append((Vy - Vx @ mean) / (1 - share[place] - ((Vx @ inverse) * Vx).sum(axis=1)))
         batch.append(math.sqrt(total / (n - p)))
         lot.append(ratio * batch[-1])
     weights = np.exp(np.array(logs) - max(logs))
