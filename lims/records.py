@@ -2,6 +2,8 @@
 
 import lims.aftersales.service
 import lims.audit.service
+import lims.base.auditing.models
+import lims.base.denials
 import lims.base.files
 import lims.base.jobs
 import lims.base.laboratory
@@ -10,6 +12,7 @@ import lims.base.numbering
 import lims.base.preferences
 import lims.base.sessions
 import lims.comparison.service
+import lims.base.signatures
 import lims.customers.service
 import lims.forecasts.service
 import lims.importing.service

@@ -61,6 +61,8 @@ PAGES = (
     "/regions/1",
     "/trials/4",
     "/complaints/1",
+    "/trace/complaints/1",
+    "/trace/specimens/1",
     "/visits/1",
     "/customers/1",
     "/cement-comparison/",

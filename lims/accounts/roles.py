@@ -37,7 +37,7 @@ PAPERS = ("certificates", "checkpoints", "import-runs")
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
-PAGES = ("home", "search", "profile", "rules", "api-description", "help", "preferences", "jobs")
+PAGES = ("home", "search", "trace", "profile", "rules", "api-description", "help", "preferences", "jobs")
 ADMINISTRATION = ("users", "laboratory")
 #: A person's own account and choices.
 OWN = ("profile", "preferences", "jobs")

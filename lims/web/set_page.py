@@ -12,6 +12,7 @@ from lims.base.display import actor_names
 from lims.base.security import may
 from lims.results.models import Break, SetResult
 from lims.results.schemas import BASES, RESULT_STATES
+from lims.results.views import signatures_of_set
 from lims.standards.specimens import SET_TOLERANCE
 from lims.trials.models import SpecimenSet
 
@@ -47,6 +48,7 @@ def set_context(found: SpecimenSet) -> dict[str, Any]:
         else None,
         "bases": BASES,
         "result_states": RESULT_STATES,
+        "signatures": signatures_of_set(found.id) if results else [],
     }
 
 

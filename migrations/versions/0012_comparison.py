@@ -1,6 +1,6 @@
 """Prices, comparisons of cements, changes at the works, customers' materials and the weekly programme.
 
-Revision: 0012, after 0006.
+Revision: 0012, after 0010.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from lims.base.columns import ExactDecimal, UtcDateTime
 
 revision = "0012"
-down_revision = "0006"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
