@@ -11,8 +11,8 @@ import lims.base.metadata
 import lims.base.numbering
 import lims.base.preferences
 import lims.base.sessions
-import lims.comparison.service
 import lims.base.signatures
+import lims.comparison.service
 import lims.customers.service
 import lims.forecasts.service
 import lims.importing.service

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from lims.base.columns import ExactDecimal, UtcDateTime
+from lims.base.records import exactly_one
 
 revision = "0012"
 down_revision = "0010"
@@ -170,7 +171,7 @@ def upgrade() -> None:
         sa.Column("remark", sa.String(length=200), nullable=True),
         *_stamps(),
         sa.CheckConstraint(
-            "CASE WHEN aggregate_sample_id IS NULL THEN 0 ELSE 1 END + CASE WHEN scm_lot_id IS NULL THEN 0 ELSE 1 END + CASE WHEN admixture_lot_id IS NULL THEN 0 ELSE 1 END = 1",
+            exactly_one("aggregate_sample_id", "scm_lot_id", "admixture_lot_id"),
             name=op.f("ck_customer_materials_one_lot"),
         ),
         sa.ForeignKeyConstraint(
