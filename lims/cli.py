@@ -22,6 +22,7 @@ COMMANDS = {
     "rules": "lims.rules.commands:rules",
     "trace": "lims.audit.commands:trace_command",
     "watch": "lims.web.watch:watch",
+    "audit": "lims.audit.commands:audit",
     "worker": "lims.jobs.commands:worker",
     "backup": "lims.operations.commands:backup",
     "verify-backup": "lims.operations.commands:verify_backup",
