@@ -14,6 +14,7 @@ import lims.base.preferences
 import lims.base.sessions
 import lims.base.signatures
 import lims.calendars.service
+import lims.comparison.service
 import lims.customers.service
 import lims.forecasts.service
 import lims.importing.service
@@ -35,6 +36,7 @@ SUBJECTS_WITH_TABLES = (
     lims.audit,
     lims.base,
     lims.calendars,
+    lims.comparison,
     lims.customers,
     lims.forecasts,
     lims.importing,

@@ -29,6 +29,10 @@ EQUIPMENT = (
     "maintenance-records",
 )  # fmt: skip
 FORECASTS = ("forecasts", "forecast-models")
+#: Comparisons of cements, changes at the works, trials for a customer; prices stand apart.
+COMPARISON = ("comparisons", "process-changes", "customer-materials", "programme-entries")
+#: Money: read by those who sell and decide, never by the bench.
+PRICES = ("prices",)
 CUSTOMERS = (
     "customers", "contacts", "sites", "site-stocks", "stage-changes", "usage-cards", "usage-mixes", "scale-checks",
     "usage-tasks", "usage-notes",
@@ -62,12 +66,11 @@ OWN = ("profile", "preferences", "jobs", "calendar-feeds")
 
 LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
 EVERYTHING = (
-    *LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING, *PAPERS, *PAGES, *ADMINISTRATION,
+    *LABORATORY, *RULES, *COMPARISON, *PRICES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING, *PAPERS, *PAGES,
+    *ADMINISTRATION,
 )  # fmt: skip
 #: Customers of every region; who lacks it sees those of the regions they work in (lims/customers/regions.py).
 ALL_REGIONS = ("customers",)
-#: What things cost: of a mix, of a compensation.
-PRICES = ("prices",)
 #: Whose data a person's are: taken out for good by few.
 PERSONAL = ("customers", "contacts")
 
@@ -81,7 +84,7 @@ def _grants(permission: str, names: Iterable[str]) -> set[Grant]:
 #: role -> (permission, name) pairs.
 ROLES: dict[str, frozenset[Grant]] = {
     ADMINISTRATOR: frozenset(
-        _grants("read", (*EVERYTHING, *PRICES))
+        _grants("read", EVERYTHING)
         | _grants("write", EVERYTHING)
         | _grants("read_all", ALL_REGIONS)
         | _grants("erase", PERSONAL)
@@ -90,21 +93,9 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("oversee", ["jobs"])
     ),
     MANAGER: frozenset(
-        _grants("read", (*EVERYTHING, *PRICES))
-        | _grants(
-            "write",
-            (
-                *LABORATORY,
-                *RULES,
-                *CUSTOMERS,
-                *MARKET,
-                *AFTERSALES,
-                *SERVICE_DESK,
-                *SHARING,
-                *OWN,
-                "rules",
-            ),
-        )
+        _grants("read", EVERYTHING)
+        | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING))
+        | _grants("write", (*COMPARISON, *PRICES, *OWN, "rules"))
         | _grants("read_all", ALL_REGIONS)
         | _grants("erase", PERSONAL)
         | _grants("verify", ["breaks"])
@@ -117,6 +108,8 @@ ROLES: dict[str, frozenset[Grant]] = {
         )
         | _grants("read_all", ALL_REGIONS)
         | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *OWN, "rules"))
+        | _grants("read", COMPARISON)
+        | _grants("write", ("customer-materials", "programme-entries"))
         | _grants("verify", ["breaks"])
     ),
     SALES: frozenset(
@@ -133,34 +126,24 @@ ROLES: dict[str, frozenset[Grant]] = {
                 *AFTERSALES,
                 *SHARING,
                 *PAGES,
-                *PRICES,
             ),
         )
         | _grants("write", (*CUSTOMERS, *MARKET, *SHARING, "visits", "visit-plans", "surveys", *OWN))
+        | _grants("read", (*COMPARISON, *PRICES))
+        | _grants("write", ("comparisons", "customer-materials"))
     ),
     SERVICE: frozenset(
         _grants(
             "read", (*LABORATORY, *CUSTOMERS, *MARKET, *AFTERSALES, "service-settings", "holidays", *PAGES)
         )
         | _grants("write", (*CUSTOMERS, *AFTERSALES, *OWN))
+        | _grants("read", COMPARISON)
+        | _grants("write", ("comparisons", "customer-materials", "programme-entries"))
         | _grants("read_all", ALL_REGIONS)
     ),
     AUDITOR: frozenset(
-        _grants(
-            "read",
-            (
-                *LABORATORY,
-                *RULES,
-                *CUSTOMERS,
-                *MARKET,
-                *AFTERSALES,
-                *SERVICE_DESK,
-                *SHARING,
-                *PAPERS,
-                *PAGES,
-                *PRICES,
-            ),
-        )
+        _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING))
+        | _grants("read", (*PAPERS, *PAGES, *COMPARISON, *PRICES))
         | _grants("read_all", ALL_REGIONS)
         | _grants("write", OWN)
     ),
