@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 from zoneinfo import ZoneInfo
 
-from flask import Response, stream_with_context
+from flask import Response
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import DateTime, String, cast, func, select
@@ -387,15 +387,13 @@ def file_name(title: str, kind: str) -> str:
 
 
 def answer_with(table: Table, kind: str) -> Response:
-    """A short table as a download. CSV is sent while it is read."""
+    """A short table as a download."""
     name = file_name(table.title, kind)
     if kind == "xlsx":
         target = io.BytesIO()
         write_workbook(target, table)
         return file_response(target.getvalue(), XLSX, name)
-    answer = file_response(b"", "text/csv", name)
-    answer.response = stream_with_context(csv_chunks(table))
-    return answer
+    return file_response(b"".join(csv_chunks(table)), "text/csv", name)
 
 
 def write_file(path: Path, table: Table, kind: str, progress: Progress | None = None) -> None:

@@ -122,13 +122,17 @@ class RecordService(Generic[R]):
         return Page(session.scalars(query).unique().all(), total, number, size)
 
     def count(
-        self, *, search: str = "", filters: Mapping[str, Any] | None = None, retired: bool = False, **_order: Any
+        self,
+        *,
+        search: str = "",
+        filters: Mapping[str, Any] | None = None,
+        order: str = "",
+        retired: bool = False,
     ) -> int:
-        """How many rows the list has. Raises: Refused."""
+        """How many rows the list has. Raises: Refused, for a wrong order too."""
+        self._order(order)
         conditions = self._conditions(search, filters or {}, retired)
-        return (
-            current_session().scalar(select(func.count()).select_from(self.record).where(*conditions)) or 0
-        )
+        return current_session().scalar(select(func.count()).select_from(self.record).where(*conditions)) or 0
 
     def narrowed(
         self,

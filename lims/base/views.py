@@ -170,7 +170,9 @@ class RecordView(GuardedView):
             filters=self._filter_controls(),
             chips=self._chips(),
             saved_filters=[(item.name, json.loads(item.value)) for item in liked if item.kind == "filter"],
-            export_query={key: value for key, value in request.args.items() if key not in {"page", "size", "format"}},
+            export_query={
+                key: value for key, value in request.args.items() if key not in {"page", "size", "format"}
+            },
             query=request.query_string.decode("utf-8", "replace")[:500],
             order=request.args.get("order", "") or self.service.default_order,
             may_add=self.may_add(),
