@@ -33,7 +33,7 @@ PAPERS = ("certificates", "checkpoints", "import-runs")
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
-PAGES = ("home", "search", "profile", "rules", "api-description", "help", "preferences", "jobs")
+PAGES = ("home", "search", "profile", "rules", "api-description", "help", "preferences", "jobs", "summary")
 ADMINISTRATION = ("users", "laboratory")
 #: A person's own account and choices.
 OWN = ("profile", "preferences", "jobs")
@@ -59,7 +59,9 @@ ROLES: dict[str, frozenset[Grant]] = {
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
-        | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *OWN, "rules"))
+        | _grants(
+            "write", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *OWN, "rules", "certificates")
+        )
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
         | _grants("oversee", ["jobs"])
