@@ -14,6 +14,7 @@ from lims.base.actor import Actor, system_actor
 from lims.base.columns import utc_now
 from lims.base.progress import progress_bar
 from lims.base.services import SERVICES
+from lims.demonstration_papers import add_papers
 from lims.demonstration_production import add_production
 from lims.demonstration_service import add_laboratory, add_service
 from lims.forecasts.service import forecast_history
@@ -52,6 +53,7 @@ def prepare(app: Flask, console: Console) -> None:
                 task = bar.add_task("Forecasting the history", total=None)
                 forecast_history(actor, lambda done, total: bar.update(task, completed=done, total=total))
         _laboratory(actor)
+        add_papers(actor)
 
 
 def _accounts(actor: Actor) -> None:

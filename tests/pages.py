@@ -63,6 +63,11 @@ PAGES = (
     "/complaints/1",
     "/visits/1",
     "/customers/1",
+    "/summary/",
+    "/control-charts/",
+    "/certificates/1",
+    "/certificates/2",
+    "/certificates/add",
     "/nowhere",
 )
 EVERY = (*PAGES, *(f"/{name}/" for name in LISTS))

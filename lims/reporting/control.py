@@ -68,12 +68,13 @@ class Series:
 
 def signal_in_words(signal: Signal) -> str:
     """E.g. "rule 2, below: two of three results beyond two deviations on one side"."""
-    return _(
+    said: str = _(
         "rule %(rule)s, %(side)s: %(what)s",
         rule=signal.rule,
         side=SIDES[signal.side],
         what=SIGNALS[signal.rule],
     )
+    return said
 
 
 def names_of(rows: Iterable[ResultRow], by: str) -> list[tuple[str, int]]:
@@ -141,7 +142,7 @@ def charts_of(series: Series) -> dict[str, dict[str, Any]]:
     def flat(value: Decimal) -> list[float]:
         return [_f(value)] * count
 
-    strengths = {
+    strengths: dict[str, Any] = {
         "x": x,
         "labels": {"x": _("Sets in the order of casting"), "y": "MPa"},
         "least": True,
@@ -157,7 +158,7 @@ def charts_of(series: Series) -> dict[str, dict[str, Any]]:
     grade = series.rows[-1].grade_mpa
     if grade is not None and all(row.grade_mpa == grade for row in series.rows):
         strengths["series"].append({"name": _("Grade"), "data": flat(grade), "dashed": True})
-    ranges = {
+    ranges: dict[str, Any] = {
         "x": x,
         "labels": {"x": _("Sets in the order of casting"), "y": "MPa"},
         "limits": [_f(chart.mean_range), _f(chart.upper_range)],

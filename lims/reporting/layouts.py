@@ -111,9 +111,9 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def _said(item: Any) -> str:
     if item["type"] == "missing":
-        return _("is required")
+        return str(_("is required"))
     if item["type"] == "extra_forbidden":
-        return _("is not a key of a layout")
+        return str(_("is not a key of a layout"))
     if item["type"] == "value_error":
         return str(item["ctx"]["error"])
     return str(item["msg"])

@@ -11,6 +11,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from sqlalchemy import or_, select
+from sqlalchemy.orm import joinedload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
@@ -45,7 +46,7 @@ class CertificateService(RecordService[Certificate]):
 
     def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> Certificate:
         """Issue a certificate. Raises: Refused."""
-        values = data if isinstance(data, CertificateIn) else self.schema.read(data)
+        values = data if isinstance(data, Schema) else self.schema.read(data)
         assert isinstance(values, CertificateIn)
         self._resolve(values, Certificate())
         return self.issue(values, actor)
@@ -242,3 +243,23 @@ def verified(code: str, mark: str, sha256: str | None = None) -> Verified | None
     replaced = service.replacement_of(found.id) is not None or bool(service.changed_results(found.id))
     matches = None if sha256 is None else sha256.strip().lower() == found.sha256
     return Verified(found.code, found.issued_at, replaced, matches)
+
+
+def outdated(most: int) -> tuple[list[Certificate], list[Certificate]]:
+    """Certificates in force that show a result which was amended or retracted since, and the newest in force."""
+    session = current_session()
+    replaced = select(Certificate.replaces_id).where(Certificate.replaces_id.is_not(None))
+    in_force = (
+        select(Certificate)
+        .where(Certificate.id.not_in(replaced))
+        .options(joinedload(Certificate.batch))
+        .order_by(Certificate.id.desc())
+        .limit(most)
+    )
+    changed = (
+        select(CertificateResult.certificate_id)
+        .join(SetResult, SetResult.id == CertificateResult.set_result_id)
+        .where(or_(SetResult.superseded_at.is_not(None), SetResult.state != "released"))
+    )
+    overtaken = session.scalars(in_force.where(Certificate.id.in_(changed))).all()
+    return list(overtaken), list(session.scalars(in_force))

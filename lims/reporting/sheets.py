@@ -43,8 +43,8 @@ def verdict_in_words(verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
     if verdict.accepted is None:
-        return _("not judged: %(why)s", why=verdict.why)
-    return _("accepted") if verdict.accepted else _("rejected")
+        return str(_("not judged: %(why)s", why=verdict.why))
+    return str(_("accepted") if verdict.accepted else _("rejected"))
 
 
 def rule_in_words(verdict: Verdict | None) -> str:

@@ -324,14 +324,17 @@ KEYS: dict[str, Callable[[ResultRow], str]] = {
 
 
 def grouped(rows: Iterable[ResultRow], by: str) -> list[Group]:
-    """Groups by a dimension, each of one grade and age, so that a code may judge it; in the order of names."""
+    """Groups by a dimension, each of one grade and age, so that a code may judge it; in the order of names, those without
+    a name or a grade last."""
     key = KEYS[by]
     found: dict[tuple[str, Decimal, str, int], list[ResultRow]] = defaultdict(list)
     for row in rows:
         found[key(row), row.grade_mpa or Decimal(0), row.grade, row.age_days].append(row)
     return [
         group_of(name, members)
-        for (name, _grade_mpa, _grade, _age), members in sorted(found.items(), key=lambda item: item[0])
+        for (name, _grade_mpa, _grade, _age), members in sorted(
+            found.items(), key=lambda item: (not item[0][0], item[0][0], not item[0][1], item[0][1:])
+        )
     ]
 
 
@@ -346,7 +349,8 @@ def group_of(name: str, rows: Sequence[ResultRow]) -> Group:
     deviation = sample_deviation(strengths) if len(strengths) > 1 else None
     verdicts = verdicts_on(first.grade_mpa, first.age_days, strengths)
     control = ""
-    if deviation is not None and len(strengths) >= CONTROL_FROM and first.age_days == ACCEPTANCE_DAYS:
+    judged = first.grade_mpa is not None and first.age_days == ACCEPTANCE_DAYS
+    if deviation is not None and len(strengths) >= CONTROL_FROM and judged:
         control = aci214_standard_of_control(deviation)
     with localcontext(exact_context()):
         return Group(

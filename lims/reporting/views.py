@@ -37,9 +37,16 @@ from lims.reporting.control import (
     series_of,
 )
 from lims.reporting.models import Certificate
-from lims.reporting.schemas import ACCEPTANCE_DAYS, CertificateIn, ChartFilters, ReissueIn, SummaryFilters
+from lims.reporting.schemas import (
+    ACCEPTANCE_DAYS,
+    DIMENSIONS,
+    CertificateIn,
+    ChartFilters,
+    ReissueIn,
+    SummaryFilters,
+)
 from lims.reporting.service import CertificateService, verified
-from lims.reporting.sheets import rule_in_words, verdict_in_words
+from lims.reporting.sheets import verdict_in_words
 from lims.reporting.statistics import by_month, grouped, result_rows, with_forecasts
 from lims.reporting.workbook import write_summary
 from lims.results.entry import reservations_of
@@ -116,8 +123,8 @@ class SummaryView(GuardedView):
                 "customer": _("By customer"),
                 "cement": _("By cement"),
             },
+            dimensions=DIMENSIONS,
             verdict_in_words=verdict_in_words,
-            rule_in_words=rule_in_words,
             words=WORDS,
             one=_one,
             **context,

@@ -17,7 +17,11 @@ branch_labels = None
 depends_on = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-REFERENCES = (("specimen_set_id", "specimen_sets"), ("file_id", "stored_files"), ("preview_id", "stored_files"))
+REFERENCES = (
+    ("specimen_set_id", "specimen_sets"),
+    ("file_id", "stored_files"),
+    ("preview_id", "stored_files"),
+)
 PLAIN = (("content", "TEXT"), ("content_sha256", "VARCHAR(64)"))
 
 
@@ -55,7 +59,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_results")),
         sa.UniqueConstraint(
-            "certificate_id", "set_result_id", name=op.f("uq_certificate_results_certificate_id_set_result_id")
+            "certificate_id",
+            "set_result_id",
+            name=op.f("uq_certificate_results_certificate_id_set_result_id"),
         ),
     )
     op.create_index(op.f("ix_certificate_results_set_result_id"), "certificate_results", ["set_result_id"])
