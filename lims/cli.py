@@ -21,8 +21,16 @@ COMMANDS = {
     "forecast": "lims.forecasts.commands:forecast",
     "backtest": "lims.forecasts.commands:backtest",
     "rules": "lims.rules.commands:rules",
+    "trace": "lims.audit.commands:trace_command",
     "watch": "lims.web.watch:watch",
+    "audit": "lims.audit.commands:audit",
     "worker": "lims.jobs.commands:worker",
+    "backup": "lims.operations.commands:backup",
+    "verify-backup": "lims.operations.commands:verify_backup",
+    "restore": "lims.operations.commands:restore",
+    "move": "lims.operations.commands:move",
+    "upgrade": "lims.operations.commands:upgrade",
+    "check": "lims.operations.commands:check",
 }
 
 

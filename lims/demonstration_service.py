@@ -178,6 +178,7 @@ def add_service(
 def _week(trial: Any, mix: Any, lot: Any, tank: Any, now: datetime, actor: Actor) -> None:
     """Batches whose sets fall due around today; what is past is broken, the latest waits to be verified."""
     chance = random.Random(SEED)  # noqa: S311 - invented data, nothing secret
+    press = SERVICES["presses"].find(code="YES-2000")
     for number, ago in enumerate(CAST_DAYS_AGO):
         cast_at = now - timedelta(days=ago, hours=3 * number % 7)
         share = chance.gauss(1, 0.07)
@@ -201,5 +202,10 @@ def _week(trial: Any, mix: Any, lot: Any, tank: Any, now: datetime, actor: Actor
                 continue
             mean = EARLY_MPA[found.age_days] * share
             loads = [f"{mean * chance.gauss(1, 0.03) * 22.5:.0f}" for _specimen in found.specimens]
-            entry = {"loads_kn": loads, "tested_at": (found.due_at or now).isoformat(), "tested_by": "Li Wei"}
+            entry = {
+                "loads_kn": loads,
+                "tested_at": (found.due_at or now).isoformat(),
+                "tested_by": "Li Wei",
+                "press_id": press.id if press is not None else None,
+            }
             record_set(found.id, SetBreaksIn.read(entry), actor)

@@ -2,6 +2,8 @@
 
 import lims.aftersales.service
 import lims.audit.service
+import lims.base.auditing.models
+import lims.base.denials
 import lims.base.files
 import lims.base.jobs
 import lims.base.laboratory
@@ -9,6 +11,8 @@ import lims.base.metadata
 import lims.base.numbering
 import lims.base.preferences
 import lims.base.sessions
+import lims.base.signatures
+import lims.comparison.service
 import lims.customers.service
 import lims.forecasts.service
 import lims.importing.service
@@ -27,6 +31,7 @@ SUBJECTS_WITH_TABLES = (
     lims.aftersales,
     lims.audit,
     lims.base,
+    lims.comparison,
     lims.customers,
     lims.forecasts,
     lims.importing,

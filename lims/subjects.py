@@ -17,6 +17,7 @@ SUBJECTS = (
     "rules",
     "forecasts",
     "customers",
+    "comparison",
     "aftersales",
     "sharing",
     "reporting",
@@ -27,6 +28,7 @@ SUBJECTS = (
     "searching",
     "help",
     "jobs",
+    "operations",
 )
 
 #: category -> (label, icon): a menu by job, in the order of a laboratory's day.

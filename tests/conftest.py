@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
 from lims.accounts.service import AccountIn, add_user, find_user
-from lims.app import create_app
+from lims.app import create_app, flask_config
 from lims.base.actor import Actor, system_actor
 from lims.base.database import Database, database, transaction
 from lims.base.metadata import Model
@@ -75,8 +75,9 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-def _records(url: str) -> Iterator[Flask]:
+def _records(url: str, folder: Path) -> Iterator[Flask]:
     app = Flask("lims-records")
+    app.config.update(LIMS_DATA=folder, LIMS_LABORATORY="own")  # where the signing key is kept
     Babel(app)
     database = Database(url)
     database.init_app(app)
@@ -87,15 +88,15 @@ def _records(url: str) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def records(sqlite_url: str) -> Iterator[Flask]:
+def records(sqlite_url: str, tmp_path: Path) -> Iterator[Flask]:
     """Services over a fresh SQLite database, inside an application context, without any web part."""
-    yield from _records(sqlite_url)
+    yield from _records(sqlite_url, tmp_path)
 
 
 @pytest.fixture
-def records_on_both(database_url: str) -> Iterator[Flask]:
+def records_on_both(database_url: str, tmp_path: Path) -> Iterator[Flask]:
     """The same on SQLite and on PostgreSQL."""
-    yield from _records(database_url)
+    yield from _records(database_url, tmp_path)
 
 
 @pytest.fixture
@@ -161,14 +162,27 @@ def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def made_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The whole application, made once a worker: a thousand routes and templates take a second to compile."""
+    return create_app(Settings(data=tmp_path_factory.mktemp("made")))
+
+
 @pytest.fixture
-def app(initialised: Path, tmp_path: Path) -> Iterator[Flask]:
-    """The whole application on its own copy of the prepared SQLite database."""
+def app(made_app: Flask, initialised: Path, tmp_path: Path) -> Iterator[Flask]:
+    """The whole application on its own copy of the prepared SQLite database, with nothing remembered."""
     folder = tmp_path / "data"
     shutil.copytree(initialised, folder)
-    made = create_app(Settings(data=folder))
-    yield made
-    made.extensions["lims.database"].engine.dispose()
+    settings = Settings(data=folder)
+    config, extensions = dict(made_app.config), dict(made_app.extensions)
+    made_app.config.update(flask_config(settings))
+    made_app.extensions["lims.database"].point_at(settings.sqlalchemy_url)
+    made_app.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
+    yield made_app
+    made_app.extensions["lims.database"].engine.dispose()
+    for kept, before in ((made_app.config, config), (made_app.extensions, extensions)):
+        kept.clear()
+        kept.update(before)
 
 
 @pytest.fixture

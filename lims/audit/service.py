@@ -1,17 +1,18 @@
-"""Taking a checkpoint: one hash over every break and result, in order, chained to the checkpoint before."""
+"""Checkpoints of the record of changes: its head, signed, for certificates, sheets, exports and backups."""
 
 from __future__ import annotations
 
-import hashlib
-
 from sqlalchemy import select
 
+from lims.audit.keys import signed_note
 from lims.audit.models import Checkpoint
 from lims.base.actor import Actor
+from lims.base.anchors import ANCHORS
+from lims.base.auditing.models import AuditTransaction
+from lims.base.auditing.triggers import ZEROS
 from lims.base.database import current_session, transaction
 from lims.base.numbering import next_number
 from lims.base.services import RecordService
-from lims.results.models import Break, SetResult
 from lims.trials.schemas import SpecimenSetEdit
 
 
@@ -24,38 +25,62 @@ class CheckpointService(RecordService[Checkpoint]):
     default_order = "-number"
 
     def take(self, actor: Actor, note: str = "") -> Checkpoint:
-        """A new checkpoint over what stands in the database now."""
+        """A signed checkpoint over every transaction that is sealed now."""
         with transaction(actor, "checkpoint") as session:
             number = next_number(session, "checkpoint")
-            previous = session.scalars(
-                select(Checkpoint).order_by(Checkpoint.number.desc()).limit(1)
-            ).one_or_none()
-            root, count = root_of_results(previous.root_sha256 if previous else "")
-            found = Checkpoint(number=number, result_count=count, root_sha256=root, note=note or None)
+            size, head = head_of_record()
+            found = Checkpoint(
+                number=number,
+                transaction_count=size,
+                root_sha256=head,
+                text=signed_note(size, head),
+                note=note or None,
+            )
             session.add(found)
             session.flush()
         return found
 
 
-def root_of_results(previous: str) -> tuple[str, int]:
-    """SHA-256 over the previous root and every break and set result by id; and how many results there are."""
-    digest = hashlib.sha256(previous.encode())
-    session = current_session()
-    breaks = select(
-        Break.id, Break.specimen_id, Break.number, Break.load_kn, Break.strength_mpa, Break.tested_at
+def head_of_record() -> tuple[int, str]:
+    """Number and hash of the last sealed transaction."""
+    query = select(AuditTransaction.id, AuditTransaction.hash).order_by(AuditTransaction.id.desc()).limit(1)
+    row = current_session().execute(query).one_or_none()
+    return (int(row.id), str(row.hash)) if row is not None else (0, ZEROS)
+
+
+def latest_checkpoint() -> Checkpoint | None:
+    query = select(Checkpoint).where(Checkpoint.text != "").order_by(Checkpoint.number.desc()).limit(1)
+    return current_session().scalars(query).one_or_none()
+
+
+def latest_checkpoint_text() -> str:
+    """The newest signed note, "" before the first: what a paper prints as a QR code."""
+    found = latest_checkpoint()
+    return found.text if found is not None else ""
+
+
+def checkpoint_for(actor: Actor, note: str = "") -> Checkpoint:
+    """A checkpoint over all that is sealed now: the newest one if nothing came after it, else a new one.
+
+    Inside a transaction it covers what was sealed before: the transaction itself is covered by the next.
+    """
+    found = latest_checkpoint()
+    # Taking one is itself a transaction, sealed after the head that it names.
+    if found is not None and head_of_record()[0] <= found.transaction_count + 1:
+        return found
+    return CheckpointService().take(actor, note)
+
+
+def covering_checkpoint(number: int) -> Checkpoint | None:
+    """The first checkpoint that covers transaction `number`; None while it has no anchor."""
+    query = (
+        select(Checkpoint)
+        .where(Checkpoint.transaction_count >= number, Checkpoint.text != "")
+        .order_by(Checkpoint.number)
+        .limit(1)
     )
-    for row in session.execute(breaks.order_by(Break.id)):
-        digest.update(repr(tuple(str(value) for value in row)).encode())
-    count = 0
-    results = select(
-        SetResult.id,
-        SetResult.specimen_set_id,
-        SetResult.number,
-        SetResult.rule_id,
-        SetResult.strength_mpa,
-        SetResult.state,
-    )
-    for result in session.execute(results.order_by(SetResult.id)):
-        digest.update(repr(tuple(str(value) for value in result)).encode())
-        count += 1
-    return digest.hexdigest(), count
+    return current_session().scalars(query).one_or_none()
+
+
+# Papers print it without knowing of the audit.
+ANCHORS.append(latest_checkpoint_text)

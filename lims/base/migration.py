@@ -6,8 +6,16 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from lims.base.actor import system_actor
+from lims.base.auditing.context import OPTION, Opening
+from lims.base.auditing.guards import exempt
+from lims.base.auditing.triggers import columns_of, install, record_baselines, remove
+
+MIGRATION = system_actor("migration")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -18,22 +26,58 @@ def alembic_config(engine_connection: object) -> Config:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Apply what is missing. Safe to repeat."""
-    with engine.connect() as connection:
+    """Apply what is missing. Safe to repeat.
+
+    Triggers of the record of changes stay on, so that what a migration writes is captured in its name; they are brought
+    up to date afterwards. A migration that one stands in the way of takes it off: `auditing.triggers.remove`.
+    """
+    opening = Opening(MIGRATION, "migration", before_migration=True)
+    with (
+        engine.connect().execution_options(lims_write=True, **{OPTION: opening}) as connection,
+        exempt(connection),
+    ):
         command.upgrade(alembic_config(connection), revision)
         connection.commit()
+    install_triggers(engine)
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
-    with engine.connect() as connection:
+    """Go back. Capture is off meanwhile; rows are recorded as they stand when it begins again."""
+    with engine.connect().execution_options(lims_write=True) as connection, exempt(connection):
+        remove(connection)
+        connection.commit()
         command.downgrade(alembic_config(connection), revision)
         connection.commit()
+    install_triggers(engine)
+
+
+def install_triggers(engine: Engine) -> None:
+    """Capture every table as the models have it; rows that capture did not see coming are recorded as they stand."""
+    opening = Opening(MIGRATION, "capture begins", before_migration=True)
+    with (
+        engine.connect().execution_options(lims_write=True, **{OPTION: opening}) as connection,
+        exempt(connection),
+    ):
+        existing = columns_of(connection)
+        if "audit_transactions" in existing:
+            record_baselines(connection, existing, install(connection, existing))
+        connection.commit()
+
+
+def head_revision() -> str:
+    """The revision that this program's tables are of."""
+    return str(ScriptDirectory.from_config(alembic_config(None)).get_current_head())
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision of the database's tables, None when it was never initialised."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def differences(engine: Engine) -> list[object]:
     """What `alembic check` would find: empty when tables and models agree."""
     from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
 
     from lims.base.metadata import Model
 

@@ -31,6 +31,7 @@ from sqlalchemy import func, select, union
 from lims.base.actor import Actor, system_actor, user_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.denials import denied
 from lims.base.passwords import password_matches
 from lims.base.problems import Forbidden
 from lims.base.sessions import open_session, user_of_session
@@ -121,6 +122,7 @@ class LimsSecurityManager(SecurityManager):
                     if accepted:
                         row.last_login = utc_now().replace(tzinfo=None)
         if not accepted:
+            denied("sign-in", user)
             log.warning("sign-in refused for %r from %s", name[:60], request.remote_addr)
             return None
         return user
@@ -213,6 +215,7 @@ def may(permission: str, name: str) -> bool:
 def require(permission: str, name: str) -> None:
     """Raises: Forbidden."""
     if not may(permission, name):
+        g.lims_refused = f"{permission} {name}"
         raise Forbidden(f"{permission} {name}")
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from sqlalchemy import Date, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from lims.base.auditing.policy import PERSONAL
 from lims.base.columns import ExactDecimal
 from lims.base.records import Key, Record
 from lims.materials.models import CementProduct, Region
@@ -22,9 +23,9 @@ class Customer(Record):
     kind: Mapped[str] = mapped_column(String(20), nullable=False, index=True)
     status: Mapped[str] = mapped_column(String(12), nullable=False, index=True)
     region_id: Mapped[int | None] = mapped_column(Key, ForeignKey("regions.id"), index=True)
-    contact_name: Mapped[str | None] = mapped_column(String(80))
-    phone: Mapped[str | None] = mapped_column(String(40))
-    email: Mapped[str | None] = mapped_column(String(200))
+    contact_name: Mapped[str | None] = mapped_column(String(80), info=PERSONAL)
+    phone: Mapped[str | None] = mapped_column(String(40), info=PERSONAL)
+    email: Mapped[str | None] = mapped_column(String(200), info=PERSONAL)
     address: Mapped[str | None] = mapped_column(String(300))
     notes: Mapped[str | None] = mapped_column(Text)
 

@@ -21,6 +21,7 @@ from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
 from lims.base.services import SERVICES, RecordService
+from lims.base.signatures import CONTENTS, sign
 from lims.mixes.models import MixRevision
 from lims.results.events import result_written
 from lims.results.models import (
@@ -43,7 +44,7 @@ from lims.results.schemas import (
     SetBreaksApiIn,
     SetBreaksIn,
 )
-from lims.results.triggers import REPORTED_RULE
+from lims.results.triggers import FIXED_OF_BREAKS, FIXED_OF_RESULTS, REPORTED_RULE
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import (
     SetVerdict,
@@ -295,6 +296,8 @@ def _replace(
         for item in breaks_of([s.id for s in found.specimens]).values():
             item.superseded_at = now
         session.flush()
+        if released:
+            sign(session, present, "amended", actor, reason.strip())
         return _write(session, found, entry, actor, number=present.number + 1, reason=reason.strip()[:2000])
 
 
@@ -306,7 +309,7 @@ def verify(set_id: int, actor: Actor) -> SetResult:
         if result.created_by == actor.key:
             raise refuse("verified_by", _("entered it too; accepted: another person"), actor.label)
         result.state, result.verified_by, result.verified_at = "verified", actor.key, utc_now()
-        session.flush()
+        sign(session, result, "verified", actor)
     return result
 
 
@@ -316,7 +319,7 @@ def release(set_id: int, actor: Actor) -> SetResult:
         found = _locked_set(session, set_id)
         result = _require_state(found, "verified")
         result.state, result.released_by, result.released_at = "released", actor.key, utc_now()
-        session.flush()
+        sign(session, result, "released", actor)
     return result
 
 
@@ -338,7 +341,7 @@ def retract(
         result.retract_reason, result.superseded_at = reason.strip()[:400], now
         for item in breaks_of([s.id for s in found.specimens]).values():
             item.superseded_at = now
-        session.flush()
+        sign(session, result, "retracted", actor, reason.strip())
         if held_set_id is not None:
             plan_retest(set_id, held_set_id, age_days or found.age_days, actor)
         result_written(found.batch_id, actor.key)
@@ -381,6 +384,24 @@ def record_history(
             _write(session, found, entry, actor, number=1, reason=None, announce=False)
             written += len(strengths)
     return written
+
+
+def signed_content(result_id: int) -> dict[str, Any]:
+    """What a signature under a result covers: its fixed columns and those of the breaks that it rests on."""
+    session = current_session()
+    results, breaks = SetResult.__table__, Break.__table__
+    wanted = [results.c[name] for name in FIXED_OF_RESULTS]
+    result = session.execute(select(*wanted).where(results.c.id == result_id)).mappings().one()
+    observed = session.execute(
+        select(*(breaks.c[name] for name in FIXED_OF_BREAKS))
+        .join(Specimen.__table__, Specimen.id == breaks.c.specimen_id)
+        .where(Specimen.specimen_set_id == result["specimen_set_id"], breaks.c.number == result["number"])
+        .order_by(breaks.c.specimen_id)
+    ).mappings()
+    return {"result": dict(result), "breaks": [dict(row) for row in observed]}
+
+
+CONTENTS[SetResult.record_name] = signed_content
 
 
 def _locked_set(session: Session, set_id: int) -> SpecimenSet:

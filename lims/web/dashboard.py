@@ -22,6 +22,7 @@ from lims.base.database import current_session
 from lims.base.display import local_time, show_day, show_time
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
+from lims.comparison.programme import old_pits
 from lims.customers.models import Customer
 from lims.customers.schemas import CUSTOMER_STATUS
 from lims.forecasts.models import Forecast
@@ -361,6 +362,29 @@ def _old_lots() -> Panel | None:
     )
 
 
+def _old_samples() -> Panel | None:
+    """Regions whose sand and stone were not sampled for a quarter."""
+    if not may("read", "aggregate-samples"):
+        return None
+    pits = old_pits()
+    return Panel(
+        "old-samples",
+        _("Samples to renew"),
+        [
+            Item(
+                pit.source.title,
+                url_for("AggregateSourceView.show", record_id=pit.source.id),
+                about=pit.source.region.name if pit.source.region else "",
+                right=show_day(pit.sampled_on) if pit.sampled_on else _("never"),
+            )
+            for pit in pits[:SHOWN]
+        ],
+        empty=_("Every region was sampled within the last quarter."),
+        all_url=url_for("AggregateReminderView.show"),
+        count=len(pits),
+    )
+
+
 def _strength_chart() -> Panel | None:
     """28-day means by month and grade, standard curing."""
     if not may("read", "set-results"):
@@ -566,10 +590,10 @@ def _guide() -> Panel | None:
 
 
 PANELS: dict[str, tuple[Callable[[], Panel | None], ...]] = {
-    TECHNICIAN: (_due, _workload, _to_verify, _forecasts),
+    TECHNICIAN: (_due, _workload, _to_verify, _forecasts, _old_samples),
     SALES: (_prospects, _shares, _forecasts, _clocks),
-    SERVICE: (_clocks, _follow_ups, _old_lots, _prospects),
-    MANAGER: (_strength_chart, _to_release, _papers, _clocks, _calibrations, _forecasts),
+    SERVICE: (_clocks, _follow_ups, _old_lots, _prospects, _old_samples),
+    MANAGER: (_strength_chart, _to_release, _papers, _clocks, _calibrations, _forecasts, _old_samples),
     AUDITOR: (_audit_sample, _amendments, _unconfirmed, _calibrations),
     ADMINISTRATOR: (_guide, _due, _to_verify, _clocks, _calibrations),
 }

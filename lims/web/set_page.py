@@ -13,6 +13,7 @@ from lims.base.security import may
 from lims.reporting.views import certificate_actions
 from lims.results.models import Break, SetResult
 from lims.results.schemas import BASES, RESULT_STATES
+from lims.results.views import signatures_of_set
 from lims.standards.specimens import SET_TOLERANCE
 from lims.trials.models import SpecimenSet
 
@@ -49,6 +50,7 @@ def set_context(found: SpecimenSet) -> dict[str, Any]:
         "bases": BASES,
         "result_states": RESULT_STATES,
         **certificate_actions(found.batch_id, found.id),
+        "signatures": signatures_of_set(found.id) if results else [],
     }
 
 

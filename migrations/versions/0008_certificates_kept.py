@@ -1,6 +1,6 @@
 """Certificates keep their bytes, what was printed, and the results they show.
 
-Revision: 0008, after 0006.
+Revision: 0008, after 0012.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from lims.base.columns import UtcDateTime
 from lims.searching.triggers import NUMBERS, sqlite_triggers
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
