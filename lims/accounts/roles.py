@@ -58,7 +58,8 @@ PAPERS = ("certificates", "checkpoints", "import-runs")
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
 PAGES = (
-    "home", "search", "trace", "profile", "rules", "api-description", "help", "preferences", "jobs", "calendar-feeds",
+    "home", "search", "trace", "profile", "rules", "api-description", "help", "preferences", "jobs", "summary",
+    "calendar-feeds",
 )  # fmt: skip
 ADMINISTRATION = ("users", "laboratory")
 #: A person's own account and choices.
@@ -95,7 +96,7 @@ ROLES: dict[str, frozenset[Grant]] = {
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
         | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING))
-        | _grants("write", (*COMPARISON, *PRICES, *OWN, "rules"))
+        | _grants("write", (*COMPARISON, *PRICES, *OWN, "rules", "certificates"))
         | _grants("read_all", ALL_REGIONS)
         | _grants("erase", PERSONAL)
         | _grants("verify", ["breaks"])

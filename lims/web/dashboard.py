@@ -31,6 +31,7 @@ from lims.forecasts.models import Forecast
 from lims.laboratory.views import guide
 from lims.materials.models import RETEST_AFTER, CementLot
 from lims.mixes.models import MixDesign, MixRevision
+from lims.reporting.service import outdated
 from lims.results.cockpit import workload
 from lims.results.models import Break, Calibration, SetResult
 from lims.results.views import due_sets
@@ -613,6 +614,34 @@ def _unconfirmed() -> Panel | None:
     )
 
 
+def _papers() -> Panel | None:
+    """Certificates that a later change of a result has overtaken, then the newest ones."""
+    if not may("read", "certificates"):
+        return None
+    overtaken, newest = outdated(SHOWN)
+    items = [
+        Item(
+            item.code,
+            url_for("CertificateView.show", record_id=item.id),
+            about=item.batch.code,
+            right=show_time(item.issued_at, year=False),
+            badge=_("superseded: reissue") if item in overtaken else "",
+            badge_key="failed",
+            mark="due-late" if item in overtaken else "",
+        )
+        for item in (*overtaken, *(other for other in newest if other not in overtaken))
+    ]
+    return Panel(
+        "papers",
+        _("Certificates"),
+        items[:SHOWN],
+        empty=_("No certificate yet."),
+        hint=_("Open a batch with released results and press “Certificate”."),
+        all_url=url_for("CertificateView.list"),
+        count=len(overtaken) or None,
+    )
+
+
 def _guide() -> Panel | None:
     user = principal()
     if user is None or not may("write", "laboratory") or value_of(user.id, "hidden", "", "guide"):
@@ -625,7 +654,7 @@ PANELS: dict[str, tuple[Callable[[], Panel | None], ...]] = {
     TECHNICIAN: (_due, _workload, _to_verify, _forecasts, _old_samples),
     SALES: (_prospects, _visits_due, _shares, _forecasts, _clocks),
     SERVICE: (_clocks, _visits_due, _follow_ups, _old_lots, _old_samples),
-    MANAGER: (_strength_chart, _to_release, _clocks, _calibrations, _forecasts, _old_samples),
+    MANAGER: (_strength_chart, _to_release, _papers, _clocks, _calibrations, _forecasts, _old_samples),
     AUDITOR: (_audit_sample, _amendments, _unconfirmed, _calibrations),
     ADMINISTRATOR: (_guide, _due, _to_verify, _clocks, _calibrations),
 }
