@@ -1,6 +1,7 @@
 """Imports every subject's tables, so that metadata, migrations and relations are whole."""
 
 import lims.aftersales.service
+import lims.audit.kept
 import lims.audit.service
 import lims.base.auditing.models
 import lims.base.denials

@@ -30,6 +30,10 @@ CUSTOMERS = ("customers", "sites", "usage-cards")
 AFTERSALES = ("visits", "complaints", "retests", "seminars", "surveys", "advice-cards")
 SHARING = ("share-links",)
 PAPERS = ("certificates", "checkpoints", "import-runs")
+#: What auditors look at and write.
+AUDIT = (
+    "findings", "signatures", "denied-attempts", "selftest-runs", "audit-log", "audit-sample", "retention",
+)  # fmt: skip
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
@@ -39,7 +43,17 @@ ADMINISTRATION = ("users", "laboratory")
 OWN = ("profile", "preferences", "jobs")
 
 LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
-EVERYTHING = (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES, *ADMINISTRATION)
+EVERYTHING = (
+    *LABORATORY,
+    *RULES,
+    *CUSTOMERS,
+    *AFTERSALES,
+    *SHARING,
+    *PAPERS,
+    *AUDIT,
+    *PAGES,
+    *ADMINISTRATION,
+)
 
 Grant = tuple[str, str]
 
@@ -56,6 +70,7 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
         | _grants("oversee", ["jobs"])
+        | _grants("answer", ["findings"])
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
@@ -63,25 +78,37 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
         | _grants("oversee", ["jobs"])
+        | _grants("answer", ["findings"])
     ),
     TECHNICIAN: frozenset(
-        _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", *PAGES))
+        _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", "findings", *PAGES))
         | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *OWN, "rules"))
         | _grants("verify", ["breaks"])
     ),
     SALES: frozenset(
         _grants(
             "read",
-            (*MATERIALS, *MIXES, "trials", "batches", *FORECASTS, *CUSTOMERS, *AFTERSALES, *SHARING, *PAGES),
+            (
+                *MATERIALS,
+                *MIXES,
+                "trials",
+                "batches",
+                *FORECASTS,
+                *CUSTOMERS,
+                *AFTERSALES,
+                *SHARING,
+                "findings",
+                *PAGES,
+            ),
         )
         | _grants("write", (*CUSTOMERS, *SHARING, "visits", "surveys", *OWN))
     ),
     SERVICE: frozenset(
-        _grants("read", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *PAGES))
+        _grants("read", (*LABORATORY, *CUSTOMERS, *AFTERSALES, "findings", *PAGES))
         | _grants("write", (*CUSTOMERS, *AFTERSALES, *OWN))
     ),
     AUDITOR: frozenset(
-        _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES))
-        | _grants("write", OWN)
+        _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *AUDIT, *PAGES))
+        | _grants("write", ("findings", *OWN))
     ),
 }
