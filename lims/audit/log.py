@@ -303,12 +303,12 @@ def _shown(
         title = titles.get((target, stored), ("", ""))[0]
         return str(title or _("%(kind)s no. %(number)s", kind=kind_of_table(target), number=stored))
     if isinstance(stored, str) and stored.startswith("sha256:"):
-        return clear.get(stored) or _("changed; the value is not kept")
+        return str(clear.get(stored) or _("changed; the value is not kept"))
     if isinstance(stored, str) and stored in names:
         return names[stored]
     value = decoded(column, stored)
     if isinstance(value, bool):
-        return _("yes") if value else _("no")
+        return str(_("yes") if value else _("no"))
     if isinstance(value, datetime):
         return show_time(value)
     if isinstance(value, date):
