@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     cubic_metres_per_set: int = Field(default=50, ge=1, le=1000)
     #: Ages of the sampling plan, days.
     plan_ages_days: str = "3,7,28"
+    #: Mass of a bag of cement: comparisons also count in bags.
+    bag_kg: int = Field(default=50, ge=1, le=2000)
     #: Wrong passwords from one address before it has to wait; RATELIMIT notation.
     login_rate_limit: str = "10 per minute"
     #: An idle session ends after this many minutes (a shared laboratory PC).
@@ -65,6 +67,17 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     #: A stopped server finishes what it has begun for at most this many seconds.
     stop_seconds: int = Field(default=20, ge=1, le=600)
+    #: The server that takes e-mail. Empty: mails wait in the outbox until there is one.
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    #: starttls, tls (from the first byte) or none (a relay on loopback).
+    smtp_security: str = Field(default="starttls", pattern="^(starttls|tls|none)$")
+    smtp_user: str = ""
+    smtp_password: str = ""
+    #: Sender of every mail; must be one that the server accepts.
+    smtp_from: str = "lims@localhost"
+    #: A server that does not answer is given up after so many seconds; the mail is tried again later.
+    smtp_timeout_s: float = Field(default=15, gt=0, le=120)
     #: Demonstration accounts are accepted and shown on the login page. Set by `lims demo` alone.
     demo: bool = False
 
