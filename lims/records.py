@@ -2,6 +2,7 @@
 
 import lims.aftersales.jobs
 import lims.aftersales.service
+import lims.audit.kept
 import lims.audit.service
 import lims.base.auditing.models
 import lims.base.denials

@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     login_rate_limit: str = "10 per minute"
     #: An idle session ends after this many minutes (a shared laboratory PC).
     session_idle_minutes: int = Field(default=480, ge=1)
+    #: A page left alone locks itself after this many minutes and asks for the password; 0 never.
+    lock_minutes: int = Field(default=15, ge=0, le=480)
+    #: Records are kept without end; the least that is promised to customers and accreditation, years.
+    retention_years: int = Field(default=10, ge=6, le=100)
     #: How long a bearer token lives, minutes.
     token_minutes: int = Field(default=30, ge=1)
     #: Threads of the embedded server; SQLite serves one writer at a time whatever this says.

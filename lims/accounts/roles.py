@@ -54,6 +54,10 @@ SERVICE_DESK = (
 )  # fmt: skip
 SHARING = ("share-links",)
 PAPERS = ("certificates", "checkpoints", "import-runs")
+#: What auditors look at and write.
+AUDIT = (
+    "findings", "signatures", "denied-attempts", "selftest-runs", "audit-log", "audit-sample", "retention",
+)  # fmt: skip
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
@@ -67,8 +71,8 @@ OWN = ("profile", "preferences", "jobs", "calendar-feeds")
 
 LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
 EVERYTHING = (
-    *LABORATORY, *RULES, *COMPARISON, *PRICES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING, *PAPERS, *PAGES,
-    *ADMINISTRATION,
+    *LABORATORY, *RULES, *COMPARISON, *PRICES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING, *PAPERS, *AUDIT,
+    *PAGES, *ADMINISTRATION,
 )  # fmt: skip
 #: Customers of every region; who lacks it sees those of the regions they work in (lims/customers/regions.py).
 ALL_REGIONS = ("customers",)
@@ -92,6 +96,7 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
         | _grants("oversee", ["jobs"])
+        | _grants("answer", ["findings"])
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
@@ -102,10 +107,21 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
         | _grants("oversee", ["jobs"])
+        | _grants("answer", ["findings"])
     ),
     TECHNICIAN: frozenset(
         _grants(
-            "read", (*LABORATORY, "customers", "sites", "usage-cards", "advice-cards", "import-runs", *PAGES)
+            "read",
+            (
+                *LABORATORY,
+                "customers",
+                "sites",
+                "usage-cards",
+                "advice-cards",
+                "import-runs",
+                "findings",
+                *PAGES,
+            ),
         )
         | _grants("read_all", ALL_REGIONS)
         | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *OWN, "rules"))
@@ -126,6 +142,7 @@ ROLES: dict[str, frozenset[Grant]] = {
                 *MARKET,
                 *AFTERSALES,
                 *SHARING,
+                "findings",
                 *PAGES,
             ),
         )
@@ -135,7 +152,17 @@ ROLES: dict[str, frozenset[Grant]] = {
     ),
     SERVICE: frozenset(
         _grants(
-            "read", (*LABORATORY, *CUSTOMERS, *MARKET, *AFTERSALES, "service-settings", "holidays", *PAGES)
+            "read",
+            (
+                *LABORATORY,
+                *CUSTOMERS,
+                *MARKET,
+                *AFTERSALES,
+                "service-settings",
+                "holidays",
+                "findings",
+                *PAGES,
+            ),
         )
         | _grants("write", (*CUSTOMERS, *AFTERSALES, *OWN))
         | _grants("read", COMPARISON)
@@ -144,8 +171,8 @@ ROLES: dict[str, frozenset[Grant]] = {
     ),
     AUDITOR: frozenset(
         _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING))
-        | _grants("read", (*PAPERS, *PAGES, *COMPARISON, *PRICES))
+        | _grants("read", (*PAPERS, *AUDIT, *PAGES, *COMPARISON, *PRICES))
         | _grants("read_all", ALL_REGIONS)
-        | _grants("write", OWN)
+        | _grants("write", ("findings", *OWN))
     ),
 }

@@ -18,6 +18,8 @@ from sqlalchemy.orm import joinedload
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
 from lims.aftersales.models import OPEN_STATES, Complaint, Visit, VisitPlan
 from lims.aftersales.schemas import CLOCKS, STATES
+from lims.audit.models import Finding
+from lims.audit.schemas import FINDING_STATES
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import local_time, show_day, show_time
@@ -569,7 +571,39 @@ def _audit_sample() -> Panel | None:
         ],
         empty=_("No specimen yet."),
         hint=_("Ten specimens drawn with today's date as the seed."),
-        all_url=url_for("SpecimenView.list"),
+        all_url=url_for("SampleView.show"),
+    )
+
+
+def _findings() -> Panel | None:
+    """Findings that wait for an answer, or for the auditor's word on one; the longest overdue first."""
+    if not may("read", "findings"):
+        return None
+    rows = list(
+        current_session().scalars(
+            select(Finding).where(Finding.state != "closed").order_by(Finding.due_on, Finding.id).limit(SHOWN)
+        )
+    )
+    overdue = sum(item.overdue for item in rows)
+    return Panel(
+        "findings",
+        _("Findings"),
+        [
+            Item(
+                item.code,
+                url_for("FindingView.show", record_id=item.id),
+                about=item.subject,
+                right=show_day(item.due_on),
+                badge=_("overdue") if item.overdue else str(FINDING_STATES[item.state]),
+                badge_key="failed" if item.overdue else item.state,
+                mark="due-late" if item.overdue else "",
+            )
+            for item in rows
+        ],
+        empty=_("No finding is open."),
+        hint=_("Draw an audit sample, or write a finding on the page of a record."),
+        all_url=url_for("FindingView.overdue") if overdue else url_for("FindingView.list"),
+        count=len(rows),
     )
 
 
@@ -655,6 +689,6 @@ PANELS: dict[str, tuple[Callable[[], Panel | None], ...]] = {
     SALES: (_prospects, _visits_due, _shares, _forecasts, _clocks),
     SERVICE: (_clocks, _visits_due, _follow_ups, _old_lots, _old_samples),
     MANAGER: (_strength_chart, _to_release, _papers, _clocks, _calibrations, _forecasts, _old_samples),
-    AUDITOR: (_audit_sample, _amendments, _unconfirmed, _calibrations),
+    AUDITOR: (_findings, _audit_sample, _amendments, _unconfirmed, _calibrations),
     ADMINISTRATOR: (_guide, _due, _to_verify, _clocks, _calibrations),
 }
