@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
 
-.PHONY: faults help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots bench bench-forecast bench-search bench-press bench-audit tamper clean
+.PHONY: faults help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots bench bench-forecast bench-search bench-press bench-audit tamper bench-comparison clean
 
 help: ## what can be made
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  %-18s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ screenshots: setup-dev ## every page in three languages, light and dark, two wid
 bench: bench-forecast bench-search bench-press bench-audit ## every benchmark
 bench-forecast: setup-dev ## forecast error, coverage and speed beside their targets
 	$(BIN)/python -m benchmarks.forecast
+
+bench-comparison: setup-dev ## strength laws on public data; coverage of comparisons, false alarms of changes
+	$(BIN)/python -m benchmarks.comparison
 
 bench-search: setup-dev ## the search box among 1,000,000 specimens
 	$(BIN)/python -m benchmarks.search
