@@ -5,13 +5,14 @@ One break's way, whether typed, posted or imported: schema -> here -> lims.stand
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lims.base.actor import Actor
@@ -21,7 +22,7 @@ from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
 from lims.base.services import SERVICES, RecordService
-from lims.mixes.models import MixRevision
+from lims.mixes.models import MixDesign, MixRevision
 from lims.results.events import result_written
 from lims.results.models import (
     Break,
@@ -199,7 +200,100 @@ def retracted_result(set_id: int) -> SetResult | None:
     return current_session().scalars(query.order_by(SetResult.number.desc()).limit(1)).one_or_none()
 
 
-def judge(specimens: Sequence[Specimen], entry: SetBreaksIn, grade_mpa: Decimal | None) -> SetVerdict:
+@dataclass(frozen=True, slots=True)
+class SetSpecimen:
+    """A specimen as far as its break needs it."""
+
+    id: int
+    code: str
+    shape: str
+    width_mm: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetFacts:
+    """What judging and recording a set needs to know of it: one set from the session, or thousands in few statements."""
+
+    id: int
+    code: str
+    state: str
+    age_days: int
+    batch_id: int
+    cast_at: datetime | None
+    grade_mpa: Decimal | None
+    specimens: tuple[SetSpecimen, ...]
+
+    @classmethod
+    def of(cls, found: SpecimenSet) -> SetFacts:
+        return cls(
+            found.id,
+            found.code,
+            found.state,
+            found.age_days,
+            found.batch_id,
+            found.batch.cast_at,
+            found.batch.mix_revision.mix_design.grade_mpa,
+            tuple(SetSpecimen(s.id, s.code, s.shape, s.width_mm) for s in found.specimens),
+        )
+
+
+#: Keys in one IN (...): below the limits of every driver.
+CHUNK = 1000
+
+
+def chunks(keys: Iterable[int]) -> Iterator[list[int]]:
+    """Sorted keys in pieces that one statement can take."""
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]
+
+
+def facts_of_sets(set_ids: Iterable[int]) -> dict[int, SetFacts]:
+    """Set id -> its facts: two statements for each thousand sets."""
+    session = current_session()
+    found: dict[int, SetFacts] = {}
+    for keys in chunks(set(set_ids)):
+        specimens: dict[int, list[SetSpecimen]] = {}
+        for set_id, *facts in session.execute(
+            select(Specimen.specimen_set_id, Specimen.id, Specimen.code, Specimen.shape, Specimen.width_mm)
+            .where(Specimen.specimen_set_id.in_(keys))
+            .order_by(Specimen.specimen_set_id, Specimen.number)
+        ):
+            specimens.setdefault(set_id, []).append(SetSpecimen(*facts))
+        rows = session.execute(
+            select(
+                SpecimenSet.id,
+                SpecimenSet.code,
+                SpecimenSet.state,
+                SpecimenSet.age_days,
+                SpecimenSet.batch_id,
+                Batch.cast_at,
+                MixDesign.grade_mpa,
+            )
+            .join(Batch, Batch.id == SpecimenSet.batch_id)
+            .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+            .join(MixDesign, MixDesign.id == MixRevision.mix_design_id)
+            .where(SpecimenSet.id.in_(keys))
+        )
+        for row in rows:
+            found[row[0]] = SetFacts(*row, tuple(specimens.get(row[0], ())))
+    return found
+
+
+def results_of_sets(set_ids: Iterable[int]) -> dict[int, SetResult]:
+    """Set id -> the result that counts."""
+    found: dict[int, SetResult] = {}
+    for keys in chunks(set(set_ids)):
+        query = select(SetResult).where(
+            SetResult.specimen_set_id.in_(keys), SetResult.superseded_at.is_(None)
+        )
+        found.update((result.specimen_set_id, result) for result in current_session().scalars(query))
+    return found
+
+
+def judge(
+    specimens: Sequence[Specimen | SetSpecimen], entry: SetBreaksIn, grade_mpa: Decimal | None
+) -> SetVerdict:
     """The set's verdict from exact numbers. Raises: Refused with the rule's own words."""
     if entry.strengths_mpa is not None:
         values = entry.strengths_mpa
@@ -245,13 +339,90 @@ def record_set(set_id: int, entry: SetBreaksIn, actor: Actor) -> SetResult:
         earlier = result_of(set_id)
         if earlier is not None:
             return _same_or_conflict(found, earlier, entry)
-        if found.state != "waiting":
-            raise refuse(
-                "specimen_set_id",
-                _("is %(state)s; accepted: a set that waits to be broken", state=SET_STATES[found.state]),
-                found.code,
-            )
+        require_waiting(found)
         return _write(session, found, entry, actor, number=1, reason=None)
+
+
+def record_sets(
+    entries: Sequence[tuple[int, SetBreaksIn]],
+    actor: Actor,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[int, dict[int, int]]:
+    """Breaks and results of many sets, in one write: what `record_set` does, with few statements.
+
+    A set that has the same values already is left as it is. The forecasts of its mix are asked for once a batch.
+    Returns: set id -> {specimen id: break id} of what was written. Raises: NotFound, Refused, Conflict; then nothing is.
+    """
+    with transaction(actor, "breaks") as session:
+        facts = facts_of_sets(set_id for set_id, _entry in entries)
+        present = results_of_sets(facts)
+        presses = set(session.scalars(select(Press.id)))
+        now = utc_now()
+        stamps = {
+            "version": 1, "created_at": now, "created_by": actor.key, "changed_at": now, "changed_by": actor.key,
+        }  # fmt: skip
+        breaks: list[dict[str, Any]] = []
+        results: list[dict[str, Any]] = []
+        numbered: set[int] = set()
+        for done, (set_id, entry) in enumerate(entries, start=1):
+            found = facts.get(set_id)
+            if found is None:
+                raise NotFound(f"specimen-sets {set_id}")
+            if set_id in numbered:
+                raise refuse("specimen_set_id", _("is given twice"), found.code)
+            if set_id in present:
+                _same_or_conflict(get_set(set_id), present[set_id], entry)
+                continue
+            require_waiting(found)
+            judged = assess(found, entry, presses.__contains__)
+            numbered.add(set_id)
+            for position, specimen in enumerate(found.specimens):
+                breaks.append(stamps | _break_values(entry, judged, position, specimen.id, 1, actor))
+            results.append(stamps | _result_values(entry, judged, set_id, 1, None))
+            if progress is not None and done % 500 == 0:
+                progress(done, len(entries))
+        if not results:
+            return {}
+        session.execute(insert(Break.__table__), breaks)
+        session.execute(insert(SetResult.__table__), results)
+        sets = SpecimenSet.__table__
+        session.execute(
+            update(sets)
+            .where(sets.c.id == bindparam("key"))
+            .values(state="broken", version=sets.c.version + 1, changed_at=now, changed_by=actor.key),
+            [{"key": key} for key in numbered],
+        )
+        session.expire_all()  # what the session had read of these sets is old now
+        written = _breaks_written(session, facts, numbered)
+        for batch_id in {facts[key].batch_id for key in numbered}:
+            result_written(batch_id, actor.key)
+    return written
+
+
+def _breaks_written(
+    session: Session, facts: Mapping[int, SetFacts], set_ids: set[int]
+) -> dict[int, dict[int, int]]:
+    of_set = {specimen.id: key for key in set_ids for specimen in facts[key].specimens}
+    written: dict[int, dict[int, int]] = {}
+    for keys in chunks(of_set):
+        rows = session.execute(
+            select(Break.specimen_id, Break.id).where(
+                Break.specimen_id.in_(keys), Break.superseded_at.is_(None)
+            )
+        )
+        for specimen_id, break_id in rows:
+            written.setdefault(of_set[specimen_id], {})[specimen_id] = break_id
+    return written
+
+
+def require_waiting(found: SetFacts | SpecimenSet) -> None:
+    """Raises: Refused for a set that is held, broken or discarded."""
+    if found.state != "waiting":
+        raise refuse(
+            "specimen_set_id",
+            _("is %(state)s; accepted: a set that waits to be broken", state=SET_STATES[found.state]),
+            found.code,
+        )
 
 
 def correct_set(set_id: int, entry: SetBreaksIn, result_number: int, actor: Actor, reason: str) -> SetResult:
@@ -405,16 +576,18 @@ def _require_state(found: SpecimenSet, state: str) -> SetResult:
     return result
 
 
-def _write(
-    session: Session,
-    found: SpecimenSet,
-    entry: SetBreaksIn,
-    actor: Actor,
-    *,
-    number: int,
-    reason: str | None,
-    announce: bool = True,
-) -> SetResult:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An entry that was checked against its set: what is written about each specimen, and the verdict."""
+
+    values: tuple[Decimal, ...]
+    verdict: SetVerdict
+    age_hours: Decimal | None
+    age_within: bool | None
+
+
+def assess(found: SetFacts, entry: SetBreaksIn, press_exists: Callable[[int], bool]) -> Judged:
+    """Everything that is checked before a set is written, whatever way it came. Raises: Refused."""
     values = entry.loads_kn if entry.loads_kn is not None else entry.strengths_mpa or ()
     if len(values) != len(found.specimens):
         raise refuse(
@@ -425,11 +598,62 @@ def _write(
                 wanted=len(found.specimens),
             ),
         )
-    grade = found.batch.mix_revision.mix_design.grade_mpa
-    verdict = judge(found.specimens, entry, grade)
+    verdict = judge(found.specimens, entry, found.grade_mpa)
     age_hours, within = _age(found, entry.tested_at)
-    if entry.press_id is not None and session.get(Press, entry.press_id) is None:
+    if entry.press_id is not None and not press_exists(entry.press_id):
         raise refuse("press_id", _("there is no such record"), entry.press_id)
+    return Judged(values, verdict, age_hours, within)
+
+
+def _break_values(
+    entry: SetBreaksIn, judged: Judged, position: int, specimen_id: int, number: int, actor: Actor
+) -> dict[str, Any]:
+    """The columns of one specimen's break."""
+    return {
+        "specimen_id": specimen_id,
+        "number": number,
+        "load_kn": judged.values[position] if entry.loads_kn is not None else None,
+        "reported": entry.loads_kn is None,
+        "strength_mpa": judged.verdict.specimen_strengths_mpa[position].quantize(KEPT_MPA, ROUND_HALF_EVEN),
+        "press_id": entry.press_id,
+        "tested_by": entry.tested_by or (None if entry.loads_kn is None else actor.label[:80]),
+        "tested_at": entry.tested_at,
+        "age_hours": judged.age_hours,
+        "age_within": judged.age_within,
+        "loading_rate_mpa_s": entry.loading_rate_mpa_s,
+        "remark": entry.remark,
+    }
+
+
+def _result_values(
+    entry: SetBreaksIn, judged: Judged, set_id: int, number: int, reason: str | None
+) -> dict[str, Any]:
+    """The columns of the set's result."""
+    verdict = judged.verdict
+    return {
+        "specimen_set_id": set_id,
+        "number": number,
+        "rule_id": verdict.rule_id,
+        "edition": EDITIONS[verdict.rule_id],
+        "strength_mpa": verdict.strength_mpa,
+        "basis": verdict.basis,
+        "specimen_count": len(judged.values),
+        "state": "released" if entry.loads_kn is None else "entered",
+        "reason": reason,
+    }
+
+
+def _write(
+    session: Session,
+    found: SpecimenSet,
+    entry: SetBreaksIn,
+    actor: Actor,
+    *,
+    number: int,
+    reason: str | None,
+    announce: bool = True,
+) -> SetResult:
+    judged = assess(SetFacts.of(found), entry, lambda key: session.get(Press, key) is not None)
     earlier: dict[int, int] = {}
     if number > 1:
         rows = session.execute(
@@ -438,36 +662,10 @@ def _write(
             .group_by(Break.specimen_id)
         )
         earlier = {int(specimen_id): int(last) for specimen_id, last in rows}
-    for specimen, value, strength in zip(
-        found.specimens, values, verdict.specimen_strengths_mpa, strict=True
-    ):
-        session.add(
-            Break(
-                specimen_id=specimen.id,
-                number=earlier.get(specimen.id, 0) + 1,
-                load_kn=value if entry.loads_kn is not None else None,
-                reported=entry.loads_kn is None,
-                strength_mpa=strength.quantize(KEPT_MPA, ROUND_HALF_EVEN),
-                press_id=entry.press_id,
-                tested_by=entry.tested_by or (None if entry.loads_kn is None else actor.label[:80]),
-                tested_at=entry.tested_at,
-                age_hours=age_hours,
-                age_within=within,
-                loading_rate_mpa_s=entry.loading_rate_mpa_s,
-                remark=entry.remark,
-            )
-        )
-    result = SetResult(
-        specimen_set_id=found.id,
-        number=number,
-        rule_id=verdict.rule_id,
-        edition=EDITIONS[verdict.rule_id],
-        strength_mpa=verdict.strength_mpa,
-        basis=verdict.basis,
-        specimen_count=len(values),
-        state="released" if entry.loads_kn is None else "entered",
-        reason=reason,
-    )
+    for position, specimen in enumerate(found.specimens):
+        last = earlier.get(specimen.id, 0)
+        session.add(Break(**_break_values(entry, judged, position, specimen.id, last + 1, actor)))
+    result = SetResult(**_result_values(entry, judged, found.id, number, reason))
     session.add(result)
     found.state = "broken"
     session.flush()
@@ -476,8 +674,8 @@ def _write(
     return result
 
 
-def _age(found: SpecimenSet, tested_at: datetime | None) -> tuple[Decimal | None, bool | None]:
-    cast_at = found.batch.cast_at
+def _age(found: SetFacts, tested_at: datetime | None) -> tuple[Decimal | None, bool | None]:
+    cast_at = found.cast_at
     if tested_at is None or cast_at is None:
         return None, None
     if tested_at > utc_now() + CLOCK_SLACK:
