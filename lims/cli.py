@@ -21,6 +21,7 @@ COMMANDS = {
     "backtest": "lims.forecasts.commands:backtest",
     "rules": "lims.rules.commands:rules",
     "watch": "lims.web.watch:watch",
+    "worker": "lims.jobs.commands:worker",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -67,7 +68,7 @@ def print_accounts(settings: Settings) -> None:
     sys.stdout.flush()
 
 
-def run_server(settings: Settings, app: object | None = None) -> None:
+def run_server(settings: Settings, app: Any = None) -> None:
     """The embedded server (waitress: Windows too)."""
     import logging
 
@@ -84,7 +85,16 @@ def run_server(settings: Settings, app: object | None = None) -> None:
             f"LIMS_PORT={settings.port}: cannot listen on it ({error.strerror}); set another port", err=True
         )
         sys.exit(2)
+    worker = None
+    if settings.worker_threads:
+        from lims.base.jobs import start_worker
+
+        worker = start_worker(app, threads=settings.worker_threads)
+        worker.start()
     try:
         server.run()
     except KeyboardInterrupt:
         server.close()
+    finally:
+        if worker is not None:
+            worker.stop(graceful=True)

@@ -2,6 +2,8 @@
 
 import lims.aftersales.service
 import lims.audit.service
+import lims.base.files
+import lims.base.jobs
 import lims.base.laboratory
 import lims.base.metadata
 import lims.base.numbering

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     token_minutes: int = Field(default=30, ge=1)
     #: Threads of the embedded server; SQLite serves one writer at a time whatever this says.
     threads: int = Field(default=8, ge=1, le=64)
+    #: Carries jobs between machines, e.g. `redis://localhost:6379/0`. Empty: a file in `data`, for one machine.
+    redis_url: str = ""
+    #: Jobs that run at once beside the embedded server; 0 leaves them to `lims worker`.
+    worker_threads: int = Field(default=1, ge=0, le=16)
     #: Demonstration accounts are accepted and shown on the login page. Set by `lims demo` alone.
     demo: bool = False
 

@@ -26,6 +26,7 @@ SUBJECTS = (
     "laboratory",
     "searching",
     "help",
+    "jobs",
 )
 
 #: category -> (label, icon): a menu by job, in the order of a laboratory's day.

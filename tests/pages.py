@@ -9,6 +9,7 @@ LISTS = (
     "complaints", "retests", "seminars", "surveys", "advice-cards", "share-links", "certificates", "checkpoints",
     "import-runs", "rule-signoffs", "rule-editions", "cement-tests", "shotcrete-trials", "curing-tanks",
     "curing-readings", "moulds", "press-mappings", "press-files", "press-rows",
+    "jobs",
 )  # fmt: skip
 PAGES = (
     "/",

@@ -33,10 +33,10 @@ PAPERS = ("certificates", "checkpoints", "import-runs")
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
-PAGES = ("home", "search", "profile", "rules", "api-description", "help", "preferences")
+PAGES = ("home", "search", "profile", "rules", "api-description", "help", "preferences", "jobs")
 ADMINISTRATION = ("users", "laboratory")
 #: A person's own account and choices.
-OWN = ("profile", "preferences")
+OWN = ("profile", "preferences", "jobs")
 
 LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
 EVERYTHING = (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES, *ADMINISTRATION)
@@ -55,12 +55,14 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("write", EVERYTHING)
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
+        | _grants("oversee", ["jobs"])
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
         | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *OWN, "rules"))
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
+        | _grants("oversee", ["jobs"])
     ),
     TECHNICIAN: frozenset(
         _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", *PAGES))

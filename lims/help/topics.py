@@ -184,8 +184,8 @@ TOPICS = (
             _l("A reissue keeps the old one and says what it replaces."),
             _l("Import history from Excel or CSV; the same file twice changes nothing."),
         ),
-        (),
-        ("certificates", "import-runs"),
+        (_l("What takes longer runs as a job: leave the page, the result stands under Reports, Jobs."),),
+        ("certificates", "import-runs", "jobs"),
     ),
     Topic(
         "audit",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import segno
-import typst
 from flask import url_for
 
 from lims.base.display import show_day, show_time
+from lims.base.papers import pdf
 from lims.trials.models import Batch, Specimen
 from lims.trials.short_codes import short_code
 
@@ -61,11 +60,12 @@ SHEET = (4, 11)
 
 
 def label_sheet(labels: list[Label]) -> bytes:
-    """Labels as a PDF of A4 sheets. Text goes in as data, never as markup."""
-    source = _SHEET.replace("COLUMNS", str(SHEET[0]))
-    inputs = {
-        "labels": json.dumps(
-            [
+    """Labels as a PDF of A4 sheets (reports/labels.typ)."""
+    return pdf(
+        "labels",
+        {
+            "columns": SHEET[0],
+            "labels": [
                 {
                     "code": label.code,
                     "second": f"{label.short} · {label.age_days} d" if label.age_days else label.short,
@@ -78,29 +78,8 @@ def label_sheet(labels: list[Label]) -> bytes:
                 }
                 for label in labels
             ],
-            ensure_ascii=False,
-        )
-    }
-    made: bytes = typst.compile(source.encode(), format="pdf", sys_inputs=inputs)
-    return made
-
-
-_SHEET = """
-#let labels = json(bytes(sys.inputs.labels))
-#set page(paper: "a4", margin: 5mm)
-#set text(size: 6pt, font: ("Libertinus Serif", "Noto Sans CJK SC"), fallback: true)
-#let qr(rows) = {
-  let side = 20mm / rows.len()
-  box(width: 20mm, height: 20mm, for (y, row) in rows.enumerate() {
-    for (x, module) in row.clusters().enumerate() {
-      if module == "1" { place(dx: x * side, dy: y * side, rect(width: side, height: side, fill: black, stroke: none)) }
-    }
-  })
-}
-#grid(columns: (50mm,) * COLUMNS, rows: 25mm, ..labels.map(l => box(width: 50mm, height: 25mm, inset: 1.5mm,
-  grid(columns: (21mm, 1fr), column-gutter: 1mm, align: horizon, qr(l.modules),
-    [#text(weight: "bold", size: 7pt, l.code) \\ #l.second \\ #l.mix \\ #l.cast]))))
-"""
+        },
+    )
 
 
 def zpl(labels: list[Label]) -> str:

@@ -1,0 +1,83 @@
+"""Bytes that must not change: uploaded workbooks, issued papers, photos. Kept once, known by their SHA-256.
+
+They stand in the database, so that a backup, a transaction and a second web process see the same. The file's name
+belongs to the record that refers to it: the same bytes may come under two names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from urllib.parse import quote
+
+from flask import Response
+from sqlalchemy import Integer, LargeBinary, String, select
+from sqlalchemy.orm import Mapped, Session, deferred, mapped_column
+
+from lims.base.database import current_session
+from lims.base.problems import NotFound
+from lims.base.records import Record
+
+#: What a browser may show in place; everything else is saved to disk.
+SHOWN_IN_PLACE = frozenset({"application/pdf", "image/png", "image/jpeg", "image/webp"})
+
+
+class StoredFile(Record):
+    """Bytes with their hash. Never changed, never deleted."""
+
+    __tablename__ = "stored_files"
+    record_name = "stored-files"
+
+    sha256: Mapped[str] = mapped_column(String(64), nullable=False, unique=True)
+    media_type: Mapped[str] = mapped_column(String(100), nullable=False)
+    size_bytes: Mapped[int] = mapped_column(Integer, nullable=False)
+    content: Mapped[bytes] = deferred(mapped_column(LargeBinary, nullable=False))
+
+    @property
+    def title(self) -> str:
+        return self.sha256[:12]
+
+
+def keep_file(session: Session, content: bytes, media_type: str) -> StoredFile:
+    """The row of these bytes, made if they are new. Inside a transaction."""
+    digest = hashlib.sha256(content).hexdigest()
+    found = session.scalars(select(StoredFile).where(StoredFile.sha256 == digest)).one_or_none()
+    if found is None:
+        found = StoredFile(
+            sha256=digest, media_type=media_type, size_bytes=len(content), content=bytes(content)
+        )
+        session.add(found)
+        session.flush()
+    return found
+
+
+def stored_file(file_id: int) -> StoredFile:
+    """Raises: NotFound."""
+    found = current_session().get(StoredFile, file_id) if 0 < file_id < 2**63 else None
+    if found is None:
+        raise NotFound(f"stored-files {file_id}")
+    return found
+
+
+def bytes_of(file_id: int) -> bytes:
+    """The bytes as they came. Raises: NotFound."""
+    content: bytes = stored_file(file_id).content
+    return content
+
+
+def download(stored: StoredFile, file_name: str, *, in_place: bool = False) -> Response:
+    """The bytes under this name. `in_place` lets the browser show a PDF or a picture instead of saving it."""
+    return file_response(stored.content, stored.media_type, file_name, in_place=in_place)
+
+
+def file_response(content: bytes, media_type: str, file_name: str, *, in_place: bool = False) -> Response:
+    """Bytes as a download that no browser guesses about and no cache keeps."""
+    shown = "inline" if in_place and media_type in SHOWN_IN_PLACE else "attachment"
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", file_name) or "file"
+    answer = Response(content, mimetype=media_type)
+    answer.headers["Content-Disposition"] = (
+        f"{shown}; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name)}"
+    )
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer

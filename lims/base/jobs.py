@@ -1,0 +1,435 @@
+"""Work that takes longer than a request: imports of large files, exports, mail, backups.
+
+A job is a row: who asked for what, its state, what came of it. huey carries only its number from the process that
+asks to the one that runs (SQLite file beside the data, or Redis), and the two things that must be seen while the
+job's own transaction is still open: progress and the wish to cancel.
+
+A worker that dies leaves its job running without a sign of life; the next one runs it again, once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import huey as queueing
+from flask import Flask, current_app
+from flask_babel import force_locale, get_locale
+from flask_babel import gettext as _
+from huey.constants import EmptyData
+from huey.consumer import Consumer
+from sqlalchemy import ForeignKey, Integer, String, Text, event, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lims.base.actor import Actor, system_actor
+from lims.base.columns import UtcDateTime, utc_now
+from lims.base.database import current_session, database, transaction
+from lims.base.display import actor_names
+from lims.base.problems import Conflict, NotFound, Refused, Unavailable, refuse
+from lims.base.records import Key, Record
+
+log = logging.getLogger(__name__)
+
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
+OPEN = (QUEUED, RUNNING)
+#: A running job tells this often that it lives, and is given up after this long without it.
+BEAT_SECONDS = 5.0
+GIVEN_UP_AFTER = timedelta(seconds=30)
+#: Once, and once more after a worker has died.
+MOST_ATTEMPTS = 2
+WORKER = system_actor("worker")
+#: Key in a session's info: numbers of jobs to hand over at its commit.
+HANDED_OVER = "jobs"
+
+
+class Job(Record):
+    """One piece of work. `created_by` is who asked for it."""
+
+    __tablename__ = "jobs"
+    record_name = "jobs"
+
+    kind: Mapped[str] = mapped_column(String(60), nullable=False, index=True)
+    #: JSON object.
+    arguments: Mapped[str] = mapped_column(Text, nullable=False)
+    #: Language of the messages: that of who asked.
+    language: Mapped[str] = mapped_column(String(16), nullable=False)
+    #: queued, running, done, failed or cancelled
+    state: Mapped[str] = mapped_column(String(10), nullable=False, index=True)
+    attempts: Mapped[int] = mapped_column(Integer, nullable=False)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: What happened, in a sentence.
+    message: Mapped[str | None] = mapped_column(Text)
+    #: JSON object: what came of it.
+    result: Mapped[str | None] = mapped_column(Text)
+    #: A file that came of it, and its name.
+    file_id: Mapped[int | None] = mapped_column(Key, ForeignKey("stored_files.id"), index=True)
+    file_name: Mapped[str | None] = mapped_column(String(200))
+    #: A page that shows what came of it.
+    href: Mapped[str | None] = mapped_column(String(300))
+
+    @property
+    def title(self) -> str:
+        found = KINDS.get(self.kind)
+        return f"{found.title if found else self.kind} {self.id}"
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        return json.loads(self.result) if self.result else {}
+
+
+class Cancelled(Exception):
+    """Someone asked this job to stop; what it had written is taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """What can be asked for. `due` says at which minutes the clock asks for it by itself."""
+
+    name: str
+    title: Any
+    run: Callable[..., dict[str, Any] | None]
+    due: Callable[[datetime], bool] | None = None
+
+
+KINDS: dict[str, JobKind] = {}
+Work = Callable[..., dict[str, Any] | None]
+
+
+def job_kind(
+    name: str, *, title: Any, due: Callable[[datetime], bool] | None = None
+) -> Callable[[Work], Work]:
+    """Register `def work(job: RunningJob, **arguments)`. It answers with what came of it: any of `file_id`,
+    `file_name`, `href`, `message`, and facts of its own. `due`: e.g. `huey.crontab(minute="0", hour="2")`, UTC."""
+
+    def register(run: Work) -> Work:
+        KINDS[name] = JobKind(name, title, run, due)
+        return run
+
+    return register
+
+
+@dataclass(slots=True)
+class RunningJob:
+    """What the work sees of its job."""
+
+    id: int
+    actor: Actor
+    queue: queueing.Huey
+    _told: float = field(default=0.0)
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how far it is. Cheap: at most four times a second reach the store. Raises: Cancelled."""
+        now = time.monotonic()
+        if now - self._told < 0.25 and done < total:
+            return
+        self._told = now
+        self.queue.storage.put_data(f"progress:{self.id}", f"{done}/{total}".encode())
+        self.check()
+
+    def check(self) -> None:
+        """Raises: Cancelled when someone has asked for it."""
+        if _peek(self.queue, f"cancel:{self.id}"):
+            raise Cancelled
+
+
+def make_queue(app: Flask) -> queueing.Huey:
+    """The carrier of this installation: Redis where LIMS_REDIS_URL names one, else a file beside the data."""
+    settings = app.config["LIMS_SETTINGS"]
+    if settings.redis_url:
+        queue: queueing.Huey = queueing.RedisHuey("lims", url=settings.redis_url, results=False)
+    else:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        # Not WAL: huey brings the interpreter's own SQLite, which may be one with the WAL bug.
+        queue = queueing.SqliteHuey(
+            "lims",
+            filename=str(settings.data / "jobs.sqlite3"),
+            journal_mode="truncate",
+            results=False,
+            timeout=10,
+        )
+
+    @queue.task(name="run_job")
+    def run_job(job_id: int) -> None:
+        run_one(app, job_id)
+
+    @queue.periodic_task(queueing.crontab(minute="*"), name="clock")
+    def clock() -> None:
+        with app.app_context():
+            take_up_the_abandoned()
+            ask_for_what_is_due(utc_now())
+
+    app.extensions["lims.run_job"] = run_job
+    return queue
+
+
+def queue_of(app: Flask) -> queueing.Huey:
+    """Made on first use: a web worker that never asks for a job opens no file."""
+    found = app.extensions.get("lims.queue")
+    if found is None:
+        found = app.extensions["lims.queue"] = make_queue(app)
+    queue: queueing.Huey = found
+    return queue
+
+
+def _peek(queue: queueing.Huey, key: str) -> bytes | None:
+    value = queue.storage.peek_data(key)
+    return None if value is EmptyData else bytes(value)
+
+
+def _app() -> Flask:
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return app
+
+
+def enqueue(kind: str, arguments: Mapping[str, Any], actor: Actor) -> Job:
+    """Ask for work. `arguments` are what JSON holds. Raises: Refused for an unknown kind."""
+    if kind not in KINDS:
+        raise refuse("kind", _("is not known; accepted: %(what)s", what=", ".join(KINDS)), kind)
+    with transaction(actor, f"job {kind}") as session:
+        job = Job(
+            kind=kind,
+            arguments=json.dumps(dict(arguments), ensure_ascii=False),
+            language=str(get_locale() or "en"),
+            state=QUEUED,
+            attempts=0,
+        )
+        session.add(job)
+        session.flush()
+        session.info.setdefault(HANDED_OVER, []).append(job.id)
+    return job
+
+
+@event.listens_for(Session, "after_commit")
+def _hand_over(session: Session) -> None:
+    """Numbers go to the carrier once their rows can be read; what is lost on the way, the clock hands over again."""
+    for job_id in session.info.pop(HANDED_OVER, ()):
+        try:
+            _hand(_app(), job_id)
+        except Exception:
+            log.exception("job %s was not handed over; the clock will", job_id)
+
+
+@event.listens_for(Session, "after_rollback")
+def _forget(session: Session) -> None:
+    session.info.pop(HANDED_OVER, None)
+
+
+def _hand(app: Flask, job_id: int) -> None:
+    queue_of(app)
+    app.extensions["lims.run_job"](job_id)
+
+
+def progress_of(job: Job) -> tuple[int, int] | None:
+    """(done, all) of a running job, None when it has not told yet."""
+    if job.state != RUNNING:
+        return None
+    told = _peek(queue_of(_app()), f"progress:{job.id}")
+    if not told:
+        return None
+    done, _slash, total = told.decode().partition("/")
+    return int(done), int(total)
+
+
+def cancel(job_id: int, actor: Actor) -> Job:
+    """A waiting job is taken back at once, a running one at its next step. Raises: NotFound, Refused."""
+    with transaction(actor, "job cancelled") as session:
+        job = _locked(job_id)
+        if job.state not in OPEN:
+            raise refuse("state", _("is over; accepted: a job that waits or runs"), job.state)
+        if job.state == QUEUED:
+            job.state, job.finished_at = CANCELLED, utc_now()
+        session.flush()
+    queue_of(_app()).storage.put_data(f"cancel:{job_id}", b"1")
+    return job
+
+
+def retry(job_id: int, actor: Actor) -> Job:
+    """Ask for the same work again, as a new job. Raises: NotFound, Refused."""
+    job = _get(job_id)
+    if job.state in OPEN:
+        raise refuse("state", _("is not over; accepted: a job that has ended"), job.state)
+    return enqueue(job.kind, json.loads(job.arguments), actor)
+
+
+def _get(job_id: int) -> Job:
+    job = current_session().get(Job, job_id, populate_existing=True) if 0 < job_id < 2**63 else None
+    if job is None:
+        raise NotFound(f"jobs {job_id}")
+    return job
+
+
+def _locked(job_id: int) -> Job:
+    job = current_session().get(Job, job_id, populate_existing=True, with_for_update=True)
+    if job is None:
+        raise NotFound(f"jobs {job_id}")
+    return job
+
+
+def run_one(app: Flask, job_id: int) -> str:
+    """Run this job if it still waits. Returns its state afterwards. Nothing is raised: what went wrong is its message."""
+    with app.app_context():
+        job = _claim(job_id)
+        if job is None:
+            return ""
+        kind = KINDS.get(job.kind)
+        running = RunningJob(job.id, _actor_of(job), queue_of(app))
+        state, message, result = FAILED, "", {}
+        with force_locale(job.language), _heart(app, job.id):
+            try:
+                running.check()
+                if kind is None:
+                    message = _("this version of the program does not know this work")
+                else:
+                    result = kind.run(running, **json.loads(job.arguments)) or {}
+                    state, message = DONE, str(result.pop("message", ""))
+            except Cancelled:
+                state, message = CANCELLED, _("Cancelled; nothing was written.")
+            except (Refused, NotFound, Conflict, Unavailable) as error:
+                message = str(error)
+            except Exception:
+                log.exception("job %s (%s) failed", job.id, job.kind)
+                message = _("The mistake is ours and was recorded. Nothing was written.")
+            finally:
+                database().session.rollback()
+            _finish(job.id, state, message, result)
+        return state
+
+
+def _claim(job_id: int) -> Job | None:
+    with transaction(WORKER, "job started") as session:
+        taken = session.execute(
+            update(Job)
+            .where(Job.id == job_id, Job.state == QUEUED)
+            .values(
+                state=RUNNING,
+                attempts=Job.attempts + 1,
+                started_at=utc_now(),
+                version=Job.version + 1,
+                changed_at=utc_now(),
+                changed_by=WORKER.key,
+            )
+            .execution_options(synchronize_session=False)
+        ).rowcount  # type: ignore[attr-defined]
+    return _get(job_id) if taken else None
+
+
+def _finish(job_id: int, state: str, message: str, result: dict[str, Any]) -> None:
+    with transaction(WORKER, f"job {state}") as session:
+        job = _locked(job_id)
+        job.state, job.message, job.finished_at = state, message[:4000] or None, utc_now()
+        job.file_id = result.pop("file_id", None)
+        job.file_name = result.pop("file_name", None)
+        job.href = result.pop("href", None)
+        job.result = json.dumps(result, ensure_ascii=False) if result else None
+        session.flush()
+    storage = queue_of(_app()).storage
+    for name in ("progress", "cancel", "beat"):
+        storage.pop_data(f"{name}:{job_id}")
+
+
+def _actor_of(job: Job) -> Actor:
+    kind, _colon, name = job.created_by.partition(":")
+    label = actor_names({job.created_by})[job.created_by]
+    return Actor(job.created_by, label, int(name) if kind == "user" else None)
+
+
+@contextmanager
+def _heart(app: Flask, job_id: int) -> Iterator[None]:
+    """A sign of life in the carrier while the work goes on."""
+    ended = threading.Event()
+    storage = queue_of(app).storage
+
+    def beat() -> None:
+        while True:
+            storage.put_data(f"beat:{job_id}", str(time.time()).encode())
+            if ended.wait(BEAT_SECONDS):
+                return
+
+    thread = threading.Thread(target=beat, name=f"heart-{job_id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def take_up_the_abandoned() -> list[int]:
+    """Jobs whose worker gave no sign of life wait again (once), and jobs that were never handed over are."""
+    app = _app()
+    queue = queue_of(app)
+    now = utc_now()
+    again = []
+    for job in current_session().scalars(select(Job).where(Job.state.in_(OPEN)).order_by(Job.id)).all():
+        if job.state == QUEUED:
+            if now - job.changed_at > GIVEN_UP_AFTER:
+                again.append(job.id)
+            continue
+        beat = _peek(queue, f"beat:{job.id}")
+        seen = float(beat) if beat else (job.started_at or job.changed_at).timestamp()
+        if now.timestamp() - seen <= GIVEN_UP_AFTER.total_seconds():
+            continue
+        if job.attempts >= MOST_ATTEMPTS:
+            with force_locale(job.language):
+                _finish(job.id, FAILED, _("The worker ended twice while it ran."), {})
+            continue
+        with transaction(WORKER, "job abandoned") as session:
+            _locked(job.id).state = QUEUED
+            session.flush()
+        again.append(job.id)
+    for job_id in again:
+        _hand(app, job_id)
+    return again
+
+
+def ask_for_what_is_due(now: datetime) -> list[str]:
+    """The clock asks for what its kind says is due this minute, unless it waits or runs already."""
+    asked = []
+    for kind in KINDS.values():
+        if kind.due is None or not kind.due(now.replace(tzinfo=None)):
+            continue
+        waiting = current_session().scalars(
+            select(Job.id).where(Job.kind == kind.name, Job.state.in_(OPEN)).limit(1)
+        )
+        if waiting.one_or_none() is None:
+            enqueue(kind.name, {}, system_actor("clock"))
+            asked.append(kind.name)
+    return asked
+
+
+def run_waiting(app: Flask) -> list[str]:
+    """Run what waits, oldest first, in this process (commands and tests). Returns the states."""
+    states: list[str] = []
+    while True:
+        with app.app_context():
+            query = select(Job.id).where(Job.state == QUEUED).order_by(Job.id).limit(1)
+            job_id = current_session().scalars(query).one_or_none()
+        if job_id is None:
+            return states
+        states.append(run_one(app, job_id))
+
+
+class QuietConsumer(Consumer):
+    """A consumer inside another server: signals are the server's."""
+
+    def _set_signal_handlers(self) -> None:
+        return
+
+
+def start_worker(app: Flask, *, threads: int = 1, own_process: bool = False) -> Consumer:
+    """Begin to run jobs: in threads beside the embedded server, or as a process of its own (`lims worker`)."""
+    queue = queue_of(app)
+    made = (Consumer if own_process else QuietConsumer)(
+        queue, workers=threads, worker_type="thread", max_delay=1.0, periodic=True
+    )
+    log.info("worker %s runs jobs", os.getpid())
+    return made

@@ -1,0 +1,59 @@
+"""Papers as PDF: a Typst layout of reports/, filled with data. The same data gives the same bytes.
+
+Layouts may be changed without code: a file of the same name under LIMS_DATA/reports goes first. Text goes in as data
+(`json(bytes(sys.inputs.data))`), never as markup, so what a person typed cannot become a command.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typst
+from flask import current_app
+from flask_babel import gettext as _
+
+from lims.base.problems import refuse
+
+#: Layouts and fonts that ship with the product.
+REPORTS = Path(__file__).resolve().parents[2] / "reports"
+FONTS = REPORTS / "fonts"
+
+
+def layout_file(name: str) -> Path:
+    """The laboratory's own layout of this name, or the shipped one. Raises: Refused."""
+    folders = [Path(current_app.config["LIMS_DATA"]) / "reports"] if current_app else []
+    for folder in (*folders, REPORTS):
+        found = folder / name
+        if found.is_file():
+            return found
+    raise refuse("layout", _("there is no such layout under reports/"), name)
+
+
+def pdf(layout: str, data: Mapping[str, Any], *, made_at: datetime | None = None) -> bytes:
+    """`reports/<layout>.typ` filled with `data` (anything that JSON holds).
+
+    `made_at` goes into the PDF's metadata; without it the bytes depend on layout and data alone.
+    Raises: Refused naming the layout and the place when a laboratory's own layout does not compile.
+    """
+    source = layout_file(f"{layout}.typ")
+    try:
+        made: bytes = typst.compile(
+            str(source),
+            root=str(source.parent),
+            font_paths=[str(FONTS)],
+            ignore_system_fonts=True,
+            format="pdf",
+            sys_inputs={"data": json.dumps(data, ensure_ascii=False, sort_keys=True)},
+            timestamp=made_at or datetime(2000, 1, 1, tzinfo=UTC),
+        )
+    except typst.TypstError as error:
+        raise refuse(
+            "layout",
+            _("does not compile: %(why)s", why=str(error).strip().splitlines()[0][:300]),
+            source.name,
+        ) from None
+    return made

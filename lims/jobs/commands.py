@@ -1,0 +1,26 @@
+"""`lims worker`: run jobs in a process of their own."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+from lims.cli import read_settings
+
+
+@click.command()
+@click.option("--threads", type=click.IntRange(1, 16), default=1, help="Jobs that run at once.")
+@click.option("--once", is_flag=True, help="Run what waits, then end.")
+def worker(threads: int, once: bool) -> None:
+    """Run jobs: imports, exports, mail, backups. One worker is enough for one laboratory."""
+    from lims.app import create_app
+    from lims.base.jobs import run_waiting, start_worker
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    app = create_app(read_settings())
+    if once:
+        states = run_waiting(app)
+        click.echo(f"{len(states)} jobs: {', '.join(states)}" if states else "0 jobs")
+        return
+    start_worker(app, threads=threads, own_process=True).run()

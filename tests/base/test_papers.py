@@ -1,0 +1,54 @@
+"""Papers and kept files: the same data gives the same bytes; what was typed is text, never a command."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from lims.base.actor import system_actor
+from lims.base.database import transaction
+from lims.base.files import bytes_of, keep_file
+from lims.base.papers import pdf
+from lims.base.problems import Refused
+
+LAYOUT = """
+#let data = json(bytes(sys.inputs.data))
+#set text(font: "Noto Sans CJK SC")
+#data.words
+"""
+
+
+def _own_layout(app: Flask, text: str) -> None:
+    folder = Path(app.config["LIMS_DATA"]) / "reports"
+    folder.mkdir(parents=True)
+    (folder / "own.typ").write_text(text, encoding="utf-8")
+
+
+def test_same_data_gives_the_same_bytes_with_the_shipped_font(app: Flask) -> None:
+    _own_layout(app, LAYOUT)
+    with app.app_context():
+        first = pdf("own", {"words": "抗压强度 抗壓強度 MPa #panic()"})
+        assert first == pdf("own", {"words": "抗压强度 抗壓強度 MPa #panic()"})
+        assert first.startswith(b"%PDF")
+        assert b"NotoSansCJKsc" in first
+
+
+def test_layout_that_does_not_compile_is_refused_by_name(app: Flask) -> None:
+    _own_layout(app, "#let data = (")
+    with app.app_context(), pytest.raises(Refused, match=r"does not compile"):
+        pdf("own", {})
+    with app.app_context(), pytest.raises(Refused, match="no such layout"):
+        pdf("missing", {})
+
+
+def test_same_bytes_are_kept_once(app: Flask) -> None:
+    with app.app_context():
+        with transaction(system_actor("test")) as session:
+            first = keep_file(session, b"PK\x03\x04 a workbook", "application/zip")
+            again = keep_file(session, b"PK\x03\x04 a workbook", "application/zip")
+        assert first.id == again.id
+        assert first.sha256 == hashlib.sha256(b"PK\x03\x04 a workbook").hexdigest()
+        assert bytes_of(first.id) == b"PK\x03\x04 a workbook"

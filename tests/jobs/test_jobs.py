@@ -1,0 +1,188 @@
+"""Jobs: run once, told, cancelled, taken up after a worker's death, seen by whom they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.accounts.roles import MANAGER, SALES
+from lims.base import jobs
+from lims.base.actor import system_actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.files import bytes_of, keep_file
+from lims.base.jobs import (
+    GIVEN_UP_AFTER,
+    Job,
+    RunningJob,
+    ask_for_what_is_due,
+    cancel,
+    enqueue,
+    queue_of,
+    retry,
+    run_one,
+    run_waiting,
+    take_up_the_abandoned,
+)
+from lims.base.problems import Refused, refuse
+from tests.conftest import Person
+from tests.factories import a_customer
+
+ASKER = system_actor("asker")
+
+
+@pytest.fixture
+def work() -> Iterator[Callable[[Callable[..., Any]], str]]:
+    """Register a function as a kind of job for one test."""
+    names: list[str] = []
+
+    def register(run: Callable[..., Any], **more: Any) -> str:
+        name = f"test-{len(names)}"
+        jobs.job_kind(name, title="Test", **more)(run)
+        names.append(name)
+        return name
+
+    yield register
+    for name in names:
+        del jobs.KINDS[name]
+
+
+def _state(app: Flask, job_id: int) -> Job:
+    with app.app_context():
+        job = current_session().get(Job, job_id)
+        assert job is not None
+        return job
+
+
+def enqueue_then_fail(name: str) -> None:
+    enqueue(name, {}, ASKER)
+    raise refuse("", "the transaction that asked is taken back")
+
+
+def _ask(app: Flask, kind: str, **arguments: Any) -> int:
+    with app.app_context():
+        return enqueue(kind, arguments, ASKER).id
+
+
+def test_job_runs_once_in_the_name_of_who_asked_and_keeps_what_came_of_it(app: Flask, work: Any) -> None:
+    def run(job: RunningJob, words: str) -> dict[str, Any]:
+        with transaction(job.actor, "export") as session:
+            stored = keep_file(session, words.encode(), "text/plain")
+        job.progress(1, 1)
+        return {"file_id": stored.id, "file_name": "words.txt", "message": job.actor.key, "rows": 3}
+
+    job_id = _ask(app, work(run), words="混凝土")
+    assert run_waiting(app) == ["done"]
+    assert run_waiting(app) == []
+    assert run_one(app, job_id) == ""
+    job = _state(app, job_id)
+    assert (job.state, job.message, job.outcome, job.attempts) == ("done", "system:asker", {"rows": 3}, 1)
+    assert job.file_id is not None
+    with app.app_context():
+        assert bytes_of(job.file_id).decode() == "混凝土"
+
+
+def test_refused_job_says_why_and_an_unexpected_mistake_shows_no_traceback(app: Flask, work: Any) -> None:
+    def refused(job: RunningJob) -> None:
+        raise refuse("file", "has no rows", "x.xlsx")
+
+    def broken(job: RunningJob) -> None:
+        raise ZeroDivisionError("secret")
+
+    first, second = _ask(app, work(refused)), _ask(app, work(broken))
+    assert run_waiting(app) == ["failed", "failed"]
+    assert "has no rows" in str(_state(app, first).message)
+    assert "secret" not in str(_state(app, second).message)
+
+
+def test_cancelled_job_takes_back_what_it_wrote(app: Flask, work: Any) -> None:
+    def run(job: RunningJob) -> None:
+        with transaction(job.actor) as session:
+            a_customer("C-1")
+            session.flush()
+            cancel_key = f"cancel:{job.id}"
+            job.queue.storage.put_data(cancel_key, b"1")  # what a click on Cancel writes
+            job.progress(1, 2)
+
+    job_id = _ask(app, work(run))
+    assert run_waiting(app) == ["cancelled"]
+    with app.app_context():
+        from lims.base.services import SERVICES
+
+        assert SERVICES["customers"].find(code="C-1") is None
+    assert _state(app, job_id).state == "cancelled"
+
+
+def test_waiting_job_is_cancelled_at_once_and_a_finished_one_is_refused(app: Flask, work: Any) -> None:
+    job_id = _ask(app, work(lambda job: None))
+    with app.app_context():
+        assert cancel(job_id, ASKER).state == "cancelled"
+    assert run_waiting(app) == []
+    with app.app_context(), pytest.raises(Refused):
+        cancel(job_id, ASKER)
+    with app.app_context():
+        retry(job_id, ASKER)
+    assert run_waiting(app) == ["done"]
+
+
+def test_job_of_a_dead_worker_runs_again_once_then_fails(app: Flask, work: Any) -> None:
+    job_id = _ask(app, work(lambda job: None))
+    for expected in ([job_id], []):
+        with app.app_context():
+            jobs._claim(job_id)  # a worker took it and died: no sign of life since
+            with transaction(system_actor("test")) as session:
+                job = session.get(Job, job_id)
+                assert job is not None
+                job.started_at = utc_now() - GIVEN_UP_AFTER - timedelta(seconds=1)
+            assert take_up_the_abandoned() == expected
+    assert _state(app, job_id).state == "failed"
+    assert _state(app, job_id).attempts == 2
+
+
+def test_living_job_is_left_alone(app: Flask, work: Any) -> None:
+    seen: list[list[int]] = []
+
+    def run(job: RunningJob) -> None:
+        seen.append(take_up_the_abandoned())
+
+    _ask(app, work(run))
+    run_waiting(app)
+    assert seen == [[]]
+
+
+def test_clock_asks_for_what_is_due_and_not_twice(app: Flask, work: Any) -> None:
+    import huey
+
+    name = work(lambda job: None, due=huey.crontab(minute="0", hour="2"))
+    with app.app_context():
+        assert name not in ask_for_what_is_due(datetime(2026, 3, 1, 3, 0, tzinfo=UTC))
+        assert name in ask_for_what_is_due(datetime(2026, 3, 1, 2, 0, tzinfo=UTC))
+        assert name not in ask_for_what_is_due(datetime(2026, 3, 1, 2, 0, tzinfo=UTC))
+
+
+def test_number_reaches_the_carrier_after_the_commit_alone(app: Flask, work: Any) -> None:
+    name = work(lambda job: None)
+    with app.app_context():
+        with pytest.raises(Refused), transaction(ASKER):
+            enqueue_then_fail(name)
+        assert len(queue_of(app)) == 0
+        enqueue(name, {}, ASKER)
+        assert len(queue_of(app)) == 1
+
+
+def test_person_sees_own_jobs_and_a_manager_all(
+    app: Flask, work: Any, sign_in_as: Callable[[str], Person]
+) -> None:
+    job_id = _ask(app, work(lambda job: {"message": "finished"}))
+    run_waiting(app)
+    sales, manager = sign_in_as(SALES), sign_in_as(MANAGER)
+    assert sales.get(f"/jobs/{job_id}").status_code == 404
+    assert sales.get(f"/jobs/{job_id}/state.json").status_code == 404
+    assert sales.post(f"/jobs/{job_id}/again").status_code == 404
+    assert sales.get(f"/api/v1/jobs/{job_id}").status_code == 404
+    assert "finished" in manager.get(f"/jobs/{job_id}").get_data(as_text=True)
+    assert manager.get(f"/jobs/{job_id}/state.json").get_json()["state"] == "done"
