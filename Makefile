@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
 
-.PHONY: help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots bench bench-forecast bench-search bench-press clean
+.PHONY: help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots templates fuzz-workbooks bench bench-forecast bench-search bench-press clean
 
 help: ## what can be made
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  %-18s %s\n", $$1, $$2}'
@@ -70,6 +70,12 @@ messages: setup-dev ## gather texts for translation and compile what is translat
 
 screenshots: setup-dev ## every page in three languages, light and dark, two widths, into screenshots/; the README's into docs/images
 	$(BIN)/python -m tests.screenshots --all
+
+templates: setup-dev ## write import_templates/*.xlsx anew from the schemas
+	$(BIN)/lims import templates
+
+fuzz-workbooks: setup-dev ## 1,000 damaged workbooks: none crashes, none is read slowly
+	LIMS_FUZZ_WORKBOOKS=1000 $(BIN)/python -m pytest tests/importing/test_fuzz.py
 
 bench: bench-forecast bench-search bench-press ## every benchmark
 bench-forecast: setup-dev ## forecast error, coverage and speed beside their targets

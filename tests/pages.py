@@ -8,7 +8,7 @@ LISTS = (
     "scm-lots", "admixture-lots", "presses", "scales", "calibrations", "customers", "sites", "usage-cards", "visits",
     "complaints", "retests", "seminars", "surveys", "advice-cards", "share-links", "certificates", "checkpoints",
     "import-runs", "rule-signoffs", "rule-editions", "cement-tests", "shotcrete-trials", "curing-tanks",
-    "curing-readings", "moulds", "press-mappings", "press-files", "press-rows",
+    "curing-readings", "moulds", "press-mappings", "press-files", "press-rows", "import-mappings",
     "jobs",
 )  # fmt: skip
 PAGES = (
@@ -27,6 +27,8 @@ PAGES = (
     "/forecast-quality/",
     "/new-customer/",
     "/new-customer/?cement_kg_m3=300&water_kg_m3=170&strength_3d_mpa=18&grade_mpa=30&go=1",
+    "/import/",
+    "/import-runs/1",
     "/search/?q=C30",
     "/profile/",
     "/users/",

@@ -30,6 +30,8 @@ CUSTOMERS = ("customers", "sites", "usage-cards")
 AFTERSALES = ("visits", "complaints", "retests", "seminars", "surveys", "advice-cards")
 SHARING = ("share-links",)
 PAPERS = ("certificates", "checkpoints", "import-runs")
+#: The page that takes workbooks in; what a person may import follows from what they may write.
+IMPORTS = ("imports", "import-mappings")
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
@@ -39,7 +41,17 @@ ADMINISTRATION = ("users", "laboratory")
 OWN = ("profile", "preferences", "jobs")
 
 LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
-EVERYTHING = (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES, *ADMINISTRATION)
+EVERYTHING = (
+    *LABORATORY,
+    *RULES,
+    *CUSTOMERS,
+    *AFTERSALES,
+    *SHARING,
+    *PAPERS,
+    *IMPORTS,
+    *PAGES,
+    *ADMINISTRATION,
+)
 
 Grant = tuple[str, str]
 
@@ -59,29 +71,43 @@ ROLES: dict[str, frozenset[Grant]] = {
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
-        | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *OWN, "rules"))
+        | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *IMPORTS, *OWN, "rules"))
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
         | _grants("oversee", ["jobs"])
     ),
     TECHNICIAN: frozenset(
-        _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", *PAGES))
-        | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *OWN, "rules"))
+        _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", *IMPORTS, *PAGES))
+        | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *IMPORTS, *OWN, "rules"))
         | _grants("verify", ["breaks"])
     ),
     SALES: frozenset(
         _grants(
             "read",
-            (*MATERIALS, *MIXES, "trials", "batches", *FORECASTS, *CUSTOMERS, *AFTERSALES, *SHARING, *PAGES),
+            (
+                *MATERIALS,
+                *MIXES,
+                "trials",
+                "batches",
+                *FORECASTS,
+                *CUSTOMERS,
+                *AFTERSALES,
+                *SHARING,
+                *IMPORTS,
+                *PAGES,
+            ),
         )
-        | _grants("write", (*CUSTOMERS, *SHARING, "visits", "surveys", *OWN))
+        | _grants("write", (*CUSTOMERS, *SHARING, "visits", "surveys", *IMPORTS, *OWN))
     ),
     SERVICE: frozenset(
-        _grants("read", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *PAGES))
-        | _grants("write", (*CUSTOMERS, *AFTERSALES, *OWN))
+        _grants("read", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *IMPORTS, *PAGES))
+        | _grants("write", (*CUSTOMERS, *AFTERSALES, *IMPORTS, *OWN))
     ),
     AUDITOR: frozenset(
-        _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES))
+        _grants(
+            "read",
+            (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, "import-mappings", *PAGES),
+        )
         | _grants("write", OWN)
     ),
 }

@@ -194,7 +194,7 @@ def read(content: bytes, limits: dict[str, int]) -> dict[str, Any]:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         sheets, cells = [], 0
         for meta in book.sheets_metadata:
-            if not meta.typ.name.endswith("WorkSheet"):
+            if not str(meta.typ).endswith("WorkSheet"):
                 continue
             sheet = book.get_sheet_by_name(meta.name)
             cells += sheet.total_height * sheet.total_width
@@ -205,7 +205,7 @@ def read(content: bytes, limits: dict[str, int]) -> dict[str, Any]:
             sheets.append(
                 {
                     "name": meta.name,
-                    "hidden": not meta.visible.name.endswith("Visible"),
+                    "hidden": not str(meta.visible).endswith(".Visible"),
                     "rows": [[cell(value) for value in row] for row in rows],
                     "merged": [list(map(list, merged)) for merged in sheet.merged_cell_ranges or []][:20_000],
                     **extra.get(meta.name, {}),

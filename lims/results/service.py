@@ -254,12 +254,12 @@ def facts_of_sets(set_ids: Iterable[int]) -> dict[int, SetFacts]:
     found: dict[int, SetFacts] = {}
     for keys in chunks(set(set_ids)):
         specimens: dict[int, list[SetSpecimen]] = {}
-        for set_id, *facts in session.execute(
+        for set_id, key, code, shape, width_mm in session.execute(
             select(Specimen.specimen_set_id, Specimen.id, Specimen.code, Specimen.shape, Specimen.width_mm)
             .where(Specimen.specimen_set_id.in_(keys))
             .order_by(Specimen.specimen_set_id, Specimen.number)
         ):
-            specimens.setdefault(set_id, []).append(SetSpecimen(*facts))
+            specimens.setdefault(set_id, []).append(SetSpecimen(key, code, shape, width_mm))
         rows = session.execute(
             select(
                 SpecimenSet.id,
