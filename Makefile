@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
 
-.PHONY: help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots templates fuzz-workbooks bench bench-forecast bench-search bench-press clean
+.PHONY: help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots templates fuzz-workbooks bench-workbooks bench bench-forecast bench-search bench-press clean
 
 help: ## what can be made
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  %-18s %s\n", $$1, $$2}'
@@ -77,7 +77,10 @@ templates: setup-dev ## write import_templates/*.xlsx anew from the schemas
 fuzz-workbooks: setup-dev ## 1,000 damaged workbooks: none crashes, none is read slowly
 	LIMS_FUZZ_WORKBOOKS=1000 $(BIN)/python -m pytest tests/importing/test_fuzz.py
 
-bench: bench-forecast bench-search bench-press ## every benchmark
+bench-workbooks: setup-dev ## workbooks in and out beside pandas, django-import-export and bare writers
+	$(BIN)/python -m benchmarks.workbooks
+
+bench: bench-forecast bench-search bench-press bench-workbooks ## every benchmark
 bench-forecast: setup-dev ## forecast error, coverage and speed beside their targets
 	$(BIN)/python -m benchmarks.forecast
 

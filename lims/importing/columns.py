@@ -207,6 +207,8 @@ class Row:
     """One record as a sheet tells it, and what becomes of it. `number` is the sheet's row, from 1."""
 
     number: int
+    #: Column name -> column of the sheet, the same for all rows; `places` holds what stands elsewhere.
+    columns: Mapping[str, int] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -216,6 +218,12 @@ class Row:
     changes: list[Change] = field(default_factory=list)
     #: (record name, id) of what was written.
     written: list[tuple[str, int]] = field(default_factory=list)
+
+    def place_of(self, name: str) -> Place | None:
+        """Where the value of a column stands; None for one that the sheet does not have."""
+        if name in self.places:
+            return self.places[name]
+        return Place(self.number - 1, self.columns[name]) if name in self.columns else None
 
     def refuse(self, problems: Iterable[Problem]) -> None:
         self.problems += problems
@@ -275,9 +283,8 @@ def value_of(column: Column, cell: Cell, form: Form, unit: str = "") -> Any:
     return kind.parse(text)
 
 
-def fill(row: Row, column: Column, cell: Cell, form: Form, unit: str, place: Place) -> None:
+def fill(row: Row, column: Column, cell: Cell, form: Form, unit: str) -> None:
     """Put a cell's value into the row, or what is wrong with it."""
-    row.places[column.name] = place
     try:
         value = value_of(column, cell, form, unit)
     except Unreadable as error:

@@ -10,11 +10,11 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, insert_rows, transaction
 from lims.base.files import bytes_of, keep_file
 from lims.base.jobs import RunningJob, job_kind
 from lims.base.problems import NotFound, Problem, Refused, refuse
@@ -52,6 +52,8 @@ MEDIA_TYPES = {
     ".ods": "application/vnd.oasis.opendocument.spreadsheet",
 }
 UPLOADED, APPLIED = "uploaded", "applied"
+#: Remark of a file that only a job reads.
+LARGE = "large"
 
 
 def template_of(name: str) -> Template:
@@ -99,12 +101,10 @@ class Plan:
         for row in self.rows:
             for problem in row.problems:
                 column = self.template.columns.get(problem.field.split(".")[0])
-                place = row.places.get(problem.field.split(".")[0])
+                place = row.place_of(problem.field.split(".")[0])
                 if place is None or place.column < 0:
-                    keys = (
-                        row.places[name] for name in (*self.template.key, *row.places) if name in row.places
-                    )
-                    place = next((key for key in keys if key.column >= 0), None)
+                    keys = (row.place_of(name) for name in (*self.template.key, *row.columns, *row.places))
+                    place = next((key for key in keys if key is not None and key.column >= 0), None)
                 found.append(
                     Refusal(
                         self.reading.sheet,
@@ -147,11 +147,18 @@ def upload(
 
     Raises: Refused for what is no readable table.
     """
+    return _upload(name, content, actor, template, mapping, encoding)[0]
+
+
+def _upload(
+    name: str, content: bytes, actor: Actor, template: str, mapping: str, encoding: str = ""
+) -> tuple[ImportRun, Book | None]:
+    """The kept file, and its sheets where they were read at once."""
     name = Path(name.replace("\\", "/")).name[-200:] or "file"
     if template:
         template_of(template)
     reading: Reading | None = None
-    large = False
+    book: Book | None = None
     try:
         book = read_book(name, content, AT_ONCE, encoding=encoding)
     except TooLarge:
@@ -159,7 +166,6 @@ def upload(
             raise refuse(
                 "file", _("is larger than %(mb)s MB", mb=AS_A_JOB.file_bytes // 1_000_000), name
             ) from None
-        large = True
     else:
         reading = find_reading(book, template, mapping)
     if reading is None and mapping:
@@ -181,11 +187,11 @@ def upload(
             file_id=kept.id,
             state=UPLOADED,
             reading=reading.to_json() if reading is not None else None,
-            remarks="large" if large else None,
+            remarks=None if book is not None else LARGE,
         )
         session.add(run)
         session.flush()
-    return run
+    return run, book
 
 
 def find_reading(book: Book, template: str = "", mapping: str = "") -> Reading | None:
@@ -290,13 +296,13 @@ def compare(plan: Plan, actor: Actor) -> Plan:
         plan.template.run(plan.rows, actor, write=False)
         return plan
     session = current_session()
-    pending = set(session.info.get("forecast_mixes", ()))
+    pending = set(session.info.get("forecast_batches", ()))
     try:
         with transaction(actor, "preview of an import"):
             plan.template.run(plan.rows, actor, write=True)
             raise _TakenBack
     except _TakenBack:
-        session.info["forecast_mixes"] = pending
+        session.info["forecast_batches"] = pending
         session.expire_all()
     return plan
 
@@ -308,11 +314,17 @@ def preview(run: ImportRun, actor: Actor, limits: Limits = AT_ONCE) -> Plan:
     return compare(prepare(run.file_name, book_of(run, limits), Reading.of_json(run.reading)), actor)
 
 
-def apply(run: ImportRun, actor: Actor, progress: Progress | None = None, limits: Limits = AT_ONCE) -> Plan:
+def apply(
+    run: ImportRun,
+    actor: Actor,
+    progress: Progress | None = None,
+    limits: Limits = AT_ONCE,
+    book: Book | None = None,
+) -> Plan:
     """Write the file: all of its rows or none. Raises: NotApplied with the refusals; Refused, Unavailable."""
     if not run.reading:
         raise refuse("mapping", _("nobody has said yet how this file reads"), run.file_name)
-    plan = prepare(run.file_name, book_of(run, limits), Reading.of_json(run.reading))
+    plan = prepare(run.file_name, book or book_of(run, limits), Reading.of_json(run.reading))
     with transaction(actor, f"import {run.file_name}"[:200]) as session:
         found = _locked(session, run.id)
         if found.state == APPLIED:
@@ -350,8 +362,7 @@ def link(session: Any, run_id: int, plan: Plan) -> None:
         for row in plan.rows
         for name, record_id in row.written
     ]
-    if links:
-        session.execute(insert(ImportRow.__table__), links)
+    insert_rows(session, ImportRow.__table__, links)
 
 
 def _locked(session: Any, run_id: int) -> ImportRun:
@@ -380,11 +391,11 @@ def import_file(
         plan = look(name, content, actor, template=template, mapping=mapping)
         if plan.changes_nothing:
             return earlier, plan
-    run = upload(name, content, actor, template=template, mapping=mapping)
+    run, book = _upload(name, content, actor, template, mapping)
     if not run.reading:
         run = settle(run, reading_by_itself(run, template), actor)
-    limits = AS_A_JOB if run.remarks == "large" else AT_ONCE
-    plan = apply(run, actor, progress, limits)
+    limits = AS_A_JOB if run.remarks == LARGE else AT_ONCE
+    plan = apply(run, actor, progress, limits, book)
     return run, plan
 
 

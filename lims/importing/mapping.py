@@ -412,17 +412,23 @@ def rows_of(book: Book, template: Template, reading: Reading) -> tuple[list[Row]
         for item in reading.columns
         if item.field in template.columns
     ]
-    single = [(at, item, column) for at, item, column in mapped if item.age_days is None]
+    data = sheet.rows[reading.header_row :]
+    filled = {at for cells in data for at, cell in enumerate(cells) if cell is not None} | _marked(sheet)
+    places = {item.field: at for at, item, _column in mapped if item.age_days is None}
+    single = [(at, item, column) for at, item, column in mapped if item.age_days is None and at in filled]
     groups: dict[tuple[int, int], list[tuple[int, MappedColumn, Column]]] = defaultdict(list)
     for at, item, column in mapped:
         if item.age_days is not None:
             groups[item.age_days, item.number or 1].append((at, item, column))
     merged, twice = _filled(sheet, reading.header_row, mapped)
-    reader = _CellReader(sheet, form, merged, twice)
+    reader = _CellReader(sheet, form, merged, twice, places)
+    marked = sheet.errors | sheet.no_value
     rows: list[Row] = []
     for index in range(reading.header_row, len(sheet.rows)):
         cells = sheet.rows[index]
-        if all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells):
+        if all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells) and not any(
+            cell_name(index, at) in marked for at in range(len(cells) if marked else 0)
+        ):
             continue
         if not groups:
             rows.append(reader.row(index, single, reading, template))
@@ -441,6 +447,11 @@ def rows_of(book: Book, template: Template, reading: Reading) -> tuple[list[Row]
     return rows, remarks
 
 
+def _marked(sheet: Sheet) -> set[int]:
+    """Columns with cells that look blank and are not: errors, and formulas without their value."""
+    return {column_of(re.sub(r"[0-9]", "", name)) for name in (*sheet.errors, *sheet.no_value)}
+
+
 class _CellReader:
     """Cells of one sheet; what repeats in a column is read once."""
 
@@ -450,7 +461,9 @@ class _CellReader:
         form: Form,
         merged: Mapping[tuple[int, int], Cell],
         twice: frozenset[tuple[int, int]],
+        places: Mapping[str, int],
     ) -> None:
+        self.places = places
         self.sheet, self.form, self.merged, self.twice = sheet, form, merged, twice
         self.known: dict[tuple[str, str, type, Cell], Any] = {}
         self.special = bool(sheet.errors or sheet.no_value or merged or twice)
@@ -462,25 +475,24 @@ class _CellReader:
         reading: Reading,
         template: Template,
     ) -> Row:
-        row = Row(index + 1)
+        row = Row(index + 1, self.places)
         cells = self.sheet.rows[index]
         width = len(cells)
         for at, item, column in columns:
             cell = cells[at] if at < width else None
-            place = Place(index, at)
+            if item.age_days is not None:
+                row.places[column.name] = Place(index, at)
             if self.special:
                 cell = self.merged.get((index, at), cell)
-                if self._refused(row, column, index, at, place):
+                if self._refused(row, column, index, at):
                     continue
             if cell is None:
-                row.places[column.name] = place
                 continue
             key = (column.name, item.unit, type(cell), cell)
             if key in self.known:
-                row.places[column.name] = place
                 row.values[column.name] = self.known[key]
                 continue
-            fill(row, column, cell, self.form, item.unit, place)
+            fill(row, column, cell, self.form, item.unit)
             if column.name in row.values:
                 self.known[key] = row.values[column.name]
         for name, text in reading.constants.items():
@@ -489,10 +501,12 @@ class _CellReader:
                 and name not in row.values
                 and name not in {p.field for p in row.problems}
             ):
-                fill(row, template.columns[name], text, self.form, "", row.places.get(name, Place(index, -1)))
+                if row.place_of(name) is None:
+                    row.places[name] = Place(index, -1)
+                fill(row, template.columns[name], text, self.form, "")
         return row
 
-    def _refused(self, row: Row, column: Column, index: int, at: int, place: Place) -> bool:
+    def _refused(self, row: Row, column: Column, index: int, at: int) -> bool:
         name = cell_name(index, at)
         message = ""
         if name in self.sheet.errors:
@@ -504,7 +518,6 @@ class _CellReader:
         elif (index, at) in self.twice:
             message = _("is merged over several rows; accepted: a measured value in each row")
         if message:
-            row.places[column.name] = place
             row.refuse([Problem(column.name, message, shown(self.sheet.cell(index, at)))])
         return bool(message)
 

@@ -27,18 +27,10 @@ from lims.importing.readers import LONGEST_AGE_DAYS, HistoryMix, mix_code
 from lims.importing.templates import Progress, Template, pieces
 from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS, MIX_KINDS, MixIn
-from lims.results.models import Break, Press
+from lims.results.models import Break
 from lims.results.press_files import find_specimen
 from lims.results.schemas import LOAD, STRENGTH, SetBreaksIn
-from lims.results.service import (
-    SetFacts,
-    assess,
-    facts_of_sets,
-    record_history,
-    record_sets,
-    require_waiting,
-    results_of_sets,
-)
+from lims.results.service import SetEntries, SetFacts, record_history
 from lims.trials.models import Batch, Specimen, SpecimenSet
 
 #: Facts of a set that stand in each of its specimens' rows.
@@ -181,20 +173,15 @@ class BreakTemplate(Template):
             found = known[row.values["specimen"]]
             row.title = row.values["specimen"]
             of_set[found.set_id][found.id] = row
-        facts = facts_of_sets(of_set)
-        results = results_of_sets(of_set)
-        presses = set(current_session().scalars(select(Press.id)))
-        stored = self._stored(specimen for key in results for specimen in of_set[key])
-        entries: list[tuple[int, SetBreaksIn]] = []
+        entries = SetEntries(of_set)
+        facts = entries.facts
+        stored = self._stored(specimen for key in entries.results for specimen in of_set[key])
         for done, (set_id, here) in enumerate(of_set.items(), start=1):
             try:
-                if set_id in results:
+                if set_id in entries.results:
                     self._compare(here, stored)
                 else:
-                    entry = self._entry(facts[set_id], here)
-                    require_waiting(facts[set_id])
-                    assess(facts[set_id], entry, presses.__contains__)
-                    entries.append((set_id, entry))
+                    entries.check(set_id, self._entry(facts[set_id], here))
                     for row in here.values():
                         row.outcome = "new"
             except Refused as error:
@@ -202,8 +189,7 @@ class BreakTemplate(Template):
             if progress is not None and done % 200 == 0:
                 progress(done, len(of_set))
         if write and not any(row.problems for row in rows):
-            written = record_sets(entries, actor, progress)
-            for set_id, ids in written.items():
+            for set_id, ids in entries.write(actor).items():
                 for specimen_id, break_id in ids.items():
                     of_set[set_id][specimen_id].written.append(("breaks", break_id))
 

@@ -22,6 +22,7 @@ from lims.base.services import SERVICES
 from lims.base.views import ORIGINS, GuardedView, MenuPlace, Origin, RecordView
 from lims.importing.imports import (
     APPLIED,
+    LARGE,
     MEDIA_TYPES,
     TEMPLATES,
     NotApplied,
@@ -131,7 +132,7 @@ class ImportView(GuardedView):
         run = self._run(run_id)
         if run.state == APPLIED:
             return self._page("lims/import_done.html", run=run, subject=TEMPLATES.get(run.kind))
-        if run.remarks == "large":
+        if run.remarks == LARGE:
             return self._page("lims/import_large.html", run=run, templates=self._templates())
         if not run.reading:
             return redirect(url_for("ImportView.mapping", run_id=run.id))
@@ -173,7 +174,7 @@ class ImportView(GuardedView):
         """Write the file, all of it or nothing. A large one runs as a job."""
         self.allow("write")
         run = self._run(run_id)
-        if run.remarks == "large":
+        if run.remarks == LARGE:
             template = request.form.get("template", "") or run.kind
             self._require(template_of(template))
             if not run.kind:
@@ -274,7 +275,7 @@ class ImportView(GuardedView):
             columns=columns[:6],
             read=lambda row, column: (
                 shown(plan.book.sheet(plan.reading.sheet).cell(place.row, place.column))
-                if (place := row.places.get(column.name)) is not None and place.column >= 0
+                if (place := row.place_of(column.name)) is not None and place.column >= 0
                 else plan.reading.constants.get(column.name, "")
             ),
             most=MOST_ROWS_SHOWN,

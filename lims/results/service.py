@@ -12,12 +12,12 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, insert_rows, transaction
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
@@ -343,64 +343,87 @@ def record_set(set_id: int, entry: SetBreaksIn, actor: Actor) -> SetResult:
         return _write(session, found, entry, actor, number=1, reason=None)
 
 
-def record_sets(
-    entries: Sequence[tuple[int, SetBreaksIn]],
-    actor: Actor,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[int, dict[int, int]]:
-    """Breaks and results of many sets, in one write: what `record_set` does, with few statements.
+class SetEntries:
+    """Entries of many sets on their way in: facts fetched in few statements, each entry checked once, all written at once.
 
-    A set that has the same values already is left as it is. The forecasts of its mix are asked for once a batch.
-    Returns: set id -> {specimen id: break id} of what was written. Raises: NotFound, Refused, Conflict; then nothing is.
+    Checks and columns are those of `record_set`. Inside a transaction.
     """
-    with transaction(actor, "breaks") as session:
-        facts = facts_of_sets(set_id for set_id, _entry in entries)
-        present = results_of_sets(facts)
-        presses = set(session.scalars(select(Press.id)))
+
+    def __init__(self, set_ids: Iterable[int]) -> None:
+        self.facts = facts_of_sets(set_ids)
+        #: Results that count already.
+        self.results = results_of_sets(self.facts)
+        self._presses = set(current_session().scalars(select(Press.id)))
+        self._ready: dict[int, tuple[SetBreaksIn, Judged]] = {}
+
+    def check(self, set_id: int, entry: SetBreaksIn) -> None:
+        """Keep the entry for writing; one that is stored already is left as it is. Raises: NotFound, Refused, Conflict."""
+        found = self.facts.get(set_id)
+        if found is None:
+            raise NotFound(f"specimen-sets {set_id}")
+        if set_id in self._ready:
+            raise refuse("specimen_set_id", _("is given twice"), found.code)
+        if set_id in self.results:
+            _same_or_conflict(get_set(set_id), self.results[set_id], entry)
+            return
+        require_waiting(found)
+        self._ready[set_id] = (entry, assess(found, entry, self._presses.__contains__))
+
+    def write(self, actor: Actor) -> dict[int, dict[int, int]]:
+        """Breaks and results of what was checked; forecasts are asked for once a batch. The sets stay locked till the end.
+
+        Returns: set id -> {specimen id: break id}. Raises: Conflict when another was faster.
+        """
+        if not self._ready:
+            return {}
+        session = current_session()
         now = utc_now()
         stamps = {
-            "version": 1, "created_at": now, "created_by": actor.key, "changed_at": now, "changed_by": actor.key,
-        }  # fmt: skip
+            "version": 1,
+            "created_at": now,
+            "created_by": actor.key,
+            "changed_at": now,
+            "changed_by": actor.key,
+        }
+        sets = SpecimenSet.__table__
+        taken = 0
+        for keys in chunks(self._ready):
+            taken += session.execute(
+                update(sets)
+                .where(sets.c.id.in_(keys), sets.c.state == "waiting")
+                .values(state="broken", version=sets.c.version + 1, changed_at=now, changed_by=actor.key)
+            ).rowcount  # type: ignore[attr-defined]
+        if taken != len(self._ready):  # PostgreSQL lets another writer in between reading and this
+            raise Conflict(next(iter(self._ready)))
         breaks: list[dict[str, Any]] = []
         results: list[dict[str, Any]] = []
-        numbered: set[int] = set()
-        for done, (set_id, entry) in enumerate(entries, start=1):
-            found = facts.get(set_id)
-            if found is None:
-                raise NotFound(f"specimen-sets {set_id}")
-            if set_id in numbered:
-                raise refuse("specimen_set_id", _("is given twice"), found.code)
-            if set_id in present:
-                _same_or_conflict(get_set(set_id), present[set_id], entry)
-                continue
-            require_waiting(found)
-            judged = assess(found, entry, presses.__contains__)
-            numbered.add(set_id)
-            for position, specimen in enumerate(found.specimens):
+        for set_id, (entry, judged) in self._ready.items():
+            for position, specimen in enumerate(self.facts[set_id].specimens):
                 breaks.append(stamps | _break_values(entry, judged, position, specimen.id, 1, actor))
             results.append(stamps | _result_values(entry, judged, set_id, 1, None))
-            if progress is not None and done % 500 == 0:
-                progress(done, len(entries))
-        if not results:
-            return {}
-        session.execute(insert(Break.__table__), breaks)
-        session.execute(insert(SetResult.__table__), results)
-        sets = SpecimenSet.__table__
-        session.execute(
-            update(sets)
-            .where(sets.c.id == bindparam("key"))
-            .values(state="broken", version=sets.c.version + 1, changed_at=now, changed_by=actor.key),
-            [{"key": key} for key in numbered],
-        )
+        insert_rows(session, Break.__table__, breaks)
+        insert_rows(session, SetResult.__table__, results)
         session.expire_all()  # what the session had read of these sets is old now
-        written = _breaks_written(session, facts, numbered)
-        for batch_id in {facts[key].batch_id for key in numbered}:
+        for batch_id in sorted({self.facts[key].batch_id for key in self._ready}):
             result_written(batch_id, actor.key)
-    return written
+        return _breaks_written(session, self.facts, self._ready)
+
+
+def record_sets(entries: Sequence[tuple[int, SetBreaksIn]], actor: Actor) -> dict[int, dict[int, int]]:
+    """Breaks and results of many sets in one write: all of them, or none.
+
+    A set that has the same values already is left as it is.
+    Returns: set id -> {specimen id: break id} of what was written. Raises: NotFound, Refused, Conflict.
+    """
+    with transaction(actor, "breaks"):
+        found = SetEntries(set_id for set_id, _entry in entries)
+        for set_id, entry in entries:
+            found.check(set_id, entry)
+        return found.write(actor)
 
 
 def _breaks_written(
-    session: Session, facts: Mapping[int, SetFacts], set_ids: set[int]
+    session: Session, facts: Mapping[int, SetFacts], set_ids: Iterable[int]
 ) -> dict[int, dict[int, int]]:
     of_set = {specimen.id: key for key in set_ids for specimen in facts[key].specimens}
     written: dict[int, dict[int, int]] = {}
