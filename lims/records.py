@@ -2,6 +2,7 @@
 
 import lims.aftersales.service
 import lims.audit.service
+import lims.base.auditing.models
 import lims.base.files
 import lims.base.jobs
 import lims.base.laboratory

@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
 from lims.accounts.service import AccountIn, add_user, find_user
-from lims.app import create_app
+from lims.app import create_app, flask_config
 from lims.base.actor import Actor, system_actor
 from lims.base.database import Database, database, transaction
 from lims.base.metadata import Model
@@ -161,14 +161,27 @@ def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def made_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The whole application, made once a worker: a thousand routes and templates take a second to compile."""
+    return create_app(Settings(data=tmp_path_factory.mktemp("made")))
+
+
 @pytest.fixture
-def app(initialised: Path, tmp_path: Path) -> Iterator[Flask]:
-    """The whole application on its own copy of the prepared SQLite database."""
+def app(made_app: Flask, initialised: Path, tmp_path: Path) -> Iterator[Flask]:
+    """The whole application on its own copy of the prepared SQLite database, with nothing remembered."""
     folder = tmp_path / "data"
     shutil.copytree(initialised, folder)
-    made = create_app(Settings(data=folder))
-    yield made
-    made.extensions["lims.database"].engine.dispose()
+    settings = Settings(data=folder)
+    config, extensions = dict(made_app.config), dict(made_app.extensions)
+    made_app.config.update(flask_config(settings))
+    made_app.extensions["lims.database"].point_at(settings.sqlalchemy_url)
+    made_app.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
+    yield made_app
+    made_app.extensions["lims.database"].engine.dispose()
+    for kept, before in ((made_app.config, config), (made_app.extensions, extensions)):
+        kept.clear()
+        kept.update(before)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ class CheckpointApi(RecordApi):
         "id",
         "version",
         "number",
-        "result_count",
+        "transaction_count",
         "root_sha256",
         "note",
         "created_at",

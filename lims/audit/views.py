@@ -15,14 +15,16 @@ class CheckpointView(RecordView):
     title = _l("Checkpoints")
     title_one = _l("Checkpoint")
     menu = MenuPlace("audit", order=10, icon="shield")
-    list_columns = ("number", "created_at", "result_count", "root_sha256")
+    list_columns = ("number", "created_at", "transaction_count", "root_sha256")
     labels = {
         "number": _l("Number"),
-        "result_count": _l("Results"),
+        "transaction_count": _l("Transactions"),
         "root_sha256": _l("Root"),
         "note": _l("Note"),
     }
-    show_sections = ((_l("Checkpoint"), ("number", "created_at", "result_count", "root_sha256", "note")),)
+    show_sections = (
+        (_l("Checkpoint"), ("number", "created_at", "transaction_count", "root_sha256", "note")),
+    )
 
 
 VIEWS = (CheckpointView,)

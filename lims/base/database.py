@@ -11,18 +11,22 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import Engine, Table, create_engine, event, insert
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from lims.base.actor import Actor
+from lims.base.auditing.context import OPTION, Opening, State, add_functions, open_context, seal, state_of
+from lims.base.auditing.guards import GuardCheck, authorizer
 from lims.base.problems import Unavailable
 
 #: First release without the WAL corruption bug (shared finding; sqlite.org/wal.html, "WAL-reset").
 MINIMUM_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_MS = 5000
+#: Actors that write no captured table: who wants to read while writes are stopped must be able to sign in.
+WRITES_NO_RECORD = {"system:sign-in"}
 
 
 class SqliteTooOld(RuntimeError):
@@ -56,11 +60,18 @@ def check_sqlite_version(version: tuple[int, ...]) -> None:
 def make_engine(url: str) -> Engine:
     """An engine with the settings that every process must share."""
     if not make_url(url).drivername.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+
+        @event.listens_for(engine, "begin")
+        def _open(connection: Connection) -> None:
+            _open_audit(connection)
+
+        _sealed(engine)
+        return engine
     engine = create_engine(url, module=sqlite_module(), connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
-    def _pragmas(dbapi_connection: Any, _record: Any) -> None:
+    def _pragmas(dbapi_connection: Any, record: Any) -> None:
         # Transactions are opened by _begin below: the driver's own legacy mode starts them too late.
         dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()
@@ -70,14 +81,34 @@ def make_engine(url: str) -> Engine:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA recursive_triggers = ON")
         cursor.close()
+        state = record.info["lims_audit"] = State()
+        add_functions(dbapi_connection, state)
+        dbapi_connection.set_authorizer(authorizer(state))
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A write takes its lock at once: an upgrade from a read snapshot cannot wait and fails instead.
         writes = connection.get_execution_options().get("lims_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        _open_audit(connection)
 
+    _sealed(engine)
     return engine
+
+
+def _open_audit(connection: Connection) -> None:
+    opening = connection.get_execution_options().get(OPTION)
+    if opening is not None:
+        open_context(connection, opening)
+
+
+def _sealed(engine: Engine) -> None:
+    """What a transaction changed is sealed as it commits; a context ends with its transaction."""
+    event.listen(engine, "commit", seal)
+
+    @event.listens_for(engine, "rollback")
+    def _forget(connection: Connection) -> None:
+        state_of(connection).clear()
 
 
 class Database:
@@ -88,6 +119,14 @@ class Database:
         self.engine = make_engine(url)
         self.factory = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
         self.session: scoped_session[Session] = scoped_session(self.factory, scopefunc=_scope)
+        self.guards = GuardCheck()
+
+    def point_at(self, url: str) -> None:
+        """Another database for the same application: sessions come from there from now on. No session may be open."""
+        self.engine.dispose()
+        self.url = url
+        self.engine = make_engine(url)
+        self.factory.configure(bind=self.engine)
 
     def init_app(self, app: Flask) -> None:
         app.extensions["lims.database"] = self
@@ -121,15 +160,20 @@ def current_session() -> Session:
 def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
     """All or nothing, in the name of `actor`. Services that call one another join the outermost.
 
-    Raises: Unavailable when the database stays locked or is away.
+    The only way to write: the triggers of lims/base/auditing refuse every other, and the commit seals what changed.
+
+    Raises: Unavailable when the database stays locked or is away, WritesStopped when its triggers were altered.
     """
     session = current_session()
     if session.info.get("actor") is not None:
         yield session
         return
     session.commit()  # ends the snapshot that reading has opened
+    opening = Opening(actor, reason, (request.endpoint or "")[:120] if has_request_context() else "")
     try:
-        session.connection(execution_options={"lims_write": True})
+        connection = session.connection(execution_options={"lims_write": True, OPTION: opening})
+        if actor.key not in WRITES_NO_RECORD:
+            database().guards.check(connection)
         session.info.update(actor=actor, reason=reason)
         yield session
         session.commit()

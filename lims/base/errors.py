@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from lims.base.database import database
-from lims.base.problems import Conflict, Forbidden, NotFound, Refused, Unavailable
+from lims.base.problems import Conflict, Forbidden, NotFound, Refused, Unavailable, WritesStopped
 from lims.base.security import principal
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,21 @@ def register_error_pages(app: Flask) -> None:
             _("Someone else changed this record after you opened it."),
             _("Open it again; your values are shown beside theirs."),
             extra=extra,
+        )
+
+    @app.errorhandler(WritesStopped)
+    def _stopped(error: WritesStopped) -> ResponseReturnValue:
+        log.error("writes are stopped: %s", error)
+        return answer(
+            503,
+            _("Writing is stopped"),
+            _(
+                "The database's own guards were altered: %(names)s. Nothing was saved; reading goes on.",
+                names=error,
+            ),
+            _(
+                "Tell an administrator: `lims audit verify` says what else was altered, `lims init` puts the guards back."
+            ),
         )
 
     @app.errorhandler(Unavailable)

@@ -8,6 +8,12 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine
 
+from lims.base.actor import system_actor
+from lims.base.auditing.context import OPTION, Opening
+from lims.base.auditing.guards import exempt
+from lims.base.auditing.triggers import columns_of, install, record_baselines, remove
+
+MIGRATION = system_actor("migration")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -18,15 +24,41 @@ def alembic_config(engine_connection: object) -> Config:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Apply what is missing. Safe to repeat."""
-    with engine.connect() as connection:
+    """Apply what is missing. Safe to repeat.
+
+    Triggers of the record of changes stay on, so that what a migration writes is captured in its name; they are brought
+    up to date afterwards. A migration that one stands in the way of takes it off: `auditing.triggers.remove`.
+    """
+    opening = Opening(MIGRATION, "migration", before_migration=True)
+    with (
+        engine.connect().execution_options(lims_write=True, **{OPTION: opening}) as connection,
+        exempt(connection),
+    ):
         command.upgrade(alembic_config(connection), revision)
         connection.commit()
+    install_triggers(engine)
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
-    with engine.connect() as connection:
+    """Go back. Capture is off meanwhile; rows are recorded as they stand when it begins again."""
+    with engine.connect().execution_options(lims_write=True) as connection, exempt(connection):
+        remove(connection)
+        connection.commit()
         command.downgrade(alembic_config(connection), revision)
+        connection.commit()
+    install_triggers(engine)
+
+
+def install_triggers(engine: Engine) -> None:
+    """Capture every table as the models have it; rows that capture did not see coming are recorded as they stand."""
+    opening = Opening(MIGRATION, "capture begins", before_migration=True)
+    with (
+        engine.connect().execution_options(lims_write=True, **{OPTION: opening}) as connection,
+        exempt(connection),
+    ):
+        existing = columns_of(connection)
+        if "audit_transactions" in existing:
+            record_baselines(connection, existing, install(connection, existing))
         connection.commit()
 
 

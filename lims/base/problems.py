@@ -59,3 +59,7 @@ class Conflict(Exception):
 
 class Unavailable(Exception):
     """The database is busy or away; the same request may succeed later (HTTP 503)."""
+
+
+class WritesStopped(Unavailable):
+    """Triggers of the database differ from the program's: nothing is written until an administrator has looked."""

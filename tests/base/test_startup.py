@@ -15,7 +15,8 @@ from sqlalchemy.schema import CreateTable
 
 from lims.accounts.roles import ROLES
 from lims.app import create_app
-from lims.base.database import make_engine
+from lims.base.actor import system_actor
+from lims.base.database import make_engine, transaction
 from lims.base.metadata import Model
 from lims.base.migration import differences, downgrade, upgrade
 from lims.initialise import initialise, permissions_of
@@ -139,8 +140,8 @@ def test_init_is_safe_to_repeat_and_keeps_a_role_that_the_laboratory_made(
     app = create_app(Settings(data=tmp_path, database_url=database_url))
     initialise(app)
     engine = app.extensions["lims.database"].engine
-    with engine.begin() as connection:
-        connection.execute(sqlalchemy.text("INSERT INTO ab_role (id, name) VALUES (900, 'Night shift')"))
+    with app.app_context(), transaction(system_actor("test")) as session:
+        session.execute(sqlalchemy.text("INSERT INTO ab_role (id, name) VALUES (900, 'Night shift')"))
     first = _grants(database_url)
     initialise(app)
     assert _grants(database_url) == first
