@@ -48,7 +48,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import_rows")),
     )
     op.create_index(op.f("ix_import_rows_import_run_id"), "import_rows", ["import_run_id"])
-    op.create_index(op.f("ix_import_rows_record_name"), "import_rows", ["record_name", "record_id"])
+    op.create_index(op.f("ix_import_rows_record_name_record_id"), "import_rows", ["record_name", "record_id"])
     op.create_table(
         "import_mappings",
         sa.Column("id", KEY, nullable=False),
