@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
+from flask import current_app
 from flask_babel import force_locale
 from flask_babel import gettext as _
 from pydantic_core import PydanticCustomError
@@ -110,19 +110,26 @@ class Column:
             return _("a whole number from %(low)s to %(high)s", low=kind.minimum, high=kind.maximum)
         if isinstance(kind, Choice):
             return ", ".join(choice_text(kind, key) for key in kind.options)
-        if isinstance(kind, Day):
-            return _("a day such as 2026-03-28")
-        if isinstance(kind, Instant):
-            return _("a time such as 2026-03-28 10:00")
-        if isinstance(kind, Reference):
-            return _("the code of a record that exists")
-        if isinstance(kind, Code):
-            return _("up to %(most)s letters, digits and - _ . / # +, without blanks", most=kind.most)
-        if isinstance(kind, Flag):
-            return _("yes or no")
-        if isinstance(kind, Text):
-            return _("text of up to %(most)s characters", most=kind.most)
-        return _("as in the example")
+        words = next((text for made, text in ACCEPTED.items() if isinstance(kind, made)), AS_SHOWN)
+        return str(words).format(most=getattr(kind, "most", ""))
+
+
+#: What else a cell may hold, by the kind of its field; the first that fits.
+ACCEPTED: dict[type[Kind], Words] = {
+    Day: Words("a day such as 2026-03-28", "日期，如 2026-03-28", "日期，如 2026-03-28"),
+    Instant: Words(
+        "a time such as 2026-03-28 10:00", "时间，如 2026-03-28 10:00", "時間，如 2026-03-28 10:00"
+    ),
+    Reference: Words("the code of a record that exists", "已有记录的编号", "已有記錄的編號"),
+    Code: Words(
+        "up to {most} letters, digits and - _ . / # +, without blanks",
+        "最多 {most} 个字母、数字及 - _ . / # +，不含空格",
+        "最多 {most} 個字母、數字及 - _ . / # +，不含空格",
+    ),
+    Flag: Words("yes or no", "是或否", "是或否"),
+    Text: Words("text of up to {most} characters", "文字，最多 {most} 个字符", "文字，最多 {most} 個字元"),
+}
+AS_SHOWN = Words("as in the example", "同示例", "同範例")
 
 
 def columns_of(schema: type[Schema], **more: Mapping[str, Any]) -> dict[str, Column]:
@@ -140,44 +147,29 @@ def own_column(name: str, kind: Kind, label: Words, **more: Any) -> Column:
 
 def choice_text(kind: Choice, key: str) -> str:
     """How a choice stands in the drop-down list: in English and Chinese, which is how it is read again."""
-    _KINDS[id(kind)] = kind  # kept alive, so that its id stays its own
-    return _kept_choice_texts(id(kind))[key]
-
-
-def _choice_text(texts: tuple[str, ...]) -> str:
-    return texts[0] if texts[0] == texts[1] else f"{texts[0]} {texts[1]}"
-
-
-def _choice_texts(kind: Choice) -> dict[str, tuple[str, ...]]:
-    return {key: in_all_languages(label) for key, label in kind.options.items()}
-
-
-def _choice_keys(kind: Choice) -> dict[str, str]:
-    """Every way to write a choice -> its key: the key, a label of any language, the text of the list."""
-    found: dict[str, str] = {}
-    for key, texts in _choice_texts(kind).items():
-        for text in (key, *texts, _choice_text(texts)):
-            found.setdefault(_folded(text), key)
-    return found
-
-
-@cache
-def _kept_choice_texts(identity: int) -> dict[str, str]:
-    return {key: _choice_text(texts) for key, texts in _choice_texts(_KINDS[identity]).items()}
-
-
-@cache
-def _kept_choice_keys(identity: int) -> dict[str, str]:
-    return _choice_keys(_KINDS[identity])
-
-
-_KINDS: dict[int, Choice] = {}
+    return _ways(kind)[0][key]
 
 
 def choice_key(kind: Choice, text: str) -> str:
-    """The key of what was written, or the text itself for the schema to refuse."""
-    _KINDS[id(kind)] = kind  # kept alive, so that its id stays its own
-    return _kept_choice_keys(id(kind)).get(_folded(text), text)
+    """The key of what was written (the key, a label of any language, the text of the list), or the text itself for the
+    schema to refuse."""
+    return _ways(kind)[1].get(_folded(text), text)
+
+
+def _ways(kind: Choice) -> tuple[dict[str, str], dict[str, str]]:
+    """(key -> text of the list, every way to write a choice -> key); translated once an application."""
+    kept: dict[int, Any] = current_app.extensions.setdefault("lims.importing.choices", {})
+    if id(kind) not in kept:
+        listed: dict[str, str] = {}
+        keys: dict[str, str] = {}
+        for key, label in kind.options.items():
+            texts = in_all_languages(label)
+            listed[key] = texts[0] if texts[0] == texts[1] else f"{texts[0]} {texts[1]}"
+            for text in (key, *texts, listed[key]):
+                keys.setdefault(_folded(text), key)
+        kept[id(kind)] = (kind, listed, keys)  # with the kind itself, so that its id stays its own
+    _kind, texts_of, keys_of = kept[id(kind)]
+    return texts_of, keys_of
 
 
 def _folded(text: str) -> str:

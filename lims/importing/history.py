@@ -20,6 +20,7 @@ from lims.base.services import integrity_problem
 from lims.importing.models import ImportRun
 from lims.importing.readers import HistoryMix, read_history
 from lims.importing.service import ImportRunService
+from lims.mixes.models import MixDesign
 from lims.mixes.schemas import MixIn
 from lims.mixes.service import MixDesignService, freeze
 from lims.results.service import record_history
@@ -82,7 +83,9 @@ def history_trial(laboratory: str, actor: Actor) -> Trial:
     return found if found is not None else TrialService().add(data, actor)
 
 
-def write_mix(trial: Trial, laboratory: str, mix: HistoryMix, actor: Actor) -> int:
+def write_mix(
+    trial: Trial, laboratory: str, mix: HistoryMix, actor: Actor, design: MixDesign | None = None
+) -> int:
     """A mix, the batch that stands for its casting, its sets. Returns the number of specimens. Inside a transaction."""
     session = current_session()
     values = {"code": mix.code, "kind": mix.kind, "notes": mix.notes}
@@ -92,12 +95,13 @@ def write_mix(trial: Trial, laboratory: str, mix: HistoryMix, actor: Actor) -> i
         values["grade_mpa"] = f"{mix.grade_mpa:f}"
     for column, mass in mix.composition.items():
         values[column] = f"{mass:f}"
-    try:
-        design = MixDesignService().add_history(MixIn.read(values), laboratory, actor)
-    except Refused as error:
-        reasons = "; ".join(f"{p.field} {p.value}: {p.message}" for p in error.problems)
-        raise refuse(f"mix {mix.code}", reasons, mix.code) from None
-    revision = design.revisions[0]
+    if design is None:
+        try:
+            design = MixDesignService().add_history(MixIn.read(values), laboratory, actor)
+        except Refused as error:
+            reasons = "; ".join(f"{p.field} {p.value}: {p.message}" for p in error.problems)
+            raise refuse(f"mix {mix.code}", reasons, mix.code) from None
+    revision = design.revisions[-1]
     batch = Batch(
         code=f"H-{laboratory}-{mix.code}"[:60],
         trial_id=trial.id,

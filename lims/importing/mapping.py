@@ -11,9 +11,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from typing import Any
 
+from flask import current_app
 from flask_babel import gettext as _
 
 from lims.base.fields import Instant, Quantity
@@ -158,7 +158,7 @@ def _covers(merged: tuple[int, int, int, int], row: int, column: int) -> bool:
 
 def _merged_text(sheet: Sheet, row: int, column: int) -> str:
     for merged in sheet.merged:
-        if _covers(merged, row, column):
+        if _covers(merged, row, column) and merged[1] == column:
             return _one_line(sheet.cell(merged[0], merged[1]))
     return ""
 
@@ -187,9 +187,12 @@ def fingerprint(heads: Sequence[Head]) -> str:
     ).hexdigest()
 
 
-@cache
 def _aliases(template: Template) -> dict[str, str]:
-    found: dict[str, str] = {}
+    """Every known head -> the field; translated once an application."""
+    kept: dict[str, dict[str, str]] = current_app.extensions.setdefault("lims.importing.heads", {})
+    if template.name in kept:
+        return kept[template.name]
+    found = kept[template.name] = {}
     for name, column in template.columns.items():
         for text in (name, *in_all_languages(column.label), *column.aliases):
             found.setdefault(_folded(text), name)

@@ -197,11 +197,13 @@ def read(content: bytes, limits: dict[str, int]) -> dict[str, Any]:
             if not str(meta.typ).endswith("WorkSheet"):
                 continue
             sheet = book.get_sheet_by_name(meta.name)
-            cells += sheet.total_height * sheet.total_width
+            # A sheet without cells has no last one, and cannot be asked for its rows.
+            last = sheet.end
+            height, width = (last[0] + 1, last[1] + 1) if last is not None else (0, 0)
+            cells += height * width
             if cells > limits["cells"]:
-                raise Unfit("large", f"{sheet.total_height} x {sheet.total_width}")
-            # A sheet without cells has a size of 0 and cannot be asked for its rows.
-            rows = sheet.to_python(skip_empty_area=False) if sheet.total_height else []
+                raise Unfit("large", f"{height} x {width}")
+            rows = sheet.to_python(skip_empty_area=False) if height else []
             sheets.append(
                 {
                     "name": meta.name,
@@ -218,6 +220,15 @@ def read(content: bytes, limits: dict[str, int]) -> dict[str, Any]:
     return {"sheets": sheets, "mac_dates": mac_dates}
 
 
+def peak_kb() -> int:
+    """The most memory that this program has held; 0 where the system does not tell."""
+    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("VmHWM"):
+                return int(line.split()[1])
+    return 0
+
+
 def main() -> None:
     limits = json.loads(sys.stdin.buffer.readline())
     limit_resources(limits["memory_bytes"], limits["cpu_seconds"])
@@ -229,6 +240,7 @@ def main() -> None:
         answer = {"refused": "large", "detail": "memory"}
     except BaseException as error:  # noqa: BLE001 - a panic of the reader is no Exception; this process is its fence
         answer = {"refused": "damaged", "detail": type(error).__name__}
+    answer["peak_kb"] = peak_kb()
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write(json.dumps(answer))
 

@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -45,8 +44,16 @@ class _Known:
 
 class BreakTemplate(Template):
     name = "breaks"
-    title = _l("Break results")
-    about = _l("A row a specimen: its load, or the strength as reported. The sets must have been registered.")
+    title = Words(
+        "Break results",
+        "试压结果",
+        "試壓結果",
+    )
+    about = Words(
+        "A row a specimen: its load, or the strength as reported. The sets must have been registered.",
+        "每行一个试件：破坏荷载，或报告的强度。各组试件须已登记。",
+        "每行一個試件：破壞荷載，或報告的強度。各組試件須已登記。",
+    )
     writes = ("breaks",)
     key = ("specimen",)
     grouped = ("load_kn", "strength_mpa")
@@ -364,8 +371,16 @@ class HistoryTemplate(Template):
     """A row a specimen: mix, age, strength; the recipe in the first row of the mix or in every one."""
 
     name = "history"
-    title = _l("History of strengths")
-    about = _l("Strengths of earlier years or of other laboratories, from which the forecast learns.")
+    title = Words(
+        "History of strengths",
+        "历史强度",
+        "歷史強度",
+    )
+    about = Words(
+        "Strengths of earlier years or of other laboratories, from which the forecast learns.",
+        "往年或其他试验室的强度，供预测学习。",
+        "往年或其他試驗室的強度，供預測學習。",
+    )
     writes = ("mix-designs", "breaks")
     key = ("lab", "mix_id", "age_days", "specimen_number")
     grouped = ("strength_mpa",)
@@ -552,10 +567,11 @@ class HistoryTemplate(Template):
             row.title = f"{row.values['mix_id']} {row.values['age_days']} d"
             mixes[row.values["lab"], row.values["mix_id"]].append(row)
         known = self._known(mixes)
+        designs = self._designs(mixes, known)
         plans = []
         for done, (key, here) in enumerate(mixes.items(), start=1):
             try:
-                plans.append((key, here, self._plan(key, here, known.get(key))))
+                plans.append((key, here, self._plan(key, here, known.get(key), designs.get(key))))
             except Refused as error:
                 here[0].refuse(
                     Problem("mix_id" if item.field == "code" else item.field, item.message, item.value)
@@ -566,7 +582,7 @@ class HistoryTemplate(Template):
         if not write or any(row.problems for row in rows):
             return
         for done, (key, here, mix) in enumerate(plans, start=1):
-            self._write(key, here, mix, known.get(key), actor)
+            self._write(key, here, mix, known.get(key), designs.get(key), actor)
             if progress is not None:
                 progress(len(mixes) + done, 2 * len(mixes))
 
@@ -608,7 +624,9 @@ class HistoryTemplate(Template):
                 found[design.laboratory, design.code] = batch
         return found
 
-    def _plan(self, key: tuple[str, str], here: Sequence[Row], batch: Batch | None) -> HistoryMix:
+    def _plan(
+        self, key: tuple[str, str], here: Sequence[Row], batch: Batch | None, design: MixDesign | None
+    ) -> HistoryMix:
         """The mix as its rows tell it, each row with its outcome."""
         facts: dict[str, Any] = {}
         for row in here:
@@ -673,19 +691,52 @@ class HistoryTemplate(Template):
             width_mm=facts.get("width_mm"),
             breaks=dict(breaks),
         )
-        if batch is None:
+        if batch is None and design is None:
             MixIn.read({"code": mix.code, "kind": mix.kind, **mix.composition})
+        elif batch is None and design is not None:
+            self._same_recipe(here[0], mix, design)
         return mix
 
+    def _same_recipe(self, row: Row, mix: HistoryMix, design: MixDesign) -> None:
+        """The mix is there without strengths: what the file says of its recipe is what is stored."""
+        latest = design.latest
+        for name, mass in mix.composition.items():
+            kind = name.removesuffix("_kg_m3")
+            stored = latest.mass_of(kind) if latest is not None else None
+            if stored != mass:
+                column = self.columns[name]
+                message = _(
+                    "stands otherwise in the history: %(old)s; accepted: that", old=text_of(column, stored)
+                )
+                row.refuse([Problem(name, message, text_of(column, mass))])
+
+    def _designs(
+        self, mixes: Mapping[tuple[str, str], Any], known: Mapping[tuple[str, str], Batch]
+    ) -> dict[tuple[str, str], MixDesign]:
+        """Mixes that are there without imported strengths."""
+        found: dict[tuple[str, str], MixDesign] = {}
+        for codes in pieces(code for _lab, code in mixes):
+            for design in current_session().scalars(select(MixDesign).where(MixDesign.code.in_(codes))):
+                key = (design.laboratory, design.code)
+                if key in mixes and key not in known:
+                    found[key] = design
+        return found
+
     def _write(
-        self, key: tuple[str, str], here: Sequence[Row], mix: HistoryMix, batch: Batch | None, actor: Actor
+        self,
+        key: tuple[str, str],
+        here: Sequence[Row],
+        mix: HistoryMix,
+        batch: Batch | None,
+        design: MixDesign | None,
+        actor: Actor,
     ) -> None:
         if not mix.breaks:
             return
         session = current_session()
         new = batch is None
         if batch is None:
-            write_mix(history_trial(key[0], actor), key[0], mix, actor)
+            write_mix(history_trial(key[0], actor), key[0], mix, actor, design)
             batch = self._known({key: here})[key]
         else:
             record_history(batch, sorted(mix.breaks.items()), mix.shape, mix.width_mm, actor)

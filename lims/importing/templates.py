@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -304,8 +303,16 @@ class RecordTemplate(Template):
 
 class CustomerTemplate(RecordTemplate):
     name = "customers"
-    title = _l("Customers")
-    about = _l("A row a customer or prospect.")
+    title = Words(
+        "Customers",
+        "客户",
+        "客戶",
+    )
+    about = Words(
+        "A row a customer or prospect.",
+        "每行一个客户或潜在客户。",
+        "每行一個客戶或潛在客戶。",
+    )
     writes = ("customers",)
     record_name = "customers"
     schema = CustomerIn
@@ -335,8 +342,16 @@ class CustomerTemplate(RecordTemplate):
 
 class CementLotTemplate(RecordTemplate):
     name = "cement-lots"
-    title = _l("Cement lots with mill certificates")
-    about = _l("A row a lot, with the values of its mill certificate.")
+    title = Words(
+        "Cement lots with mill certificates",
+        "水泥批次与出厂检验单",
+        "水泥批次與出廠檢驗單",
+    )
+    about = Words(
+        "A row a lot, with the values of its mill certificate.",
+        "每行一个批次及其出厂检验值。",
+        "每行一個批次及其出廠檢驗值。",
+    )
     writes = ("cement-lots",)
     record_name = "cement-lots"
     schema = CementLotIn
@@ -385,8 +400,16 @@ class CementLotTemplate(RecordTemplate):
 
 class AggregateSampleTemplate(RecordTemplate):
     name = "aggregate-samples"
-    title = _l("Aggregate samples with sieves")
-    about = _l("A row a sample; the seven masses of the sieves together, or none.")
+    title = Words(
+        "Aggregate samples with sieves",
+        "骨料样品与筛分",
+        "骨料樣品與篩分",
+    )
+    about = Words(
+        "A row a sample; the seven masses of the sieves together, or none.",
+        "每行一个样品；七个筛余质量须全部填写或全部留空。",
+        "每行一個樣品；七個篩餘質量須全部填寫或全部留空。",
+    )
     writes = ("aggregate-samples",)
     record_name = "aggregate-samples"
     schema = AggregateSampleIn
@@ -448,8 +471,16 @@ class AggregateSampleTemplate(RecordTemplate):
 
 class BatchTemplate(RecordTemplate):
     name = "batches"
-    title = _l("Batches and specimens")
-    about = _l("A row a batch; its sets and specimens follow from the ages and numbers in the row.")
+    title = Words(
+        "Batches and specimens",
+        "批次与试件",
+        "批次與試件",
+    )
+    about = Words(
+        "A row a batch; its sets and specimens follow from the ages and numbers in the row.",
+        "每行一个批次；各组试件按行内的龄期和数量生成。",
+        "每行一個批次；各組試件按行內的齡期和數量生成。",
+    )
     writes = ("batches",)
     record_name = "batches"
     schema = BatchIn
@@ -559,8 +590,16 @@ class MixTemplate(Template):
     """A row a revision: the mix, its recipe, and why it was changed."""
 
     name = "mixes"
-    title = _l("Mix designs")
-    about = _l("A row a revision of a mix, with its masses in a cubic metre.")
+    title = Words(
+        "Mix designs",
+        "配合比",
+        "配合比",
+    )
+    about = Words(
+        "A row a revision of a mix, with its masses in a cubic metre.",
+        "每行一个配合比版本及每立方米各材料用量。",
+        "每行一個配合比版本及每立方公尺各材料用量。",
+    )
     writes = ("mix-designs", "mix-revisions")
     key = ("laboratory", "code", "revision")
     design_fields: ClassVar[tuple[str, ...]] = tuple(item.name for item in MixDesignIn.inputs())

@@ -93,6 +93,8 @@ class Book:
     encoding: str = ""
     delimiter: str = ""
     remarks: list[str] = field(default_factory=list)
+    #: Memory that reading it took, kB; 0 where that is not known.
+    peak_kb: int = 0
 
     @property
     def is_text(self) -> bool:
@@ -216,7 +218,8 @@ def _workbook(name: str, content: bytes, limits: Limits) -> Book:
         answer = {"refused": "died"}
     if "refused" in answer:
         raise _unfit(str(answer["refused"]), str(answer.get("detail", "")), name)
-    return Book(name, [_sheet(item) for item in answer["sheets"]], answer["mac_dates"])
+    sheets = [_sheet(item) for item in answer["sheets"]]
+    return Book(name, sheets, answer["mac_dates"], peak_kb=answer["peak_kb"])
 
 
 def _unfit(reason: str, detail: str, name: str) -> Refused:
