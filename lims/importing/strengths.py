@@ -20,6 +20,7 @@ from lims.base.actor import Actor
 from lims.base.database import current_session
 from lims.base.fields import Choice, Code, Instant, Quantity, Reference, Text, WholeNumber
 from lims.base.problems import Problem, Refused
+from lims.base.services import SERVICES
 from lims.importing.columns import Column, Row, Words, own_column, text_of
 from lims.importing.history import history_trial, write_mix
 from lims.importing.readers import LONGEST_AGE_DAYS, HistoryMix, mix_code
@@ -151,7 +152,7 @@ class BreakTemplate(Template):
             .join(Specimen, Specimen.id == Break.specimen_id)
             .join(SpecimenSet, SpecimenSet.id == Specimen.specimen_set_id)
             .join(Batch, Batch.id == SpecimenSet.batch_id)
-            .where(Break.superseded_at.is_(None), Batch.cast_at.is_not(None))
+            .where(Break.superseded_at.is_(None), Batch.cast_at.is_not(None), *SERVICES["breaks"].visible())
             .options(joinedload(Break.specimen), joinedload(Break.press))
             .order_by(Specimen.specimen_set_id, Specimen.number)
         )
@@ -496,7 +497,7 @@ class HistoryTemplate(Template):
         """Batches of imported strengths."""
         return (
             select(Batch)
-            .where(Batch.cast_at.is_(None))
+            .where(Batch.cast_at.is_(None), *SERVICES["batches"].visible())
             .options(
                 joinedload(Batch.mix_revision).joinedload(MixRevision.mix_design),
                 selectinload(Batch.sets).selectinload(SpecimenSet.specimens),

@@ -165,6 +165,7 @@ def ids_of(record_name: str, codes: set[str]) -> dict[str, list[int]]:
     """Code (or name, where it is nobody else's) -> ids of the records in use."""
     session = current_session()
     record: Any = SERVICES[record_name].record
+    seen = SERVICES[record_name].visible()
     found: dict[str, list[int]] = {}
     if record is CementLot:
         rows: list[Any] = []
@@ -179,13 +180,15 @@ def ids_of(record_name: str, codes: set[str]) -> dict[str, list[int]]:
         return found
     for keys in pieces(codes):
         for key, code in session.execute(
-            select(record.id, record.code).where(record.code.in_(keys), record.retired_at.is_(None))
+            select(record.id, record.code).where(record.code.in_(keys), record.retired_at.is_(None), *seen)
         ):
             found.setdefault(code, []).append(key)
         if hasattr(record, "name"):
             missing = [key for key in keys if key not in found]
             for key, name in session.execute(
-                select(record.id, record.name).where(record.name.in_(missing), record.retired_at.is_(None))
+                select(record.id, record.name).where(
+                    record.name.in_(missing), record.retired_at.is_(None), *seen
+                )
             ):
                 found.setdefault(name, []).append(key)
     return found
@@ -219,7 +222,8 @@ class RecordTemplate(Template):
 
     def stored(self, record: Any) -> dict[str, Any]:
         """Column -> stored value, as the schema's fields take them."""
-        return {name: getattr(record, name, None) for name in self.columns if name not in self.only_new}
+        names = {item.name for item in self.schema.inputs()} | set(self.columns)
+        return {name: getattr(record, name, None) for name in names if name not in self.only_new}
 
     def code_of(self, record: Any, name: str) -> str | None:
         """A reference as the sheet writes it."""
@@ -319,7 +323,7 @@ class CustomerTemplate(RecordTemplate):
     key = ("code",)
 
     def make_columns(self) -> dict[str, Column]:
-        return columns_of(
+        made = columns_of(
             CustomerIn,
             code={"example": ("K-101", "K-102"), "aliases": ("客户编号", "customer code", "编码")},
             name={
@@ -335,9 +339,16 @@ class CustomerTemplate(RecordTemplate):
             address={"aliases": ("地址",)},
             notes={"aliases": ("备注", "備註", "remarks")},
         )
+        del made["owner_id"]  # a person of this installation, not of a sheet
+        return made
 
     def query(self) -> Any:
-        return select(Customer).options(joinedload(Customer.region)).order_by(Customer.code)
+        return (
+            select(Customer)
+            .where(*self.service.visible())
+            .options(joinedload(Customer.region), joinedload(Customer.dealer))
+            .order_by(Customer.code)
+        )
 
 
 class CementLotTemplate(RecordTemplate):
@@ -386,6 +397,7 @@ class CementLotTemplate(RecordTemplate):
     def query(self) -> Any:
         return (
             select(CementLot)
+            .where(*self.service.visible())
             .options(joinedload(CementLot.cement_product))
             .order_by(CementLot.cement_product_id, CementLot.code)
         )
@@ -449,6 +461,7 @@ class AggregateSampleTemplate(RecordTemplate):
     def query(self) -> Any:
         return (
             select(AggregateSample)
+            .where(*self.service.visible())
             .options(joinedload(AggregateSample.aggregate_source))
             .order_by(AggregateSample.code)
         )
@@ -538,7 +551,7 @@ class BatchTemplate(RecordTemplate):
         """Batches that were cast here; those of imported strengths are in the template of histories."""
         return (
             select(Batch)
-            .where(Batch.cast_at.is_not(None))
+            .where(Batch.cast_at.is_not(None), *self.service.visible())
             .options(
                 joinedload(Batch.trial),
                 joinedload(Batch.mix_revision),
@@ -663,6 +676,7 @@ class MixTemplate(Template):
     def query(self) -> Any:
         return (
             select(MixDesign)
+            .where(*SERVICES["mix-designs"].visible())
             .options(selectinload(MixDesign.revisions).selectinload(MixRevision.components))
             .order_by(MixDesign.laboratory, MixDesign.code)
         )

@@ -47,7 +47,7 @@ def laboratory(records: Flask) -> Flask:
     """Some of everything, with the values that are hard to carry through a sheet."""
     region = SERVICES["regions"].add({"code": "R-SW", "name": "西南"}, ACTOR)
     a_customer("K-1", name="=1+1", region_id=region.id, phone="0236789", notes="two\nlines")
-    a_customer("007", name="江北搅拌站", kind="dealer", status="lapsed")
+    a_customer("007", name="江北搅拌站", kind="dealer", status="trial")
     a_customer("K/3#a", email="x@example.com")
     for code in ("PO425", "PO525"):
         product = SERVICES["cement-products"].add({"code": code, "name": code}, ACTOR)
