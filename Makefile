@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
 
-.PHONY: faults help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots bench bench-forecast bench-search bench-press bench-audit tamper bench-comparison clean
+.PHONY: $(shell grep -oE '^[a-z][a-z-]*:' $(MAKEFILE_LIST) | tr -d ':')
 
 help: ## what can be made
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  %-18s %s\n", $$1, $$2}'
@@ -74,7 +74,16 @@ messages: setup-dev ## gather texts for translation and compile what is translat
 screenshots: setup-dev ## every page in three languages, light and dark, two widths, into screenshots/; the README's into docs/images
 	$(BIN)/python -m tests.screenshots --all
 
-bench: bench-forecast bench-search bench-press bench-audit ## every benchmark
+templates: setup-dev ## write import_templates/*.xlsx anew from the schemas
+	$(BIN)/lims import templates
+
+fuzz-workbooks: setup-dev ## 1,000 damaged workbooks: none crashes, none is read slowly
+	LIMS_FUZZ_WORKBOOKS=1000 $(BIN)/python -m pytest tests/importing/test_fuzz.py
+
+bench-workbooks: setup-dev ## workbooks in and out beside pandas, django-import-export and bare writers
+	$(BIN)/python -m benchmarks.workbooks
+
+bench: $(filter bench-%,$(shell grep -oE '^bench-[a-z]+' $(MAKEFILE_LIST))) ## every benchmark
 bench-forecast: setup-dev ## forecast error, coverage and speed beside their targets
 	$(BIN)/python -m benchmarks.forecast
 

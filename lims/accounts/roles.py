@@ -58,6 +58,8 @@ PAPERS = ("certificates", "checkpoints", "import-runs")
 AUDIT = (
     "findings", "signatures", "denied-attempts", "selftest-runs", "audit-log", "audit-sample", "retention",
 )  # fmt: skip
+#: The page that takes workbooks in; what a person may import follows from what they may write.
+IMPORTS = ("imports", "import-mappings")
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
@@ -71,8 +73,8 @@ OWN = ("profile", "preferences", "jobs", "calendar-feeds")
 
 LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
 EVERYTHING = (
-    *LABORATORY, *RULES, *COMPARISON, *PRICES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING, *PAPERS, *AUDIT,
-    *PAGES, *ADMINISTRATION,
+    *LABORATORY, *RULES, *COMPARISON, *PRICES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING, *PAPERS,
+    *IMPORTS, *AUDIT, *PAGES, *ADMINISTRATION,
 )  # fmt: skip
 #: Customers of every region; who lacks it sees those of the regions they work in (lims/customers/regions.py).
 ALL_REGIONS = ("customers",)
@@ -100,7 +102,10 @@ ROLES: dict[str, frozenset[Grant]] = {
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
-        | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING))
+        | _grants(
+            "write",
+            (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING, *IMPORTS),
+        )
         | _grants("write", (*COMPARISON, *PRICES, *OWN, "rules", "certificates"))
         | _grants("read_all", ALL_REGIONS)
         | _grants("erase", PERSONAL)
@@ -120,11 +125,12 @@ ROLES: dict[str, frozenset[Grant]] = {
                 "advice-cards",
                 "import-runs",
                 "findings",
+                *IMPORTS,
                 *PAGES,
             ),
         )
         | _grants("read_all", ALL_REGIONS)
-        | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *OWN, "rules"))
+        | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *IMPORTS, *OWN, "rules"))
         | _grants("read", COMPARISON)
         | _grants("write", ("customer-materials", "programme-entries"))
         | _grants("verify", ["breaks"])
@@ -143,10 +149,13 @@ ROLES: dict[str, frozenset[Grant]] = {
                 *AFTERSALES,
                 *SHARING,
                 "findings",
+                *IMPORTS,
                 *PAGES,
             ),
         )
-        | _grants("write", (*CUSTOMERS, *MARKET, *SHARING, "visits", "visit-plans", "surveys", *OWN))
+        | _grants(
+            "write", (*CUSTOMERS, *MARKET, *SHARING, "visits", "visit-plans", "surveys", *IMPORTS, *OWN)
+        )
         | _grants("read", (*COMPARISON, *PRICES))
         | _grants("write", ("comparisons", "customer-materials"))
     ),
@@ -161,17 +170,18 @@ ROLES: dict[str, frozenset[Grant]] = {
                 "service-settings",
                 "holidays",
                 "findings",
+                *IMPORTS,
                 *PAGES,
             ),
         )
-        | _grants("write", (*CUSTOMERS, *AFTERSALES, *OWN))
+        | _grants("write", (*CUSTOMERS, *AFTERSALES, *IMPORTS, *OWN))
         | _grants("read", COMPARISON)
         | _grants("write", ("comparisons", "customer-materials", "programme-entries"))
         | _grants("read_all", ALL_REGIONS)
     ),
     AUDITOR: frozenset(
         _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING))
-        | _grants("read", (*PAPERS, *AUDIT, *PAGES, *COMPARISON, *PRICES))
+        | _grants("read", (*PAPERS, *AUDIT, "import-mappings", *PAGES, *COMPARISON, *PRICES))
         | _grants("read_all", ALL_REGIONS)
         | _grants("write", ("findings", *OWN))
     ),

@@ -7,7 +7,7 @@ tables past the services, shares its filters between threads and shows columns n
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -71,6 +71,19 @@ class Column:
     unit: str
     orderable: bool
     numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record came from: words, the page that tells more, and what was done (new, changed)."""
+
+    text: str
+    href: str
+    action: str = ""
+
+
+#: Each is asked for the origins of a record that is shown; what brings records in registers itself here.
+ORIGINS: list[Callable[[Record], list[Origin]]] = []
 
 
 def address_of(record: Record) -> str:
@@ -340,6 +353,7 @@ class RecordView(GuardedView):
             "entered": (self.cell(record, "created_at"), names[record.created_by]),
             "changed": (self.cell(record, "changed_at"), names[record.changed_by]),
             "may_edit": self.service.writable and may("write", self.class_permission_name),
+            "origins": [origin for ask in ORIGINS for origin in ask(record)],
         }
 
     def related_lists(self, record: Any) -> Sequence[dict[str, Any]]:

@@ -202,7 +202,7 @@ TOPICS = (
             _l("Import history from Excel or CSV; the same file twice changes nothing."),
         ),
         (_l("What takes longer runs as a job: leave the page, the result stands under Reports, Jobs."),),
-        ("certificates", "import-runs", "jobs"),
+        ("certificates", "import-runs", "imports", "import-mappings", "jobs"),
     ),
     Topic(
         "comparison",
