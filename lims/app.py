@@ -105,5 +105,6 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "LIMS_LABORATORY": settings.laboratory,
         "LIMS_PLAN_AGES": settings.plan_ages,
         "LIMS_CUBIC_METRES_PER_SET": settings.cubic_metres_per_set,
+        "LIMS_BAG_KG": settings.bag_kg,
         "LIMS_DATA": settings.data,
     }

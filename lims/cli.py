@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "lims.commands:demo",
     "account": "lims.accounts.commands:account",
     "import": "lims.importing.commands:import_group",
+    "export": "lims.reporting.commands:export",
     "forecast": "lims.forecasts.commands:forecast",
     "backtest": "lims.forecasts.commands:backtest",
     "rules": "lims.rules.commands:rules",

@@ -13,6 +13,7 @@ import lims.base.preferences
 import lims.base.repeats
 import lims.base.sessions
 import lims.base.signatures
+import lims.comparison.service
 import lims.customers.service
 import lims.forecasts.service
 import lims.importing.service
@@ -31,6 +32,7 @@ SUBJECTS_WITH_TABLES = (
     lims.aftersales,
     lims.audit,
     lims.base,
+    lims.comparison,
     lims.customers,
     lims.forecasts,
     lims.importing,

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     cubic_metres_per_set: int = Field(default=50, ge=1, le=1000)
     #: Ages of the sampling plan, days.
     plan_ages_days: str = "3,7,28"
+    #: Mass of a bag of cement: comparisons also count in bags.
+    bag_kg: int = Field(default=50, ge=1, le=2000)
     #: Wrong passwords from one address before it has to wait; RATELIMIT notation.
     login_rate_limit: str = "10 per minute"
     #: An idle session ends after this many minutes (a shared laboratory PC).

@@ -17,6 +17,7 @@ SUBJECTS = (
     "rules",
     "forecasts",
     "customers",
+    "comparison",
     "aftersales",
     "sharing",
     "reporting",

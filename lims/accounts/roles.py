@@ -26,6 +26,10 @@ TRIALS = (
 RESULTS = ("breaks", "set-results")
 EQUIPMENT = ("presses", "scales", "moulds", "calibrations", "press-mappings", "press-files", "press-rows")
 FORECASTS = ("forecasts", "forecast-models")
+#: Comparisons of cements, changes at the works, trials for a customer; prices stand apart.
+COMPARISON = ("comparisons", "process-changes", "customer-materials", "programme-entries")
+#: Money: read by those who sell and decide, never by the bench.
+PRICES = ("prices",)
 CUSTOMERS = ("customers", "sites", "usage-cards")
 AFTERSALES = ("visits", "complaints", "retests", "seminars", "surveys", "advice-cards")
 SHARING = ("share-links",)
@@ -33,13 +37,26 @@ PAPERS = ("certificates", "checkpoints", "import-runs")
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
-PAGES = ("home", "search", "trace", "profile", "rules", "api-description", "help", "preferences", "jobs")
+PAGES = (
+    "home", "search", "trace", "profile", "rules", "api-description", "help", "preferences", "jobs", "summary",
+)  # fmt: skip
 ADMINISTRATION = ("users", "laboratory")
 #: A person's own account and choices.
 OWN = ("profile", "preferences", "jobs")
 
 LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
-EVERYTHING = (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES, *ADMINISTRATION)
+EVERYTHING = (
+    *LABORATORY,
+    *RULES,
+    *COMPARISON,
+    *PRICES,
+    *CUSTOMERS,
+    *AFTERSALES,
+    *SHARING,
+    *PAPERS,
+    *PAGES,
+    *ADMINISTRATION,
+)
 
 Grant = tuple[str, str]
 
@@ -60,6 +77,7 @@ ROLES: dict[str, frozenset[Grant]] = {
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
         | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *OWN, "rules"))
+        | _grants("write", (*COMPARISON, *PRICES, "certificates"))
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
         | _grants("oversee", ["jobs"])
@@ -67,6 +85,8 @@ ROLES: dict[str, frozenset[Grant]] = {
     TECHNICIAN: frozenset(
         _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", *PAGES))
         | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *OWN, "rules"))
+        | _grants("read", COMPARISON)
+        | _grants("write", ("customer-materials", "programme-entries"))
         | _grants("verify", ["breaks"])
     ),
     SALES: frozenset(
@@ -75,13 +95,18 @@ ROLES: dict[str, frozenset[Grant]] = {
             (*MATERIALS, *MIXES, "trials", "batches", *FORECASTS, *CUSTOMERS, *AFTERSALES, *SHARING, *PAGES),
         )
         | _grants("write", (*CUSTOMERS, *SHARING, "visits", "surveys", *OWN))
+        | _grants("read", (*COMPARISON, *PRICES))
+        | _grants("write", ("comparisons", "customer-materials"))
     ),
     SERVICE: frozenset(
         _grants("read", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *PAGES))
         | _grants("write", (*CUSTOMERS, *AFTERSALES, *OWN))
+        | _grants("read", COMPARISON)
+        | _grants("write", ("comparisons", "customer-materials", "programme-entries"))
     ),
     AUDITOR: frozenset(
         _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES))
+        | _grants("read", (*COMPARISON, *PRICES))
         | _grants("write", OWN)
     ),
 }

@@ -47,7 +47,9 @@ def add_once(service: RecordService[Any], data: Mapping[str, Any], actor: Actor,
     if not key:
         return service.add(data, actor)
     if len(key) > LONGEST_KEY or not key.isprintable():
-        raise refuse("Idempotency-Key", _("is not accepted; accepted: up to 200 printable characters"), key[:60])
+        raise refuse(
+            "Idempotency-Key", _("is not accepted; accepted: up to 200 printable characters"), key[:60]
+        )
     name = service.record.record_name
     mark = _sha256([actor.key, name, key])
     sent = _sha256(data)
@@ -72,4 +74,6 @@ def add_once(service: RecordService[Any], data: Mapping[str, Any], actor: Actor,
 
 
 def _sha256(told: Any) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(told, sort_keys=True, default=str, ensure_ascii=False).encode()
+    ).hexdigest()

@@ -167,6 +167,32 @@ class RecordService(Generic[R]):
         parts: list[ColumnElement[bool]] = [and_(reached, or_(past, beyond))]
         return [*parts, column.is_(None)] if empty_last else parts
 
+    def count(
+        self,
+        *,
+        search: str = "",
+        filters: Mapping[str, Any] | None = None,
+        order: str = "",
+        retired: bool = False,
+    ) -> int:
+        """How many rows the list has. Raises: Refused, for a wrong order too."""
+        self._order(order)
+        conditions = self._conditions(search, filters or {}, retired)
+        return current_session().scalar(select(func.count()).select_from(self.record).where(*conditions)) or 0
+
+    def narrowed(
+        self,
+        query: Any,
+        *,
+        search: str = "",
+        filters: Mapping[str, Any] | None = None,
+        order: str = "",
+        retired: bool = False,
+    ) -> Any:
+        """`query` over the record with the conditions and the order of its list. Raises: Refused."""
+        conditions = self._conditions(search, filters or {}, retired)
+        return query.where(*conditions).order_by(*self._order(order))
+
     def _conditions(
         self, search: str, filters: Mapping[str, Any], retired: bool
     ) -> list[ColumnElement[bool]]:

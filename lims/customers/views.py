@@ -28,6 +28,8 @@ class CustomerView(RecordView):
         Related("sites", "customer_id"),
         Related("usage-cards", "customer_id"),
         Related("trials", "customer_id"),
+        Related("customer-materials", "customer_id"),
+        Related("comparisons", "customer_id"),
         Related("visits", "customer_id"),
         Related("complaints", "customer_id"),
         Related("surveys", "customer_id"),

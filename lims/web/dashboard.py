@@ -22,12 +22,14 @@ from lims.base.database import current_session
 from lims.base.display import local_time, show_day, show_time
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
+from lims.comparison.programme import old_pits
 from lims.customers.models import Customer
 from lims.customers.schemas import CUSTOMER_STATUS
 from lims.forecasts.models import Forecast
 from lims.laboratory.views import guide
 from lims.materials.models import RETEST_AFTER, CementLot
 from lims.mixes.models import MixDesign, MixRevision
+from lims.reporting.service import outdated
 from lims.results.cockpit import workload
 from lims.results.models import Break, Calibration, SetResult
 from lims.results.views import due_sets
@@ -360,6 +362,29 @@ def _old_lots() -> Panel | None:
     )
 
 
+def _old_samples() -> Panel | None:
+    """Regions whose sand and stone were not sampled for a quarter."""
+    if not may("read", "aggregate-samples"):
+        return None
+    pits = old_pits()
+    return Panel(
+        "old-samples",
+        _("Samples to renew"),
+        [
+            Item(
+                pit.source.title,
+                url_for("AggregateSourceView.show", record_id=pit.source.id),
+                about=pit.source.region.name if pit.source.region else "",
+                right=show_day(pit.sampled_on) if pit.sampled_on else _("never"),
+            )
+            for pit in pits[:SHOWN]
+        ],
+        empty=_("Every region was sampled within the last quarter."),
+        all_url=url_for("AggregateReminderView.show"),
+        count=len(pits),
+    )
+
+
 def _strength_chart() -> Panel | None:
     """28-day means by month and grade, standard curing."""
     if not may("read", "set-results"):
@@ -528,6 +553,34 @@ def _unconfirmed() -> Panel | None:
     )
 
 
+def _papers() -> Panel | None:
+    """Certificates that a later change of a result has overtaken, then the newest ones."""
+    if not may("read", "certificates"):
+        return None
+    overtaken, newest = outdated(SHOWN)
+    items = [
+        Item(
+            item.code,
+            url_for("CertificateView.show", record_id=item.id),
+            about=item.batch.code,
+            right=show_time(item.issued_at, year=False),
+            badge=_("superseded: reissue") if item in overtaken else "",
+            badge_key="failed",
+            mark="due-late" if item in overtaken else "",
+        )
+        for item in (*overtaken, *(other for other in newest if other not in overtaken))
+    ]
+    return Panel(
+        "papers",
+        _("Certificates"),
+        items[:SHOWN],
+        empty=_("No certificate yet."),
+        hint=_("Open a batch with released results and press “Certificate”."),
+        all_url=url_for("CertificateView.list"),
+        count=len(overtaken) or None,
+    )
+
+
 def _guide() -> Panel | None:
     user = principal()
     if user is None or not may("write", "laboratory") or value_of(user.id, "hidden", "", "guide"):
@@ -537,10 +590,10 @@ def _guide() -> Panel | None:
 
 
 PANELS: dict[str, tuple[Callable[[], Panel | None], ...]] = {
-    TECHNICIAN: (_due, _workload, _to_verify, _forecasts),
+    TECHNICIAN: (_due, _workload, _to_verify, _forecasts, _old_samples),
     SALES: (_prospects, _shares, _forecasts, _clocks),
-    SERVICE: (_clocks, _follow_ups, _old_lots, _prospects),
-    MANAGER: (_strength_chart, _to_release, _clocks, _calibrations, _forecasts),
+    SERVICE: (_clocks, _follow_ups, _old_lots, _prospects, _old_samples),
+    MANAGER: (_strength_chart, _to_release, _papers, _clocks, _calibrations, _forecasts, _old_samples),
     AUDITOR: (_audit_sample, _amendments, _unconfirmed, _calibrations),
     ADMINISTRATOR: (_guide, _due, _to_verify, _clocks, _calibrations),
 }
