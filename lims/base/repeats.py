@@ -56,8 +56,9 @@ def add_once(service: RecordService[Any], data: Mapping[str, Any], actor: Actor,
     with transaction(actor) as session:
         insert = (sqlite if database().is_sqlite else postgresql).insert(RequestKey)
         values = {"key_sha256": mark, "sent_sha256": sent, "created_at": utc_now()}
-        written = session.execute(insert.values(values).on_conflict_do_nothing()).rowcount  # type: ignore[attr-defined]
-        if written:
+        statement = insert.values(values).on_conflict_do_nothing().returning(RequestKey.key_sha256)
+        written = session.execute(statement).scalar_one_or_none()
+        if written is not None:
             record = service.add(data, actor)
             session.execute(
                 update(RequestKey).where(RequestKey.key_sha256 == mark).values(record_id=record.id)

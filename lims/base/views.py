@@ -175,7 +175,9 @@ class RecordView(GuardedView):
             chips=self._chips(),
             saved_filters=[(item.name, json.loads(item.value)) for item in liked if item.kind == "filter"],
             export_query={
-                key: value for key, value in request.args.items() if key not in {"page", "size", "format", "after"}
+                key: value
+                for key, value in request.args.items()
+                if key not in {"page", "size", "format", "after"}
             },
             query=request.query_string.decode("utf-8", "replace")[:500],
             order=request.args.get("order", "") or self.service.default_order,
@@ -440,7 +442,9 @@ class RecordView(GuardedView):
         chips = []
         for condition in self.conditions(self.asked()):
             rest: dict[str, Any] = {
-                key: other for key, other in request.args.items() if key not in {condition["name"], "page", "after"}
+                key: other
+                for key, other in request.args.items()
+                if key not in {condition["name"], "page", "after"}
             }
             chips.append({**condition, "without": url_for(f"{self.endpoint}.list", **rest)})
         return chips
