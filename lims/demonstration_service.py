@@ -9,9 +9,12 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
+from lims.accounts.service import list_users
+from lims.aftersales.service import ComplaintService
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.services import SERVICES
+from lims.demonstration_cases import add_cases
 from lims.laboratory.service import save_laboratory
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set
@@ -66,6 +69,9 @@ def add_service(
             },
             actor,
         )
+    people = {user.username: user.id for user in list_users()}
+    if "sales" in people:
+        SERVICES["region-staff"].add({"region_id": region.id, "user_id": people["sales"]}, actor)
     site = SERVICES["sites"].add(
         {
             "code": "S-B1",
@@ -83,6 +89,18 @@ def add_service(
             "purpose": "C30 to C40, pumped",
             "monthly_use_t": "2600",
             "storage": "two silos of 200 t",
+            "dosage_kg_m3": "310",
+        },
+        actor,
+    )
+    SERVICES["contacts"].add(
+        {
+            "customer_id": customer.id,
+            "site_id": site.id,
+            "name": "Luo Bin",
+            "role": "driver",
+            "phone": "023 5550 0142",
+            "emergency": True,
         },
         actor,
     )
@@ -118,17 +136,19 @@ def add_service(
             {"code": code, "name": name, "kind": kind, "status": status, "region_id": region.id}, actor
         )
         if kind == "precast":
-            SERVICES["complaints"].add(
+            late = SERVICES["complaints"].add(
                 {
                     "customer_id": other.id,
                     "cement_lot_id": lot.id,
                     "received_at": (now - timedelta(hours=20)).isoformat(),
+                    "category": "slow_setting",
                     "subject": "Slow setting in the morning shift",
                     "description": "Demoulding two hours later than last month.",
-                    "answered_at": (now - timedelta(hours=19)).isoformat(),
                 },
                 actor,
             )
+            answer = {"at": (now - timedelta(hours=19)).isoformat(), "answer": "We come this evening."}
+            ComplaintService().answer(late.id, answer, actor)
     SERVICES["share-links"].add(
         {
             "trial_id": trial.id,
@@ -173,6 +193,7 @@ def add_service(
         actor,
     )
     _week(trial, mix, lot, tank, now, actor)
+    add_cases(cement, region, people, actor)
 
 
 def _week(trial: Any, mix: Any, lot: Any, tank: Any, now: datetime, actor: Actor) -> None:

@@ -63,6 +63,17 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     #: A stopped server finishes what it has begun for at most this many seconds.
     stop_seconds: int = Field(default=20, ge=1, le=600)
+    #: The server that takes e-mail. Empty: mails wait in the outbox until there is one.
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    #: starttls, tls (from the first byte) or none (a relay on loopback).
+    smtp_security: str = Field(default="starttls", pattern="^(starttls|tls|none)$")
+    smtp_user: str = ""
+    smtp_password: str = ""
+    #: Sender of every mail; must be one that the server accepts.
+    smtp_from: str = "lims@localhost"
+    #: A server that does not answer is given up after so many seconds; the mail is tried again later.
+    smtp_timeout_s: float = Field(default=15, gt=0, le=120)
     #: Demonstration accounts are accepted and shown on the login page. Set by `lims demo` alone.
     demo: bool = False
 

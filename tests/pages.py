@@ -10,6 +10,10 @@ LISTS = (
     "import-runs", "rule-signoffs", "rule-editions", "cement-tests", "shotcrete-trials", "curing-tanks",
     "curing-readings", "moulds", "press-mappings", "press-files", "press-rows",
     "jobs",
+    "contacts", "site-stocks", "stage-changes", "region-staff", "competitors", "usage-mixes", "scale-checks",
+    "usage-tasks", "usage-notes", "deliveries", "visit-plans", "photos", "complaint-lots", "complaint-facts",
+    "checklist-items", "escalations", "objections", "attendances", "staff-surveys", "holidays", "maintenance-plans",
+    "maintenance-records", "outgoing-mails",
 )  # fmt: skip
 PAGES = (
     "/",
@@ -79,6 +83,19 @@ PAGES = (
     "/optimal-mix/?cement_product_id=3&grade_mpa=35&go=1",
     "/optimal-mix/?cement_product_id=1&grade_mpa=60&go=1",
     "/aggregate-reminders/",
+    "/customers/5",
+    "/complaints/2",
+    "/usage-cards/2",
+    "/usage-cards/add",
+    "/visits/add",
+    "/retests/1",
+    "/service/",
+    "/service/plan",
+    "/service/persons",
+    "/service/settings",
+    "/calendar-feeds/",
+    "/maintenance-plans/1",
+    "/objections/add",
     "/nowhere",
 )
 EVERY = (*PAGES, *(f"/{name}/" for name in LISTS))

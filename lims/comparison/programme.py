@@ -14,6 +14,7 @@ from sqlalchemy.orm import joinedload
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import laboratory_zone, local_time
+from lims.base.services import SERVICES
 from lims.comparison.models import CustomerMaterial, ProgrammeEntry
 from lims.comparison.schemas import monday
 from lims.materials.models import AggregateSample, AggregateSource
@@ -76,7 +77,11 @@ def progress(first: date, last: date, trial_id: int | None = None) -> list[Progr
     session = current_session()
     query = (
         select(ProgrammeEntry)
-        .where(ProgrammeEntry.week_of.between(first, last), ProgrammeEntry.retired_at.is_(None))
+        .where(
+            ProgrammeEntry.week_of.between(first, last),
+            ProgrammeEntry.retired_at.is_(None),
+            *SERVICES["programme-entries"].visible(),
+        )
         .options(
             joinedload(ProgrammeEntry.trial).joinedload(Trial.customer),
             joinedload(ProgrammeEntry.mix_revision),

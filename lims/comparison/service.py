@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 
 from flask import current_app
 from flask_babel import gettext as _
+from sqlalchemy import ColumnElement
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
@@ -47,8 +49,10 @@ from lims.comparison.schemas import (
     monday,
 )
 from lims.comparison.words import why_not
+from lims.customers.regions import seen_through
 from lims.materials.models import CementLot, CementProduct
 from lims.strength.comparison import NotComparable, compare, costs
+from lims.trials.service import batches_of_seen
 
 TO_KG, TO_MONEY = Decimal("0.1"), Decimal("0.01")
 
@@ -97,6 +101,9 @@ class CustomerMaterialService(RecordService[CustomerMaterial]):
     shown_relations = ("customer", "aggregate_sample", "scm_lot", "admixture_lot")
     default_order = "-received_on"
 
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return seen_through(CustomerMaterial.customer_id)
+
 
 class ProgrammeEntryService(RecordService[ProgrammeEntry]):
     record = ProgrammeEntry
@@ -106,6 +113,9 @@ class ProgrammeEntryService(RecordService[ProgrammeEntry]):
     order_columns = ("week_of", "responsible")
     shown_relations = ("trial", "mix_revision")
     default_order = "-week_of"
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return batches_of_seen(ProgrammeEntry.trial_id)
 
     def before_add(self, record: ProgrammeEntry, values: ProgrammeEntryIn, actor: Actor) -> None:
         self.check(record)
@@ -136,6 +146,9 @@ class ComparisonService(RecordService[Comparison]):
     )
     order_columns = ("code", "name", "target_mpa", "created_at")
     shown_relations = ("own", "other", "customer", "region", "earlier")
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return seen_through(Comparison.customer_id)
 
     def before_add(self, record: Comparison, values: ComparisonIn, actor: Actor) -> None:
         """Compute and freeze. Raises: Refused with the reason when the trials give no figure."""

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lims.base.actor import Actor
@@ -22,6 +22,7 @@ from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
 from lims.base.services import SERVICES, RecordService
 from lims.base.signatures import CONTENTS, sign
+from lims.customers.regions import seen_within
 from lims.mixes.models import MixRevision
 from lims.results.events import result_written
 from lims.results.models import (
@@ -147,6 +148,9 @@ class BreakService(RecordService[Break]):
     shown_relations = ("specimen", "press")
     writable = False
 
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return seen_within(Break.specimen_id, Specimen, SERVICES["specimens"].visible())
+
 
 class SetResultService(RecordService[SetResult]):
     record = SetResult
@@ -155,6 +159,9 @@ class SetResultService(RecordService[SetResult]):
     filter_columns = ("specimen_set_id", "state", "basis", "rule_id")
     order_columns = ("created_at", "strength_mpa", "state")
     shown_relations = ("specimen_set",)
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return seen_within(SetResult.specimen_set_id, SpecimenSet, SERVICES["specimen-sets"].visible())
 
     def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> SetResult:
         """REST's way in: the same as typing the set."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+
+from sqlalchemy import ColumnElement
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
@@ -14,8 +16,10 @@ from lims.base.database import transaction
 from lims.base.problems import NotFound
 from lims.base.schemas import Schema
 from lims.base.services import RecordService
+from lims.customers.regions import seen_through
 from lims.sharing.models import ShareLink
 from lims.sharing.schemas import ShareLinkIn
+from lims.trials.service import batches_of_seen
 
 
 class ShareLinkService(RecordService[ShareLink]):
@@ -26,6 +30,9 @@ class ShareLinkService(RecordService[ShareLink]):
     filter_columns = ("trial_id", "customer_id")
     order_columns = ("created_at", "expires_at", "name")
     shown_relations = ("trial", "customer")
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return [*seen_through(ShareLink.customer_id), *batches_of_seen(ShareLink.trial_id)]
 
     def before_add(self, record: ShareLink, values: ShareLinkIn, actor: Actor) -> None:
         # The token is handed out by `create`; a link added otherwise has one that nobody knows.

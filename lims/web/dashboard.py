@@ -16,12 +16,14 @@ from sqlalchemy import extract, func, select
 from sqlalchemy.orm import joinedload
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
-from lims.aftersales.models import Complaint, Visit
+from lims.aftersales.models import OPEN_STATES, Complaint, Visit, VisitPlan
+from lims.aftersales.schemas import CLOCKS, STATES
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import local_time, show_day, show_time
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
+from lims.base.services import SERVICES
 from lims.comparison.programme import old_pits
 from lims.customers.models import Customer
 from lims.customers.schemas import CUSTOMER_STATUS
@@ -37,8 +39,11 @@ from lims.rules.service import confirmed_rules
 from lims.sharing.models import ShareLink
 from lims.standards.register import REGISTER
 from lims.trials.models import Batch, Specimen, SpecimenSet
+from lims.web.complaint_page import span_text
 
 SHOWN = 8
+#: Open complaints whose clocks are compared.
+MOST_CLOCKS = 200
 #: Months of the manager's chart.
 CHART_MONTHS = 12
 #: Specimens of the auditor's sample of the day.
@@ -209,7 +214,11 @@ def _prospects() -> Panel | None:
         return None
     rows = current_session().scalars(
         select(Customer)
-        .where(Customer.status.in_(("prospect", "trial")), Customer.retired_at.is_(None))
+        .where(
+            Customer.status.in_(("prospect", "trial")),
+            Customer.retired_at.is_(None),
+            *SERVICES["customers"].visible(),
+        )
         .options(joinedload(Customer.region))
         .order_by(Customer.changed_at.desc())
         .limit(SHOWN)
@@ -238,6 +247,7 @@ def _shares() -> Panel | None:
         return None
     rows = current_session().scalars(
         select(ShareLink)
+        .where(*SERVICES["share-links"].visible())
         .options(joinedload(ShareLink.trial), joinedload(ShareLink.customer))
         .order_by(ShareLink.id.desc())
         .limit(SHOWN)
@@ -265,29 +275,35 @@ def _shares() -> Panel | None:
 def _clocks() -> Panel | None:
     if not may("read", "complaints"):
         return None
-    rows = current_session().scalars(
+    conditions = (
+        Complaint.state.in_(OPEN_STATES),
+        Complaint.retired_at.is_(None),
+        *SERVICES["complaints"].visible(),
+    )
+    session = current_session()
+    rows = session.scalars(
         select(Complaint)
-        .where(Complaint.closed_at.is_(None), Complaint.retired_at.is_(None))
+        .where(*conditions)
         .options(joinedload(Complaint.customer))
         .order_by(Complaint.received_at)
-        .limit(SHOWN)
-    )
+        .limit(MOST_CLOCKS)
+    ).all()
+    total = session.scalar(select(func.count()).select_from(Complaint).where(*conditions))
+    far = utc_now() + timedelta(days=3650)
     items = []
-    for item in rows:
-        due = item.answer_due_at if item.answered_at is None else item.on_site_due_at
-        what = _("answer by %(time)s", time=show_time(due, year=False))
-        if item.answered_at is not None:
-            what = _("on site by %(time)s", time=show_time(due, year=False))
-        if item.answered_at is not None and item.on_site_at is not None:
-            what = _("to be closed")
+    for item in sorted(rows, key=lambda row: row.next_due_at or far)[:SHOWN]:
+        clock = next((c for c in item.clocks if c.state in {"running", "late"}), None)
+        right = _("to be closed")
+        if clock is not None and clock.due_at is not None:
+            right = f"{CLOCKS[clock.name]}: {span_text(clock.due_at, utc_now())}"
         items.append(
             Item(
                 item.title,
                 url_for("ComplaintView.show", record_id=item.id),
                 about=item.customer.name,
-                right=what,
-                badge=_("overdue") if item.overdue else _("in time"),
-                badge_key="failed" if item.overdue else "released",
+                right=right,
+                badge=_("overdue") if item.overdue else str(STATES[item.state]),
+                badge_key="failed" if item.overdue else item.state,
                 mark="due-late" if item.overdue else "due-now",
             )
         )
@@ -297,7 +313,47 @@ def _clocks() -> Panel | None:
         items,
         empty=_("No open complaint."),
         all_url=url_for("ComplaintView.list"),
-        count=len(items),
+        count=total or 0,
+    )
+
+
+def _visits_due() -> Panel | None:
+    """Planned visits that are overdue or come within two weeks."""
+    if not may("read", "visit-plans"):
+        return None
+    today = local_time(utc_now()).date()
+    rows = current_session().scalars(
+        select(VisitPlan)
+        .where(
+            VisitPlan.visit_id.is_(None),
+            VisitPlan.dropped_reason.is_(None),
+            VisitPlan.retired_at.is_(None),
+            VisitPlan.planned_on <= today + timedelta(days=14),
+            *SERVICES["visit-plans"].visible(),
+        )
+        .options(joinedload(VisitPlan.customer))
+        .order_by(VisitPlan.planned_on)
+        .limit(SHOWN)
+    )
+    return Panel(
+        "visits-due",
+        _("Visits to make"),
+        [
+            Item(
+                item.customer.name,
+                url_for("VisitView.add", customer_id=item.customer_id, purpose=item.purpose)
+                if may("write", "visits")
+                else url_for("VisitPlanView.show", record_id=item.id),
+                about=item.purpose,
+                right=show_day(item.planned_on),
+                badge=_("overdue") if item.planned_on < today else "",
+                badge_key="failed",
+            )
+            for item in rows
+        ],
+        empty=_("No visit is planned."),
+        hint=_("Plan the month: who was not seen for long comes first."),
+        all_url=url_for("ServiceView.plan"),
     )
 
 
@@ -307,7 +363,12 @@ def _follow_ups() -> Panel | None:
     today = local_time(utc_now()).date()
     rows = current_session().scalars(
         select(Visit)
-        .where(Visit.follow_up_on.is_not(None), Visit.followed_up_on.is_(None), Visit.retired_at.is_(None))
+        .where(
+            Visit.follow_up_on.is_not(None),
+            Visit.followed_up_on.is_(None),
+            Visit.retired_at.is_(None),
+            *SERVICES["visits"].visible(),
+        )
         .options(joinedload(Visit.customer))
         .order_by(Visit.follow_up_on)
         .limit(SHOWN)
@@ -591,8 +652,8 @@ def _guide() -> Panel | None:
 
 PANELS: dict[str, tuple[Callable[[], Panel | None], ...]] = {
     TECHNICIAN: (_due, _workload, _to_verify, _forecasts, _old_samples),
-    SALES: (_prospects, _shares, _forecasts, _clocks),
-    SERVICE: (_clocks, _follow_ups, _old_lots, _prospects, _old_samples),
+    SALES: (_prospects, _visits_due, _shares, _forecasts, _clocks),
+    SERVICE: (_clocks, _visits_due, _follow_ups, _old_lots, _old_samples),
     MANAGER: (_strength_chart, _to_release, _papers, _clocks, _calibrations, _forecasts, _old_samples),
     AUDITOR: (_audit_sample, _amendments, _unconfirmed, _calibrations),
     ADMINISTRATOR: (_guide, _due, _to_verify, _clocks, _calibrations),
