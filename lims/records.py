@@ -12,6 +12,7 @@ import lims.base.laboratory
 import lims.base.metadata
 import lims.base.numbering
 import lims.base.preferences
+import lims.base.repeats
 import lims.base.sessions
 import lims.base.signatures
 import lims.calendars.service

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +22,7 @@ from lims.base.actor import Actor
 from lims.base.auditing.context import OPTION, Opening, State, add_functions, open_context, seal, state_of
 from lims.base.auditing.guards import GuardCheck, authorizer
 from lims.base.problems import Unavailable
+from lims.base.writers import WriterQueue
 
 #: First release without the WAL corruption bug (shared finding; sqlite.org/wal.html, "WAL-reset").
 MINIMUM_SQLITE = (3, 51, 3)
@@ -126,12 +128,14 @@ class Database:
         self.factory = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
         self.session: scoped_session[Session] = scoped_session(self.factory, scopefunc=_scope)
         self.guards = GuardCheck()
+        self.writers = _writers_of(url)
 
     def point_at(self, url: str) -> None:
         """Another database for the same application: sessions come from there from now on. No session may be open."""
         self.engine.dispose()
         self.url = url
         self.engine = make_engine(url)
+        self.writers = _writers_of(url)
         self.factory.configure(bind=self.engine)
 
     def init_app(self, app: Flask) -> None:
@@ -141,9 +145,30 @@ class Database:
         def _end(_error: BaseException | None) -> None:
             self.session.remove()
 
+    @contextmanager
+    def turn(self, session: Session) -> Iterator[None]:
+        """The turn to write; PostgreSQL serves several writers at once. Raises: Unavailable."""
+        if self.writers is None:
+            yield
+            return
+        with self.writers.turn(BUSY_TIMEOUT_MS / 1000) as left_s:
+            # What is left of the patience is for whoever writes past the queue (another program, a backup).
+            cursor = session.connection().connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {max(1, int(left_s * 1000))}")
+            cursor.close()
+            session.commit()
+            yield
+
     @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+
+def _writers_of(url: str) -> WriterQueue | None:
+    made = make_url(url)
+    if not made.drivername.startswith("sqlite") or made.database in {None, "", ":memory:"}:
+        return None
+    return WriterQueue(Path(str(made.database)))
 
 
 def _scope() -> int:
@@ -177,12 +202,13 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
     session.commit()  # ends the snapshot that reading has opened
     opening = Opening(actor, reason, (request.endpoint or "")[:120] if has_request_context() else "")
     try:
-        connection = session.connection(execution_options={"lims_write": True, OPTION: opening})
-        if actor.key not in WRITES_NO_RECORD:
-            database().guards.check(connection)
-        session.info.update(actor=actor, reason=reason)
-        yield session
-        session.commit()
+        with database().turn(session):
+            connection = session.connection(execution_options={"lims_write": True, OPTION: opening})
+            if actor.key not in WRITES_NO_RECORD:
+                database().guards.check(connection)
+            session.info.update(actor=actor, reason=reason)
+            yield session
+            session.commit()
     except OperationalError as error:
         session.rollback()
         raise Unavailable(str(error.orig)) from error
