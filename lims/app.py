@@ -13,6 +13,7 @@ import lims.records  # noqa: F401 - every table
 from lims.base.database import Database
 from lims.base.errors import register_error_pages
 from lims.base.headers import protect_forms, protect_headers
+from lims.base.secret_addresses import hide_in_logs
 from lims.base.security import LimsSecurityManager
 from lims.base.sessions import PageSessions
 from lims.settings import Settings
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Database(settings.sqlalchemy_url).init_app(app)
+    hide_in_logs()
     protect_headers(app, settings)
     protect_forms(app)
     register_error_pages(app)

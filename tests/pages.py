@@ -9,7 +9,7 @@ LISTS = (
     "complaints", "retests", "seminars", "surveys", "advice-cards", "share-links", "certificates", "checkpoints",
     "import-runs", "rule-signoffs", "rule-editions", "cement-tests", "shotcrete-trials", "curing-tanks",
     "curing-readings", "moulds", "press-mappings", "press-files", "press-rows",
-    "jobs",
+    "jobs", "share-answers",
 )  # fmt: skip
 PAGES = (
     "/",
@@ -63,6 +63,11 @@ PAGES = (
     "/complaints/1",
     "/visits/1",
     "/customers/1",
+    "/share-links/add",
+    "/share-links/add?grade_mpa=30&cement_kg_m3=310&water_kg_m3=170",
+    "/share-links/overview",
+    "/share-links/1",
+    "/share-answers/1",
     "/nowhere",
 )
 EVERY = (*PAGES, *(f"/{name}/" for name in LISTS))

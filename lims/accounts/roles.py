@@ -28,7 +28,7 @@ EQUIPMENT = ("presses", "scales", "moulds", "calibrations", "press-mappings", "p
 FORECASTS = ("forecasts", "forecast-models")
 CUSTOMERS = ("customers", "sites", "usage-cards")
 AFTERSALES = ("visits", "complaints", "retests", "seminars", "surveys", "advice-cards")
-SHARING = ("share-links",)
+SHARING = ("share-links", "share-answers")
 PAPERS = ("certificates", "checkpoints", "import-runs")
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
@@ -55,14 +55,14 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("write", EVERYTHING)
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
-        | _grants("oversee", ["jobs"])
+        | _grants("oversee", ["jobs", "share-links"])
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
         | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *OWN, "rules"))
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
-        | _grants("oversee", ["jobs"])
+        | _grants("oversee", ["jobs", "share-links"])
     ),
     TECHNICIAN: frozenset(
         _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", *PAGES))
