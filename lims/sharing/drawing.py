@@ -78,8 +78,8 @@ def strength_svg(sheet: Sheet) -> Markup | None:
     top = step * math.ceil(highest * 1.04 / step)
 
     def x(age: float) -> float:
-        share = math.log(max(age, FROM_DAYS) / FROM_DAYS) / math.log(TO_DAYS / FROM_DAYS)
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+        share: float = math.log(max(age, FROM_DAYS) / FROM_DAYS) / math.log(TO_DAYS / FROM_DAYS)
+        return float(LEFT + share * (WIDTH - LEFT - RIGHT))
 
     def y(mpa: float) -> float:
         return HEIGHT - BOTTOM - mpa / top * (HEIGHT - TOP - BOTTOM)
@@ -101,10 +101,10 @@ def strength_svg(sheet: Sheet) -> Markup | None:
         f'<svg xmlns="http://www.w3.org/2000/svg" class="picture" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'font-family="Noto Sans CJK SC, sans-serif" font-size="14" aria-label="{escape(_("Strength with age"))}">'
     ]
-    for value in range(0, top + 1, step):
+    for mark in range(0, top + 1, step):
         drawn.append(
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="#d9e2e0"/>'
-            f'<text {tick} x="{LEFT - 8}" y="{y(value) + 5:.1f}" text-anchor="end">{value}</text>'
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(mark):.1f}" y2="{y(mark):.1f}" stroke="#d9e2e0"/>'
+            f'<text {tick} x="{LEFT - 8}" y="{y(mark) + 5:.1f}" text-anchor="end">{mark}</text>'
         )
     for age in TICKS:
         drawn.append(
@@ -125,7 +125,7 @@ def strength_svg(sheet: Sheet) -> Markup | None:
             f"{escape(_('Grade'))} {grade:g}</text>"
         )
     if forecast.get("mpa"):
-        at, value = x(TARGET_DAYS), y(float(forecast["mpa"]))
+        at, height = x(TARGET_DAYS), y(float(forecast["mpa"]))
         low, high = forecast.get("lower_90_mpa"), forecast.get("upper_90_mpa")
         if low and high:
             drawn.append(
@@ -133,7 +133,7 @@ def strength_svg(sheet: Sheet) -> Markup | None:
                 'stroke="#0b6e5f" stroke-width="2"/>'
             )
         drawn.append(
-            f'<circle class="said" cx="{at:.1f}" cy="{value:.1f}" r="6" fill="#ffffff" stroke="#0b6e5f" stroke-width="3"/>'
+            f'<circle class="said" cx="{at:.1f}" cy="{height:.1f}" r="6" fill="#ffffff" stroke="#0b6e5f" stroke-width="3"/>'
         )
     for age, mpa in points:
         final = age == TARGET_DAYS and result.get("mpa")

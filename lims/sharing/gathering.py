@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import and_, select
 
 from lims.aftersales.models import AdviceCard
 from lims.base.database import current_session
@@ -26,7 +26,8 @@ from lims.trials.models import STANDARD_CURING_FROM_C, Batch, BatchLot, Specimen
 #: Batches of one part of a link.
 MOST_BATCHES = 12
 TENTH = Decimal("0.1")
-MainRow = Row[Any]
+#: A row of a query below; the columns are its own.
+MainRow = Any
 
 
 def collect(link: ShareLink) -> dict[str, Any]:
@@ -148,7 +149,7 @@ def _results(batches: Sequence[MainRow]) -> Sequence[MainRow]:
                 SetResult,
                 and_(
                     SetResult.specimen_set_id == SpecimenSet.id,
-                    or_(SetResult.state.in_(("released", "retracted"))),
+                    SetResult.state.in_(("released", "retracted")),
                 ),
             )
             .where(

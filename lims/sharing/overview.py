@@ -51,13 +51,20 @@ def overview() -> dict[str, Any]:
         (
             "views",
             select(owner, func.sum(ShareView.views))
+            .select_from(ShareView)
             .join(ShareLink, ShareLink.id == ShareView.share_link_id)
             .where(ShareView.day >= since),
         ),
-        ("answers", select(owner, func.count()).join(ShareLink, ShareLink.id == ShareAnswer.share_link_id)),
+        (
+            "answers",
+            select(owner, func.count())
+            .select_from(ShareAnswer)
+            .join(ShareLink, ShareLink.id == ShareAnswer.share_link_id),
+        ),
         (
             "open_answers",
             select(owner, func.count())
+            .select_from(ShareAnswer)
             .join(ShareLink, ShareLink.id == ShareAnswer.share_link_id)
             .where(ShareAnswer.handled_at.is_(None)),
         ),

@@ -222,9 +222,9 @@ def _stamp(link: ShareLink) -> str:
     return hashlib.sha256(f"{link.token_sha256}:{link.password_hash}".encode()).hexdigest()[:32]
 
 
-def _to_sheet(token: str, **query: str) -> Response:
+def _to_sheet(token: str, said: str = "") -> Response:
     answer = make_response("", 303)
-    answer.headers["Location"] = url_for("SheetView.show", token=token, **query)
+    answer.headers["Location"] = url_for("SheetView.show", token=token, said=said or None)
     return answer
 
 
