@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
 
-.PHONY: help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots bench bench-forecast bench-search bench-press clean
+.PHONY: faults help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots bench bench-forecast bench-search bench-press clean
 
 help: ## what can be made
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  %-18s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ setup-dev: $(VENV)/.dev ## the same with what tests and checks need
 
 demo: setup ## a trial laboratory with demonstration data on http://127.0.0.1:8000
 	@$(BIN)/lims demo
+
+faults: setup-dev ## every fault at full size, its figures beside what they must be (an hour)
+	LIMS_FAULTS=long $(BIN)/python -m pytest tests/faults -p no:cacheprovider --timeout=0
 
 test: setup-dev ## the whole suite on SQLite and PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist loadfile

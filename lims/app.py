@@ -11,11 +11,14 @@ from flask_appbuilder import AppBuilder
 import lims.base.metadata
 import lims.records  # noqa: F401 - every table
 from lims.base.database import Database
+from lims.base.denials import register_denials
 from lims.base.errors import register_error_pages
 from lims.base.headers import protect_forms, protect_headers
 from lims.base.secret_addresses import hide_in_logs
 from lims.base.security import LimsSecurityManager
 from lims.base.sessions import PageSessions
+from lims.operations.health import watch_requests
+from lims.operations.logs import number_requests
 from lims.settings import Settings
 from lims.subjects import register_subjects
 
@@ -39,9 +42,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Database(settings.sqlalchemy_url).init_app(app)
     hide_in_logs()
+    number_requests(app)
+    watch_requests(app)
     protect_headers(app, settings)
     protect_forms(app)
     register_error_pages(app)
+    register_denials(app)
     with app.app_context():
         from lims.web.home import HomeView
 
@@ -101,5 +107,6 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "LIMS_LABORATORY": settings.laboratory,
         "LIMS_PLAN_AGES": settings.plan_ages,
         "LIMS_CUBIC_METRES_PER_SET": settings.cubic_metres_per_set,
+        "LIMS_BAG_KG": settings.bag_kg,
         "LIMS_DATA": settings.data,
     }

@@ -17,11 +17,20 @@ COMMANDS = {
     "demo": "lims.commands:demo",
     "account": "lims.accounts.commands:account",
     "import": "lims.importing.commands:import_group",
+    "export": "lims.reporting.commands:export",
     "forecast": "lims.forecasts.commands:forecast",
     "backtest": "lims.forecasts.commands:backtest",
     "rules": "lims.rules.commands:rules",
+    "trace": "lims.audit.commands:trace_command",
     "watch": "lims.web.watch:watch",
+    "audit": "lims.audit.commands:audit",
     "worker": "lims.jobs.commands:worker",
+    "backup": "lims.operations.commands:backup",
+    "verify-backup": "lims.operations.commands:verify_backup",
+    "restore": "lims.operations.commands:restore",
+    "move": "lims.operations.commands:move",
+    "upgrade": "lims.operations.commands:upgrade",
+    "check": "lims.operations.commands:check",
 }
 
 

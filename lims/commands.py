@@ -69,32 +69,10 @@ def print_accounts(settings: Settings) -> None:
 
 
 def run_server(settings: Settings, app: Any = None) -> None:
-    """The embedded server (waitress: Windows too)."""
-    import logging
+    """The embedded server (waitress: Windows too), after a look at whether it may start."""
+    from lims.operations.logs import start_logging
+    from lims.operations.serving import refuse_to_start_wrong, serve
 
-    from waitress.server import create_server
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    app = app or _created(settings)
-    try:
-        server = create_server(
-            app, host=settings.host, port=settings.port, threads=settings.threads, ident=None
-        )
-    except OSError as error:
-        click.echo(
-            f"LIMS_PORT={settings.port}: cannot listen on it ({error.strerror}); set another port", err=True
-        )
-        sys.exit(2)
-    worker = None
-    if settings.worker_threads:
-        from lims.base.jobs import start_worker
-
-        worker = start_worker(app, threads=settings.worker_threads)
-        worker.start()
-    try:
-        server.run()
-    except KeyboardInterrupt:
-        server.close()
-    finally:
-        if worker is not None:
-            worker.stop(graceful=True)
+    refuse_to_start_wrong(settings)
+    start_logging(settings)
+    serve(app or _created(settings), settings)

@@ -14,6 +14,8 @@ from lims.base.actor import Actor, system_actor
 from lims.base.columns import utc_now
 from lims.base.progress import progress_bar
 from lims.base.services import SERVICES
+from lims.demonstration_comparison import add_late_strength
+from lims.demonstration_papers import add_papers
 from lims.demonstration_production import add_production
 from lims.demonstration_service import add_laboratory, add_service
 from lims.forecasts.service import forecast_history
@@ -52,6 +54,7 @@ def prepare(app: Flask, console: Console) -> None:
                 task = bar.add_task("Forecasting the history", total=None)
                 forecast_history(actor, lambda done, total: bar.update(task, completed=done, total=total))
         _laboratory(actor)
+        add_papers(actor)
 
 
 def _accounts(actor: Actor) -> None:
@@ -205,3 +208,4 @@ def _laboratory(actor: Actor) -> None:
     add_production(cement, region, customer, press, actor)
     add_service(cement, region, source, customer, trial, mix, lot, actor)
     add_laboratory(actor)
+    add_late_strength(region, actor)

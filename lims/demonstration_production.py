@@ -9,7 +9,8 @@ import random
 from datetime import timedelta
 from typing import Any
 
-from lims.base.actor import Actor, system_actor
+from lims.accounts.service import find_user
+from lims.base.actor import Actor, system_actor, user_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.services import SERVICES
@@ -34,6 +35,12 @@ def add_production(cement: Any, region: Any, customer: Any, press: Any, actor: A
     """Mix, lots, batches and released breaks; one forecast of the mix at the end."""
     chance = random.Random(SEED)  # noqa: S311 - invented data, nothing secret
     now = utc_now()
+    manager = find_user("manager")
+    checker = (
+        user_actor(manager.id, manager.get_full_name())
+        if manager is not None
+        else system_actor("demo-checker")
+    )
     mix = SERVICES["mix-designs"].add(
         {
             "code": "C30-P",
@@ -109,7 +116,7 @@ def add_production(cement: Any, region: Any, customer: Any, press: Any, actor: A
                 }
             )
             record_set(waiting.id, entry, actor)
-            verify(waiting.id, system_actor("demo-checker"))
-            release(waiting.id, system_actor("demo-checker"))
+            verify(waiting.id, checker)
+            release(waiting.id, checker)
     current_session().info.pop("forecast_mixes", None)
     refresh_mix(mix.id, system_actor("forecast"))

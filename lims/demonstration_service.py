@@ -9,9 +9,12 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
+from lims.accounts.service import list_users
+from lims.aftersales.service import ComplaintService
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.services import SERVICES
+from lims.demonstration_cases import add_cases
 from lims.laboratory.service import save_laboratory
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set
@@ -66,6 +69,9 @@ def add_service(
             },
             actor,
         )
+    people = {user.username: user.id for user in list_users()}
+    if "sales" in people:
+        SERVICES["region-staff"].add({"region_id": region.id, "user_id": people["sales"]}, actor)
     site = SERVICES["sites"].add(
         {
             "code": "S-B1",
@@ -83,6 +89,18 @@ def add_service(
             "purpose": "C30 to C40, pumped",
             "monthly_use_t": "2600",
             "storage": "two silos of 200 t",
+            "dosage_kg_m3": "310",
+        },
+        actor,
+    )
+    SERVICES["contacts"].add(
+        {
+            "customer_id": customer.id,
+            "site_id": site.id,
+            "name": "Luo Bin",
+            "role": "driver",
+            "phone": "023 5550 0142",
+            "emergency": True,
         },
         actor,
     )
@@ -118,17 +136,19 @@ def add_service(
             {"code": code, "name": name, "kind": kind, "status": status, "region_id": region.id}, actor
         )
         if kind == "precast":
-            SERVICES["complaints"].add(
+            late = SERVICES["complaints"].add(
                 {
                     "customer_id": other.id,
                     "cement_lot_id": lot.id,
                     "received_at": (now - timedelta(hours=20)).isoformat(),
+                    "category": "slow_setting",
                     "subject": "Slow setting in the morning shift",
                     "description": "Demoulding two hours later than last month.",
-                    "answered_at": (now - timedelta(hours=19)).isoformat(),
                 },
                 actor,
             )
+            answer = {"at": (now - timedelta(hours=19)).isoformat(), "answer": "We come this evening."}
+            ComplaintService().answer(late.id, answer, actor)
     SERVICES["share-links"].add(
         {
             "trial_id": trial.id,
@@ -173,11 +193,13 @@ def add_service(
         actor,
     )
     _week(trial, mix, lot, tank, now, actor)
+    add_cases(cement, region, people, actor)
 
 
 def _week(trial: Any, mix: Any, lot: Any, tank: Any, now: datetime, actor: Actor) -> None:
     """Batches whose sets fall due around today; what is past is broken, the latest waits to be verified."""
     chance = random.Random(SEED)  # noqa: S311 - invented data, nothing secret
+    press = SERVICES["presses"].find(code="YES-2000")
     for number, ago in enumerate(CAST_DAYS_AGO):
         cast_at = now - timedelta(days=ago, hours=3 * number % 7)
         share = chance.gauss(1, 0.07)
@@ -201,5 +223,10 @@ def _week(trial: Any, mix: Any, lot: Any, tank: Any, now: datetime, actor: Actor
                 continue
             mean = EARLY_MPA[found.age_days] * share
             loads = [f"{mean * chance.gauss(1, 0.03) * 22.5:.0f}" for _specimen in found.specimens]
-            entry = {"loads_kn": loads, "tested_at": (found.due_at or now).isoformat(), "tested_by": "Li Wei"}
+            entry = {
+                "loads_kn": loads,
+                "tested_at": (found.due_at or now).isoformat(),
+                "tested_by": "Li Wei",
+                "press_id": press.id if press is not None else None,
+            }
             record_set(found.id, SetBreaksIn.read(entry), actor)

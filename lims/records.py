@@ -1,8 +1,10 @@
 """Imports every subject's tables, so that metadata, migrations and relations are whole."""
 
+import lims.aftersales.jobs
 import lims.aftersales.service
 import lims.audit.service
 import lims.base.auditing.models
+import lims.base.denials
 import lims.base.files
 import lims.base.jobs
 import lims.base.laboratory
@@ -10,9 +12,14 @@ import lims.base.metadata
 import lims.base.numbering
 import lims.base.preferences
 import lims.base.sessions
+import lims.base.signatures
+import lims.calendars.service
+import lims.comparison.service
 import lims.customers.service
 import lims.forecasts.service
 import lims.importing.service
+import lims.mail.service
+import lims.maintenance.service
 import lims.materials.service
 import lims.mixes.service
 import lims.reporting.service
@@ -28,9 +35,13 @@ SUBJECTS_WITH_TABLES = (
     lims.aftersales,
     lims.audit,
     lims.base,
+    lims.calendars,
+    lims.comparison,
     lims.customers,
     lims.forecasts,
     lims.importing,
+    lims.mail,
+    lims.maintenance,
     lims.materials,
     lims.mixes,
     lims.reporting,

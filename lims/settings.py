@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
@@ -41,6 +42,8 @@ class Settings(BaseSettings):
     cubic_metres_per_set: int = Field(default=50, ge=1, le=1000)
     #: Ages of the sampling plan, days.
     plan_ages_days: str = "3,7,28"
+    #: Mass of a bag of cement: comparisons also count in bags.
+    bag_kg: int = Field(default=50, ge=1, le=2000)
     #: Wrong passwords from one address before it has to wait; RATELIMIT notation.
     login_rate_limit: str = "10 per minute"
     #: An idle session ends after this many minutes (a shared laboratory PC).
@@ -53,6 +56,27 @@ class Settings(BaseSettings):
     redis_url: str = ""
     #: Jobs that run at once beside the embedded server; 0 leaves them to `lims worker`.
     worker_threads: int = Field(default=1, ge=0, le=16)
+    #: Where nightly backups go. Empty: `data/backups`; another disk is better.
+    backup_folder: str = ""
+    #: Nightly backups that are kept.
+    backups_kept: int = Field(default=14, ge=1, le=1000)
+    #: Who may read /metrics: a bearer token of at least 16 characters. Empty: nobody.
+    metrics_token: str = ""
+    #: `text` for a person's eyes, `json` for a collector: one object a line.
+    log_format: Literal["text", "json"] = "text"
+    #: A stopped server finishes what it has begun for at most this many seconds.
+    stop_seconds: int = Field(default=20, ge=1, le=600)
+    #: The server that takes e-mail. Empty: mails wait in the outbox until there is one.
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    #: starttls, tls (from the first byte) or none (a relay on loopback).
+    smtp_security: str = Field(default="starttls", pattern="^(starttls|tls|none)$")
+    smtp_user: str = ""
+    smtp_password: str = ""
+    #: Sender of every mail; must be one that the server accepts.
+    smtp_from: str = "lims@localhost"
+    #: A server that does not answer is given up after so many seconds; the mail is tried again later.
+    smtp_timeout_s: float = Field(default=15, gt=0, le=120)
     #: Demonstration accounts are accepted and shown on the login page. Set by `lims demo` alone.
     demo: bool = False
 
@@ -82,6 +106,10 @@ class Settings(BaseSettings):
         if self.database_url:
             return self.database_url
         return f"sqlite:///{(self.data / 'lims.sqlite3').resolve().as_posix()}"
+
+    @property
+    def backups(self) -> Path:
+        return Path(self.backup_folder) if self.backup_folder else self.data / "backups"
 
     def resolve_secret_key(self) -> str:
         """The configured key, or the one kept in the data folder (made on first use)."""

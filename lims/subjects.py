@@ -17,7 +17,11 @@ SUBJECTS = (
     "rules",
     "forecasts",
     "customers",
+    "comparison",
     "aftersales",
+    "maintenance",
+    "mail",
+    "calendars",
     "sharing",
     "reporting",
     "importing",
@@ -27,6 +31,7 @@ SUBJECTS = (
     "searching",
     "help",
     "jobs",
+    "operations",
 )
 
 #: category -> (label, icon): a menu by job, in the order of a laboratory's day.

@@ -88,6 +88,11 @@ def process_wait(process: subprocess.Popen[bytes]) -> None:
         return
 
 
+def password_of(username: str) -> str:
+    """Of an account of the demonstration."""
+    return f"trial-lab-{username[:3]}-50"
+
+
 class Visit:
     """A page whose console errors and foreign requests fail the test."""
 
@@ -110,7 +115,7 @@ class Visit:
     def sign_in(self, username: str) -> Page:
         page = self.open("/")
         page.fill("#username", username)
-        page.fill("#password", f"trial-lab-{username[:3]}-50")
+        page.fill("#password", password_of(username))
         page.get_by_role("button", name="Sign in").click()
         page.locator("[data-theme-toggle]").wait_for()
         return page

@@ -75,8 +75,9 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-def _records(url: str) -> Iterator[Flask]:
+def _records(url: str, folder: Path) -> Iterator[Flask]:
     app = Flask("lims-records")
+    app.config.update(LIMS_DATA=folder, LIMS_LABORATORY="own")  # where the signing key is kept
     Babel(app)
     database = Database(url)
     database.init_app(app)
@@ -87,15 +88,15 @@ def _records(url: str) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def records(sqlite_url: str) -> Iterator[Flask]:
+def records(sqlite_url: str, tmp_path: Path) -> Iterator[Flask]:
     """Services over a fresh SQLite database, inside an application context, without any web part."""
-    yield from _records(sqlite_url)
+    yield from _records(sqlite_url, tmp_path)
 
 
 @pytest.fixture
-def records_on_both(database_url: str) -> Iterator[Flask]:
+def records_on_both(database_url: str, tmp_path: Path) -> Iterator[Flask]:
     """The same on SQLite and on PostgreSQL."""
-    yield from _records(database_url)
+    yield from _records(database_url, tmp_path)
 
 
 @pytest.fixture

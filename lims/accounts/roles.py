@@ -24,22 +24,56 @@ TRIALS = (
     "trials", "batches", "shotcrete-trials", "specimen-sets", "specimens", "curing-tanks", "curing-readings",
 )  # fmt: skip
 RESULTS = ("breaks", "set-results")
-EQUIPMENT = ("presses", "scales", "moulds", "calibrations", "press-mappings", "press-files", "press-rows")
+EQUIPMENT = (
+    "presses", "scales", "moulds", "calibrations", "press-mappings", "press-files", "press-rows", "maintenance-plans",
+    "maintenance-records",
+)  # fmt: skip
 FORECASTS = ("forecasts", "forecast-models")
-CUSTOMERS = ("customers", "sites", "usage-cards")
-AFTERSALES = ("visits", "complaints", "retests", "seminars", "surveys", "advice-cards")
+#: Comparisons of cements, changes at the works, trials for a customer; prices stand apart.
+COMPARISON = ("comparisons", "process-changes", "customer-materials", "programme-entries")
+#: Money: read by those who sell and decide, never by the bench.
+PRICES = ("prices",)
+CUSTOMERS = (
+    "customers", "contacts", "sites", "site-stocks", "stage-changes", "usage-cards", "usage-mixes", "scale-checks",
+    "usage-tasks", "usage-notes",
+)  # fmt: skip
+#: What is known of a region's market.
+MARKET = ("competitors",)
+AFTERSALES = (
+    "deliveries", "visits", "visit-plans", "photos", "complaints", "complaint-lots", "complaint-facts", "checklist-items",
+    "escalations", "retests", "objections", "seminars", "attendances", "surveys", "advice-cards", "service",
+)  # fmt: skip
+#: What the service promises, who works where, what our own people say, how they are scored: the manager's.
+SERVICE_DESK = (
+    "service-settings",
+    "holidays",
+    "region-staff",
+    "staff-surveys",
+    "service-scores",
+    "outgoing-mails",
+)  # fmt: skip
 SHARING = ("share-links", "share-answers")
 PAPERS = ("certificates", "checkpoints", "import-runs")
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
-PAGES = ("home", "search", "profile", "rules", "api-description", "help", "preferences", "jobs")
+PAGES = (
+    "home", "search", "trace", "profile", "rules", "api-description", "help", "preferences", "jobs", "summary",
+    "calendar-feeds",
+)  # fmt: skip
 ADMINISTRATION = ("users", "laboratory")
 #: A person's own account and choices.
-OWN = ("profile", "preferences", "jobs")
+OWN = ("profile", "preferences", "jobs", "calendar-feeds")
 
 LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
-EVERYTHING = (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES, *ADMINISTRATION)
+EVERYTHING = (
+    *LABORATORY, *RULES, *COMPARISON, *PRICES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING, *PAPERS, *PAGES,
+    *ADMINISTRATION,
+)  # fmt: skip
+#: Customers of every region; who lacks it sees those of the regions they work in (lims/customers/regions.py).
+ALL_REGIONS = ("customers",)
+#: Whose data a person's are: taken out for good by few.
+PERSONAL = ("customers", "contacts")
 
 Grant = tuple[str, str]
 
@@ -53,35 +87,65 @@ ROLES: dict[str, frozenset[Grant]] = {
     ADMINISTRATOR: frozenset(
         _grants("read", EVERYTHING)
         | _grants("write", EVERYTHING)
+        | _grants("read_all", ALL_REGIONS)
+        | _grants("erase", PERSONAL)
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
         | _grants("oversee", ["jobs", "share-links"])
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
-        | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *OWN, "rules"))
+        | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING))
+        | _grants("write", (*COMPARISON, *PRICES, *OWN, "rules", "certificates"))
+        | _grants("read_all", ALL_REGIONS)
+        | _grants("erase", PERSONAL)
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
         | _grants("oversee", ["jobs", "share-links"])
     ),
     TECHNICIAN: frozenset(
-        _grants("read", (*LABORATORY, "customers", "sites", "usage-cards", "import-runs", *PAGES))
+        _grants(
+            "read", (*LABORATORY, "customers", "sites", "usage-cards", "advice-cards", "import-runs", *PAGES)
+        )
+        | _grants("read_all", ALL_REGIONS)
         | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *OWN, "rules"))
+        | _grants("read", COMPARISON)
+        | _grants("write", ("customer-materials", "programme-entries"))
         | _grants("verify", ["breaks"])
     ),
     SALES: frozenset(
         _grants(
             "read",
-            (*MATERIALS, *MIXES, "trials", "batches", *FORECASTS, *CUSTOMERS, *AFTERSALES, *SHARING, *PAGES),
+            (
+                *MATERIALS,
+                *MIXES,
+                "trials",
+                "batches",
+                *FORECASTS,
+                *CUSTOMERS,
+                *MARKET,
+                *AFTERSALES,
+                *SHARING,
+                *PAGES,
+            ),
         )
-        | _grants("write", (*CUSTOMERS, *SHARING, "visits", "surveys", *OWN))
+        | _grants("write", (*CUSTOMERS, *MARKET, *SHARING, "visits", "visit-plans", "surveys", *OWN))
+        | _grants("read", (*COMPARISON, *PRICES))
+        | _grants("write", ("comparisons", "customer-materials"))
     ),
     SERVICE: frozenset(
-        _grants("read", (*LABORATORY, *CUSTOMERS, *AFTERSALES, *PAGES))
+        _grants(
+            "read", (*LABORATORY, *CUSTOMERS, *MARKET, *AFTERSALES, "service-settings", "holidays", *PAGES)
+        )
         | _grants("write", (*CUSTOMERS, *AFTERSALES, *OWN))
+        | _grants("read", COMPARISON)
+        | _grants("write", ("comparisons", "customer-materials", "programme-entries"))
+        | _grants("read_all", ALL_REGIONS)
     ),
     AUDITOR: frozenset(
-        _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *AFTERSALES, *SHARING, *PAPERS, *PAGES))
+        _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING))
+        | _grants("read", (*PAPERS, *PAGES, *COMPARISON, *PRICES))
+        | _grants("read_all", ALL_REGIONS)
         | _grants("write", OWN)
     ),
 }

@@ -2,152 +2,191 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lims.aftersales.views import (
+    OBJECTION_STEPS,
+    STEPS,
     AdviceCardView,
+    AttendanceView,
+    ChecklistItemView,
+    ComplaintFactView,
+    ComplaintLotView,
     ComplaintView,
+    DeliveryView,
+    EscalationView,
+    HolidayView,
+    ObjectionView,
+    PhotoView,
     RetestView,
     SeminarView,
+    StaffSurveyView,
     SurveyView,
+    VisitPlanView,
     VisitView,
 )
-from lims.base.api import RecordApi
+from lims.base.api import RecordApi, Step
+from lims.base.security import may
+
+#: What every record carries.
+WHO_AND_WHEN = ("created_at", "created_by", "changed_at", "changed_by", "retired_at")
+
+
+class DeliveryApi(RecordApi):
+    service = DeliveryView.service
+    fields = (
+        "id", "version", "code", "order_number", "customer_id", "site_id", "cement_lot_id", "delivered_at", "mass_t",
+        "packing", "vehicle", "accepted_by", "remarks", *WHO_AND_WHEN,
+    )  # fmt: skip
 
 
 class VisitApi(RecordApi):
     service = VisitView.service
     fields = (
-        "id",
-        "version",
-        "customer_id",
-        "site_id",
-        "visited_on",
-        "purpose",
-        "findings",
-        "advice",
-        "follow_up_on",
-        "followed_up_on",
-        "created_at",
-        "created_by",
-        "changed_at",
-        "changed_by",
-        "retired_at",
-    )
+        "id", "version", "customer_id", "site_id", "complaint_id", "visited_on", "user_id", "purpose", "findings",
+        "advice", "satisfaction", "follow_up_on", "followed_up_on", "call_back", *WHO_AND_WHEN,
+    )  # fmt: skip
+
+
+class VisitPlanApi(RecordApi):
+    service = VisitPlanView.service
+    fields = (
+        "id", "version", "customer_id", "site_id", "planned_on", "user_id", "purpose", "state", "visit_id",
+        "dropped_reason", *WHO_AND_WHEN,
+    )  # fmt: skip
+
+
+class PhotoApi(RecordApi):
+    """Pictures come in by the page of their visit or complaint; here they are read and captioned."""
+
+    service = PhotoView.service
+    fields = (
+        "id", "version", "visit_id", "complaint_id", "name", "caption", "width_px", "height_px", *WHO_AND_WHEN,
+    )  # fmt: skip
 
 
 class ComplaintApi(RecordApi):
     service = ComplaintView.service
     fields = (
-        "id",
-        "version",
-        "code",
-        "customer_id",
-        "site_id",
-        "cement_lot_id",
-        "received_at",
-        "channel",
-        "severity",
-        "subject",
-        "description",
-        "answered_at",
-        "on_site_at",
-        "closed_at",
-        "cause",
-        "remedy",
-        "state",
-        "answer_due_at",
-        "on_site_due_at",
-        "overdue",
-        "created_at",
-        "created_by",
-        "changed_at",
-        "changed_by",
-        "retired_at",
+        "id", "version", "code", "kind", "customer_id", "site_id", "contact_id", "cement_lot_id", "received_at",
+        "channel", "severity", "category", "subject", "description", "phone", "owner_id", "state", "answer_due_at",
+        "answered_at", "answer", "on_site_due_at", "on_site_at", "solve_due_at", "solved_at", "closed_at", "overdue",
+        "site_facts", "root_cause", "cause", "remedy", "compensation", "compensation_amount", "agreed_on", "agreed_by",
+        "satisfaction", "withdrawn_reason", "trial_id", *WHO_AND_WHEN,
+    )  # fmt: skip
+    steps = tuple(
+        Step(step.name, str(step.name).capitalize(), "write", "complaints", step.run, step.schema)
+        for step in STEPS.values()
     )
+
+    def outward(self, record: Any) -> dict[str, Any]:
+        """The amount of a compensation is a price."""
+        found = super().outward(record)
+        if not may("read", "prices"):
+            found["compensation_amount"] = None
+        return found
+
+
+class ComplaintLotApi(RecordApi):
+    service = ComplaintLotView.service
+    fields = ("id", "version", "complaint_id", "cement_lot_id", "batch_id", "part", "remarks", *WHO_AND_WHEN)
+
+
+class ComplaintFactApi(RecordApi):
+    service = ComplaintFactView.service
+    fields = ("id", "version", "complaint_id", "checklist_item_id", "title", "value", "beyond", *WHO_AND_WHEN)
+
+
+class ChecklistItemApi(RecordApi):
+    service = ChecklistItemView.service
+    fields = (
+        "id", "version", "code", "category", "position", "name_en", "name_zh", "name_zh_tw", "unit", "least", "most",
+        "required", *WHO_AND_WHEN,
+    )  # fmt: skip
+
+
+class EscalationApi(RecordApi):
+    service = EscalationView.service
+    fields = ("id", "version", "complaint_id", "clock", "due_at", "roles", "told", "created_at", "created_by")
 
 
 class RetestApi(RecordApi):
     service = RetestView.service
     fields = (
-        "id",
-        "version",
-        "cement_lot_id",
-        "complaint_id",
-        "ordered_on",
-        "finished_on",
-        "strength_3d_mpa",
-        "strength_28d_mpa",
-        "outcome",
-        "remarks",
-        "created_at",
-        "created_by",
-        "changed_at",
-        "changed_by",
-        "retired_at",
+        "id", "version", "cement_lot_id", "complaint_id", "ordered_on", "finished_on", "cement_test_id",
+        "strength_3d_mpa", "strength_28d_mpa", "outcome", "remarks", *WHO_AND_WHEN,
+    )  # fmt: skip
+
+
+class ObjectionApi(RecordApi):
+    service = ObjectionView.service
+    fields = (
+        "id", "version", "code", "customer_id", "complaint_id", "cement_lot_id", "raised_on", "claim", "state",
+        "sampled_on", "sampled_by", "witnessed_by", "seal_number", "sealed_until", "tested_at_place", "retest_id",
+        "verdict", "decided_on", "reason", *WHO_AND_WHEN,
+    )  # fmt: skip
+    steps = tuple(
+        Step(name, name.capitalize(), "write", "objections", run, schema)
+        for name, (_title, schema, run) in OBJECTION_STEPS.items()
     )
 
 
 class SeminarApi(RecordApi):
     service = SeminarView.service
     fields = (
-        "id",
-        "version",
-        "name",
-        "held_on",
-        "place",
-        "customer_id",
-        "participants",
-        "topics",
-        "created_at",
-        "created_by",
-        "changed_at",
-        "changed_by",
-        "retired_at",
-    )
+        "id", "version", "name", "kind", "held_on", "place", "customer_id", "participants", "topics", *WHO_AND_WHEN,
+    )  # fmt: skip
+
+
+class AttendanceApi(RecordApi):
+    service = AttendanceView.service
+    fields = ("id", "version", "seminar_id", "contact_id", "user_id", "attended", "remarks", *WHO_AND_WHEN)
 
 
 class SurveyApi(RecordApi):
     service = SurveyView.service
     fields = (
-        "id",
-        "version",
-        "customer_id",
-        "answered_on",
-        "quality",
-        "steadiness",
-        "delivery",
-        "service",
-        "mean_score",
-        "remarks",
-        "created_at",
-        "created_by",
-        "changed_at",
-        "changed_by",
-        "retired_at",
-    )
+        "id", "version", "customer_id", "asked", "answered_on", "quality", "steadiness", "delivery", "service",
+        "mean_score", "remarks", *WHO_AND_WHEN,
+    )  # fmt: skip
+
+
+class StaffSurveyApi(RecordApi):
+    service = StaffSurveyView.service
+    fields = (
+        "id", "version", "answered_on", "department", "workload", "support", "training", "recognition", "mean_score",
+        "remarks", *WHO_AND_WHEN,
+    )  # fmt: skip
 
 
 class AdviceCardApi(RecordApi):
     service = AdviceCardView.service
     fields = (
-        "id",
-        "version",
-        "code",
-        "name",
-        "language",
-        "body",
-        "created_at",
-        "created_by",
-        "changed_at",
-        "changed_by",
-        "retired_at",
-    )
+        "id", "version", "code", "rule", "name", "language", "body", "conditions", "categories", *WHO_AND_WHEN,
+    )  # fmt: skip
+
+
+class HolidayApi(RecordApi):
+    service = HolidayView.service
+    fields = ("id", "version", "day", "name", "working", *WHO_AND_WHEN)
 
 
 APIS = (
+    DeliveryApi,
     VisitApi,
+    VisitPlanApi,
+    PhotoApi,
     ComplaintApi,
+    ComplaintLotApi,
+    ComplaintFactApi,
+    ChecklistItemApi,
+    EscalationApi,
     RetestApi,
+    ObjectionApi,
     SeminarApi,
+    AttendanceApi,
     SurveyApi,
+    StaffSurveyApi,
     AdviceCardApi,
+    HolidayApi,
 )

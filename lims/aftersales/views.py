@@ -1,46 +1,248 @@
-"""Pages of aftersales."""
+"""Pages of the after-sales service."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import expose
+from flask_appbuilder.security.decorators import permission_name
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from lims.aftersales.desk import ServiceView
+from lims.aftersales.models import ComplaintLot
+from lims.aftersales.photos import add_photo
+from lims.aftersales.schemas import (
+    CLOCKS,
+    OBJECTION_STATES,
+    PARTS,
+    PLAN_STATES,
+    STATES,
+    AgreementIn,
+    AnswerIn,
+    ArrivalIn,
+    FindingsIn,
+    ObjectionTestIn,
+    ReasonIn,
+    SamplingIn,
+    SolvedIn,
+    VerdictIn,
+)
 from lims.aftersales.service import (
     AdviceCardService,
+    AttendanceService,
+    ChecklistItemService,
+    ComplaintFactService,
+    ComplaintLotService,
     ComplaintService,
+    DeliveryService,
+    EscalationService,
+    HolidayService,
+    ObjectionService,
+    PhotoService,
     RetestService,
     SeminarService,
+    StaffSurveyService,
     SurveyService,
+    VisitPlanService,
     VisitService,
 )
+from lims.base.actor import Actor
+from lims.base.display import laboratory_zone
+from lims.base.files import download
+from lims.base.forms import posted_values
+from lims.base.problems import NotFound, Refused
+from lims.base.schemas import Schema, localise
+from lims.base.security import current_actor
 from lims.base.views import MenuPlace, RecordView, Related
+
+
+class DeliveryView(RecordView):
+    service = DeliveryService()
+    title = _l("Deliveries")
+    title_one = _l("Delivery")
+    menu = MenuPlace("customers", order=25, icon="truck")
+    list_columns = (
+        "code",
+        "delivered_at",
+        "customer",
+        "site",
+        "cement_lot",
+        "mass_t",
+        "vehicle",
+        "accepted_by",
+    )
+    more_columns = ("order_number", "packing", "created_at", "changed_at")
+    show_sections = (
+        (
+            _l("Delivery"),
+            (
+                "code", "order_number", "customer", "site", "cement_lot", "delivered_at", "mass_t", "packing",
+                "vehicle", "accepted_by", "remarks",
+            ),
+        ),
+    )  # fmt: skip
 
 
 class VisitView(RecordView):
     service = VisitService()
     title = _l("Visits")
     title_one = _l("Visit")
-    menu = MenuPlace("customers", order=40, icon="truck")
-    list_columns = ("visited_on", "customer", "site", "purpose", "follow_up_on", "follow_up_open")
-    labels = {"follow_up_open": _l("Follow-up open")}
+    menu = MenuPlace("customers", order=40, icon="route")
+    list_columns = (
+        "visited_on", "customer", "site", "purpose", "user_id", "satisfaction", "follow_up_on", "follow_up_open",
+    )  # fmt: skip
+    labels = {"follow_up_open": _l("Call-back open")}
     show_sections = (
         (
             _l("Visit"),
             (
                 "customer",
                 "site",
+                "complaint",
                 "visited_on",
+                "user_id",
                 "purpose",
                 "findings",
                 "advice",
-                "follow_up_on",
-                "followed_up_on",
+                "satisfaction",
             ),
+        ),
+        (_l("Call-back"), ("follow_up_on", "followed_up_on", "call_back")),
+    )
+    form_sections = (
+        (_l("Visit"), ("customer_id", "site_id", "complaint_id", "visited_on", "user_id", "purpose")),
+        (_l("What came of it"), ("findings", "advice", "satisfaction")),
+        (_l("Call-back"), ("follow_up_on", "followed_up_on", "call_back")),
+    )
+    show_template = "lims/visit_show.html"
+
+    def defaults(self) -> dict[str, Any]:
+        from lims.base.columns import utc_now
+        from lims.base.display import local_time
+
+        return {"visited_on": local_time(utc_now()).date()}
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        from lims.web.visit_page import photos_of
+
+        return {**super().show_context(record), "photos": photos_of(visit_id=record.id)}
+
+    @expose("/<int:record_id>/photos", methods=["POST"])
+    @permission_name("write")
+    def add_photos(self, record_id: int) -> ResponseReturnValue:
+        self.allow("write")
+        return take_photos(self, record_id, visit_id=record_id)
+
+    @expose("/<int:record_id>/report.pdf")
+    @permission_name("read")
+    def report(self, record_id: int) -> ResponseReturnValue:
+        self.allow("read")
+        from lims.web.visit_page import visit_pdf
+
+        return visit_pdf(self.service.get(record_id))
+
+
+def take_photos(view: RecordView, record_id: int, **owner: int) -> ResponseReturnValue:
+    """The pictures of a form, all or the first that is wrong named; then the page again."""
+    given = [item for item in request.files.getlist("photo") if item.filename]
+    actor = current_actor()
+    for item in given:
+        try:
+            add_photo(item.read(), item.filename or "photo", actor, **owner)
+        except Refused as error:
+            problem = error.problems[0]
+            flash(f"{problem.value}: {problem.message}", "danger")
+            return redirect(url_for(f"{view.endpoint}.show", record_id=record_id))
+    if not given:
+        flash(_("Choose a picture first."), "danger")
+    else:
+        flash(_("Saved: %(title)s", title=", ".join(item.filename or "" for item in given)[:200]), "success")
+    return redirect(url_for(f"{view.endpoint}.show", record_id=record_id))
+
+
+class VisitPlanView(RecordView):
+    service = VisitPlanService()
+    title = _l("Planned visits")
+    title_one = _l("Planned visit")
+    list_columns = ("planned_on", "customer", "site", "purpose", "user_id", "state", "visit")
+    labels = {"state": _l("State")}
+    choices = {"state": PLAN_STATES}
+    show_sections = (
+        (
+            _l("Planned visit"),
+            ("customer", "site", "planned_on", "user_id", "purpose", "state", "visit", "dropped_reason"),
         ),
     )
 
 
+class PhotoView(RecordView):
+    service = PhotoService()
+    title = _l("Photos")
+    title_one = _l("Photo")
+    list_columns = ("name", "visit", "complaint", "caption", "width_px", "height_px")
+    labels = {
+        "name": _l("Name"),
+        "visit": _l("Visit"),
+        "complaint": _l("Complaint"),
+        "width_px": _l("Width"),
+        "height_px": _l("Height"),
+    }
+    units = {"width_px": "px", "height_px": "px"}
+    show_sections = ((_l("Photo"), ("name", "visit", "complaint", "caption", "width_px", "height_px")),)
+    show_template = "lims/photo_show.html"
+
+    def may_add(self) -> bool:
+        return False
+
+    @expose("/<int:record_id>/picture")
+    @permission_name("read")
+    def picture(self, record_id: int) -> ResponseReturnValue:
+        self.allow("read")
+        photo = self.service.get(record_id)
+        return download(photo.stored_file, photo.name, in_place=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ComplaintStep:
+    """A step that the page offers. `schema` None: a button alone."""
+
+    name: str
+    title: Any
+    icon: str
+    schema: type[Schema] | None
+    run: Callable[[int, Any, Actor], Any]
+
+
+_COMPLAINTS = ComplaintService()
+#: Name -> step; which of them fit a state says lims/web/complaint_page.py.
+STEPS = {
+    step.name: step
+    for step in (
+        ComplaintStep("answer", _l("Answer the customer"), "phone", AnswerIn, _COMPLAINTS.answer),
+        ComplaintStep("arrive", _l("On site"), "map", ArrivalIn, _COMPLAINTS.arrive),
+        ComplaintStep("findings", _l("Note findings"), "edit", FindingsIn, _COMPLAINTS.note_findings),
+        ComplaintStep("solve", _l("Solved"), "check", SolvedIn, _COMPLAINTS.solve),
+        ComplaintStep("agree", _l("The customer agrees"), "thumb-up", AgreementIn, _COMPLAINTS.agree),
+        ComplaintStep(
+            "close",
+            _l("Close the complaint"),
+            "lock",
+            None,
+            lambda key, _v, actor: _COMPLAINTS.close(key, actor),
+        ),
+        ComplaintStep("reopen", _l("Send back to the site"), "undo", ReasonIn, _COMPLAINTS.reopen),
+        ComplaintStep("withdraw", _l("Withdraw"), "x", ReasonIn, _COMPLAINTS.withdraw),
+    )
+}
+
+
 class ComplaintView(RecordView):
-    service = ComplaintService()
+    service = _COMPLAINTS
     title = _l("Complaints")
     title_one = _l("Complaint")
     menu = MenuPlace("customers", order=35, icon="alert")
@@ -48,39 +250,210 @@ class ComplaintView(RecordView):
         "code",
         "customer",
         "subject",
+        "category",
         "severity",
         "received_at",
         "state",
-        "answer_due_at",
+        "next_due_at",
         "overdue",
     )
+    more_columns = ("owner_id", "root_cause", "created_at", "changed_at")
     labels = {
         "state": _l("State"),
+        "next_due_at": _l("Due next"),
         "answer_due_at": _l("Answer due"),
         "on_site_due_at": _l("On site due"),
         "overdue": _l("Overdue"),
+        "site_facts": _l("What was found on site"),
+        "root_cause": _l("Root cause"),
+        "cause": _l("The cause in words"),
+        "remedy": _l("Corrective action"),
+        "compensation": _l("Compensation"),
+        "compensation_amount": _l("Its amount"),
+        "agreed_on": _l("Agreed on"),
+        "agreed_by": _l("Agreed by"),
+        "answer": _l("What was answered"),
+        "satisfaction": _l("Satisfaction"),
+        "withdrawn_reason": _l("Why it was withdrawn"),
     }
+    choices = {"state": STATES}
     show_sections = (
         (
-            _l("Complaint"),
-            ("code", "customer", "site", "cement_lot", "subject", "severity", "channel", "description"),
-        ),
-        (
-            _l("Clock"),
+            _l("What the customer says"),
             (
-                "state",
+                "customer",
+                "site",
+                "contact",
+                "phone",
+                "kind",
+                "category",
+                "severity",
+                "channel",
                 "received_at",
-                "answer_due_at",
-                "answered_at",
-                "on_site_due_at",
-                "on_site_at",
-                "closed_at",
-                "overdue",
+                "owner_id",
+                "description",
             ),
         ),
-        (_l("Outcome"), ("cause", "remedy")),
     )
-    related = (Related("retests", "complaint_id"),)
+    show_template = "lims/complaint_show.html"
+    form_template = "lims/complaint_form.html"
+    empty_hint = _l("One intake: who, what, and the clocks run.")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs.update({item.name: item for item in FindingsIn.inputs()})
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        from lims.web.complaint_page import complaint_context
+
+        return {**super().show_context(record), **complaint_context(self, record)}
+
+    @expose("/<int:record_id>/steps/<name>", methods=["POST"])
+    @permission_name("write")
+    def step(self, record_id: int, name: str) -> ResponseReturnValue:
+        self.allow("write")
+        found = STEPS.get(name)
+        if found is None:
+            raise NotFound(f"complaints step {name}")
+        posted = posted_values(found.schema, request.form) if found.schema is not None else {}
+        try:
+            values = (
+                found.schema.read(localise(found.schema, posted, laboratory_zone()))
+                if found.schema is not None
+                else None
+            )
+            found.run(record_id, values, current_actor())
+        except Refused as error:
+            from lims.web.complaint_page import complaint_context
+
+            record = self.service.get(record_id)
+            context = super().show_context(record)
+            context.update(complaint_context(self, record, refused=(name, posted, error.problems)))
+            return self.page(self.show_template, **context), 422
+        flash(_("Saved: %(title)s", title=found.title), "success")
+        return redirect(url_for("ComplaintView.show", record_id=record_id) + "#next")
+
+    @expose("/<int:record_id>/facts", methods=["POST"])
+    @permission_name("write")
+    def facts(self, record_id: int) -> ResponseReturnValue:
+        self.allow("write")
+        given = {
+            int(name[5:]): value
+            for name, value in request.form.items()
+            if name.startswith("fact_") and name[5:].isdecimal() and len(name) < 24
+        }
+        try:
+            self.service.write_facts(record_id, given, current_actor())
+        except Refused as error:
+            flash(str(error), "danger")
+        else:
+            flash(_("The checklist is saved."), "success")
+        return redirect(url_for("ComplaintView.show", record_id=record_id) + "#facts")
+
+    @expose("/<int:record_id>/lots", methods=["POST"])
+    @permission_name("write")
+    def lots(self, record_id: int) -> ResponseReturnValue:
+        """Take proposed lots as involved."""
+        self.allow("write")
+        ids = [
+            int(text) for text in request.form.getlist("cement_lot_id") if text.isdecimal() and len(text) < 19
+        ]
+        for lot_id in ids[:20]:
+            try:
+                ComplaintLotService().add(
+                    {"complaint_id": record_id, "cement_lot_id": lot_id}, current_actor()
+                )
+            except Refused as error:
+                flash(str(error.problems[0].message), "danger")
+        return redirect(url_for("ComplaintView.show", record_id=record_id) + "#lots")
+
+    @expose("/<int:record_id>/photos", methods=["POST"])
+    @permission_name("write")
+    def add_photos(self, record_id: int) -> ResponseReturnValue:
+        self.allow("write")
+        return take_photos(self, record_id, complaint_id=record_id)
+
+    @expose("/<int:record_id>/card.pdf")
+    @permission_name("read")
+    def card(self, record_id: int) -> ResponseReturnValue:
+        self.allow("read")
+        from lims.web.complaint_page import complaint_pdf
+
+        return complaint_pdf(self.service.get(record_id))
+
+
+class ComplaintLotView(RecordView):
+    service = ComplaintLotService()
+    title = _l("Lots and batches of complaints")
+    title_one = _l("Lot or batch of a complaint")
+    list_columns = ("complaint", "cement_lot", "batch", "part", "remarks")
+    choices = {"part": PARTS}
+    show_sections = (
+        (_l("Lot or batch of a complaint"), ("complaint", "cement_lot", "batch", "part", "remarks")),
+    )
+
+    def after_add(self, record: ComplaintLot) -> str:
+        return url_for("ComplaintView.show", record_id=record.complaint_id) + "#lots"
+
+
+class ChecklistItemView(RecordView):
+    service = ChecklistItemService()
+    title = _l("Checklists of complaints")
+    title_one = _l("Line of a checklist")
+    menu = MenuPlace("setup", order=64, icon="list")
+    list_columns = ("title", "category", "position", "unit", "least", "most", "required", "code")
+    labels = {"title": _l("What is measured or asked")}
+    show_sections = (
+        (
+            _l("Line of a checklist"),
+            (
+                "code",
+                "category",
+                "position",
+                "name_en",
+                "name_zh",
+                "name_zh_tw",
+                "unit",
+                "least",
+                "most",
+                "required",
+            ),
+        ),
+    )
+
+
+class ComplaintFactView(RecordView):
+    service = ComplaintFactService()
+    title = _l("Facts of complaints")
+    title_one = _l("Fact of a complaint")
+    list_columns = ("title", "complaint", "value", "beyond")
+    labels = {
+        "title": _l("What is measured or asked"),
+        "complaint": _l("Complaint"),
+        "beyond": _l("Out of the usual"),
+    }
+    show_sections = ((_l("Fact of a complaint"), ("title", "complaint", "value", "beyond")),)
+
+    def may_add(self) -> bool:
+        return False
+
+
+class EscalationView(RecordView):
+    service = EscalationService()
+    title = _l("Escalations")
+    title_one = _l("Escalation")
+    menu = MenuPlace("customers", order=37, icon="bell")
+    list_columns = ("created_at", "complaint", "clock", "due_at", "roles", "told")
+    labels = {
+        "created_at": _l("Told at"),
+        "complaint": _l("Complaint"),
+        "clock": _l("Clock"),
+        "due_at": _l("Was due"),
+        "roles": _l("Roles"),
+        "told": _l("Persons told"),
+    }
+    choices = {"clock": CLOCKS}
+    show_sections = ((_l("Escalation"), ("complaint", "clock", "due_at", "roles", "told", "created_at")),)
 
 
 class RetestView(RecordView):
@@ -93,26 +466,100 @@ class RetestView(RecordView):
         (
             _l("Retest"),
             (
-                "cement_lot",
-                "complaint",
-                "ordered_on",
-                "finished_on",
-                "strength_3d_mpa",
-                "strength_28d_mpa",
-                "outcome",
-                "remarks",
+                "cement_lot", "complaint", "ordered_on", "finished_on", "cement_test", "strength_3d_mpa",
+                "strength_28d_mpa", "outcome", "remarks",
             ),
         ),
+    )  # fmt: skip
+    show_template = "lims/retest_show.html"
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        from lims.web.retest_page import beside_certificate
+
+        return {**super().show_context(record), "comparison": beside_certificate(record)}
+
+    def after_add(self, record: Any) -> str:
+        if record.complaint_id is not None:
+            return url_for("ComplaintView.show", record_id=record.complaint_id) + "#retests"
+        return super().after_add(record)
+
+
+_OBJECTIONS = ObjectionService()
+OBJECTION_STEPS: dict[str, tuple[Any, type[Schema], Callable[[int, Any, Actor], Any]]] = {
+    "sample": (_l("Sampled together"), SamplingIn, _OBJECTIONS.sample),
+    "test": (_l("Tested again"), ObjectionTestIn, _OBJECTIONS.test),
+    "decide": (_l("Decide"), VerdictIn, _OBJECTIONS.decide),
+}
+
+
+class ObjectionView(RecordView):
+    service = _OBJECTIONS
+    title = _l("Objections to quality")
+    title_one = _l("Objection to quality")
+    menu = MenuPlace("customers", order=38, icon="flag")
+    list_columns = ("code", "customer", "cement_lot", "raised_on", "state", "verdict")
+    labels = {"state": _l("State"), "retest": _l("Retest")}
+    choices = {"state": OBJECTION_STATES}
+    show_sections = (
+        (_l("Objection"), ("code", "customer", "complaint", "cement_lot", "raised_on", "claim")),
+        (_l("Joint sample"), ("sampled_on", "sampled_by", "witnessed_by", "seal_number", "sealed_until")),
+        (_l("Verdict"), ("tested_at_place", "retest", "verdict", "decided_on", "reason")),
     )
+    show_template = "lims/objection_show.html"
+
+    def __init__(self) -> None:
+        super().__init__()
+        for schema in (SamplingIn, ObjectionTestIn, VerdictIn):
+            self.inputs.update({item.name: item for item in schema.inputs()})
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        from lims.web.retest_page import objection_context
+
+        return {**super().show_context(record), **objection_context(self, record)}
+
+    @expose("/<int:record_id>/steps/<name>", methods=["POST"])
+    @permission_name("write")
+    def step(self, record_id: int, name: str) -> ResponseReturnValue:
+        self.allow("write")
+        if name not in OBJECTION_STEPS:
+            raise NotFound(f"objections step {name}")
+        title, schema, run = OBJECTION_STEPS[name]
+        posted = posted_values(schema, request.form)
+        try:
+            run(record_id, localise(schema, posted, laboratory_zone()), current_actor())
+        except Refused as error:
+            from lims.web.retest_page import objection_context
+
+            record = self.service.get(record_id)
+            context = super().show_context(record)
+            context.update(objection_context(self, record, refused=(name, posted, error.problems)))
+            return self.page(self.show_template, **context), 422
+        flash(_("Saved: %(title)s", title=title), "success")
+        return redirect(url_for("ObjectionView.show", record_id=record_id))
 
 
 class SeminarView(RecordView):
     service = SeminarService()
-    title = _l("Seminars")
+    title = _l("Seminars and trainings")
     title_one = _l("Seminar")
     menu = MenuPlace("customers", order=70, icon="school")
-    list_columns = ("held_on", "name", "place", "customer", "participants")
-    show_sections = ((_l("Seminar"), ("name", "held_on", "place", "customer", "participants", "topics")),)
+    list_columns = ("held_on", "name", "kind", "place", "customer", "participants")
+    show_sections = (
+        (_l("Seminar"), ("name", "kind", "held_on", "place", "customer", "participants", "topics")),
+    )
+    related = (Related("attendances", "seminar_id"),)
+
+
+class AttendanceView(RecordView):
+    service = AttendanceService()
+    title = _l("Attendance")
+    title_one = _l("Attendance")
+    list_columns = ("title", "seminar", "contact", "user_id", "attended", "remarks")
+    labels = {"title": _l("Name")}
+    show_sections = ((_l("Attendance"), ("seminar", "contact", "user_id", "attended", "remarks")),)
+
+    def after_add(self, record: Any) -> str:
+        return url_for("SeminarView.show", record_id=record.seminar_id)
 
 
 class SurveyView(RecordView):
@@ -120,18 +567,54 @@ class SurveyView(RecordView):
     title = _l("Surveys")
     title_one = _l("Survey")
     menu = MenuPlace("customers", order=65, icon="star")
-    list_columns = ("answered_on", "customer", "quality", "steadiness", "delivery", "service", "mean_score")
-    labels = {"mean_score": _l("Mean")}
+    list_columns = (
+        "answered_on",
+        "customer",
+        "asked",
+        "quality",
+        "steadiness",
+        "delivery",
+        "service",
+        "mean_score",
+    )
+    labels = {"mean_score": _l("Mean"), "asked": _l("Asked")}
+    choices = {"asked": {"customer": _l("Customer"), "dealer": _l("Dealer")}}
     show_sections = (
         (
             _l("Survey"),
             (
-                "customer",
+                "customer", "asked", "answered_on", "quality", "steadiness", "delivery", "service", "mean_score",
+                "remarks",
+            ),
+        ),
+    )  # fmt: skip
+
+
+class StaffSurveyView(RecordView):
+    service = StaffSurveyService()
+    title = _l("Surveys of our own people")
+    title_one = _l("Survey of our own people")
+    menu = MenuPlace("customers", order=66, icon="users")
+    list_columns = (
+        "answered_on",
+        "department",
+        "workload",
+        "support",
+        "training",
+        "recognition",
+        "mean_score",
+    )
+    labels = {"mean_score": _l("Mean")}
+    show_sections = (
+        (
+            _l("Survey of our own people"),
+            (
                 "answered_on",
-                "quality",
-                "steadiness",
-                "delivery",
-                "service",
+                "department",
+                "workload",
+                "support",
+                "training",
+                "recognition",
                 "mean_score",
                 "remarks",
             ),
@@ -144,15 +627,38 @@ class AdviceCardView(RecordView):
     title = _l("Advice cards")
     title_one = _l("Advice card")
     menu = MenuPlace("customers", order=75, icon="book")
-    list_columns = ("code", "name", "language")
-    show_sections = ((_l("Advice"), ("code", "name", "language", "body")),)
+    list_columns = ("code", "name", "language", "conditions", "categories")
+    show_sections = (
+        (_l("Advice"), ("code", "rule", "name", "language", "body", "conditions", "categories")),
+    )
+
+
+class HolidayView(RecordView):
+    service = HolidayService()
+    title = _l("Holidays")
+    title_one = _l("Holiday")
+    menu = MenuPlace("setup", order=62, icon="calendar")
+    list_columns = ("day", "name", "working")
+    show_sections = ((_l("Holiday"), ("day", "name", "working")),)
 
 
 VIEWS = (
+    ServiceView,
+    DeliveryView,
     VisitView,
+    VisitPlanView,
+    PhotoView,
     ComplaintView,
+    ComplaintLotView,
+    ComplaintFactView,
+    ChecklistItemView,
+    EscalationView,
     RetestView,
+    ObjectionView,
     SeminarView,
+    AttendanceView,
     SurveyView,
+    StaffSurveyView,
     AdviceCardView,
+    HolidayView,
 )

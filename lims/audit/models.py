@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Integer, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from datetime import date, datetime
+from decimal import Decimal
 
-from lims.base.records import Record
+from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from lims.base.columns import ExactDecimal, UtcDateTime, utc_now
+from lims.base.display import local_time
+from lims.base.files import StoredFile
+from lims.base.records import Key, Record
 
 
 class Checkpoint(Record):
@@ -25,3 +31,67 @@ class Checkpoint(Record):
     @property
     def title(self) -> str:
         return f"{self.number}"
+
+
+class Finding(Record):
+    """Something that an auditor wants answered: open, answered, closed."""
+
+    __tablename__ = "findings"
+    record_name = "findings"
+
+    code: Mapped[str] = mapped_column(String(40), nullable=False, unique=True)
+    #: The record that it is about, and how that was called when the finding was written.
+    about_record: Mapped[str | None] = mapped_column(String(60))
+    about_id: Mapped[int | None] = mapped_column(Key)
+    about: Mapped[str | None] = mapped_column(String(200))
+    #: The audit sample that led here, as the address of its page.
+    sample: Mapped[str | None] = mapped_column(String(200))
+    subject: Mapped[str] = mapped_column(String(200), nullable=False)
+    description: Mapped[str | None] = mapped_column(Text)
+    #: observation, minor or major
+    severity: Mapped[str] = mapped_column(String(12), nullable=False, index=True)
+    due_on: Mapped[date] = mapped_column(Date, nullable=False, index=True)
+    responsible_id: Mapped[int] = mapped_column(Integer, ForeignKey("ab_user.id"), nullable=False, index=True)
+    #: open, answered or closed
+    state: Mapped[str] = mapped_column(String(10), nullable=False, index=True)
+    answer: Mapped[str | None] = mapped_column(Text)
+    answered_by: Mapped[str | None] = mapped_column(String(80))
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: What the auditor said to the answer, closing it or not.
+    remark: Mapped[str | None] = mapped_column(Text)
+    closed_by: Mapped[str | None] = mapped_column(String(80))
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index(None, "about_record", "about_id"),)
+
+    @property
+    def title(self) -> str:
+        return f"{self.code} {self.subject}"
+
+    @property
+    def overdue(self) -> bool:
+        """No answer by the day that was asked for."""
+        return self.state == "open" and self.due_on < local_time(utc_now()).date()
+
+
+class SelftestRun(Record):
+    """One run of `lims selftest`, with its paper."""
+
+    __tablename__ = "selftest_runs"
+    record_name = "selftest-runs"
+
+    run_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, index=True)
+    seconds: Mapped[Decimal] = mapped_column(ExactDecimal(places=1), nullable=False)
+    passed: Mapped[bool] = mapped_column(Boolean, nullable=False)
+    program: Mapped[str] = mapped_column(String(60), nullable=False)
+    checks: Mapped[int] = mapped_column(Integer, nullable=False)
+    failed: Mapped[int] = mapped_column(Integer, nullable=False)
+    #: JSON list of what was checked: name, passed, detail.
+    outcome: Mapped[str] = mapped_column(Text, nullable=False)
+    file_id: Mapped[int] = mapped_column(Key, ForeignKey("stored_files.id"), nullable=False, index=True)
+
+    file: Mapped[StoredFile] = relationship()
+
+    @property
+    def title(self) -> str:
+        return f"{self.run_at:%Y-%m-%d %H:%M} UTC"

@@ -1,11 +1,13 @@
-"""Checkpoints of the record of changes."""
+"""Checkpoints of the record of changes: its head, signed, for certificates, sheets, exports and backups."""
 
 from __future__ import annotations
 
 from sqlalchemy import select
 
+from lims.audit.keys import signed_note
 from lims.audit.models import Checkpoint
 from lims.base.actor import Actor
+from lims.base.anchors import ANCHORS
 from lims.base.auditing.models import AuditTransaction
 from lims.base.auditing.triggers import ZEROS
 from lims.base.database import current_session, transaction
@@ -23,17 +25,62 @@ class CheckpointService(RecordService[Checkpoint]):
     default_order = "-number"
 
     def take(self, actor: Actor, note: str = "") -> Checkpoint:
-        """A new checkpoint over every transaction that is sealed now."""
+        """A signed checkpoint over every transaction that is sealed now."""
         with transaction(actor, "checkpoint") as session:
             number = next_number(session, "checkpoint")
-            size, head = current_session().execute(
-                select(AuditTransaction.id, AuditTransaction.hash)
-                .order_by(AuditTransaction.id.desc())
-                .limit(1)
-            ).one_or_none() or (0, ZEROS)
+            size, head = head_of_record()
             found = Checkpoint(
-                number=number, transaction_count=size, root_sha256=head, text="", note=note or None
+                number=number,
+                transaction_count=size,
+                root_sha256=head,
+                text=signed_note(size, head),
+                note=note or None,
             )
             session.add(found)
             session.flush()
         return found
+
+
+def head_of_record() -> tuple[int, str]:
+    """Number and hash of the last sealed transaction."""
+    query = select(AuditTransaction.id, AuditTransaction.hash).order_by(AuditTransaction.id.desc()).limit(1)
+    row = current_session().execute(query).one_or_none()
+    return (int(row.id), str(row.hash)) if row is not None else (0, ZEROS)
+
+
+def latest_checkpoint() -> Checkpoint | None:
+    query = select(Checkpoint).where(Checkpoint.text != "").order_by(Checkpoint.number.desc()).limit(1)
+    return current_session().scalars(query).one_or_none()
+
+
+def latest_checkpoint_text() -> str:
+    """The newest signed note, "" before the first: what a paper prints as a QR code."""
+    found = latest_checkpoint()
+    return found.text if found is not None else ""
+
+
+def checkpoint_for(actor: Actor, note: str = "") -> Checkpoint:
+    """A checkpoint over all that is sealed now: the newest one if nothing came after it, else a new one.
+
+    Inside a transaction it covers what was sealed before: the transaction itself is covered by the next.
+    """
+    found = latest_checkpoint()
+    # Taking one is itself a transaction, sealed after the head that it names.
+    if found is not None and head_of_record()[0] <= found.transaction_count + 1:
+        return found
+    return CheckpointService().take(actor, note)
+
+
+def covering_checkpoint(number: int) -> Checkpoint | None:
+    """The first checkpoint that covers transaction `number`; None while it has no anchor."""
+    query = (
+        select(Checkpoint)
+        .where(Checkpoint.transaction_count >= number, Checkpoint.text != "")
+        .order_by(Checkpoint.number)
+        .limit(1)
+    )
+    return current_session().scalars(query).one_or_none()
+
+
+# Papers print it without knowing of the audit.
+ANCHORS.append(latest_checkpoint_text)

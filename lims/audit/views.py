@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext as _l
 from lims.audit.service import (
     CheckpointService,
 )
+from lims.audit.trace_views import TraceView
 from lims.base.views import MenuPlace, RecordView
 
 
@@ -27,4 +28,4 @@ class CheckpointView(RecordView):
     )
 
 
-VIEWS = (CheckpointView,)
+VIEWS = (CheckpointView, TraceView)

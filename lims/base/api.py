@@ -22,6 +22,7 @@ from lims.base.problems import NotFound, refuse
 from lims.base.schemas import Schema
 from lims.base.security import current_actor, require
 from lims.base.services import PAGE_SIZES, RecordService
+from lims.base.signatures import signer
 from lims.base.views import bounded_int
 
 PROBLEM_SCHEMA = {
@@ -93,6 +94,8 @@ class Step:
     permission_on: str
     run: Callable[[int, Any, Actor], Any]
     schema: type[Schema] | None = None
+    #: The step is a signature: the body holds the person's password as well (lims/base/signatures.py).
+    signs: bool = False
 
 
 class RecordApi(BaseApi):
@@ -181,9 +184,10 @@ class RecordApi(BaseApi):
         if found is None:
             raise NotFound(f"{self.resource_name} step {name}")
         require(found.permission, found.permission_on)
-        given = json_object() if found.schema is not None else {}
+        given = json_object() if found.schema is not None or found.signs else {}
+        actor = signer(given.pop("password", None)) if found.signs else current_actor()
         values = found.schema.read(given) if found.schema is not None else None
-        return self._one(found.run(record_id, values, current_actor()), 200)
+        return self._one(found.run(record_id, values, actor), 200)
 
     def outward(self, record: Any) -> dict[str, Any]:
         return {name: plain(getattr(record, name)) for name in self.fields}
@@ -253,9 +257,9 @@ class RecordApi(BaseApi):
             api_spec.path(path=f"{base}{{record_id}}/retire", operations=retire)
         for step in self.steps:
             body = ""
-            if step.schema is not None:
+            if step.schema is not None or step.signs:
                 body = f"{component}.{step.name}"
-                components.schema(body, component=_input_schema(step.schema))
+                components.schema(body, component=_step_schema(step))
             operation = _operation(step.summary, name, one, parameters=[_KEY], body=body, conflict=True)
             api_spec.path(path=f"{base}{{record_id}}/steps/{step.name}", operations={"post": operation})
         api_spec.path(path=base, operations=listing)
@@ -300,6 +304,20 @@ def _input_schema(schema: type[Schema]) -> dict[str, Any]:
     if required:
         result["required"] = required
     return result
+
+
+def _step_schema(step: Step) -> dict[str, Any]:
+    """What a step's body holds; a signature asks for the password again."""
+    found: dict[str, Any] = {"type": "object", "properties": {}}
+    if step.schema is not None:
+        found = _input_schema(step.schema)
+    if step.signs:
+        found["properties"] = {
+            **found["properties"],
+            "password": {"type": "string", "description": "your own password, again; an API key cannot sign"},
+        }
+        found["required"] = [*found.get("required", []), "password"]
+    return found
 
 
 def _operation(

@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import url_for
-from sqlalchemy import select
 
-from lims.base.database import current_session
 from lims.base.display import form_text
 from lims.base.fields import Choice, Quantity, Reference, Text, WholeNumber
 from lims.base.problems import Problem
-from lims.base.records import Record
 from lims.base.schemas import Input, Schema
 from lims.base.services import SERVICES
 
@@ -126,8 +123,7 @@ def _field(item: Input, value: Any, errors: list[str], theirs: str) -> FormField
 def _title_of(record_name: str, key: str) -> str:
     if not key.isdigit() or len(key) > 18:
         return ""
-    record: type[Record] = SERVICES[record_name].record
-    found = current_session().scalars(select(record).where(record.id == int(key))).one_or_none()
+    found = SERVICES[record_name].find(id=int(key))
     return found.title if found is not None else ""
 
 

@@ -428,6 +428,8 @@ class QuietConsumer(Consumer):
 def start_worker(app: Flask, *, threads: int = 1, own_process: bool = False) -> Consumer:
     """Begin to run jobs: in threads beside the embedded server, or as a process of its own (`lims worker`)."""
     queue = queue_of(app)
+    with app.app_context():
+        take_up_the_abandoned()  # of the worker before, without waiting for the minute
     made = (Consumer if own_process else QuietConsumer)(
         queue, workers=threads, worker_type="thread", max_delay=1.0, periodic=True
     )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from lims.base.actor import system_actor
@@ -62,10 +64,20 @@ def install_triggers(engine: Engine) -> None:
         connection.commit()
 
 
+def head_revision() -> str:
+    """The revision that this program's tables are of."""
+    return str(ScriptDirectory.from_config(alembic_config(None)).get_current_head())
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision of the database's tables, None when it was never initialised."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
 def differences(engine: Engine) -> list[object]:
     """What `alembic check` would find: empty when tables and models agree."""
     from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
 
     from lims.base.metadata import Model
 

@@ -39,16 +39,29 @@ def pdf(layout: str, data: Mapping[str, Any], *, made_at: datetime | None = None
     `made_at` goes into the PDF's metadata; without it the bytes depend on layout and data alone.
     Raises: Refused naming the layout and the place when a laboratory's own layout does not compile.
     """
+    made: bytes = _compiled(layout, data, "pdf", made_at)
+    return made
+
+
+def picture(layout: str, data: Mapping[str, Any], *, dots_per_inch: float = 80) -> bytes:
+    """The first page as PNG, for a page of the browser. Raises: Refused."""
+    made = _compiled(layout, data, "png", None, ppi=dots_per_inch)
+    first: bytes = made[0] if isinstance(made, list) else made
+    return first
+
+
+def _compiled(layout: str, data: Mapping[str, Any], form: Any, made_at: datetime | None, **more: Any) -> Any:
     source = layout_file(f"{layout}.typ")
     try:
-        made: bytes = typst.compile(
+        return typst.compile(
             str(source),
             root=str(source.parent),
             font_paths=[str(FONTS)],
             ignore_system_fonts=True,
-            format="pdf",
+            format=form,
             sys_inputs={"data": json.dumps(data, ensure_ascii=False, sort_keys=True)},
             timestamp=made_at or datetime(2000, 1, 1, tzinfo=UTC),
+            **more,
         )
     except typst.TypstError as error:
         raise refuse(
@@ -56,4 +69,3 @@ def pdf(layout: str, data: Mapping[str, Any], *, made_at: datetime | None = None
             _("does not compile: %(why)s", why=str(error).strip().splitlines()[0][:300]),
             source.name,
         ) from None
-    return made

@@ -31,6 +31,7 @@ from sqlalchemy import func, select, union
 from lims.base.actor import Actor, system_actor, user_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.denials import denied
 from lims.base.passwords import password_matches
 from lims.base.problems import Forbidden
 from lims.base.sessions import open_session, user_of_session
@@ -121,6 +122,7 @@ class LimsSecurityManager(SecurityManager):
                     if accepted:
                         row.last_login = utc_now().replace(tzinfo=None)
         if not accepted:
+            denied("sign-in", user)
             log.warning("sign-in refused for %r from %s", name[:60], request.remote_addr)
             return None
         return user
@@ -181,11 +183,18 @@ def granted() -> frozenset[tuple[str, str]]:
     if cached is not None and cached[0] == user.id:
         found: frozenset[tuple[str, str]] = cached[1]
         return found
+    found = grants_of(user.id)
+    g.lims_granted = (user.id, found)
+    return found
+
+
+def grants_of(user_id: int) -> frozenset[tuple[str, str]]:
+    """(permission, view) pairs of a user: one statement. A job asks it for the person who began it."""
     roles = union(
-        select(assoc_user_role.c.role_id).where(assoc_user_role.c.user_id == user.id),
+        select(assoc_user_role.c.role_id).where(assoc_user_role.c.user_id == user_id),
         select(assoc_group_role.c.role_id)
         .join(assoc_user_group, assoc_user_group.c.group_id == assoc_group_role.c.group_id)
-        .where(assoc_user_group.c.user_id == user.id),
+        .where(assoc_user_group.c.user_id == user_id),
     ).subquery()
     rows = current_session().execute(
         select(Permission.name, ViewMenu.name)
@@ -195,9 +204,7 @@ def granted() -> frozenset[tuple[str, str]]:
         .join(assoc_permissionview_role, assoc_permissionview_role.c.permission_view_id == PermissionView.id)
         .where(assoc_permissionview_role.c.role_id.in_(select(roles.c.role_id)))
     )
-    found = frozenset((name, view) for name, view in rows)
-    g.lims_granted = (user.id, found)
-    return found
+    return frozenset((name, view) for name, view in rows)
 
 
 def may(permission: str, name: str) -> bool:
@@ -208,6 +215,7 @@ def may(permission: str, name: str) -> bool:
 def require(permission: str, name: str) -> None:
     """Raises: Forbidden."""
     if not may(permission, name):
+        g.lims_refused = f"{permission} {name}"
         raise Forbidden(f"{permission} {name}")
 
 

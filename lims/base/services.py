@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, String, cast, func, or_, select
+from sqlalchemy import ColumnElement, String, cast, false, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 from sqlalchemy.orm.exc import StaleDataError
@@ -70,8 +70,24 @@ class RecordService(Generic[R]):
 
     # --- reading -------------------------------------------------------------------------------------------
 
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        """What the asking person may know of at all, as conditions; everything unless a subject says otherwise.
+
+        Every way through this service heeds it: lists, pages, lookups, references, REST, changes. What is not
+        visible does not exist (404), so that nobody learns that it does.
+        """
+        return ()
+
+    def knows(self, record_id: int) -> bool:
+        """Does the asking person know of this record?"""
+        conditions = self.visible()
+        if not conditions:
+            return True
+        query = select(self.record.id).where(self.record.id == record_id, *conditions)
+        return current_session().scalar(query) is not None
+
     def base_query(self) -> Any:
-        query = select(self.record)
+        query = select(self.record).where(*self.visible())
         for name in self.shown_relations:
             query = query.options(joinedload(getattr(self.record, name)))
         return query
@@ -121,15 +137,41 @@ class RecordService(Generic[R]):
         )
         return Page(session.scalars(query).unique().all(), total, number, size)
 
+    def count(
+        self,
+        *,
+        search: str = "",
+        filters: Mapping[str, Any] | None = None,
+        order: str = "",
+        retired: bool = False,
+    ) -> int:
+        """How many rows the list has. Raises: Refused, for a wrong order too."""
+        self._order(order)
+        conditions = self._conditions(search, filters or {}, retired)
+        return current_session().scalar(select(func.count()).select_from(self.record).where(*conditions)) or 0
+
+    def narrowed(
+        self,
+        query: Any,
+        *,
+        search: str = "",
+        filters: Mapping[str, Any] | None = None,
+        order: str = "",
+        retired: bool = False,
+    ) -> Any:
+        """`query` over the record with the conditions and the order of its list. Raises: Refused."""
+        conditions = self._conditions(search, filters or {}, retired)
+        return query.where(*conditions).order_by(*self._order(order))
+
     def _conditions(
         self, search: str, filters: Mapping[str, Any], retired: bool
     ) -> list[ColumnElement[bool]]:
-        conditions: list[ColumnElement[bool]] = []
+        conditions: list[ColumnElement[bool]] = list(self.visible())
         if not retired:
             conditions.append(self.record.retired_at.is_(None))
         if search.strip():
             pattern = "%" + _like_escape(search.strip().lower()) + "%"
-            conditions.append(or_(*(self._matches(name, pattern) for name in self.search_columns)))
+            conditions.append(or_(false(), *(self._matches(name, pattern) for name in self.search_columns)))
         for name, value in filters.items():
             if name not in self.filter_columns:
                 raise refuse(
@@ -220,9 +262,7 @@ class RecordService(Generic[R]):
         schema = self.edit_schema or self.schema
         values = data if isinstance(data, Schema) else schema.read(data)
         with transaction(actor) as session:
-            record = session.get(self.record, record_id, populate_existing=True, with_for_update=True)
-            if record is None:
-                raise NotFound(f"{self.record.record_name} {record_id}")
+            record = self.locked(session, record_id)
             if record.version != version:
                 raise self._conflict(record, values)
             self.before_edit(record, values, actor)
@@ -236,9 +276,7 @@ class RecordService(Generic[R]):
     def retire(self, record_id: int, actor: Actor, version: int | None = None) -> R:
         """Take out of use; the row and all that refers to it stay readable."""
         with transaction(actor) as session:
-            record = session.get(self.record, record_id, populate_existing=True, with_for_update=True)
-            if record is None:
-                raise NotFound(f"{self.record.record_name} {record_id}")
+            record = self.locked(session, record_id)
             if version is not None and record.version != version:
                 raise Conflict(record_id, current_version=record.version)
             self.before_retire(record, actor)
@@ -258,9 +296,7 @@ class RecordService(Generic[R]):
     def restore(self, record_id: int, actor: Actor) -> R:
         """Take back into use what was out of use."""
         with transaction(actor) as session:
-            record = session.get(self.record, record_id, populate_existing=True, with_for_update=True)
-            if record is None:
-                raise NotFound(f"{self.record.record_name} {record_id}")
+            record = self.locked(session, record_id)
             record.retired_at = None
             self._flush(session, record)
         return record
@@ -288,6 +324,17 @@ class RecordService(Generic[R]):
 
     # --- inside --------------------------------------------------------------------------------------------
 
+    def locked(self, session: Session, record_id: int) -> R:
+        """The record as it is now, held until the transaction ends. Raises: NotFound."""
+        record = (
+            session.get(self.record, record_id, populate_existing=True, with_for_update=True)
+            if 0 < record_id <= LARGEST_KEY
+            else None
+        )
+        if record is None or not self.knows(record_id):
+            raise NotFound(f"{self.record.record_name} {record_id}")
+        return record
+
     def _assign(self, record: Any, values: Schema) -> None:
         self._resolve(values, record)
         columns = set(self.record.__mapper__.columns.keys())
@@ -308,10 +355,10 @@ class RecordService(Generic[R]):
                 or getattr(record, item.name, None) == wanted
             ):
                 continue
-            target = SERVICES[item.kind.record_name].record
-            row = (
-                current_session().execute(select(target.retired_at).where(target.id == wanted)).one_or_none()
-            )
+            service = SERVICES[item.kind.record_name]
+            target = service.record
+            query = select(target.retired_at).where(target.id == wanted, *service.visible())
+            row = current_session().execute(query).one_or_none()
             if row is None:
                 problems.append(Problem(item.name, _("there is no such record"), str(wanted)))
             elif row[0] is not None:

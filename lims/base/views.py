@@ -20,9 +20,10 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
 from lims.base.display import Cell, actor_names, cell, laboratory_zone
+from lims.base.exports import FORMATS, MOST_ROWS_AT_ONCE, ListQuery, answer_with, export_later, table_of
 from lims.base.fields import Reference
 from lims.base.forms import Form, build_form, posted_values
-from lims.base.preferences import preferences_of
+from lims.base.preferences import Preference, preferences_of
 from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.records import Record
 from lims.base.schemas import Input, Schema, localise
@@ -152,17 +153,12 @@ class RecordView(GuardedView):
     def list(self) -> ResponseReturnValue:
         self.allow("read")
         page = self.service.page(
-            search=self._search(),
-            filters=self._filters(),
-            order=request.args.get("order", ""),
+            **self.asked().words(),
             number=bounded_int("page", 1, 1, 10**9 - 1) - 1,
             size=bounded_int("size", PAGE_SIZES[0], 1, 10**6),
-            retired=request.args.get("retired") == "1",
         )
-        user = principal()
-        liked = preferences_of(user.id, self.class_permission_name) if user is not None else []
-        chosen = next((json.loads(item.value) for item in liked if item.kind == "columns"), self.list_columns)
-        names = [name for name in self.known_columns() if name in chosen] or list(self.list_columns)
+        liked = self._liked()
+        names = self.chosen_columns(liked)
         rows = [(item, self.cells(item, names)) for item in page.items]
         return self.page(
             self.list_template,
@@ -174,6 +170,9 @@ class RecordView(GuardedView):
             filters=self._filter_controls(),
             chips=self._chips(),
             saved_filters=[(item.name, json.loads(item.value)) for item in liked if item.kind == "filter"],
+            export_query={
+                key: value for key, value in request.args.items() if key not in {"page", "size", "format"}
+            },
             query=request.query_string.decode("utf-8", "replace")[:500],
             order=request.args.get("order", "") or self.service.default_order,
             may_add=self.may_add(),
@@ -181,6 +180,22 @@ class RecordView(GuardedView):
             shows_retired=request.args.get("retired") == "1",
             page_sizes=PAGE_SIZES,
         )
+
+    @expose("/export")
+    @permission_name("read")
+    def export(self) -> ResponseReturnValue:
+        """What the list shows, as a workbook or as CSV; a long one is made by a job."""
+        self.allow("read")
+        kind = request.args.get("format", "")
+        if kind not in FORMATS:
+            raise refuse("format", _("is not known; accepted: %(what)s", what=", ".join(FORMATS)), kind[:40])
+        query = self.asked(extra=("format",))
+        names = self.chosen_columns(self._liked())
+        total = self.service.count(**query.words())
+        if total > MOST_ROWS_AT_ONCE:
+            job = export_later(self, names, query, kind, current_actor())
+            return redirect(url_for("JobView.show", record_id=job.id))
+        return answer_with(table_of(self, names, query, total), kind)
 
     @expose("/<int:record_id>")
     @permission_name("read")
@@ -392,14 +407,41 @@ class RecordView(GuardedView):
     def cells(self, record: Any, names: Sequence[str]) -> Sequence[Cell]:
         return [self.cell(record, name) for name in names]
 
+    def asked(self, extra: Sequence[str] = ()) -> ListQuery:
+        """What the address asks of the list; the names in `extra` are for something else."""
+        filters = {name: value for name, value in self._filters().items() if name not in extra}
+        return ListQuery(
+            self._search(), filters, request.args.get("order", ""), request.args.get("retired") == "1"
+        )
+
+    def _liked(self) -> Sequence[Preference]:
+        user = principal()
+        return preferences_of(user.id, self.class_permission_name) if user is not None else []
+
+    def chosen_columns(self, liked: Sequence[Preference] = ()) -> Sequence[str]:
+        """The columns that the person chose, else those of the list; nothing that `known_columns` leaves out."""
+        chosen = next((json.loads(item.value) for item in liked if item.kind == "columns"), self.list_columns)
+        known = self.known_columns()
+        return [name for name in known if name in chosen] or [n for n in self.list_columns if n in known]
+
     def known_columns(self) -> Sequence[str]:
         """What a person may choose from, in order."""
         return list(dict.fromkeys((*self.list_columns, *self.more_columns)))
 
     def _chips(self) -> Sequence[dict[str, str]]:
         """Every condition that narrows the list, each with the address of the list without it."""
-        given = {**({"q": self._search()} if self._search() else {}), **self._filters()}
         chips = []
+        for condition in self.conditions(self.asked()):
+            rest: dict[str, Any] = {
+                key: other for key, other in request.args.items() if key not in {condition["name"], "page"}
+            }
+            chips.append({**condition, "without": url_for(f"{self.endpoint}.list", **rest)})
+        return chips
+
+    def conditions(self, query: ListQuery) -> Sequence[dict[str, str]]:
+        """Every condition of a query in words."""
+        given = {**({"q": query.search} if query.search else {}), **query.filters}
+        found = []
         for name, value in given.items():
             item = self.inputs.get(name)
             options = getattr(item.kind, "options", {}) if item else {}
@@ -407,17 +449,10 @@ class RecordView(GuardedView):
             if item is not None and isinstance(item.kind, Reference) and value.isdecimal():
                 target = SERVICES[item.kind.record_name].find(id=int(value[:18]))
                 text = target.title if target is not None else value
-            rest: dict[str, Any] = {
-                key: other for key, other in request.args.items() if key not in {name, "page"}
-            }
-            chips.append(
-                {
-                    "label": _("Search") if name == "q" else self.label(name),
-                    "text": text,
-                    "without": url_for(f"{self.endpoint}.list", **rest),
-                }
+            found.append(
+                {"name": name, "label": _("Search") if name == "q" else self.label(name), "text": text}
             )
-        return chips
+        return found
 
     def _search(self) -> str:
         return request.args.get("q", "")[:100]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import click
 
 from lims.cli import read_settings
@@ -16,9 +14,13 @@ def worker(threads: int, once: bool) -> None:
     """Run jobs: imports, exports, mail, backups. One worker is enough for one laboratory."""
     from lims.app import create_app
     from lims.base.jobs import run_waiting, start_worker
+    from lims.operations.logs import start_logging
+    from lims.operations.serving import refuse_to_start_wrong
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    app = create_app(read_settings())
+    settings = read_settings()
+    refuse_to_start_wrong(settings)
+    start_logging(settings)
+    app = create_app(settings)
     if once:
         states = run_waiting(app)
         click.echo(f"{len(states)} jobs: {', '.join(states)}" if states else "0 jobs")

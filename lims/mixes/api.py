@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lims.base.api import RecordApi
-from lims.mixes.views import MixComponentView, MixDesignView, MixRevisionView
+from lims.base.security import may
+from lims.mixes.views import MONEY, MixComponentView, MixDesignView, MixRevisionView
+
+
+class PricedApi(RecordApi):
+    """Money only for roles that read prices."""
+
+    def outward(self, record: Any) -> dict[str, Any]:
+        found = super().outward(record)
+        return found if may("read", "prices") else {k: v for k, v in found.items() if k not in MONEY}
 
 
 class MixDesignApi(RecordApi):
@@ -29,7 +40,7 @@ class MixDesignApi(RecordApi):
     )
 
 
-class MixRevisionApi(RecordApi):
+class MixRevisionApi(PricedApi):
     service = MixRevisionView.service
     fields = (
         "id",
@@ -47,7 +58,7 @@ class MixRevisionApi(RecordApi):
     )
 
 
-class MixComponentApi(RecordApi):
+class MixComponentApi(PricedApi):
     service = MixComponentView.service
     fields = (
         "id",

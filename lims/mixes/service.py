@@ -122,6 +122,13 @@ class MixComponentService(RecordService[MixComponent]):
     order_columns = ("kind", "mass_kg_m3")
     shown_relations = ("revision",)
 
+    def _assign(self, record: Any, values: Schema) -> None:
+        """A price that is not given stays: whoever edits a recipe may not see it."""
+        price = record.price_per_t
+        super()._assign(record, values)
+        if "price_per_t" not in values.model_fields_set:
+            record.price_per_t = price
+
     def check(self, record: MixComponent) -> None:
         revision = MixRevisionService().get(record.revision_id)
         _require_open(revision)

@@ -106,11 +106,11 @@ class SetResultApi(RecordApi):
     service = SetResultView.service
     exclude_route_methods = {"put", "retire"}
     steps = (
-        Step("verify", "Verify what another person entered", "verify", "breaks", _verified),
-        Step("release", "Release a verified result", "release", "breaks", _released),
+        Step("verify", "Verify what another person entered", "verify", "breaks", _verified, signs=True),
+        Step("release", "Release a verified result", "release", "breaks", _released, signs=True),
         Step("correct", "Replace an entry before it is released", "write", "breaks", _corrected, CorrectIn),
-        Step("amend", "Replace a released result", "release", "breaks", _amended, CorrectIn),
-        Step("retract", "Take a released result back", "release", "breaks", _retracted, RetractIn),
+        Step("amend", "Replace a released result", "release", "breaks", _amended, CorrectIn, True),
+        Step("retract", "Take a released result back", "release", "breaks", _retracted, RetractIn, True),
     )
     fields = (
         "id",

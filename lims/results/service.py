@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lims.base.actor import Actor
@@ -21,6 +21,8 @@ from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
 from lims.base.services import SERVICES, RecordService
+from lims.base.signatures import CONTENTS, sign
+from lims.customers.regions import seen_within
 from lims.mixes.models import MixRevision
 from lims.results.events import result_written
 from lims.results.models import (
@@ -43,7 +45,7 @@ from lims.results.schemas import (
     SetBreaksApiIn,
     SetBreaksIn,
 )
-from lims.results.triggers import REPORTED_RULE
+from lims.results.triggers import FIXED_OF_BREAKS, FIXED_OF_RESULTS, REPORTED_RULE
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import (
     SetVerdict,
@@ -146,6 +148,9 @@ class BreakService(RecordService[Break]):
     shown_relations = ("specimen", "press")
     writable = False
 
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return seen_within(Break.specimen_id, Specimen, SERVICES["specimens"].visible())
+
 
 class SetResultService(RecordService[SetResult]):
     record = SetResult
@@ -154,6 +159,9 @@ class SetResultService(RecordService[SetResult]):
     filter_columns = ("specimen_set_id", "state", "basis", "rule_id")
     order_columns = ("created_at", "strength_mpa", "state")
     shown_relations = ("specimen_set",)
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return seen_within(SetResult.specimen_set_id, SpecimenSet, SERVICES["specimen-sets"].visible())
 
     def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> SetResult:
         """REST's way in: the same as typing the set."""
@@ -295,6 +303,8 @@ def _replace(
         for item in breaks_of([s.id for s in found.specimens]).values():
             item.superseded_at = now
         session.flush()
+        if released:
+            sign(session, present, "amended", actor, reason.strip())
         return _write(session, found, entry, actor, number=present.number + 1, reason=reason.strip()[:2000])
 
 
@@ -306,7 +316,7 @@ def verify(set_id: int, actor: Actor) -> SetResult:
         if result.created_by == actor.key:
             raise refuse("verified_by", _("entered it too; accepted: another person"), actor.label)
         result.state, result.verified_by, result.verified_at = "verified", actor.key, utc_now()
-        session.flush()
+        sign(session, result, "verified", actor)
     return result
 
 
@@ -316,7 +326,7 @@ def release(set_id: int, actor: Actor) -> SetResult:
         found = _locked_set(session, set_id)
         result = _require_state(found, "verified")
         result.state, result.released_by, result.released_at = "released", actor.key, utc_now()
-        session.flush()
+        sign(session, result, "released", actor)
     return result
 
 
@@ -338,7 +348,7 @@ def retract(
         result.retract_reason, result.superseded_at = reason.strip()[:400], now
         for item in breaks_of([s.id for s in found.specimens]).values():
             item.superseded_at = now
-        session.flush()
+        sign(session, result, "retracted", actor, reason.strip())
         if held_set_id is not None:
             plan_retest(set_id, held_set_id, age_days or found.age_days, actor)
         result_written(found.batch_id, actor.key)
@@ -381,6 +391,24 @@ def record_history(
             _write(session, found, entry, actor, number=1, reason=None, announce=False)
             written += len(strengths)
     return written
+
+
+def signed_content(result_id: int) -> dict[str, Any]:
+    """What a signature under a result covers: its fixed columns and those of the breaks that it rests on."""
+    session = current_session()
+    results, breaks = SetResult.__table__, Break.__table__
+    wanted = [results.c[name] for name in FIXED_OF_RESULTS]
+    result = session.execute(select(*wanted).where(results.c.id == result_id)).mappings().one()
+    observed = session.execute(
+        select(*(breaks.c[name] for name in FIXED_OF_BREAKS))
+        .join(Specimen.__table__, Specimen.id == breaks.c.specimen_id)
+        .where(Specimen.specimen_set_id == result["specimen_set_id"], breaks.c.number == result["number"])
+        .order_by(breaks.c.specimen_id)
+    ).mappings()
+    return {"result": dict(result), "breaks": [dict(row) for row in observed]}
+
+
+CONTENTS[SetResult.record_name] = signed_content
 
 
 def _locked_set(session: Session, set_id: int) -> SpecimenSet:

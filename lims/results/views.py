@@ -18,16 +18,17 @@ from sqlalchemy import select
 from lims.base.api import json_object
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import laboratory_zone, local_time, show_time
+from lims.base.display import actor_names, laboratory_zone, local_time, show_time
 from lims.base.forms import posted_values
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.schemas import localise
 from lims.base.security import current_actor, may, principal
 from lims.base.services import SERVICES
+from lims.base.signatures import MEANINGS, signatures_of, signer
 from lims.base.views import GuardedView, MenuPlace, RecordView, Related
 from lims.results.cockpit import HELD_FOR, due_groups, held_sets, missed, tally, workload
 from lims.results.entry import EntryIn, due_entry, entry_warnings, save_entry
-from lims.results.models import Press
+from lims.results.models import Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
 from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, RetractIn, SetBreaksIn
 from lims.results.service import (
@@ -63,6 +64,28 @@ def due_sets() -> list[SpecimenSet]:
     """What is due now, then what is past its window, then the next days."""
     groups = due_groups(utc_now())
     return [*groups["now"], *groups["late"], *groups["next"]]
+
+
+def signatures_of_set(set_id: int) -> list[dict[str, Any]]:
+    """Who signed which result of a set, when and with what meaning, and whether it still fits."""
+    query = select(SetResult.id, SetResult.number).where(SetResult.specimen_set_id == set_id)
+    numbers: dict[int, int] = {}
+    for key, number in current_session().execute(query):
+        numbers[key] = number
+    found = signatures_of(SetResult.record_name, list(numbers))
+    names = actor_names({item.signature.signed_by for item in found})
+    return [
+        {
+            "name": names[item.signature.signed_by],
+            "at": item.signature.signed_at,
+            "meaning": MEANINGS[item.signature.meaning],
+            "reason": item.signature.reason or "",
+            "number": numbers[item.signature.signed_id],
+            "sha256": item.signature.content_sha256,
+            "holds": item.holds,
+        }
+        for item in found
+    ]
 
 
 def _with_specimens() -> list[SpecimenSet]:
@@ -261,10 +284,11 @@ class BreaksView(GuardedView):
             number = posted.get("result_number", "")
             if number.isdecimal() and int(number[:9]) > 0:
                 replace = correct_set
+                actor = current_actor()
                 if posted.get("amend") == "1":
                     self.allow("release")
-                    replace = amend_set
-                result = replace(set_id, entry, int(number[:9]), current_actor(), posted.get("reason", ""))
+                    replace, actor = amend_set, signer(posted.pop("password", None))
+                result = replace(set_id, entry, int(number[:9]), actor, posted.get("reason", ""))
             else:
                 result = record_set(set_id, entry, current_actor())
         except Refused as error:
@@ -288,7 +312,10 @@ class BreaksView(GuardedView):
     @permission_name("verify")
     def verify(self, set_id: int) -> ResponseReturnValue:
         self.allow("verify")
-        verify(set_id, current_actor())
+        try:
+            verify(set_id, signer(request.form.get("password")))
+        except Refused as error:
+            return self._entry(get_set(set_id), {}, error.problems), 422
         flash(_("Verified."), "success")
         return redirect(url_for("BreaksView.enter", set_id=set_id))
 
@@ -296,7 +323,10 @@ class BreaksView(GuardedView):
     @permission_name("release")
     def release(self, set_id: int) -> ResponseReturnValue:
         self.allow("release")
-        release(set_id, current_actor())
+        try:
+            release(set_id, signer(request.form.get("password")))
+        except Refused as error:
+            return self._entry(get_set(set_id), {}, error.problems), 422
         flash(_("Released."), "success")
         return redirect(url_for("BreaksView.enter", set_id=set_id))
 
@@ -305,14 +335,12 @@ class BreaksView(GuardedView):
     def retract(self, set_id: int) -> ResponseReturnValue:
         """A released result is taken back; a held set may take its place."""
         self.allow("release")
-        values = RetractIn.read(posted_values(RetractIn, request.form))
-        retract(
-            set_id,
-            values.reason,
-            current_actor(),
-            held_set_id=values.held_set_id,
-            age_days=values.age_days,
-        )
+        try:
+            values = RetractIn.read(posted_values(RetractIn, request.form))
+            actor = signer(request.form.get("password"))
+            retract(set_id, values.reason, actor, held_set_id=values.held_set_id, age_days=values.age_days)
+        except Refused as error:
+            return self._entry(get_set(set_id), {}, error.problems), 422
         flash(_("Retracted. The old result stays readable."), "warning")
         return redirect(url_for("BreaksView.enter", set_id=set_id))
 
@@ -371,6 +399,8 @@ class BreaksView(GuardedView):
             local=local_time,
             may_verify=may("verify", "breaks"),
             may_release=may("release", "breaks"),
+            meanings=MEANINGS,
+            signatures=signatures_of_set(found.id),
             retracted=retracted_result(found.id) if result is None else None,
             held=[item for item in found.batch.sets if item.state == "held"],
             retests=[item for item in found.batch.sets if item.retest_of_id == found.id],

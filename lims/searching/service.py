@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from lims.base.database import current_session, database
 from lims.base.security import may
+from lims.base.services import SERVICES
 from lims.searching.triggers import KIND_STEP, SEARCHED, Searched
 
 #: FTS5 and pg_trgm index runs of three letters.
 TRIGRAM = 3
 MOST_LETTERS = 100
+#: Who may not know of every record gets so many times the hits looked through.
+BEYOND = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,24 @@ def find(letters: str, of_each: int = 6) -> list[Found]:
     if not wanted:
         return []
     readable = [item for item in SEARCHED if may("read", item.record_name)]
-    return find_among(current_session(), wanted, readable, of_each)
+    hidden = [item.record_name for item in readable if SERVICES[item.record_name].visible()]
+    found = find_among(current_session(), wanted, readable, of_each * (BEYOND if hidden else 1))
+    return _known(found, hidden, of_each)
+
+
+def _known(found: list[Found], hidden: list[str], of_each: int) -> list[Found]:
+    """Without the records that the asking person may not know of: one statement for each kind that has such."""
+    kept: dict[str, list[Found]] = {}
+    for item in found:
+        kept.setdefault(item.record_name, []).append(item)
+    for name in hidden:
+        ids = [item.record_id for item in kept.get(name, ())]
+        if ids:
+            service = SERVICES[name]
+            query = select(service.record.id).where(service.record.id.in_(ids), *service.visible())
+            known = set(current_session().scalars(query))
+            kept[name] = [item for item in kept[name] if item.record_id in known]
+    return [item for items in kept.values() for item in items[:of_each]]
 
 
 def find_among(session: Session, wanted: str, kinds: Iterable[Searched], of_each: int) -> list[Found]:

@@ -108,6 +108,7 @@ def _open_prospect(link: ShareLink, given: AnswerIn, actor: Actor) -> int:
         "kind": "mixing_station",
         "status": "prospect",
         "region_id": link.trial.region_id,
+        "owner_id": link.owner_id,
         "contact_name": given.name[:80],
         "email": email,
         "phone": None if email else given.contact[:40],

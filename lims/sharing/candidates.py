@@ -16,6 +16,7 @@ from flask import current_app
 from sqlalchemy import func, select
 
 from lims.base.database import current_session
+from lims.base.services import SERVICES
 from lims.forecasts.new_customer import nearest
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import AggregateSample, CementLot
@@ -68,7 +69,8 @@ def candidates(wanted: WantedIn) -> list[Candidate]:
         .join(MixDesign, MixDesign.id == MixRevision.mix_design_id)
         .join(Trial, Trial.id == Batch.trial_id)
         .where(
-            MixDesign.laboratory == current_app.config.get("LIMS_LABORATORY", "own"), Batch.retired_at.is_(None)
+            MixDesign.laboratory == current_app.config.get("LIMS_LABORATORY", "own"), Batch.retired_at.is_(None),
+            *SERVICES["trials"].visible(),
         )
         .group_by(MixRevision.mix_design_id, MixDesign.code, MixDesign.name, MixDesign.strength_class,
                   MixDesign.grade_mpa)

@@ -74,7 +74,7 @@ def strength_svg(sheet: Sheet) -> Markup | None:
     highest = max(
         [*curve["mpa"], *curve.get("upper_90_mpa", ()), *(mpa for _age, mpa in points), grade or 0.0, 1.0]
     )
-    step = next(size for size in (1, 2, 5, 10, 20, 50, 100) if highest / size <= 7)
+    step: int = next(size for size in (1, 2, 5, 10, 20, 50, 100) if highest / size <= 7)
     top = step * math.ceil(highest * 1.04 / step)
 
     def x(age: float) -> float:
@@ -82,7 +82,7 @@ def strength_svg(sheet: Sheet) -> Markup | None:
         return float(LEFT + share * (WIDTH - LEFT - RIGHT))
 
     def y(mpa: float) -> float:
-        return HEIGHT - BOTTOM - mpa / top * (HEIGHT - TOP - BOTTOM)
+        return float(HEIGHT - BOTTOM - mpa / top * (HEIGHT - TOP - BOTTOM))
 
     def path(pairs: Points) -> str:
         return " ".join(f"{x(age):.1f},{y(mpa):.1f}" for age, mpa in pairs)
@@ -135,12 +135,12 @@ def strength_svg(sheet: Sheet) -> Markup | None:
         drawn.append(
             f'<circle class="said" cx="{at:.1f}" cy="{height:.1f}" r="6" fill="#ffffff" stroke="#0b6e5f" stroke-width="3"/>'
         )
-    for age, mpa in points:
-        final = age == TARGET_DAYS and result.get("mpa")
+    for days, mpa in points:
+        final = days == TARGET_DAYS and result.get("mpa")
         size, shade = (8, "#1d3fae") if final else (5, "#12211f")
         drawn.append(
             f'<circle class="{"final" if final else "broken"}" fill="{shade}" '
-            f'cx="{x(age):.1f}" cy="{y(mpa):.1f}" r="{size}"/>'
+            f'cx="{x(days):.1f}" cy="{y(mpa):.1f}" r="{size}"/>'
         )
     drawn.append("</svg>")
     return Markup("".join(drawn))  # noqa: S704 - numbers and escaped words of our own

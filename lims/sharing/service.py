@@ -14,7 +14,7 @@ from typing import Any
 
 from flask_appbuilder.security.sqla.models import User
 from flask_babel import gettext as _
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import ColumnElement, func, insert, or_, select, update
 from sqlalchemy.orm import contains_eager
 
 from lims.aftersales.models import AdviceCard
@@ -23,9 +23,10 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import local_time
 from lims.base.passwords import hash_password
-from lims.base.problems import NotFound, Refused, refuse
+from lims.base.problems import Refused, refuse
 from lims.base.schemas import Schema
-from lims.base.services import LARGEST_KEY, Page, RecordService
+from lims.base.services import Page, RecordService
+from lims.customers.regions import seen_through, seen_within
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import CementProduct
@@ -37,6 +38,7 @@ from lims.sharing.redaction import Sheet
 from lims.sharing.schemas import ShareLinkIn
 from lims.sharing.sheet import sheet_of
 from lims.trials.models import Batch, SpecimenSet, Trial
+from lims.trials.service import batches_of_seen
 
 #: 256 bits.
 TOKEN_BYTES = 32
@@ -68,6 +70,9 @@ class ShareLinkService(RecordService[ShareLink]):
         found = super().get(record_id)
         _count([found])
         return found
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return [*seen_through(ShareLink.customer_id), *batches_of_seen(ShareLink.trial_id)]
 
     def before_add(self, record: ShareLink, values: ShareLinkIn, actor: Actor) -> None:
         # The token is handed out by `create`; a link added otherwise has one that nobody knows.
@@ -126,7 +131,7 @@ class ShareLinkService(RecordService[ShareLink]):
         """Another token for the same sheet; the one before opens nothing any more. Raises: NotFound, Refused."""
         token = new_token()
         with transaction(actor, "share again") as session:
-            link = self._locked(link_id)
+            link = self.locked(session, link_id)
             if not link.live:
                 raise refuse("", _("this link has ended; accepted: one that is live"))
             link.token_sha256 = hash_token(token)
@@ -136,7 +141,7 @@ class ShareLinkService(RecordService[ShareLink]):
     def revoke(self, link_id: int, actor: Actor) -> ShareLink:
         """The link shows nothing from the next request on. Raises: NotFound."""
         with transaction(actor, "revoked") as session:
-            link = self._locked(link_id)
+            link = self.locked(session, link_id)
             link.revoked_at = link.revoked_at or utc_now()
             session.flush()
         return link
@@ -147,7 +152,7 @@ class ShareLinkService(RecordService[ShareLink]):
         Raises: NotFound, Refused when that account is disabled.
         """
         with transaction(actor, "handed over") as session:
-            link = self._locked(link_id)
+            link = self.locked(session, link_id)
             user = session.get(User, user_id) if 0 < user_id < 2**31 else None
             if user is None or not user.active:
                 raise refuse(
@@ -155,13 +160,6 @@ class ShareLinkService(RecordService[ShareLink]):
                 )
             link.owner_id, link.owner = user.id, user
             session.flush()
-        return link
-
-    def _locked(self, link_id: int) -> ShareLink:
-        session = current_session()
-        link = session.get(ShareLink, link_id, populate_existing=True) if 0 < link_id <= LARGEST_KEY else None
-        if link is None:
-            raise NotFound(f"share-links {link_id}")
         return link
 
     def before_retire(self, record: ShareLink, actor: Actor) -> None:
@@ -212,16 +210,13 @@ class ShareAnswerService(RecordService[ShareAnswer]):
     retirable = False
     writable = False
 
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return seen_within(ShareAnswer.share_link_id, ShareLink, ShareLinkService().visible())
+
     def handle(self, answer_id: int, actor: Actor) -> ShareAnswer:
         """The salesperson has answered. Raises: NotFound."""
         with transaction(actor, "answered") as session:
-            found = (
-                session.get(ShareAnswer, answer_id, populate_existing=True)
-                if 0 < answer_id <= LARGEST_KEY
-                else None
-            )
-            if found is None:
-                raise NotFound(f"share-answers {answer_id}")
+            found = self.locked(session, answer_id)
             found.handled_at = found.handled_at or utc_now()
             session.flush()
         return found
@@ -310,12 +305,16 @@ def _count(links: Sequence[ShareLink]) -> None:
 
 
 def _batches_of_mix(mix_design_id: int) -> list[int]:
-    """The newest batches of this mix, of whichever trial."""
+    """The newest batches of this mix, of whichever trial the salesperson may know of."""
     return list(
         current_session().scalars(
             select(Batch.id)
             .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
-            .where(MixRevision.mix_design_id == mix_design_id, Batch.retired_at.is_(None))
+            .where(
+                MixRevision.mix_design_id == mix_design_id,
+                Batch.retired_at.is_(None),
+                *batches_of_seen(Batch.trial_id),
+            )
             .order_by(Batch.id.desc())
             .limit(NEAR_BATCHES)
         )

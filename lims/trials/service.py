@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import joinedload
 
 from lims.base.actor import Actor
@@ -20,6 +20,7 @@ from lims.base.laboratory import laboratory
 from lims.base.numbering import next_number
 from lims.base.problems import NotFound, Problem, Refused, refuse
 from lims.base.services import RecordService
+from lims.customers.regions import seen_through, seen_within
 from lims.materials.models import AggregateSample, CementLot
 from lims.mixes.models import MixRevision
 from lims.mixes.service import freeze
@@ -105,6 +106,11 @@ def specimen_letter(number: int) -> str:
     return chr(64 + number) if number <= 26 else f"A{number}"
 
 
+def batches_of_seen(column: Any) -> list[ColumnElement[bool]]:
+    """Conditions on what belongs to a trial by `column`: of a customer whom the asking person may know of."""
+    return seen_within(column, Trial, seen_through(Trial.customer_id))
+
+
 class TrialService(RecordService[Trial]):
     record = Trial
     schema = TrialIn
@@ -112,6 +118,9 @@ class TrialService(RecordService[Trial]):
     filter_columns = ("state", "customer_id", "region_id", "cement_product_id")
     order_columns = ("code", "name", "state", "started_on", "changed_at")
     shown_relations = ("customer", "region", "cement_product")
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return seen_through(Trial.customer_id)
 
     def before_add(self, record: Trial, values: TrialIn, actor: Actor) -> None:
         if not record.code:
@@ -127,6 +136,9 @@ class BatchService(RecordService[Batch]):
     filter_columns = ("trial_id", "mix_revision_id", "cement_lot_id", "curing", "aggregate_sample_id")
     order_columns = ("code", "cast_at", "volume_m3", "changed_at")
     shown_relations = ("trial", "mix_revision", "cement_lot", "aggregate_sample", "site")
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return batches_of_seen(Batch.trial_id)
 
     def base_query(self) -> Any:
         return super().base_query().options(joinedload(Batch.mix_revision).joinedload(MixRevision.mix_design))
@@ -252,6 +264,9 @@ class SpecimenSetService(RecordService[SpecimenSet]):
     default_order = "due_at"
     writable = False
 
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return seen_within(SpecimenSet.batch_id, Batch, batches_of_seen(Batch.trial_id))
+
     def use_held(self, set_id: int, data: Mapping[str, Any], actor: Actor) -> SpecimenSet:
         """Break a held or reserved set at this age: it enters the due list. Raises: NotFound, Refused."""
         values = HeldSetIn.read(data)
@@ -309,6 +324,13 @@ class SpecimenService(RecordService[Specimen]):
     shown_relations = ("specimen_set",)
     writable = False
 
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return seen_within(
+            Specimen.specimen_set_id,
+            SpecimenSet,
+            seen_within(SpecimenSet.batch_id, Batch, batches_of_seen(Batch.trial_id)),
+        )
+
 
 class ShotcreteTrialService(RecordService[ShotcreteTrial]):
     record = ShotcreteTrial
@@ -318,6 +340,9 @@ class ShotcreteTrialService(RecordService[ShotcreteTrial]):
     order_columns = ("sprayed_on", "rebound_percent")
     shown_relations = ("trial", "batch", "accelerator_lot")
     default_order = "-sprayed_on"
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return batches_of_seen(ShotcreteTrial.trial_id)
 
     def before_add(self, record: ShotcreteTrial, values: ShotcreteTrialIn, actor: Actor) -> None:
         self._judge(record, values)

@@ -55,7 +55,12 @@ class TrialView(RecordView):
         (_l("Trial"), ("code", "name", "state", "purpose", "started_on", "notes")),
         (_l("For"), ("customer", "region", "cement_product")),
     )
-    related = (Related("batches", "trial_id"), Related("share-links", "trial_id"))
+    related = (
+        Related("batches", "trial_id"),
+        Related("programme-entries", "trial_id"),
+        Related("comparisons", "trial_id"),
+        Related("share-links", "trial_id"),
+    )
     empty_hint = _l("Add a trial, then register its batches.")
 
 

@@ -12,6 +12,7 @@ from lims.base.database import current_session
 from lims.base.display import format_decimal, show_time
 from lims.base.security import may
 from lims.mixes.schemas import COMPONENT_KINDS
+from lims.reporting.views import certificate_actions
 from lims.results.models import SetResult
 from lims.trials.curing import maturity_of
 from lims.trials.models import Batch, SpecimenSet
@@ -29,7 +30,7 @@ def batch_context(batch: Batch) -> dict[str, Any]:
         )
         .where(SpecimenSet.batch_id == batch.id)
         .order_by(SpecimenSet.age_days, SpecimenSet.number)
-    )
+    ).all()
     enter = may("write", "breaks")
     plan = []
     for found, result in rows:
@@ -54,4 +55,6 @@ def batch_context(batch: Batch) -> dict[str, Any]:
         "maturity": maturity_of(batch),
         "warning_kinds": WARNING_KINDS,
         "component_kinds": COMPONENT_KINDS,
+        "released": any(result is not None and result.state == "released" for _set, result in rows),
+        **certificate_actions(batch.id),
     }

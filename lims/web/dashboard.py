@@ -16,18 +16,22 @@ from sqlalchemy import extract, func, select
 from sqlalchemy.orm import joinedload
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
-from lims.aftersales.models import Complaint, Visit
+from lims.aftersales.models import OPEN_STATES, Complaint, Visit, VisitPlan
+from lims.aftersales.schemas import CLOCKS, STATES
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import local_time, show_day, show_time
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
+from lims.base.services import SERVICES
+from lims.comparison.programme import old_pits
 from lims.customers.models import Customer
 from lims.customers.schemas import CUSTOMER_STATUS
 from lims.forecasts.models import Forecast
 from lims.laboratory.views import guide
 from lims.materials.models import RETEST_AFTER, CementLot
 from lims.mixes.models import MixDesign, MixRevision
+from lims.reporting.service import outdated
 from lims.results.cockpit import workload
 from lims.results.models import Break, Calibration, SetResult
 from lims.results.views import due_sets
@@ -37,8 +41,11 @@ from lims.sharing.schemas import ANSWER_KINDS
 from lims.sharing.service import ShareLinkService, open_answers
 from lims.standards.register import REGISTER
 from lims.trials.models import Batch, Specimen, SpecimenSet
+from lims.web.complaint_page import span_text
 
 SHOWN = 8
+#: Open complaints whose clocks are compared.
+MOST_CLOCKS = 200
 #: Months of the manager's chart.
 CHART_MONTHS = 12
 #: Specimens of the auditor's sample of the day.
@@ -209,7 +216,11 @@ def _prospects() -> Panel | None:
         return None
     rows = current_session().scalars(
         select(Customer)
-        .where(Customer.status.in_(("prospect", "trial")), Customer.retired_at.is_(None))
+        .where(
+            Customer.status.in_(("prospect", "trial")),
+            Customer.retired_at.is_(None),
+            *SERVICES["customers"].visible(),
+        )
         .options(joinedload(Customer.region))
         .order_by(Customer.changed_at.desc())
         .limit(SHOWN)
@@ -238,6 +249,7 @@ def _shares() -> Panel | None:
         return None
     rows = current_session().scalars(
         select(ShareLink)
+        .where(*SERVICES["share-links"].visible())
         .options(joinedload(ShareLink.trial), joinedload(ShareLink.customer), joinedload(ShareLink.owner))
         .order_by(ShareLink.id.desc())
         .limit(SHOWN)
@@ -306,29 +318,35 @@ def _answers() -> Panel | None:
 def _clocks() -> Panel | None:
     if not may("read", "complaints"):
         return None
-    rows = current_session().scalars(
+    conditions = (
+        Complaint.state.in_(OPEN_STATES),
+        Complaint.retired_at.is_(None),
+        *SERVICES["complaints"].visible(),
+    )
+    session = current_session()
+    rows = session.scalars(
         select(Complaint)
-        .where(Complaint.closed_at.is_(None), Complaint.retired_at.is_(None))
+        .where(*conditions)
         .options(joinedload(Complaint.customer))
         .order_by(Complaint.received_at)
-        .limit(SHOWN)
-    )
+        .limit(MOST_CLOCKS)
+    ).all()
+    total = session.scalar(select(func.count()).select_from(Complaint).where(*conditions))
+    far = utc_now() + timedelta(days=3650)
     items = []
-    for item in rows:
-        due = item.answer_due_at if item.answered_at is None else item.on_site_due_at
-        what = _("answer by %(time)s", time=show_time(due, year=False))
-        if item.answered_at is not None:
-            what = _("on site by %(time)s", time=show_time(due, year=False))
-        if item.answered_at is not None and item.on_site_at is not None:
-            what = _("to be closed")
+    for item in sorted(rows, key=lambda row: row.next_due_at or far)[:SHOWN]:
+        clock = next((c for c in item.clocks if c.state in {"running", "late"}), None)
+        right = _("to be closed")
+        if clock is not None and clock.due_at is not None:
+            right = f"{CLOCKS[clock.name]}: {span_text(clock.due_at, utc_now())}"
         items.append(
             Item(
                 item.title,
                 url_for("ComplaintView.show", record_id=item.id),
                 about=item.customer.name,
-                right=what,
-                badge=_("overdue") if item.overdue else _("in time"),
-                badge_key="failed" if item.overdue else "released",
+                right=right,
+                badge=_("overdue") if item.overdue else str(STATES[item.state]),
+                badge_key="failed" if item.overdue else item.state,
                 mark="due-late" if item.overdue else "due-now",
             )
         )
@@ -338,7 +356,47 @@ def _clocks() -> Panel | None:
         items,
         empty=_("No open complaint."),
         all_url=url_for("ComplaintView.list"),
-        count=len(items),
+        count=total or 0,
+    )
+
+
+def _visits_due() -> Panel | None:
+    """Planned visits that are overdue or come within two weeks."""
+    if not may("read", "visit-plans"):
+        return None
+    today = local_time(utc_now()).date()
+    rows = current_session().scalars(
+        select(VisitPlan)
+        .where(
+            VisitPlan.visit_id.is_(None),
+            VisitPlan.dropped_reason.is_(None),
+            VisitPlan.retired_at.is_(None),
+            VisitPlan.planned_on <= today + timedelta(days=14),
+            *SERVICES["visit-plans"].visible(),
+        )
+        .options(joinedload(VisitPlan.customer))
+        .order_by(VisitPlan.planned_on)
+        .limit(SHOWN)
+    )
+    return Panel(
+        "visits-due",
+        _("Visits to make"),
+        [
+            Item(
+                item.customer.name,
+                url_for("VisitView.add", customer_id=item.customer_id, purpose=item.purpose)
+                if may("write", "visits")
+                else url_for("VisitPlanView.show", record_id=item.id),
+                about=item.purpose,
+                right=show_day(item.planned_on),
+                badge=_("overdue") if item.planned_on < today else "",
+                badge_key="failed",
+            )
+            for item in rows
+        ],
+        empty=_("No visit is planned."),
+        hint=_("Plan the month: who was not seen for long comes first."),
+        all_url=url_for("ServiceView.plan"),
     )
 
 
@@ -348,7 +406,12 @@ def _follow_ups() -> Panel | None:
     today = local_time(utc_now()).date()
     rows = current_session().scalars(
         select(Visit)
-        .where(Visit.follow_up_on.is_not(None), Visit.followed_up_on.is_(None), Visit.retired_at.is_(None))
+        .where(
+            Visit.follow_up_on.is_not(None),
+            Visit.followed_up_on.is_(None),
+            Visit.retired_at.is_(None),
+            *SERVICES["visits"].visible(),
+        )
         .options(joinedload(Visit.customer))
         .order_by(Visit.follow_up_on)
         .limit(SHOWN)
@@ -400,6 +463,29 @@ def _old_lots() -> Panel | None:
         ],
         empty=_("No lot waits for a retest."),
         all_url=url_for("CementLotView.list"),
+    )
+
+
+def _old_samples() -> Panel | None:
+    """Regions whose sand and stone were not sampled for a quarter."""
+    if not may("read", "aggregate-samples"):
+        return None
+    pits = old_pits()
+    return Panel(
+        "old-samples",
+        _("Samples to renew"),
+        [
+            Item(
+                pit.source.title,
+                url_for("AggregateSourceView.show", record_id=pit.source.id),
+                about=pit.source.region.name if pit.source.region else "",
+                right=show_day(pit.sampled_on) if pit.sampled_on else _("never"),
+            )
+            for pit in pits[:SHOWN]
+        ],
+        empty=_("Every region was sampled within the last quarter."),
+        all_url=url_for("AggregateReminderView.show"),
+        count=len(pits),
     )
 
 
@@ -571,6 +657,34 @@ def _unconfirmed() -> Panel | None:
     )
 
 
+def _papers() -> Panel | None:
+    """Certificates that a later change of a result has overtaken, then the newest ones."""
+    if not may("read", "certificates"):
+        return None
+    overtaken, newest = outdated(SHOWN)
+    items = [
+        Item(
+            item.code,
+            url_for("CertificateView.show", record_id=item.id),
+            about=item.batch.code,
+            right=show_time(item.issued_at, year=False),
+            badge=_("superseded: reissue") if item in overtaken else "",
+            badge_key="failed",
+            mark="due-late" if item in overtaken else "",
+        )
+        for item in (*overtaken, *(other for other in newest if other not in overtaken))
+    ]
+    return Panel(
+        "papers",
+        _("Certificates"),
+        items[:SHOWN],
+        empty=_("No certificate yet."),
+        hint=_("Open a batch with released results and press “Certificate”."),
+        all_url=url_for("CertificateView.list"),
+        count=len(overtaken) or None,
+    )
+
+
 def _guide() -> Panel | None:
     user = principal()
     if user is None or not may("write", "laboratory") or value_of(user.id, "hidden", "", "guide"):
@@ -580,10 +694,19 @@ def _guide() -> Panel | None:
 
 
 PANELS: dict[str, tuple[Callable[[], Panel | None], ...]] = {
-    TECHNICIAN: (_due, _workload, _to_verify, _forecasts),
-    SALES: (_answers, _prospects, _shares, _forecasts, _clocks),
-    SERVICE: (_clocks, _follow_ups, _old_lots, _prospects),
-    MANAGER: (_strength_chart, _to_release, _answers, _clocks, _calibrations, _forecasts),
+    TECHNICIAN: (_due, _workload, _to_verify, _forecasts, _old_samples),
+    SALES: (_answers, _prospects, _visits_due, _shares, _forecasts, _clocks),
+    SERVICE: (_clocks, _visits_due, _follow_ups, _old_lots, _old_samples),
+    MANAGER: (
+        _strength_chart,
+        _to_release,
+        _papers,
+        _answers,
+        _clocks,
+        _calibrations,
+        _forecasts,
+        _old_samples,
+    ),
     AUDITOR: (_audit_sample, _amendments, _unconfirmed, _calibrations),
     ADMINISTRATOR: (_guide, _due, _to_verify, _clocks, _calibrations),
 }

@@ -23,6 +23,10 @@ WISHES = {
 }
 
 
+#: Answers that no person reads.
+WITHOUT_LANGUAGE = {None, "static", "manifest", "service_worker"}
+
+
 def wished() -> str:
     """The first language of the browser that we have; "" when it names none."""
     for language, _quality in request.accept_languages:
@@ -38,7 +42,7 @@ def register_language(app: Flask) -> None:
 
     @app.before_request
     def _begin() -> None:
-        if request.endpoint in {None, "static", "manifest", "service_worker"} or "locale" in session:
+        if request.endpoint in WITHOUT_LANGUAGE or request.blueprint == "health" or "locale" in session:
             return
         user = principal()
         chosen = value_of(user.id, "language") if user is not None else None

@@ -15,8 +15,9 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import format_decimal, local_time
 from lims.base.security import may
-from lims.customers.models import Customer
-from lims.customers.schemas import CUSTOMER_STATUS
+from lims.base.services import SERVICES
+from lims.customers.models import Competitor, Customer
+from lims.customers.schemas import CUSTOMER_STATUS, LAPSE_REASONS
 from lims.materials.models import AggregateSample, AggregateSource, CementLot, CementTest, Region
 from lims.results.models import SetResult
 from lims.standards.aggregates import (
@@ -37,6 +38,7 @@ SHOWN_GRADE_MPA = Decimal(30)
 SAMPLE_AGES_AFTER = timedelta(days=92)
 SHOWN_LOTS = 24
 SHOWN_SAMPLES = 12
+SHOWN_LOST = 12
 
 
 def sample_context(sample: AggregateSample) -> dict[str, Any]:
@@ -214,7 +216,11 @@ def region_context(region: Region) -> dict[str, Any]:
     if may("read", "customers"):
         rows = session.execute(
             select(Customer.status, func.count())
-            .where(Customer.region_id == region.id, Customer.retired_at.is_(None))
+            .where(
+                Customer.region_id == region.id,
+                Customer.retired_at.is_(None),
+                *SERVICES["customers"].visible(),
+            )
             .group_by(Customer.status)
         )
         counted = {status: int(count) for status, count in rows}
@@ -242,4 +248,38 @@ def region_context(region: Region) -> dict[str, Any]:
         }
         for source_id, sample in latest.items()
     ]
-    return {"customer_states": states, "pits": pits}
+    return {"customer_states": states, "pits": pits, **_market(region)}
+
+
+def _market(region: Region) -> dict[str, Any]:
+    """Competitors seen in the region, the latest word on each, and the customers lost there with the reason."""
+    session = current_session()
+    competitors: dict[str, Competitor] = {}
+    if may("read", "competitors"):
+        seen = session.scalars(
+            select(Competitor)
+            .where(
+                Competitor.region_id == region.id,
+                Competitor.retired_at.is_(None),
+                *SERVICES["competitors"].visible(),
+            )
+            .order_by(Competitor.seen_on.desc(), Competitor.id.desc())
+        )
+        for item in seen:
+            competitors.setdefault(item.name, item)
+    lost: list[Any] = []
+    if may("read", "customers"):
+        lost = list(
+            session.scalars(
+                select(Customer)
+                .where(
+                    Customer.region_id == region.id,
+                    Customer.status == "lapsed",
+                    Customer.retired_at.is_(None),
+                    *SERVICES["customers"].visible(),
+                )
+                .order_by(Customer.changed_at.desc())
+                .limit(SHOWN_LOST)
+            )
+        )
+    return {"competitors": list(competitors.values()), "lost": lost, "lapse_reasons": LAPSE_REASONS}

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from lims.base.database import current_session
 from lims.base.display import format_decimal
+from lims.base.security import may
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.mixes.models import MixDesign, MixRevision
@@ -198,12 +199,10 @@ def recipe_context(mix: MixDesign) -> dict[str, Any]:
             "unit": "%",
             "values": [_sand_ratio(r) for r in revisions],
         },
-        {
-            "label": _("Cost"),
-            "unit": _("per m³"),
-            "values": ["–" if r.cost_per_m3 is None else f"{r.cost_per_m3:.2f}" for r in revisions],
-        },
     ]
+    if may("read", "prices"):
+        costs = ["–" if r.cost_per_m3 is None else f"{r.cost_per_m3:.2f}" for r in revisions]
+        rows.append({"label": _("Cost"), "unit": _("per m³"), "values": costs})
     for row in rows:
         row["changed"] = [
             index > 0 and value != row["values"][index - 1] for index, value in enumerate(row["values"])

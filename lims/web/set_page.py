@@ -10,8 +10,10 @@ from sqlalchemy.orm import joinedload
 from lims.base.database import current_session
 from lims.base.display import actor_names
 from lims.base.security import may
+from lims.reporting.views import certificate_actions
 from lims.results.models import Break, SetResult
 from lims.results.schemas import BASES, RESULT_STATES
+from lims.results.views import signatures_of_set
 from lims.standards.specimens import SET_TOLERANCE
 from lims.trials.models import SpecimenSet
 
@@ -20,7 +22,7 @@ def set_context(found: SpecimenSet) -> dict[str, Any]:
     """Breaks of every specimen (earlier ones kept), results with their persons: three statements."""
     session = current_session()
     if not may("read", "breaks"):
-        return {"breaks": {}, "results": [], "verdict": None}
+        return {"breaks": {}, "results": [], "verdict": None, "certificates": []}
     breaks: dict[int, list[Break]] = {}
     for item in session.scalars(
         select(Break)
@@ -47,6 +49,8 @@ def set_context(found: SpecimenSet) -> dict[str, Any]:
         else None,
         "bases": BASES,
         "result_states": RESULT_STATES,
+        **certificate_actions(found.batch_id, found.id),
+        "signatures": signatures_of_set(found.id) if results else [],
     }
 
 

@@ -201,11 +201,11 @@ def test_get_never_changes_anything(app: Flask, technician: Person) -> None:
 def test_filters_of_one_request_never_reach_another(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
     with app.app_context():
         for number in range(40):
-            a_customer(f"K-{number}", status="active" if number % 2 else "lapsed")
+            a_customer(f"K-{number}", status="active" if number % 2 else "trial")
     people = [sign_in_as(MANAGER) for _ in range(4)]
 
     def ask(number: int) -> bool:
-        status = "active" if number % 2 else "lapsed"
+        status = "active" if number % 2 else "trial"
         answer = people[number % 4].client.application.test_client()
         cookie = people[number % 4].client.get_cookie("lims_session")
         assert cookie is not None

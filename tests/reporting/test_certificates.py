@@ -1,36 +1,385 @@
-"""What went out is recorded, and a replacement says why."""
+"""What went out is recorded with its bytes, a replacement says why, and only released results are on it."""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import shutil
+import subprocess
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from flask import Flask
 
-from lims.base.problems import NotFound, Refused
-from lims.reporting.service import CertificateService
-from tests.factories import ACTOR, a_batch
+from lims.accounts.roles import AUDITOR, MANAGER, TECHNICIAN
+from lims.base.anchors import ANCHORS
+from lims.base.files import bytes_of
+from lims.base.papers import pdf
+from lims.base.problems import Conflict, NotFound, Refused
+from lims.base.services import SERVICES
+from lims.reporting.certificate import LAYOUT, certificate_data, released_results, with_marks
+from lims.reporting.schemas import CertificateIn, ReissueIn
+from lims.reporting.service import CertificateService, verified
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import amend_set, retract
+from tests.conftest import Person
+from tests.factories import ACTOR, RECIPE, a_batch
+from tests.reporting.production import a_production, broken, load_of, set_of
 
-pytestmark = pytest.mark.usefixtures("records_on_both")
 service = CertificateService()
 
 
-def test_certificate_is_numbered_and_hashed() -> None:
-    batch = a_batch()
-    found = service.issue(batch.id, "certificate.pdf", b"%PDF", ACTOR)
-    assert found.code.endswith("-0001")
-    assert found.sha256 == hashlib.sha256(b"%PDF").hexdigest()
+def issued(batch: Any, **more: Any) -> Any:
+    return service.issue(CertificateIn.read({"batch_id": batch.id, **more}), ACTOR)
 
 
-def test_replacement_needs_a_reason_and_keeps_the_old_one() -> None:
-    batch = a_batch()
-    first = service.issue(batch.id, "a.pdf", b"one", ACTOR)
-    with pytest.raises(Refused, match="why"):
-        service.issue(batch.id, "b.pdf", b"two", ACTOR, replaces_id=first.id)
-    second = service.issue(batch.id, "b.pdf", b"two", ACTOR, replaces_id=first.id, reason="wrong site")
+def text_of(content: bytes, folder: Path) -> str:
+    (folder / "paper.pdf").write_bytes(content)
+    tool = shutil.which("pdftotext")
+    if tool is None:
+        pytest.skip("no pdftotext on this machine")
+    done = subprocess.run([tool, "-layout", str(folder / "paper.pdf"), "-"], capture_output=True, check=True)
+    return done.stdout.decode()
+
+
+@pytest.mark.usefixtures("records_on_both")
+class TestRecord:
+    def test_paper_is_numbered_and_hashed(self) -> None:
+        batch = a_batch()
+        found = service.keep(batch.id, "certificate.pdf", b"%PDF", ACTOR)
+        assert found.code.endswith("-0001")
+        assert found.sha256 == hashlib.sha256(b"%PDF").hexdigest()
+        assert bytes_of(found.file_id or 0) == b"%PDF"
+
+    def test_replacement_needs_a_reason_and_keeps_the_old_bytes(self) -> None:
+        batch = a_batch()
+        first = service.keep(batch.id, "a.pdf", b"one", ACTOR)
+        with pytest.raises(Refused, match="why"):
+            service.keep(batch.id, "b.pdf", b"two", ACTOR, replaces_id=first.id)
+        second = service.keep(batch.id, "b.pdf", b"two", ACTOR, replaces_id=first.id, reason="wrong site")
+        assert second.replaces_id == first.id
+        assert service.get(first.id).sha256 == hashlib.sha256(b"one").hexdigest()
+        assert bytes_of(first.file_id or 0) == b"one"
+
+    def test_certificate_of_no_batch_is_refused(self) -> None:
+        with pytest.raises(NotFound):
+            service.keep(999, "a.pdf", b"one", ACTOR)
+        with pytest.raises(Refused):
+            service.add({"batch_id": 999}, ACTOR)
+        with pytest.raises(Refused):
+            service.add({}, ACTOR)
+
+    def test_is_never_changed_nor_taken_out_of_use(self) -> None:
+        found = service.keep(a_batch().id, "a.pdf", b"one", ACTOR)
+        with pytest.raises(Refused):
+            service.edit(found.id, {"batch_id": found.batch_id}, found.version, ACTOR)
+        with pytest.raises(Refused):
+            service.retire(found.id, ACTOR)
+
+
+@pytest.fixture
+def batch(app: Flask) -> Any:
+    with app.app_context():
+        yield a_production(("38.9",))[0]
+
+
+def test_only_released_results_are_on_the_paper(batch: Any, tmp_path: Path) -> None:
+    late = a_batch(mix=None, plan_ages="3,28", cast_at=(batch.cast_at).isoformat())
+    broken(late, "17.77", age_days=3)
+    broken(late, "66.66", age_days=28, state="verified")
+    text = text_of(bytes_of(issued(late).file_id), tmp_path)
+    assert "17.8" in text
+    assert "66.7" not in text
+    assert set_of(late).code not in text
+
+
+def test_batch_without_a_released_result_gets_no_paper(app: Flask) -> None:
+    with app.app_context():
+        (waiting,) = a_production(("38",), state="verified")
+        with pytest.raises(Refused, match="no released result"):
+            issued(waiting)
+        with pytest.raises(Refused, match="no released result"):
+            service.issue(CertificateIn.read({"specimen_set_id": set_of(waiting).id}), ACTOR)
+
+
+def test_paper_says_everything_in_both_scripts(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        press = SERVICES["presses"].add({"code": "YES-2000", "name": "Press 2000 kN"}, ACTOR)
+        SERVICES["calibrations"].add(
+            {
+                "press_id": press.id,
+                "certificate_number": "JZ-0731",
+                "calibrated_on": "2026-01-01",
+                "due_on": f"{date(2026, 1, 1) + timedelta(days=365)}",
+                "calibrated_by": "Metrology institute",
+            },
+            ACTOR,
+        )
+        customer = SERVICES["customers"].add({"code": "K-1", "name": "江北搅拌站 #panic()"}, ACTOR)
+        mix = SERVICES["mix-designs"].add({"code": "C30-X", "strength_class": "C30", **RECIPE}, ACTOR)
+        trial = SERVICES["trials"].add({"name": "Trial *x*", "customer_id": customer.id}, ACTOR)
+        made = SERVICES["batches"].add(
+            {
+                "trial_id": trial.id,
+                "mix_revision_id": mix.latest_revision_id,
+                "cast_at": "2026-02-02T02:00:00+00:00",
+                "volume_m3": "40",
+                "plan_ages": "28",
+                "element": "Axis B",
+            },
+            ACTOR,
+        )
+        broken(made, "38.9", press_id=press.id, tested_by="Li Wei", loading_rate_mpa_s="0.9")
+        ANCHORS.append(lambda: "lims.example/42 abcdef")
+        try:
+            text = text_of(bytes_of(issued(made).file_id), tmp_path)
+        finally:
+            ANCHORS.pop()
+    for words in (
+        "混凝土抗压强度检测报告",
+        "Test certificate",
+        "江北搅拌站 #panic()",
+        "Trial *x*",
+        "Axis B",
+        "C30",
+        "38.9 MPa",
+        "130 %",
+        "gbt50081-2019/cube-set",
+        "GB/T 50081-2019",
+        "YES-2000",
+        "JZ-0731",
+        "2026-01-01",
+        "2027-01-01",
+        "Li Wei",
+        "checker",
+        "672",
+        "2026-03-02",
+        "Asia/Shanghai",
+        "0.9",
+        "第 1 页",
+        "Page 1 of",
+        "Reservations",
+        "lims.example/42 abcdef",
+        "/verify/C",
+    ):
+        assert words in text, words
+    assert "the certificate will say so" not in text
+
+
+def test_same_data_gives_the_same_bytes(batch: Any) -> None:
+    results = released_results(batch.id)
+    data = certificate_data(batch, results, code="C26-0001", issued_at=batch.cast_at, issued_by="X")
+    again = certificate_data(batch, results, code="C26-0001", issued_at=batch.cast_at, issued_by="X")
+    first, mark = with_marks(data)
+    second, same = with_marks(again)
+    assert mark == same
+    assert pdf(LAYOUT, first, made_at=batch.cast_at) == pdf(LAYOUT, second, made_at=batch.cast_at)
+    other, another = with_marks({**data, "reason": "x"})
+    assert mark != another
+    assert pdf(LAYOUT, first) != pdf(LAYOUT, other)
+
+
+def test_second_paper_of_the_same_is_refused_until_it_is_issued_anew(batch: Any) -> None:
+    first = issued(batch)
+    with pytest.raises(Refused, match=first.code):
+        issued(batch)
+    one_set = service.issue(CertificateIn.read({"specimen_set_id": set_of(batch).id}), ACTOR)
+    assert one_set.specimen_set_id == set_of(batch).id
+    second = service.reissue(first.id, ReissueIn.read({"reason": "wrong site"}), ACTOR)
     assert second.replaces_id == first.id
-    assert service.get(first.id).sha256 == hashlib.sha256(b"one").hexdigest()
+    assert second.code != first.code
+    with pytest.raises(Conflict):
+        service.reissue(first.id, ReissueIn.read({"reason": "again"}), ACTOR)
 
 
-def test_certificate_of_no_batch_is_refused() -> None:
-    with pytest.raises(NotFound):
-        service.issue(999, "a.pdf", b"one", ACTOR)
+def test_r4_reissued_paper_names_the_old_one_and_the_reason_and_the_old_bytes_stay(
+    batch: Any, tmp_path: Path
+) -> None:
+    first = issued(batch)
+    before = bytes_of(first.file_id)
+    second = service.reissue(first.id, ReissueIn.read({"reason": "工地名称有误"}), ACTOR)
+    text = text_of(bytes_of(second.file_id), tmp_path)
+    assert first.code in text
+    assert "工地名称有误" in text
+    kept = service.get(first.id)
+    assert bytes_of(kept.file_id or 0) == before
+    assert hashlib.sha256(before).hexdigest() == kept.sha256
+
+
+def test_amended_and_retracted_results_supersede_the_paper(batch: Any) -> None:
+    paper = issued(batch)
+    assert service.changed_results(paper.id) == []
+    found = set_of(batch)
+    entry = SetBreaksIn.read({"loads_kn": [load_of("40")] * 3, "tested_at": found.due_at.isoformat()})
+    amend_set(found.id, entry, 1, ACTOR, "typed wrong")
+    assert [item.specimen_set_id for item in service.changed_results(paper.id)] == [found.id]
+    assert service.certificates_of(batch.id, found.id) == [paper]
+
+
+def test_retracted_result_supersedes_the_paper(batch: Any) -> None:
+    paper = issued(batch)
+    retract(set_of(batch).id, "wrong press", ACTOR)
+    assert len(service.changed_results(paper.id)) == 1
+
+
+def test_only_who_holds_the_mark_learns_anything(batch: Any) -> None:
+    paper = issued(batch)
+    mark = paper.content_sha256[:16]
+    assert verified(paper.code, mark) is not None
+    for code, wrong in (
+        (paper.code, ""),
+        (paper.code, mark[:15]),
+        (paper.code, "0" * 16),
+        ("C26-9999", mark),
+        (paper.code, "%" * 16),
+    ):
+        assert verified(code, wrong) is None
+
+
+# --- pages and REST --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shown(app: Flask) -> SimpleNamespace:
+    """A batch with a released set, without an open context: each request has its own, as in life."""
+    with app.app_context():
+        batch = a_production(("38.9",))[0]
+        return SimpleNamespace(
+            id=batch.id, code=batch.code, set_id=set_of(batch).id, due_at=set_of(batch).due_at
+        )
+
+
+def amended(app: Flask, shown: SimpleNamespace) -> None:
+    entry = SetBreaksIn.read({"loads_kn": [load_of("40")] * 3, "tested_at": shown.due_at.isoformat()})
+    with app.app_context():
+        amend_set(shown.set_id, entry, 1, ACTOR, "typed wrong")
+
+
+@pytest.fixture
+def manager(sign_in_as: Callable[[str], Person]) -> Person:
+    return sign_in_as(MANAGER)
+
+
+def test_button_issues_and_the_page_shows_paper_picture_and_address(
+    shown: SimpleNamespace, manager: Person
+) -> None:
+    page = manager.get(f"/batches/{shown.id}").get_data(as_text=True)
+    assert 'action="/certificates/issue"' in page
+    assert 'action="/certificates/issue"' in manager.get(f"/specimen-sets/{shown.set_id}").get_data(
+        as_text=True
+    )
+    answer = manager.post("/certificates/issue", {"batch_id": shown.id})
+    assert answer.status_code == 302
+    page = manager.get(answer.location).get_data(as_text=True)
+    assert "/preview.png" in page
+    assert "/verify/C" in page
+    picture = manager.get(answer.location + "/preview.png")
+    assert picture.get_data().startswith(b"\x89PNG")
+    assert picture.headers["Content-Type"] == "image/png"
+    got = manager.get(answer.location + "/file")
+    assert got.get_data().startswith(b"%PDF")
+    assert "attachment" in got.headers["Content-Disposition"]
+    assert 'action="/certificates/issue"' not in manager.get(f"/batches/{shown.id}").get_data(as_text=True)
+
+
+def test_superseded_paper_says_reissue_and_reissuing_replaces_it(
+    app: Flask, shown: SimpleNamespace, manager: Person
+) -> None:
+    place = manager.post("/certificates/issue", {"batch_id": shown.id}).location
+    amended(app, shown)
+    assert "Superseded: reissue" in manager.get(place).get_data(as_text=True)
+    refused = manager.post(place + "/reissue", {"reason": "amended"})
+    assert refused.location == place  # the amended result is not released yet
+    assert "no released result" in manager.get(place).get_data(as_text=True)
+
+
+def test_reissue_without_a_reason_is_refused(shown: SimpleNamespace, manager: Person) -> None:
+    place = manager.post("/certificates/issue", {"batch_id": shown.id}).location
+    manager.post(place + "/reissue", {"reason": " "})
+    page = manager.get(place).get_data(as_text=True)
+    assert "is required" in page
+    later = manager.post(place + "/reissue", {"reason": "wrong site"}).location
+    assert later != place
+    assert "wrong site" in manager.get(place).get_data(as_text=True)
+    assert "data-superseded" in manager.get(place).get_data(as_text=True)
+
+
+def test_who_may_not_issue_sees_no_button_and_is_refused(
+    app: Flask, shown: SimpleNamespace, sign_in_as: Callable[[str], Person], sales: Person
+) -> None:
+    technician, auditor = sign_in_as(TECHNICIAN), sign_in_as(AUDITOR)
+    for person in (technician, auditor, sales):
+        assert "/certificates/issue" not in person.get(f"/batches/{shown.id}").get_data(as_text=True)
+        assert person.post("/certificates/issue", {"batch_id": shown.id}).status_code == 403
+    with app.app_context():
+        paper = issued(shown)
+    for address in (
+        f"/certificates/{paper.id}",
+        f"/certificates/{paper.id}/file",
+        f"/certificates/{paper.id}/preview.png",
+    ):
+        assert sales.get(address).status_code == 403
+        assert auditor.get(address).status_code == 200
+
+
+def test_verify_page_needs_no_sign_in_and_tells_nothing_else(shown: SimpleNamespace, app: Flask) -> None:
+    with app.app_context():
+        paper = issued(shown)
+    client = app.test_client()
+    address = f"/verify/{paper.code}?h={paper.content_sha256[:16]}"
+    page = client.get(address)
+    text = page.get_data(as_text=True)
+    assert page.status_code == 200
+    assert paper.code in text
+    assert 'data-verdict="in-force"' in text
+    for secret in (shown.code, "Production", "38.9", "C30", "checker", paper.sha256):
+        assert secret not in text, secret
+    wrong = client.get(f"/verify/{paper.code}?h={'0' * 16}")
+    unknown = client.get(f"/verify/C26-9999?h={'0' * 16}")
+    assert wrong.status_code == unknown.status_code == 404
+    assert paper.code not in wrong.get_data(as_text=True)
+
+
+def test_verify_page_compares_a_file_and_a_hash(shown: SimpleNamespace, app: Flask) -> None:
+    with app.app_context():
+        paper = issued(shown)
+    client = app.test_client()
+    address = f"/verify/{paper.code}?h={paper.content_sha256[:16]}"
+    token = client.get(address).get_data(as_text=True).split('name="csrf_token" value="')[1].split('"')[0]
+
+    def compared(**data: Any) -> str:
+        sent = client.post(address, data={"csrf_token": token, **data}, content_type="multipart/form-data")
+        return sent.get_data(as_text=True)
+
+    with app.app_context():
+        content = bytes_of(paper.file_id)
+    assert 'data-matches="yes"' in compared(file=(io.BytesIO(content), "c.pdf"))
+    assert 'data-matches="no"' in compared(file=(io.BytesIO(content + b" "), "c.pdf"))
+    assert 'data-matches="yes"' in compared(sha256=paper.sha256.upper())
+    assert 'data-matches="no"' in compared(sha256="<script>")
+    assert "<script>" not in compared(sha256="<script>").split("data-matches")[1][:400]
+    with app.app_context():
+        service.reissue(paper.id, ReissueIn.read({"reason": "wrong site"}), ACTOR)
+    assert 'data-verdict="superseded"' in client.get(address).get_data(as_text=True)
+
+
+def test_rest_issues_and_reissues(shown: SimpleNamespace, manager: Person) -> None:
+    manager.post("/certificates/add")  # brings the token
+    headers = {"X-CSRFToken": manager.token}
+    made = manager.client.post("/api/v1/certificates/", json={"batch_id": shown.id}, headers=headers)
+    assert made.status_code == 201, made.get_data(as_text=True)
+    first = made.get_json()["result"]
+    again = manager.client.post(
+        f"/api/v1/certificates/{first['id']}/steps/reissue", json={"reason": "wrong site"}, headers=headers
+    )
+    assert again.status_code == 200
+    assert again.get_json()["result"]["replaces_id"] == first["id"]
+    old = manager.get(f"/api/v1/certificates/{first['id']}/file")
+    assert hashlib.sha256(old.get_data()).hexdigest() == first["sha256"]
+    assert (
+        manager.client.put(f"/api/v1/certificates/{first['id']}", json={}, headers=headers).status_code == 405
+    )

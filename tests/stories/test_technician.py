@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import Visit
+from tests.browser import Visit, password_of
 
 pytestmark = pytest.mark.browser
 
@@ -42,6 +42,13 @@ def desk(chromium: Browser, demo_server: str, request: pytest.FixtureRequest) ->
         visit.page.context.close()
         unexpected = [text for text in visit.complaints if not any(word in text for word in visit.expected)]
         assert unexpected == []
+
+
+def sign(page: Page, step: str, username: str) -> None:
+    """Open the step, give the password again, sign."""
+    page.locator("summary", has_text=step).click()
+    page.fill(f"#password-{step.lower()}", password_of(username))
+    page.get_by_role("button", name=f"Sign: {step}").click()
 
 
 def three_days_ago(page: Page) -> str:
@@ -104,25 +111,26 @@ def test_the_whole_day_of_a_technician(desk: Desk) -> None:
     page.get_by_role("link", name="Breaks and result").click()
     entry_url = page.url
     technician.expected.append("status of 422")
-    page.get_by_role("button", name="Verify").click()
+    sign(page, "Verify", "technician")
     expect(page.locator("main")).to_contain_text("another person")
     manager = desk.of("manager")
     other = manager.open(entry_url.removeprefix(manager.address))
-    other.get_by_role("button", name="Verify").click()
+    sign(other, "Verify", "manager")
     expect(other.get_by_role("status").first).to_contain_text("Verified.")
-    other.get_by_role("button", name="Release").click()
+    sign(other, "Release", "manager")
     expect(other.get_by_role("status").first).to_contain_text("Released.")
 
     # Amend: the old value stays, the new one is verified anew.
     other.get_by_text("Amend the released result").click()
     other.fill("#load_3", "402")
     other.fill("#reason", "load of the third cube read wrongly")
+    other.fill("#password-amend", password_of("manager"))
     other.get_by_role("button", name="Save the set").click()
     expect(other.locator("[data-set-strength]")).to_contain_text("18.2")
     technician.open(entry_url.removeprefix(technician.address))
-    page.get_by_role("button", name="Verify").click()
+    sign(page, "Verify", "technician")
     other.reload()
-    other.get_by_role("button", name="Release").click()
+    sign(other, "Release", "manager")
     expect(other.get_by_role("status").first).to_contain_text("Released.")
 
     # Retract: the held set is broken in its place.
@@ -130,6 +138,7 @@ def test_the_whole_day_of_a_technician(desk: Desk) -> None:
     other.fill("#retract-reason", "the cubes were of another element")
     other.get_by_label("Held set for the retest").select_option(label=held)
     other.fill("#retract-age", "7")
+    other.fill("#password-retract", password_of("manager"))
     other.get_by_role("button", name="Retract", exact=True).click()
     other.get_by_role("button", name="Yes, do it").click()
     expect(other.locator("#retracted")).to_contain_text("18.2 MPa was retracted")

@@ -74,28 +74,42 @@ def test_the_day_by_rest(app: Flask, sign_in_as: Callable[[str], Person]) -> Non
     assert sorted(Decimal(item["load_kn"]) for item in breaks) == [396, 401, 424]
 
     refused = technician.client.post(
-        f"/api/v1/set-results/{first['id']}/steps/verify", headers=technician.headers, json={}
+        f"/api/v1/set-results/{first['id']}/steps/verify",
+        headers=technician.headers,
+        json={"password": PASSWORD},
     )
     assert refused.status_code == 422
     assert "another person" in refused.get_json()["message"]
     manager = Program(app, MANAGER, described)
     step = f"/api/v1/set-results/{first['id']}/steps/"
-    assert manager.call("POST", step + "verify")["result"]["state"] == "verified"
-    assert technician.client.post(step + "release", headers=technician.headers).status_code == 403
-    assert manager.call("POST", step + "release")["result"]["state"] == "released"
+    assert manager.call("POST", step + "verify", password=PASSWORD)["result"]["state"] == "verified"
+    assert (
+        technician.client.post(
+            step + "release", headers=technician.headers, json={"password": PASSWORD}
+        ).status_code
+        == 403
+    )
+    assert manager.call("POST", step + "release", password=PASSWORD)["result"]["state"] == "released"
     entry = {"loads_kn": ["424", "401", "402"], "tested_at": body["tested_at"]}
-    amended = manager.call("POST", step + "amend", **entry, reason="third load read wrongly")["result"]
+    amended = manager.call(
+        "POST", step + "amend", **entry, reason="third load read wrongly", password=PASSWORD
+    )["result"]
     assert (amended["number"], Decimal(amended["strength_mpa"]), amended["state"]) == (
         2,
         Decimal("18.2"),
         "entered",
     )
     step = f"/api/v1/set-results/{amended['id']}/steps/"
-    technician.call("POST", step + "verify")
-    manager.call("POST", step + "release")
+    technician.call("POST", step + "verify", password=PASSWORD)
+    manager.call("POST", step + "release", password=PASSWORD)
     held = technician.call("GET", f"/api/v1/specimen-sets/?batch_id={batch['id']}&state=held")["result"][0]
     taken_back = manager.call(
-        "POST", step + "retract", reason="cubes of another element", held_set_id=held["id"], age_days=7
+        "POST",
+        step + "retract",
+        reason="cubes of another element",
+        held_set_id=held["id"],
+        age_days=7,
+        password=PASSWORD,
     )["result"]
     assert (taken_back["state"], taken_back["retract_reason"]) == ("retracted", "cubes of another element")
     retest = technician.call("GET", f"/api/v1/specimen-sets/{held['id']}")["result"]

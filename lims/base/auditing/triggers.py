@@ -376,14 +376,14 @@ END $$ LANGUAGE plpgsql""",
 
 
 @lru_cache(maxsize=4)
-def _of_models(dialect: str) -> tuple[Trigger, ...]:
+def _of_models(dialect: str, _tables: int) -> tuple[Trigger, ...]:
     return tuple(_expected(dialect, Model.metadata, None))
 
 
 def expected(dialect: str, existing: dict[str, set[str]] | None = None) -> tuple[Trigger, ...]:
     """The triggers of all captured tables. `existing` (table -> columns) leaves out what a database lacks."""
     if existing is None:
-        return _of_models(dialect)
+        return _of_models(dialect, len(Model.metadata.tables))
     return tuple(_expected(dialect, Model.metadata, existing))
 
 
@@ -448,11 +448,11 @@ def _canonical(text: str) -> str:
 
 def declared(dialect: str) -> tuple[Trigger, ...]:
     """Triggers of single subjects (frozen mixes, states of results, the search), as they hang on their tables."""
-    return _of_tables(dialect)
+    return _of_tables(dialect, len(Model.metadata.tables))
 
 
 @lru_cache(maxsize=4)
-def _of_tables(dialect: str) -> tuple[Trigger, ...]:
+def _of_tables(dialect: str, _tables: int) -> tuple[Trigger, ...]:
     made, functions = [], {}
     for table in Model.metadata.sorted_tables:
         for listener in table.dispatch.after_create:

@@ -18,6 +18,7 @@ from lims.standards.acceptance import (
     gbt50107_lot,
     gbt50107_sigma0,
 )
+from lims.standards.control_charts import LEAST_VALUES, individuals_chart, western_electric
 from lims.standards.grades import require_grade
 from lims.standards.inputs import Count, Given, Many, Number
 from lims.standards.register.rule import N_, Answer, Rule, Vector
@@ -120,6 +121,24 @@ def _cusum(given: Given) -> Answer:
         "signal": found.signal,
         "signal_at": found.signal_at,
     }
+
+
+def _individuals(given: Given) -> Answer:
+    found = individuals_chart(given.numbers("strengths_mpa"))
+    return {
+        "mean_mpa": shown(found.centre),
+        "s_mpa": shown(found.sigma),
+        "lower_limit_mpa": shown(found.lower),
+        "upper_limit_mpa": shown(found.upper),
+        "mean_range_mpa": shown(found.mean_range),
+        "upper_range_mpa": shown(found.upper_range),
+    }
+
+
+def _western_electric(given: Given) -> Answer:
+    values = given.numbers("strengths_mpa")
+    signals = western_electric(values, given.number("centre_mpa"), given.number("sigma_mpa"))
+    return {"signals": [{"rule": item.rule, "at": item.at, "side": item.side} for item in signals]}
 
 
 C30_ACCEPTED = ["38.9", "40.3", "35.2", "38.4", "43.1", "38.2", "36.9", "39.3", "37.4", "36.6"]
@@ -395,6 +414,56 @@ RULES = (
             Vector(
                 {"target_mpa": "30", "s_mpa": "2", "strengths_mpa": ["26", "26", "26"], "h_multiple": "4"},
                 {"k_mpa": "1", "h_mpa": "8", "low_mpa": ["3", "6", "9"], "signal": "low", "signal_at": 3},
+                "C",
+            ),
+        ),
+    ),
+    Rule(
+        id="control/individuals",
+        code="Shewhart",
+        edition="1",
+        subject=N_("Acceptance"),
+        title=N_("Control chart of single values with moving range"),
+        formula="CL = x̄, σ = R̄ / 1.128, x̄ ± 3 σ; UCL(R) = 3.267 R̄",
+        provenance=((N_("three deviations, from the mean moving range"), "S"), (N_("d2 and D4"), "R")),
+        sources=("ISO 7870-2",),
+        fields=(
+            Many(name="strengths_mpa", text=N_("Strengths, MPa, in order"), each=EACH, least=LEAST_VALUES),
+        ),
+        compute=_individuals,
+        numbers=(("d2", "1.128"), ("D4", "3.267")),
+        vectors=(
+            Vector(
+                {"strengths_mpa": ["30", "31.128", "30"]},
+                {"s_mpa": "1", "mean_range_mpa": "1.128", "upper_range_mpa": "3.685176"},
+                "C",
+            ),
+        ),
+    ),
+    Rule(
+        id="control/western-electric",
+        code="Western Electric",
+        edition="1956",
+        subject=N_("Acceptance"),
+        title=N_("Signals of a control chart"),
+        formula="1: x > 3 σ; 2: 2/3 > 2 σ; 3: 4/5 > 1 σ; 4: 8/8 > CL",
+        provenance=((N_("the four rules"), "R"),),
+        sources=("Western Electric, Statistical Quality Control Handbook",),
+        fields=(
+            STRENGTHS,
+            Number(name="centre_mpa", text=N_("Centre, MPa"), above=0, maximum=300),
+            Number(name="sigma_mpa", text=N_("Standard deviation, MPa"), minimum=0, maximum=100),
+        ),
+        compute=_western_electric,
+        vectors=(
+            Vector(
+                {"strengths_mpa": ["30", "33.1"], "centre_mpa": "30", "sigma_mpa": "1"},
+                {"signals": [{"rule": 1, "at": 2, "side": "high"}]},
+                "C",
+            ),
+            Vector(
+                {"strengths_mpa": ["27.9", "30", "27.9"], "centre_mpa": "30", "sigma_mpa": "1"},
+                {"signals": [{"rule": 2, "at": 3, "side": "low"}]},
                 "C",
             ),
         ),

@@ -1,0 +1,30 @@
+"""gunicorn for the larger installation: threads, because requests wait for the database more than they compute."""
+
+import os
+import shutil
+
+bind = os.environ.get("LIMS_BIND", "127.0.0.1:8000")
+worker_class = "gthread"
+workers = int(os.environ.get("LIMS_WORKERS", "2"))
+threads = int(os.environ.get("LIMS_THREADS", "8"))
+timeout = 60
+#: A worker that is told to end finishes what it has begun.
+graceful_timeout = 30
+keepalive = 5
+#: Slow leaks of any library end here; the jitter keeps workers from going together.
+max_requests = 20_000
+max_requests_jitter = 2_000
+#: Ours says more (lims/operations/logs.py).
+accesslog = None
+
+if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    # Counters of workers of an earlier start would be added to ours.
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    os.makedirs(os.environ["PROMETHEUS_MULTIPROC_DIR"], exist_ok=True)
+
+
+def child_exit(_server, worker):
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid)

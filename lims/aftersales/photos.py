@@ -1,0 +1,115 @@
+"""Pictures of visits and complaints: known by their content, of a bounded size, without what the camera wrote.
+
+A telephone writes the place, the time and its serial number into a picture. It is decoded and written anew from its
+pixels, so that nothing of that is kept, and whatever hid behind the picture is gone too.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+
+from flask_babel import gettext as _
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from lims.aftersales.models import Complaint, Photo, Visit
+from lims.base.actor import Actor
+from lims.base.database import transaction
+from lims.base.files import keep_file
+from lims.base.problems import refuse
+from lims.base.services import SERVICES
+
+#: What a telephone makes, with the name of the format as the decoder finds it in the bytes.
+FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+MOST_BYTES = 10_000_000
+MOST_PIXELS = 40_000_000
+#: The longer side is brought to this: enough to see a crack, a tenth of the bytes.
+LONGEST_PX = 2000
+MOST_PHOTOS = 30
+QUALITY = 85
+
+
+def clean_picture(content: bytes, name: str) -> tuple[bytes, str, int, int]:
+    """The picture written anew: bytes, media type, width and height. Raises: Refused."""
+    if not content or len(content) > MOST_BYTES:
+        raise refuse(
+            "photo",
+            _(
+                "has %(size)s MB; accepted: a picture of up to %(most)s MB",
+                size=f"{len(content) / 1e6:.1f}",
+                most=MOST_BYTES // 1_000_000,
+            ),
+            name,
+        )
+    wrong = refuse("photo", _("is not a picture; accepted: JPEG, PNG or WebP"), name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with Image.open(io.BytesIO(content), formats=list(FORMATS)) as opened:
+                if opened.width * opened.height > MOST_PIXELS:
+                    raise refuse(
+                        "photo",
+                        _(
+                            "has %(size)s megapixels; accepted: up to %(most)s",
+                            size=opened.width * opened.height // 1_000_000,
+                            most=MOST_PIXELS // 1_000_000,
+                        ),
+                        name,
+                    )
+                kind = str(opened.format)
+                opened.load()
+                upright = ImageOps.exif_transpose(opened)
+                made = upright.convert("RGBA" if kind == "PNG" and "A" in upright.getbands() else "RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError):
+        raise wrong from None
+    made.thumbnail((LONGEST_PX, LONGEST_PX))
+    made.info.clear()
+    out = io.BytesIO()
+    if kind == "PNG":
+        made.save(out, "PNG", optimize=True)
+    elif kind == "WEBP":
+        made.save(out, "WEBP", quality=QUALITY)
+    else:
+        made.save(out, "JPEG", quality=QUALITY, optimize=True)
+    return out.getvalue(), FORMATS[kind], made.width, made.height
+
+
+def add_photo(
+    content: bytes, name: str, actor: Actor, *, visit_id: int | None = None, complaint_id: int | None = None
+) -> Photo:
+    """Keep a picture with a visit or a complaint. Raises: NotFound, Refused."""
+    cleaned, media_type, width, height = clean_picture(content, name)
+    owner: type[Visit] | type[Complaint] = Visit if visit_id is not None else Complaint
+    record_name = owner.record_name
+    with transaction(actor, "photo") as session:
+        SERVICES[record_name].locked(session, visit_id if visit_id is not None else complaint_id or 0)
+        known = (
+            session.query(Photo)
+            .filter_by(visit_id=visit_id, complaint_id=complaint_id)
+            .filter(Photo.retired_at.is_(None))
+            .count()
+        )
+        if known >= MOST_PHOTOS:
+            raise refuse("photo", _("is one too many; accepted: up to %(most)s pictures", most=MOST_PHOTOS))
+        stored = keep_file(session, cleaned, media_type)
+        photo = Photo(
+            visit_id=visit_id,
+            complaint_id=complaint_id,
+            stored_file_id=stored.id,
+            name=file_name(name, media_type),
+            width_px=width,
+            height_px=height,
+        )
+        session.add(photo)
+        session.flush()
+    return photo
+
+
+def file_name(given: str, media_type: str) -> str:
+    """The name as the telephone gave it, without a path, with the ending of what it is."""
+    stem = re.sub(r"[\x00-\x1f<>:\"/\\|?*]+", "_", given.replace("\\", "/").rsplit("/", 1)[-1]).rsplit(
+        ".", 1
+    )[0]
+    ending = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}[media_type]
+    return f"{stem.strip()[:80] or 'photo'}.{ending}"

@@ -1,0 +1,124 @@
+"""`lims audit` (verify, export, checkpoint, key, grants) and `lims trace CODE`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from lims.cli import read_settings
+
+
+def _app():  # type: ignore[no-untyped-def]
+    from lims.app import create_app
+
+    return create_app(read_settings())
+
+
+@click.group()
+def audit() -> None:
+    """The record of changes: verify it, export it, take a checkpoint."""
+
+
+@audit.command()
+@click.option(
+    "--checkpoint", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A checkpoint that was kept outside; may be given several times.",
+)  # fmt: skip
+@click.option(
+    "--against", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="An earlier export that was kept outside: names what was rewritten since.",
+)  # fmt: skip
+@click.option("--list", "listing", is_flag=True, help="Name each row that no anchor covers yet.")
+@click.option("--json", "as_json", is_flag=True)
+def verify(files: Sequence[Path], against: Path | None, listing: bool, as_json: bool) -> None:
+    """Chain, rows and anchors of the database; ends with 1 when something was altered."""
+    from lims.audit.keys import verifier_key
+    from lims.audit.source import check_database, reading
+    from lims.base.auditing.lims_verify import Export, described, unanchored
+    from lims.base.auditing.lims_verify import verify as verify_source
+    from lims.base.database import database
+
+    notes = [(path.name, path.read_text(encoding="utf-8")) for path in files]
+    with _app().app_context(), reading(database().engine) as source:
+        kept = Export(against).transactions() if against is not None else ()
+        report = verify_source(source, notes, verifier_key(), kept)
+        check_database(source, report)
+        later = list(unanchored(source, report.anchored)) if listing else []
+    if as_json:
+        facts = {name: getattr(report, name) for name in (
+            "good", "transactions", "entries", "rows", "head", "anchored", "unanchored_entries", "signed", "notices",
+        )}  # fmt: skip
+        facts["findings"] = [finding._asdict() for finding in report.findings]
+        click.echo(json.dumps(facts, ensure_ascii=False))
+    else:
+        click.echo("\n".join([*described(report), *later]))
+    sys.exit(0 if report.good else 1)
+
+
+@audit.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def export(folder: Path) -> None:
+    """Write the whole record to FOLDER, with the verifier that needs only Python."""
+    from lims.audit.exporting import export as write
+
+    with _app().app_context():
+        counts = write(folder)
+    click.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
+    click.echo(f"verify it anywhere: python {folder / 'lims_verify.py'} {folder}")
+
+
+@audit.command()
+@click.option("--note", default="", help="Why it was taken.")
+def checkpoint(note: str) -> None:
+    """Take a signed checkpoint and print it: keep it where nobody of the laboratory can change it."""
+    from lims.audit.service import CheckpointService
+    from lims.base.actor import system_actor
+
+    with _app().app_context():
+        click.echo(CheckpointService().take(system_actor("command"), note).text, nl=False)
+
+
+@audit.command()
+def key() -> None:
+    """The public key that checkpoints are signed with."""
+    from lims.audit.keys import verifier_key, verifier_key_text
+
+    with _app().app_context():
+        click.echo(verifier_key_text(verifier_key()))
+
+
+@audit.command()
+@click.argument("role")
+def grants(role: str) -> None:
+    """SQL that lets a PostgreSQL ROLE serve without being able to change the record or its triggers."""
+    from lims.audit.grants import statements
+
+    click.echo("\n".join(statements(role)))
+
+
+@click.command(name="trace")
+@click.argument("code")
+@click.option("--json", "as_json_text", is_flag=True, help="For a program, instead of lines.")
+def trace_command(code: str, as_json_text: bool) -> None:
+    """All that the specimen (or batch, lot, certificate, …) of this code came from, and all that came of it."""
+    from lims.app import create_app
+    from lims.audit.trace import find_by_code, trace
+    from lims.audit.trace_page import as_json, lines_of
+    from lims.base.problems import NotFound
+
+    app = create_app(read_settings())
+    # Who may run the command may read the database: no role narrows what is told.
+    with app.test_request_context():
+        try:
+            found = trace(*find_by_code(code), reads=lambda _name: True)
+        except NotFound:
+            click.echo(f"no record has the code {code}", err=True)
+            sys.exit(1)
+        if as_json_text:
+            click.echo(json.dumps(as_json(found), ensure_ascii=False, indent=1))
+        else:
+            click.echo("\n".join(lines_of(found)))

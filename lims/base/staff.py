@@ -1,0 +1,62 @@
+"""A choice of one of our own people: the accounts of this installation, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import g
+from flask_appbuilder.security.sqla.models import User
+from flask_babel import gettext as _
+from sqlalchemy import select
+
+from lims.base.database import current_session
+from lims.base.fields import Choice, plain_text
+from lims.base.fields import _wrong as wrong
+
+
+class Staff(Choice):
+    """The id of an account that may sign in. Its names are read once a request, however many rows show one."""
+
+    def __init__(self) -> None:
+        """Nothing is fixed: the options are whoever works here."""
+
+    def __hash__(self) -> int:
+        """By kind: the people are not asked for when a schema is made."""
+        return hash(Staff)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Staff)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return staff_names()
+
+    def parse(self, value: Any) -> int:  # type: ignore[override]
+        text = plain_text(value)
+        names = staff_names(active=True)
+        if isinstance(value, bool) or text not in names:
+            raise wrong(
+                _(
+                    "“%(value)s” is not one of our people; accepted: %(what)s",
+                    value=text[:40],
+                    what=", ".join(names.values()) or _("nobody has an account yet"),
+                )
+            )
+        return int(text)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "integer", "description": "id of an account of this laboratory"}
+
+
+def staff_names(*, active: bool = False) -> dict[str, str]:
+    """Account id as text -> the person's name. Who may no longer sign in is still named, but not `active`."""
+    known: list[tuple[int, str, bool]] | None = g.get("lims_staff")
+    if known is None:
+        query = select(User.id, User.first_name, User.last_name, User.active).order_by(User.first_name)
+        known = [
+            (key, f"{first} {last}".strip(), bool(may_sign_in))
+            for key, first, last, may_sign_in in current_session().execute(query)
+        ]
+        g.lims_staff = known
+    return {str(key): name for key, name, may_sign_in in known if may_sign_in or not active}

@@ -1,0 +1,89 @@
+"""The page of one's own calendar addresses, and the calendar that is read by them."""
+
+from __future__ import annotations
+
+from flask import Response, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import permission_name
+from flask_babel import force_locale
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from lims.base.laboratory import laboratory
+from lims.base.problems import Refused
+from lims.base.security import current_actor
+from lims.base.views import GuardedView, MenuPlace
+from lims.calendars.service import CalendarFeedService, calendar_of, reader_of
+
+#: A token is 43 letters; longer ones are not hashed.
+MOST_TOKEN = 100
+
+
+class CalendarFeedsView(GuardedView):
+    """/calendar-feeds/: addresses for one's telephone."""
+
+    route_base = "/calendar-feeds"
+    default_view = "list"
+    permission_on = "calendar-feeds"
+    title = _l("Calendar")
+    menu = MenuPlace("today", order=80, icon="calendar")
+
+    @expose("/")
+    @permission_name("read")
+    def list(self) -> ResponseReturnValue:
+        self.allow("read")
+        return self._page()
+
+    @expose("/", methods=["POST"])
+    @permission_name("write")
+    def create(self) -> ResponseReturnValue:
+        self.allow("write")
+        try:
+            _feed, token = CalendarFeedService().create(request.form.get("name", ""), current_actor())
+        except Refused as error:
+            return self._page(problem=str(error.problems[0].message)), 422
+        return self._page(address=url_for("CalendarView.read", token=token, _external=True))
+
+    @expose("/<int:feed_id>/revoke", methods=["POST"])
+    @permission_name("write")
+    def revoke(self, feed_id: int) -> ResponseReturnValue:
+        self.allow("write")
+        CalendarFeedService().revoke(feed_id, current_actor())
+        flash(_("The address answers nothing any more."), "success")
+        return redirect(url_for("CalendarFeedsView.list"))
+
+    def _page(self, *, address: str = "", problem: str = "") -> str:
+        rendered: str = self.render_template(
+            "lims/calendar_feeds.html",
+            view=self,
+            feeds=CalendarFeedService().page(size=200, order="-created_at").items,
+            address=address,
+            problem=problem,
+        )
+        return rendered
+
+
+class CalendarView(BaseView):
+    """/calendar/<token>.ics: the token is the key; what it opens is what its owner may read."""
+
+    route_base = "/calendar"
+    default_view = "read"
+    class_permission_name = "calendar-feeds"
+
+    @expose("/<token>.ics")
+    def read(self, token: str) -> ResponseReturnValue:
+        user = reader_of(token[:MOST_TOKEN])
+        if user is None:
+            answer = Response("There is no such calendar.\n", status=404, mimetype="text/plain")
+        else:
+            with force_locale(laboratory().language):
+                answer = Response(calendar_of(user), mimetype="text/calendar")
+            answer.headers["Content-Disposition"] = 'inline; filename="laboratory.ics"'
+        answer.headers["Cache-Control"] = "private, no-store"
+        answer.headers["Referrer-Policy"] = "no-referrer"
+        answer.headers["X-Robots-Tag"] = "noindex, nofollow"
+        return answer
+
+
+VIEWS = (CalendarFeedsView, CalendarView)

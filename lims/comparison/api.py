@@ -1,0 +1,194 @@
+"""REST of prices, comparisons, changes at the works and trials for a customer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import jsonify, request
+from flask.typing import ResponseReturnValue
+from flask_appbuilder.api import expose, permission_name, protect
+
+from lims.base.api import RecordApi, plain
+from lims.base.security import may
+from lims.comparison.schemas import ComparisonQuestion
+from lims.comparison.service import answer_to, outcome_of_record
+from lims.comparison.views import (
+    COST_COLUMNS,
+    ComparisonView,
+    CustomerMaterialView,
+    PriceView,
+    ProcessChangeView,
+    ProgrammeEntryView,
+    visible,
+)
+from lims.comparison.words import effect_words
+from lims.comparison.works import effects_of
+
+KEPT = ("created_at", "created_by", "changed_at", "changed_by", "retired_at")
+
+
+class PriceApi(RecordApi):
+    service = PriceView.service
+    fields = (
+        "id",
+        "version",
+        "kind",
+        "cement_product_id",
+        "region_id",
+        "valid_from",
+        "price_per_t",
+        "remark",
+        *KEPT,
+    )
+
+
+class ComparisonApi(RecordApi):
+    service = ComparisonView.service
+    fields = (
+        "id",
+        "version",
+        "code",
+        "name",
+        "own_id",
+        "other_id",
+        "customer_id",
+        "age_days",
+        "target_mpa",
+        "water_kg_m3",
+        "slump_mm",
+        "region_id",
+        "trial_id",
+        "aggregate_source_id",
+        "admixture_lot_id",
+        "scm",
+        "cast_from",
+        "cast_until",
+        "priced_on",
+        "earlier_id",
+        "remarks",
+        "told_apart",
+        "binder_difference_kg_m3",
+        "cost_difference_per_m3",
+        *KEPT,
+    )
+
+    def outward(self, record: Any) -> dict[str, Any]:
+        """Money only for those who read prices; the figures as they were kept."""
+        found = super().outward(record)
+        if not may("read", "prices"):
+            for name in COST_COLUMNS:
+                found.pop(name, None)
+        found["outcome"] = _figures(visible(outcome_of_record(record)).as_json())
+        return found
+
+    @expose("/question", methods=["GET"])
+    @protect()
+    @permission_name("read")
+    def question(self) -> ResponseReturnValue:
+        """The answer to a question in the address, without keeping it."""
+        answer = answer_to(ComparisonQuestion.read(dict(request.args.items())))
+        figures = None if answer.outcome is None else _figures(visible(answer.outcome).as_json())
+        return jsonify({"result": {"outcome": figures, "reason": answer.reason}})
+
+
+def _figures(outcome: dict[str, Any]) -> dict[str, Any]:
+    """Without the curves, and without any word of money where there is none to see."""
+    hidden = {"curves"} if may("read", "prices") else {"curves", *_MONEY}
+    return {name: value for name, value in outcome.items() if name not in hidden}
+
+
+_MONEY = ("cost_own", "cost_other", "cost_difference", "prices_missing", "prices_left_out")
+
+
+class ProcessChangeApi(RecordApi):
+    service = ProcessChangeView.service
+    fields = (
+        "id",
+        "version",
+        "code",
+        "name",
+        "cement_product_id",
+        "holds_from",
+        "first_lot_id",
+        "reason",
+        "al2o3_from_percent",
+        "al2o3_to_percent",
+        "specific_surface_from_m2_kg",
+        "specific_surface_to_m2_kg",
+        "residue_45um_from_percent",
+        "residue_45um_to_percent",
+        "scm_from",
+        "scm_to",
+        "scm_share_from_percent",
+        "scm_share_to_percent",
+        "initial_set_from_min",
+        "initial_set_to_min",
+        "other_changes",
+        *KEPT,
+    )
+
+    @expose("/<int:record_id>/effects", methods=["GET"])
+    @protect()
+    @permission_name("read")
+    def effects(self, record_id: int) -> ResponseReturnValue:
+        """Every measure before and after, by lots."""
+        change = self.service.get(record_id)
+        found = [
+            {
+                "measure": item.name,
+                "unit": item.unit,
+                "lots_before": item.effect.lots_before,
+                "lots_after": item.effect.lots_after,
+                "mean_before": item.effect.mean_before,
+                "mean_after": item.effect.mean_after,
+                "difference": item.effect.difference,
+                "interval_95": [item.effect.low, item.effect.high] if item.effect.tested else None,
+                "p": item.effect.p,
+                "words": effect_words(item),
+                "lots": [
+                    {"lot": lot.lot, "after": lot.after, "value": lot.value, "count": lot.count}
+                    for lot in item.lots
+                ],
+            }
+            for item in effects_of(change, prices=may("read", "prices"))
+        ]
+        return jsonify({"result": found})
+
+
+class CustomerMaterialApi(RecordApi):
+    service = CustomerMaterialView.service
+    fields = (
+        "id",
+        "version",
+        "customer_id",
+        "kind",
+        "aggregate_sample_id",
+        "scm_lot_id",
+        "admixture_lot_id",
+        "received_on",
+        "remark",
+        *KEPT,
+    )
+
+
+class ProgrammeEntryApi(RecordApi):
+    service = ProgrammeEntryView.service
+    fields = (
+        "id",
+        "version",
+        "trial_id",
+        "week_of",
+        "mix_revision_id",
+        "batches",
+        "plan_ages",
+        "responsible",
+        "remark",
+        *KEPT,
+    )
+
+    def outward(self, record: Any) -> dict[str, Any]:
+        ages = [int(age) for age in record.plan_ages.split(",")]
+        return {**super().outward(record), "plan_ages": plain(ages)}
+
+
+APIS = (PriceApi, ComparisonApi, ProcessChangeApi, CustomerMaterialApi, ProgrammeEntryApi)

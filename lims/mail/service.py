@@ -1,0 +1,174 @@
+"""Writing mails into the outbox, and sending what waits there: once, and kept while the server is away.
+
+A mail is claimed in a transaction of its own before it is sent, so that two senders never send the same one. A sender
+that dies between sending and noting it leaves the mail claimed; after a while it is sent again under the same
+Message-ID, which receivers show once.
+"""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+
+from flask import current_app
+from sqlalchemy import select, update
+
+from lims.base.actor import Actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.services import RecordService
+from lims.mail.models import OutgoingMail
+from lims.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: Minutes until the next attempt, by the number of those that failed; the last one repeats.
+BACKOFF_MINUTES = (1, 2, 5, 15, 60, 240)
+#: A mail that was claimed so long ago belongs to a sender that died.
+CLAIM_ENDS_AFTER = timedelta(minutes=10)
+#: Attempts before a mail is given up: with the steps above, about five days.
+MOST_ATTEMPTS = 35
+
+
+class OutgoingMailService(RecordService[OutgoingMail]):
+    record = OutgoingMail
+    search_columns = ("to_address", "subject")
+    filter_columns = ("state",)
+    order_columns = ("id", "next_try_at", "sent_at")
+    writable = False
+
+    def again(self, mail_id: int, actor: Actor) -> OutgoingMail:
+        """Try a mail that was given up from the beginning. Raises: NotFound."""
+        with transaction(actor, "mail tried again") as session:
+            mail: OutgoingMail = self.locked(session, mail_id)
+            if mail.state == "failed":
+                mail.state, mail.attempts, mail.next_try_at, mail.last_error = "waiting", 0, utc_now(), None
+            self._flush(session, mail)
+        return mail
+
+
+def write_mail(occasion: str, to_address: str, subject: str, body: str, actor: Actor) -> OutgoingMail:
+    """Put a mail into the outbox; one of the same occasion that stands there already is given back.
+
+    Goes with the transaction that it is called in: no mail about what was not saved.
+    """
+    with transaction(actor, "mail") as session:
+        known = session.scalars(select(OutgoingMail).where(OutgoingMail.occasion == occasion)).one_or_none()
+        if known is not None:
+            return known
+        mail = OutgoingMail(
+            occasion=occasion,
+            to_address=to_address,
+            subject=" ".join(subject.split())[:300],
+            body=body,
+            message_id=make_msgid(domain="lims.invalid"),
+            state="waiting",
+            attempts=0,
+            next_try_at=utc_now(),
+        )
+        session.add(mail)
+        session.flush()
+    return mail
+
+
+def send_waiting(actor: Actor, most: int = 200) -> int:
+    """Send what is due, one mail at a time. Returns how many went out; 0 while no server is set."""
+    settings: Settings = current_app.config["LIMS_SETTINGS"]
+    if not settings.smtp_host:
+        return 0
+    sent = 0
+    for _number in range(most):
+        mail_id = _claim(actor)
+        if mail_id is None:
+            break
+        mail = current_session().get(OutgoingMail, mail_id, populate_existing=True)
+        assert mail is not None  # claimed a moment ago; mails are never deleted
+        try:
+            _deliver(settings, mail)
+        except smtplib.SMTPResponseException as error:
+            permanent = 500 <= error.smtp_code < 600 and not isinstance(error, smtplib.SMTPConnectError)
+            _note_failure(mail_id, f"{error.smtp_code} {_words(error.smtp_error)}", actor, give_up=permanent)
+        except smtplib.SMTPRecipientsRefused as error:
+            code, words = next(iter(error.recipients.values()))
+            _note_failure(mail_id, f"{code} {_words(words)}", actor, give_up=code >= 500)
+        except (smtplib.SMTPException, OSError) as error:
+            # Away, or not a mail server: the others would fail as this one did.
+            _note_failure(mail_id, f"{type(error).__name__}: {error}", actor)
+            log.warning("mail server %s:%s is away: %s", settings.smtp_host, settings.smtp_port, error)
+            break
+        else:
+            _note_sent(mail_id, actor)
+            sent += 1
+    return sent
+
+
+def _claim(actor: Actor) -> int | None:
+    """The id of one due mail that is ours alone from now on."""
+    now = utc_now()
+    with transaction(actor, "mail claimed") as session:
+        session.execute(
+            update(OutgoingMail)
+            .where(OutgoingMail.state == "sending", OutgoingMail.claimed_at < now - CLAIM_ENDS_AFTER)
+            .values(state="waiting", next_try_at=now)
+            .execution_options(synchronize_session=False)
+        )
+        due = (
+            select(OutgoingMail)
+            .where(OutgoingMail.state == "waiting", OutgoingMail.next_try_at <= now)
+            .order_by(OutgoingMail.next_try_at, OutgoingMail.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+        mail = session.scalars(due).one_or_none()
+        if mail is None:
+            return None
+        mail.state, mail.claimed_at, mail.attempts = "sending", now, mail.attempts + 1
+        session.flush()
+        return mail.id
+
+
+def _deliver(settings: Settings, mail: OutgoingMail) -> None:
+    message = EmailMessage()
+    message["From"] = settings.smtp_from
+    message["To"] = mail.to_address
+    message["Subject"] = mail.subject
+    message["Date"] = format_datetime(mail.created_at)
+    message["Message-ID"] = mail.message_id
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.body)
+    kind = smtplib.SMTP_SSL if settings.smtp_security == "tls" else smtplib.SMTP
+    with kind(settings.smtp_host, settings.smtp_port, timeout=settings.smtp_timeout_s) as server:
+        if settings.smtp_security == "starttls":
+            server.starttls()
+        if settings.smtp_user:
+            server.login(settings.smtp_user, settings.smtp_password)
+        server.send_message(message)
+
+
+def _note_sent(mail_id: int, actor: Actor) -> None:
+    with transaction(actor, "mail sent") as session:
+        mail = session.get(OutgoingMail, mail_id, populate_existing=True)
+        assert mail is not None
+        mail.state, mail.sent_at, mail.last_error = "sent", utc_now(), None
+
+
+def _note_failure(mail_id: int, words: str, actor: Actor, *, give_up: bool = False) -> None:
+    with transaction(actor, "mail not sent") as session:
+        mail = session.get(OutgoingMail, mail_id, populate_existing=True)
+        assert mail is not None
+        mail.last_error = words[:300]
+        mail.state = "failed" if give_up or mail.attempts >= MOST_ATTEMPTS else "waiting"
+        mail.next_try_at = next_try(utc_now(), mail.attempts)
+
+
+def next_try(now: datetime, attempts: int) -> datetime:
+    """When a mail that failed `attempts` times is tried again."""
+    return now + timedelta(minutes=BACKOFF_MINUTES[min(attempts, len(BACKOFF_MINUTES)) - 1])
+
+
+def _words(error: bytes | str) -> str:
+    return error.decode("utf-8", "replace") if isinstance(error, bytes) else error

@@ -1,0 +1,315 @@
+"""Backups: taken while everybody works, worth something once their restore was verified.
+
+A backup is a folder: `manifest.json` (what it holds, with the SHA-256 of each file), the database, and the files of the
+data folder that are not a database (keys, the laboratory's own layouts). It holds personal data and keys: the
+folder is readable by its owner alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lims.base.columns import utc_now
+from lims.base.database import make_engine
+from lims.base.migration import upgrade
+from lims.base.problems import Refused, refuse
+from lims.operations import databases
+from lims.operations.record_of_changes import checkpoint_text, faults_of_record
+from lims.settings import Settings
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+DATABASE = "lims.sqlite3"
+#: Of the data folder: what a restored laboratory needs besides its database.
+KEPT_FILES = ("*.key", "*.pem", "reports/**/*")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup holds and how to tell that it still does."""
+
+    format: int
+    made_at: str
+    program: str
+    #: sqlite or postgresql
+    database: str
+    #: Revision of the tables (migrations/versions).
+    revision: str
+    #: table -> rows
+    rows: dict[str, int]
+    #: Last sealed transaction of the record of changes: number and hash. None before there was such a record.
+    audit_head: tuple[int, str] | None
+    #: The signed checkpoint over it, to be kept elsewhere; "" when the laboratory has no signing key.
+    checkpoint: str
+    #: file -> SHA-256
+    files: dict[str, str]
+    #: PostgreSQL: table -> columns of its file, in order.
+    columns: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, folder: Path) -> Manifest:
+        """Raises: Refused when this is no backup, or one of a later program."""
+        try:
+            told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            if told["format"] != FORMAT:
+                raise refuse(
+                    "backup", "was made by another version of this program", f"format {told['format']}"
+                )
+            head = told["audit_head"]
+            return cls(**{**told, "audit_head": tuple(head) if head else None})
+        except (OSError, ValueError, KeyError, TypeError):
+            raise refuse(
+                "backup", "is not a backup: no manifest.json that can be read", str(folder)
+            ) from None
+
+
+def back_up(settings: Settings, folder: Path) -> Manifest:
+    """Write a backup of the laboratory into `folder`, which must not exist or be empty. Readers and writers go on.
+
+    The folder appears under its name when it is complete. Raises: Refused.
+    """
+    folder = folder.absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise refuse("backup", "there is something already; name a new folder", str(folder))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        working = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise refuse("backup", f"cannot be written: {error.strerror}", str(folder)) from None
+    try:
+        manifest = _write(settings, working)
+        if folder.exists():
+            folder.rmdir()
+        os.replace(working, folder)
+    except OSError as error:
+        raise refuse("backup", f"cannot be written: {error.strerror}", str(folder)) from None
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+    return manifest
+
+
+def _write(settings: Settings, working: Path) -> Manifest:
+    source = databases.sqlite_path(settings.sqlalchemy_url)
+    columns: dict[str, list[str]] = {}
+    if source is not None:
+        if not source.exists():
+            raise refuse("database", "there is none yet: run `lims init` first", str(source))
+        databases.copy_sqlite(source, working / DATABASE)
+        contents = databases.contents_of_sqlite(working / DATABASE)
+    else:
+        contents, columns = databases.export_postgresql(settings.sqlalchemy_url, working)
+    for pattern in KEPT_FILES:
+        for found in sorted(settings.data.glob(pattern)):
+            if found.is_file():
+                copied = working / "data" / found.relative_to(settings.data)
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(found, copied)
+                copied.chmod(0o600)
+    manifest = Manifest(
+        format=FORMAT,
+        made_at=utc_now().isoformat(),
+        program=version("lims"),
+        database="sqlite" if source is not None else "postgresql",
+        revision=contents.revision,
+        rows=contents.rows,
+        audit_head=contents.audit_head,
+        checkpoint=checkpoint_text(settings, contents.audit_head),
+        files={name: _sha256(working / name) for name in _files(working)},
+        columns=columns,
+    )
+    (working / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
+    return manifest
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(
+        p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _faults_of_files(folder: Path, manifest: Manifest) -> list[str]:
+    present = set(_files(folder))
+    faults = [f"{name} is missing" for name in manifest.files if name not in present]
+    faults += [f"{name} is not of this backup" for name in sorted(present - set(manifest.files))]
+    faults += [
+        f"{name} is not as it was written"
+        for name, digest in manifest.files.items()
+        if name in present and _sha256(folder / name) != digest
+    ]
+    return faults
+
+
+# --- verifying -------------------------------------------------------------------------------------------------
+
+
+def verify(settings: Settings, folder: Path, *, into: str = "") -> list[str]:
+    """Restore this backup into a place that goes away, and look at what came. Returns what is wrong with it.
+
+    `into`: an empty PostgreSQL database to restore into; without it one is made on the laboratory's server.
+    """
+    manifest = Manifest.of(folder)
+    faults = _faults_of_files(folder, manifest)
+    if faults:
+        return faults
+    with _passing_place(settings, manifest, into) as url:
+        try:
+            _load(url, folder, manifest)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong is a fault of the backup
+            return [f"cannot be restored: {error}"]
+        return _faults_of_database(url, manifest)
+
+
+@contextmanager
+def _passing_place(settings: Settings, manifest: Manifest, into: str) -> Iterator[str]:
+    if manifest.database == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="lims-verify-") as place:
+            yield f"sqlite:///{Path(place) / DATABASE}"
+    elif into:
+        if databases.contents_of_postgresql(into) is not None:
+            raise refuse("--into", "this database is not empty", into.rpartition("/")[2])
+        yield into
+    elif databases.sqlite_path(settings.sqlalchemy_url) is None:
+        with databases.passing_database(settings.sqlalchemy_url) as url:
+            yield url
+    else:
+        raise refuse(
+            "--into", "is needed: the backup is of a PostgreSQL database and none is configured here"
+        )
+
+
+def _load(url: str, folder: Path, manifest: Manifest) -> None:
+    path = databases.sqlite_path(url)
+    if path is not None:
+        databases.put_sqlite(folder / DATABASE, path)
+        return
+    engine = make_engine(url)
+    try:
+        upgrade(engine, manifest.revision)
+    finally:
+        engine.dispose()
+    databases.import_postgresql(url, folder, manifest.columns)
+
+
+def _faults_of_database(url: str, manifest: Manifest) -> list[str]:
+    path = databases.sqlite_path(url)
+    if path is not None:
+        faults = databases.faults_of_sqlite(path)
+        if faults:
+            return faults
+        contents = databases.contents_of_sqlite(path)
+    else:
+        found = databases.contents_of_postgresql(url)
+        if found is None:
+            return ["nothing came"]
+        faults, contents = [], found
+    if contents.revision != manifest.revision:
+        faults.append(f"tables are of revision {contents.revision}, not {manifest.revision}")
+    for table in sorted(set(manifest.rows) | set(contents.rows)):
+        wanted, came = manifest.rows.get(table, 0), contents.rows.get(table, 0)
+        if wanted != came:
+            faults.append(f"{table}: {came} rows, not {wanted}")
+    if contents.audit_head != manifest.audit_head:
+        faults.append("the record of changes ends elsewhere than the manifest says")
+    return faults + faults_of_record(url)
+
+
+# --- restoring -------------------------------------------------------------------------------------------------
+
+
+def restore(settings: Settings, folder: Path, *, replace: bool = False) -> tuple[Manifest, Path | None]:
+    """Put this backup in the place of the laboratory's database. Nobody else may have it open.
+
+    What stands there is backed up first, beside the nightly ones: returns the manifest and that folder.
+    Raises: Refused when something stands there and `replace` is not given.
+    """
+    manifest = Manifest.of(folder)
+    faults = _faults_of_files(folder, manifest)
+    if faults:
+        raise refuse("backup", "; ".join(faults[:5]), str(folder))
+    url = settings.sqlalchemy_url
+    path = databases.sqlite_path(url)
+    here = "sqlite" if path is not None else "postgresql"
+    if manifest.database != here:
+        raise refuse(
+            "backup", f"is of a {manifest.database} database; this laboratory's is {here}", str(folder)
+        )
+    kept = None
+    if path is not None:
+        if path.exists():
+            databases.take_sqlite_alone(path)
+            kept = _keep_what_is_there(settings, replace, "before-restore")
+    elif databases.contents_of_postgresql(url) is not None:
+        databases.take_postgresql_alone(url)
+        kept = _keep_what_is_there(settings, replace, "before-restore")
+        databases.clear_postgresql(url)
+    _load(url, folder, manifest)
+    for name in manifest.files:
+        if name.startswith("data/"):
+            target = settings.data / name.removeprefix("data/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, target)
+            target.chmod(0o600)
+    # Jobs that were handed over belong to the database that went; what still waits is handed over anew.
+    (settings.data / "jobs.sqlite3").unlink(missing_ok=True)
+    faults = _faults_of_database(url, manifest)
+    if faults:
+        raise Refused([p for fault in faults[:5] for p in refuse("backup", fault).problems])
+    return manifest, kept
+
+
+def _keep_what_is_there(settings: Settings, replace: bool, why: str) -> Path:
+    if not replace:
+        raise refuse(
+            "database",
+            "there is a laboratory already; --replace backs it up and puts the backup in its place",
+        )
+    kept = settings.backups / f"{why}-{_stamp(utc_now())}"
+    back_up(settings, kept)
+    return kept
+
+
+# --- every night -----------------------------------------------------------------------------------------------
+
+
+def nightly_folder(settings: Settings, at: datetime) -> Path:
+    return settings.backups / f"nightly-{_stamp(at)}"
+
+
+def _stamp(at: datetime) -> str:
+    return f"{at:%Y%m%dT%H%M%SZ}"
+
+
+def prune(settings: Settings) -> list[str]:
+    """Keep the last LIMS_BACKUPS_KEPT nightly backups. Returns the names of those that went."""
+    found = sorted(folder for folder in settings.backups.glob("nightly-*") if (folder / MANIFEST).is_file())
+    gone = found[: -settings.backups_kept]
+    for folder in gone:
+        shutil.rmtree(folder)
+    return [folder.name for folder in gone]
+
+
+def backups_of(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
+    """Name and manifest of each backup in the laboratory's own folder, newest first."""
+    made = []
+    for folder in settings.backups.glob("*"):
+        try:
+            made.append((folder.name, asdict(Manifest.of(folder))))
+        except Refused:
+            continue
+    return sorted(made, key=lambda item: item[1]["made_at"], reverse=True)

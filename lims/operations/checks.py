@@ -1,0 +1,113 @@
+"""What must be right before a laboratory is served: each with a sentence that says what to do."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from lims.base.database import SqliteTooOld, make_engine
+from lims.base.migration import current_revision, head_revision
+from lims.base.problems import Problem
+from lims.operations import databases
+from lims.settings import Settings
+
+#: Characters of a secret that cannot be guessed.
+SHORTEST_SECRET = 32
+SHORTEST_TOKEN = 16
+#: Parts of secrets that stand in somebody's instructions.
+WELL_KNOWN = ("secret", "changeme", "change-me", "password", "example", "lims")
+
+
+def configuration_problems(settings: Settings) -> list[Problem]:
+    """What is wrong with the switches and the folder, before the database is asked."""
+    found = [*_secrets(settings), *_hosts(settings), *_folder(settings)]
+    try:
+        name = make_url(settings.sqlalchemy_url).drivername
+        if name not in {"sqlite", "postgresql+psycopg"}:
+            raise ArgumentError
+    except ArgumentError:
+        said = "is not an address; accepted: empty, or postgresql+psycopg://user:password@host/name"
+        found.append(Problem("LIMS_DATABASE_URL", said))
+    return found
+
+
+def _secrets(settings: Settings) -> list[Problem]:
+    found = []
+    key = settings.secret_key
+    if key and len(key) < SHORTEST_SECRET:
+        said = f"is too short; accepted: {SHORTEST_SECRET} random characters, or empty for one that is made and kept"
+        found.append(Problem("LIMS_SECRET_KEY", said))
+    elif key and (len(set(key)) < 10 or any(key.lower().startswith(word) for word in WELL_KNOWN)):
+        found.append(Problem("LIMS_SECRET_KEY", "can be guessed; accepted: random characters, or empty"))
+    file = settings.data / "secret.key"
+    if not key and file.exists():
+        if os.name != "nt" and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            found.append(Problem(str(file), f"may be read by others: chmod 600 {file}"))
+        if len(file.read_text(encoding="ascii", errors="replace").strip()) < SHORTEST_SECRET:
+            found.append(
+                Problem(str(file), "is too short; delete it and a new one is made (everybody signs in again)")
+            )
+    if settings.metrics_token and len(settings.metrics_token) < SHORTEST_TOKEN:
+        said = f"is too short; accepted: {SHORTEST_TOKEN} random characters, or empty for no metrics"
+        found.append(Problem("LIMS_METRICS_TOKEN", said))
+    return found
+
+
+def _hosts(settings: Settings) -> list[Problem]:
+    hosts = [host.strip() for host in settings.allowed_hosts.split(",") if host.strip()]
+    found = []
+    if not hosts or "*" in hosts:
+        said = "is not accepted; accepted: the names people type into their browser, e.g. lims.works.example,localhost"
+        found.append(Problem("LIMS_ALLOWED_HOSTS", said, settings.allowed_hosts))
+    local = settings.host in {"127.0.0.1", "localhost", "::1"}
+    if settings.demo and not local:
+        said = "is not accepted for a demonstration, whose passwords everybody knows; accepted: 127.0.0.1"
+        found.append(Problem("LIMS_HOST", said, settings.host))
+    return found
+
+
+def _folder(settings: Settings) -> list[Problem]:
+    for folder in (settings.data, settings.backups):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            proof = folder / f".writable-{os.getpid()}"
+            proof.touch()
+            proof.unlink()
+        except OSError as error:
+            name = "LIMS_DATA" if folder == settings.data else "LIMS_BACKUP_FOLDER"
+            return [Problem(name, f"cannot be written: {error.strerror}", str(folder))]
+    return []
+
+
+def database_problems(settings: Settings) -> list[Problem]:
+    """Is the database there, and of this version of the program?"""
+    path = databases.sqlite_path(settings.sqlalchemy_url)
+    if path is not None and not path.exists():
+        return [Problem("database", "there is none yet: run `lims init`", str(path))]
+    try:
+        engine = make_engine(settings.sqlalchemy_url)
+    except SqliteTooOld as error:
+        return [Problem("database", str(error))]
+    try:
+        found = current_revision(engine)
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", "") or error).strip().splitlines()[0][:200]
+        return [Problem("database", f"cannot be reached: {reason}")]
+    finally:
+        engine.dispose()
+    if found is None:
+        return [Problem("database", "is empty: run `lims init`")]
+    if found != head_revision():
+        said = f"is of revision {found}, the program needs {head_revision()}: run `lims upgrade` (it backs up first)"
+        return [Problem("database", said)]
+    return []
+
+
+def free_megabytes(folder: Path) -> int:
+    import shutil
+
+    return shutil.disk_usage(folder).free // 1_000_000

@@ -1,0 +1,321 @@
+"""Whole databases, out and in, past the application: what backups and moves stand on.
+
+Nothing here goes through services, sessions or triggers: rows are copied as they are, the record of changes with
+them. Work on a laboratory's records never comes this way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import URL, make_url
+
+from lims.base.database import sqlite_module
+from lims.base.problems import refuse
+
+#: Bytes that are moved at once.
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a database holds."""
+
+    revision: str
+    #: table -> rows
+    rows: dict[str, int] = field(default_factory=dict)
+    #: Number and hash of the last sealed transaction of the record of changes.
+    audit_head: tuple[int, str] | None = None
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite address, None for another database."""
+    made = make_url(url)
+    return Path(made.database or "") if made.drivername.startswith("sqlite") else None
+
+
+def conninfo(url: str | URL) -> str:
+    """A SQLAlchemy address in libpq's words."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+# --- SQLite ----------------------------------------------------------------------------------------------------
+
+
+def copy_sqlite(source: Path, target: Path) -> None:
+    """One consistent copy while others write: the backup API in a single step, so that it sees one snapshot.
+
+    The copy is one file (no write-ahead log) and stands on the disk when this returns.
+    """
+    module = sqlite_module()
+    with (
+        contextlib.closing(module.connect(f"file:{source}?mode=ro", uri=True, timeout=30)) as reading,
+        contextlib.closing(module.connect(str(target))) as writing,
+    ):
+        reading.backup(writing, pages=-1)
+        writing.execute("PRAGMA journal_mode = DELETE")
+    _to_disk(target)
+
+
+def contents_of_sqlite(path: Path) -> Contents:
+    with contextlib.closing(sqlite_module().connect(f"file:{path}?mode=ro", uri=True)) as reading:
+        names = [
+            name
+            for (name,) in reading.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+                " AND name NOT LIKE 'search!_trigrams%' ESCAPE '!' ORDER BY name"
+            )
+        ]
+        rows = {name: reading.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}  # noqa: S608
+        if "alembic_version" not in rows:
+            raise refuse("database", "holds no laboratory: run `lims init` first", str(path))
+        revision = reading.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+        head = None
+        if "audit_transactions" in rows:
+            head = reading.execute(
+                "SELECT id, hash FROM audit_transactions ORDER BY id DESC LIMIT 1"
+            ).fetchone()
+    return Contents(revision, rows, tuple(head) if head else None)
+
+
+def faults_of_sqlite(path: Path) -> list[str]:
+    """What SQLite itself finds wrong with this file; empty when all is well."""
+    module = sqlite_module()
+    try:
+        with contextlib.closing(module.connect(f"file:{path}?mode=ro", uri=True)) as reading:
+            found = [row[0] for row in reading.execute("PRAGMA integrity_check")]
+            dangling = reading.execute("PRAGMA foreign_key_check").fetchmany(5)
+    except module.DatabaseError as error:
+        return [f"integrity_check: {error}"]
+    faults = [f"integrity_check: {line}" for line in found if line != "ok"]
+    return faults + [
+        f"foreign_key_check: {table} row {row} refers to nothing" for table, row, *_rest in dangling
+    ]
+
+
+def take_sqlite_alone(path: Path) -> None:
+    """Raises: Refused while another program has the file open."""
+    module = sqlite_module()
+    with contextlib.closing(module.connect(str(path), timeout=1, isolation_level=None)) as alone:
+        try:
+            # Leaving the write-ahead log needs the file for oneself.
+            mode = alone.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
+        except module.OperationalError:
+            mode = "locked"
+    if mode != "delete":
+        raise refuse("database", "is in use: stop the server and the worker first", str(path))
+
+
+def put_sqlite(source: Path, target: Path) -> None:
+    """Put this copy in the place of the database: there is always either the old one or the new one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    waiting = target.with_name(target.name + ".arriving")
+    shutil.copyfile(source, waiting)
+    _to_disk(waiting)
+    for left in (Path(f"{target}-wal"), Path(f"{target}-shm")):
+        left.unlink(missing_ok=True)
+    os.replace(waiting, target)
+    _to_disk(target.parent)
+
+
+def _to_disk(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# --- PostgreSQL ------------------------------------------------------------------------------------------------
+
+_TABLES = (
+    "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"
+    " ORDER BY c.relname"
+)
+
+
+def tables_of(connection: psycopg.Connection[Any]) -> list[str]:
+    return [name for (name,) in connection.execute(_TABLES)]
+
+
+def columns_of(connection: psycopg.Connection[Any], table: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
+        " AND attgenerated = '' ORDER BY attnum",
+        (table,),
+    )
+    return [name for (name,) in rows]
+
+
+def export_postgresql(url: str, folder: Path) -> tuple[Contents, dict[str, list[str]]]:
+    """Every table as `<table>.copy.gz`, all of one moment: COPY inside one read-only snapshot. Writers go on.
+
+    Not pg_dump: it must be as new as the server, and is not there where PostgreSQL was not installed by the system.
+    Returns what was exported, and the columns of each table in their order.
+    """
+    rows: dict[str, int] = {}
+    columns: dict[str, list[str]] = {}
+    with psycopg.connect(conninfo(url)) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        names = tables_of(connection)
+        if "alembic_version" not in names:
+            raise refuse("database", "holds no laboratory: run `lims init` first", make_url(url).database)
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        assert found is not None
+        head = None
+        if "audit_transactions" in names:
+            head = connection.execute(
+                "SELECT id, hash FROM audit_transactions ORDER BY id DESC LIMIT 1"
+            ).fetchone()
+        for name in names:
+            columns[name] = columns_of(connection, name)
+            listed = sql.SQL(", ").join(map(sql.Identifier, columns[name]))
+            query = sql.SQL("COPY {} ({}) TO STDOUT").format(sql.Identifier(name), listed)
+            with (
+                connection.cursor() as cursor,
+                gzip.open(folder / f"{name}.copy.gz", "wb", compresslevel=1) as file,
+            ):
+                with cursor.copy(query) as copy:
+                    for block in copy:
+                        file.write(block)
+                rows[name] = cursor.rowcount
+    for name in names:
+        _to_disk(folder / f"{name}.copy.gz")
+    return Contents(found[0], rows, (head[0], head[1]) if head else None), columns
+
+
+@contextlib.contextmanager
+def loading(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """An open transaction over a database whose tables are empty and whose triggers and foreign keys rest.
+
+    All of it comes back, and every reference is checked, before the transaction ends: all or nothing. Needs no more
+    rights than the owner of the tables has.
+    """
+    with psycopg.connect(conninfo(url)) as connection:
+        names = [name for name in tables_of(connection) if name != "alembic_version"]
+        keys = connection.execute(
+            "SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE contype = 'f' AND connamespace = current_schema()::regnamespace ORDER BY 1, 2"
+        ).fetchall()
+        for table, name, _definition in keys:
+            connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}".encode())
+        for table in names:
+            connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
+        for table in names:
+            connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(table)))
+        yield connection
+        for table, name, definition in keys:
+            connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}".encode())
+        for table in names:
+            connection.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(sql.Identifier(table)))
+        _set_sequences(connection)
+    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+        connection.execute("ANALYZE")
+
+
+def _set_sequences(connection: psycopg.Connection[Any]) -> None:
+    """Numbers go on after the largest that came in."""
+    owned = connection.execute(
+        "SELECT quote_ident(s.relname), t.relname, a.attname FROM pg_class s JOIN pg_depend d ON d.objid = s.oid"
+        " AND d.deptype IN ('a', 'i') JOIN pg_class t ON t.oid = d.refobjid"
+        " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid"
+        " WHERE s.relkind = 'S' AND s.relnamespace = current_schema()::regnamespace"
+    ).fetchall()
+    for sequence, table, column in owned:
+        largest: list[sql.Composable] = [sql.SQL("max({})").format(sql.Identifier(column))]
+        if table == "audit_entries":  # its numbers also name transactions
+            largest.append(sql.SQL("max(txid)"))
+        query = sql.SQL("SELECT setval({}, greatest({}, 1), {} IS NOT NULL) FROM {}").format(
+            sql.Literal(sequence), sql.SQL(", ").join(largest), largest[0], sql.Identifier(table)
+        )
+        connection.execute(query)
+
+
+def import_postgresql(url: str, folder: Path, columns: dict[str, list[str]]) -> dict[str, int]:
+    """Load what `export_postgresql` wrote into tables of the same revision. Returns table -> rows."""
+    rows: dict[str, int] = {}
+    with loading(url) as connection:
+        for name, listed in columns.items():
+            if name == "alembic_version":
+                rows[name] = 1
+                continue
+            query = sql.SQL("COPY {} ({}) FROM STDIN").format(
+                sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, listed))
+            )
+            with connection.cursor() as cursor, gzip.open(folder / f"{name}.copy.gz", "rb") as file:
+                with cursor.copy(query) as copy:
+                    while block := file.read(CHUNK):
+                        copy.write(block)
+                rows[name] = cursor.rowcount
+    return rows
+
+
+def contents_of_postgresql(url: str) -> Contents | None:
+    """What this database holds, None when it is empty."""
+    with psycopg.connect(conninfo(url)) as connection:
+        names = tables_of(connection)
+        if "alembic_version" not in names:
+            return None
+        rows = {}
+        for name in names:
+            found = connection.execute(
+                sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name))
+            ).fetchone()
+            rows[name] = found[0] if found else 0
+        revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        head = None
+        if "audit_transactions" in names:
+            head = connection.execute(
+                "SELECT id, hash FROM audit_transactions ORDER BY id DESC LIMIT 1"
+            ).fetchone()
+    return Contents(revision[0] if revision else "", rows, (head[0], head[1]) if head else None)
+
+
+def take_postgresql_alone(url: str) -> None:
+    """Raises: Refused while another program is connected to the database."""
+    with psycopg.connect(conninfo(url)) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        ).fetchone()
+    if found and found[0]:
+        raise refuse("database", "is in use: stop the server and the worker first", make_url(url).database)
+
+
+def clear_postgresql(url: str) -> None:
+    """Take every table away, for a restore that replaces them."""
+    with psycopg.connect(conninfo(url)) as connection:
+        for name in tables_of(connection):
+            connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(name)))
+
+
+@contextlib.contextmanager
+def passing_database(url: str) -> Iterator[str]:
+    """A database on the same server that goes away afterwards. Raises: Refused without the right to make one."""
+    name = f"lims_verify_{os.getpid()}_{os.urandom(3).hex()}"
+    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+        try:
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        except psycopg.errors.InsufficientPrivilege:
+            raise refuse(
+                "database",
+                "this account may not make a database to restore into; name an empty one with --into",
+                make_url(url).username,
+            ) from None
+    try:
+        yield make_url(url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(conninfo(url), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -1,0 +1,484 @@
+"""Results as numbers: which sets a summary is about, their groups, and the verdicts of the codes on each.
+
+Rows come by one statement (and the forecasts of their mixes by few more); means, deviations and verdicts are exact
+decimals through the rules of lims/standards, each verdict with the rule and the edition that gave it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal, localcontext
+from typing import Any
+
+from flask_babel import gettext as _
+from sqlalchemy import func, select
+
+from lims.base.database import current_session
+from lims.base.display import format_decimal, laboratory_zone
+from lims.customers.models import Customer
+from lims.forecasts.models import Forecast
+from lims.materials.models import CementLot, CementProduct, Region
+from lims.mixes.models import MixDesign, MixRevision
+from lims.reporting.schemas import ACCEPTANCE_DAYS, SummaryFilters
+from lims.results.models import Break, SetResult
+from lims.rules.service import evaluate
+from lims.standards.acceptance import (
+    ACI_CONSECUTIVE_TESTS,
+    EN206_CONTINUOUS_RESULTS,
+    EN206_INITIAL_RESULTS,
+    EN206_SIGMA_RESULTS,
+    aci214_standard_of_control,
+    aci214_within_test_deviation,
+)
+from lims.standards.errors import RuleInputError
+from lims.standards.register import REGISTER
+from lims.standards.rounding import exact_context
+from lims.standards.statistics import mean, sample_deviation
+from lims.trials.models import STANDARD_CURING_FROM_C, Batch, Specimen, SpecimenSet, Trial
+
+#: Verdicts of a summary: name -> rules that may give it.
+GB, ACI, EN = "gbt50107-2010/lot", "aci318/acceptance", ("en206/initial", "en206/continuous")
+ACI214 = "aci214/standard-of-control"
+#: ACI 214: a standard of control is named from this many tests on; fewer say too little about s (R).
+CONTROL_FROM = 15
+#: Mixes asked about in one statement.
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One set's result that counts, with all that it can be grouped by."""
+
+    set_id: int
+    set_code: str
+    batch_id: int
+    batch_code: str
+    element: str
+    mix_id: int
+    mix: str
+    grade_mpa: Decimal | None
+    grade: str
+    region: str
+    customer: str
+    cement: str
+    lot: str
+    age_days: int
+    cast_at: datetime | None
+    tested_at: datetime | None
+    strength_mpa: Decimal | None
+    basis: str
+    state: str
+    rule_id: str
+    edition: str
+    specimens: int
+    range_mpa: Decimal | None
+    standard: bool
+    entered_at: datetime
+    forecast_mpa: Decimal | None = None
+    lower_90_mpa: Decimal | None = None
+    upper_90_mpa: Decimal | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Does it stand for the concrete: a valid set under standard curing?"""
+        return self.strength_mpa is not None and self.strength_mpa > 0 and self.standard
+
+    @property
+    def forecast_error_percent(self) -> Decimal | None:
+        """How far the forecast was from what came, per cent of what came."""
+        if self.forecast_mpa is None or not self.strength_mpa:
+            return None
+        with localcontext(exact_context()):
+            return 100 * (self.forecast_mpa / self.strength_mpa - 1)
+
+
+def result_rows(filters: SummaryFilters) -> Iterator[ResultRow]:
+    """Results in the order of casting. Invalid sets and other curing are there too; `counts` tells them apart."""
+    zone = laboratory_zone()
+    since, until = filters.instants(zone)
+    broken = (
+        select(
+            Specimen.specimen_set_id.label("set_id"),
+            func.min(Break.tested_at).label("tested_at"),
+            func.min(Break.strength_mpa).label("least"),
+            func.max(Break.strength_mpa).label("most"),
+        )
+        .join(Specimen, Specimen.id == Break.specimen_id)
+        .where(Break.superseded_at.is_(None))
+        .group_by(Specimen.specimen_set_id)
+    )
+    if since is not None:
+        broken = broken.where(Break.tested_at >= since)
+    if until is not None:
+        broken = broken.where(Break.tested_at < until)
+    tested = broken.subquery()
+    cement_id = func.coalesce(CementLot.cement_product_id, Trial.cement_product_id)
+    query = (
+        select(
+            SpecimenSet.id,
+            SpecimenSet.code,
+            Batch.id,
+            Batch.code,
+            Batch.element,
+            MixDesign.id,
+            MixDesign.code,
+            MixDesign.grade_mpa,
+            MixDesign.strength_class,
+            Region.name,
+            Customer.name,
+            CementProduct.code,
+            CementProduct.name,
+            CementLot.code,
+            SpecimenSet.age_days,
+            Batch.cast_at,
+            tested.c.tested_at,
+            SetResult.strength_mpa,
+            SetResult.basis,
+            SetResult.state,
+            SetResult.rule_id,
+            SetResult.edition,
+            SetResult.specimen_count,
+            tested.c.least,
+            tested.c.most,
+            Batch.curing,
+            Batch.curing_temperature_c,
+            SetResult.created_at,
+        )
+        .select_from(SetResult)
+        .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
+        .join(tested, tested.c.set_id == SpecimenSet.id)
+        .join(Batch, Batch.id == SpecimenSet.batch_id)
+        .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+        .join(MixDesign, MixDesign.id == MixRevision.mix_design_id)
+        .join(Trial, Trial.id == Batch.trial_id)
+        .outerjoin(Region, Region.id == Trial.region_id)
+        .outerjoin(Customer, Customer.id == Trial.customer_id)
+        .outerjoin(CementLot, CementLot.id == Batch.cement_lot_id)
+        .outerjoin(CementProduct, CementProduct.id == cement_id)
+        .where(SetResult.superseded_at.is_(None))
+        .order_by(Batch.cast_at, SpecimenSet.id)
+    )
+    if filters.released:
+        query = query.where(SetResult.state == "released")
+    for wanted, column in (
+        (filters.grade_mpa, MixDesign.grade_mpa),
+        (filters.region_id, Trial.region_id),
+        (filters.customer_id, Trial.customer_id),
+        (filters.cement_product_id, cement_id),
+        (filters.age_days, SpecimenSet.age_days),
+    ):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    for row in current_session().execute(query.execution_options(yield_per=1_000)):
+        yield _row(row)
+
+
+def _row(row: Any) -> ResultRow:
+    (
+        set_id, set_code, batch_id, batch_code, element, mix_id, mix, grade_mpa, strength_class, region, customer,
+        cement_code, cement_name, lot, age_days, cast_at, tested_at, strength, basis, state, rule_id, edition,
+        specimens, least, most, curing, temperature, entered_at,
+    ) = row  # fmt: skip
+    warm = temperature is None or temperature >= STANDARD_CURING_FROM_C
+    return ResultRow(
+        set_id,
+        set_code,
+        batch_id,
+        batch_code,
+        element or "",
+        mix_id,
+        mix,
+        grade_mpa,
+        strength_class or (f"C{format_decimal(grade_mpa)}" if grade_mpa is not None else ""),
+        region or "",
+        customer or "",
+        f"{cement_code} {cement_name}" if cement_code else "",
+        lot or "",
+        age_days,
+        cast_at,
+        tested_at,
+        strength,
+        basis,
+        state,
+        rule_id,
+        edition,
+        specimens,
+        most - least if specimens in {2, 3} and least is not None else None,
+        curing == "standard" and warm,
+        entered_at,
+    )
+
+
+def with_forecasts(rows: Iterable[ResultRow]) -> list[ResultRow]:
+    """Rows of 28 d with what had been forecast for their mix: the newest forecast from early breaks that had not seen
+    the result, because it was made before or because the result was held out."""
+    found = list(rows)
+    mixes = sorted({row.mix_id for row in found if row.age_days == ACCEPTANCE_DAYS})
+    said: dict[int, list[Any]] = defaultdict(list)
+    for start in range(0, len(mixes), CHUNK):
+        query = (
+            select(
+                Forecast.mix_design_id,
+                Forecast.strength_mpa,
+                Forecast.lower_90_mpa,
+                Forecast.upper_90_mpa,
+                Forecast.created_at,
+                Forecast.held_out,
+                Forecast.early_ages,
+            )
+            .where(
+                Forecast.mix_design_id.in_(mixes[start : start + CHUNK]),
+                Forecast.age_days == ACCEPTANCE_DAYS,
+                Forecast.strength_mpa.is_not(None),
+                Forecast.early_ages != "",
+            )
+            .order_by(Forecast.id.desc())
+        )
+        for item in current_session().execute(query):
+            said[item.mix_design_id].append(item)
+    for items in said.values():
+        items.sort(key=lambda item: -item.early_ages.count(","))  # stable: newest first among equals
+    return [_forecast_of(row, said.get(row.mix_id, ())) for row in found]
+
+
+def _forecast_of(row: ResultRow, said: Sequence[Any]) -> ResultRow:
+    if row.age_days != ACCEPTANCE_DAYS:
+        return row
+    for item in said:
+        if item.held_out or item.created_at <= row.entered_at:
+            return replace(
+                row,
+                forecast_mpa=item.strength_mpa,
+                lower_90_mpa=item.lower_90_mpa,
+                upper_90_mpa=item.upper_90_mpa,
+            )
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a rule says about a group. `accepted` is None where the rule cannot judge, `why` then says so."""
+
+    rule_id: str
+    code: str
+    edition: str
+    accepted: bool | None
+    method: str = ""
+    why: str = ""
+    checks: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def rule(self) -> str:
+        """Rule and edition, as they stand beside every verdict."""
+        return f"{self.code}-{self.edition} ({self.rule_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Results of one grade and age, of all or of one region, customer or cement. Decimals are unrounded."""
+
+    name: str
+    grade: str
+    grade_mpa: Decimal | None
+    age_days: int
+    n: int
+    left_out: int
+    mean_mpa: Decimal | None = None
+    deviation_mpa: Decimal | None = None
+    least_mpa: Decimal | None = None
+    most_mpa: Decimal | None = None
+    within_test_mpa: Decimal | None = None
+    control: str = ""
+    forecast_n: int = 0
+    forecast_bias_percent: Decimal | None = None
+    forecast_error_percent: Decimal | None = None
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+    @property
+    def variation_percent(self) -> Decimal | None:
+        if self.deviation_mpa is None or not self.mean_mpa:
+            return None
+        with localcontext(exact_context()):
+            return 100 * self.deviation_mpa / self.mean_mpa
+
+    @property
+    def grade_percent(self) -> Decimal | None:
+        """The mean as a share of the grade."""
+        if self.mean_mpa is None or not self.grade_mpa:
+            return None
+        with localcontext(exact_context()):
+            return 100 * self.mean_mpa / self.grade_mpa
+
+
+KEYS: dict[str, Callable[[ResultRow], str]] = {
+    "grade": lambda row: row.grade,
+    "region": lambda row: row.region,
+    "customer": lambda row: row.customer,
+    "cement": lambda row: row.cement,
+    "mix": lambda row: row.mix,
+    "lot": lambda row: row.lot,
+}
+
+
+def grouped(rows: Iterable[ResultRow], by: str) -> list[Group]:
+    """Groups by a dimension, each of one grade and age, so that a code may judge it; in the order of names, those without
+    a name or a grade last."""
+    key = KEYS[by]
+    found: dict[tuple[str, Decimal, str, int], list[ResultRow]] = defaultdict(list)
+    for row in rows:
+        found[key(row), row.grade_mpa or Decimal(0), row.grade, row.age_days].append(row)
+    return [
+        group_of(name, members)
+        for (name, _grade_mpa, _grade, _age), members in sorted(
+            found.items(), key=lambda item: (not item[0][0], item[0][0], not item[0][1], item[0][1:])
+        )
+    ]
+
+
+def group_of(name: str, rows: Sequence[ResultRow]) -> Group:
+    """The figures of results of one grade and age, in the order of casting."""
+    counted = [row for row in rows if row.counts]
+    strengths = [row.strength_mpa for row in counted if row.strength_mpa is not None]
+    first = rows[0]
+    errors = [error for row in counted if (error := row.forecast_error_percent) is not None]
+    if not strengths:
+        return Group(name, first.grade, first.grade_mpa, first.age_days, 0, len(rows))
+    deviation = sample_deviation(strengths) if len(strengths) > 1 else None
+    verdicts = verdicts_on(first.grade_mpa, first.age_days, strengths)
+    control = ""
+    judged = first.grade_mpa is not None and first.age_days == ACCEPTANCE_DAYS
+    if deviation is not None and len(strengths) >= CONTROL_FROM and judged:
+        control = aci214_standard_of_control(deviation)
+    with localcontext(exact_context()):
+        return Group(
+            name,
+            first.grade,
+            first.grade_mpa,
+            first.age_days,
+            len(strengths),
+            len(rows) - len(strengths),
+            mean(strengths),
+            deviation,
+            min(strengths),
+            max(strengths),
+            _within_test(counted),
+            control,
+            len(errors),
+            mean(errors) if errors else None,
+            mean([abs(error) for error in errors]) if errors else None,
+            verdicts,
+        )
+
+
+def _within_test(rows: Sequence[ResultRow]) -> Decimal | None:
+    """Scatter inside the sets, of the commoner number of specimens."""
+    ranges: dict[int, list[Decimal]] = defaultdict(list)
+    for row in rows:
+        if row.range_mpa is not None:
+            ranges[row.specimens].append(row.range_mpa)
+    if not ranges:
+        return None
+    count, values = max(ranges.items(), key=lambda item: len(item[1]))
+    return aci214_within_test_deviation(values, count)
+
+
+def verdicts_on(grade_mpa: Decimal | None, age_days: int, strengths: Sequence[Decimal]) -> dict[str, Verdict]:
+    """GB/T 50107, ACI 318 and EN 206 on results in the order of casting, or why one of them cannot judge."""
+    if grade_mpa is None or age_days != ACCEPTANCE_DAYS:
+        why = (
+            _("the mix has no grade")
+            if grade_mpa is None
+            else _("acceptance is by sets of %(days)s d", days=ACCEPTANCE_DAYS)
+        )
+        return {name: _silent(rule_id, why) for name, rule_id in (("gb", GB), ("aci", ACI), ("en", EN[0]))}
+    values = [_plain(value) for value in strengths]
+    return {
+        "gb": _judged(GB, {"grade_mpa": _plain(grade_mpa), "strengths_mpa": values}),
+        "aci": _judged(ACI, {"fc_mpa": _plain(grade_mpa), "strengths_mpa": values})
+        if len(values) >= ACI_CONSECUTIVE_TESTS
+        else _silent(ACI, _("needs %(n)s consecutive tests", n=ACI_CONSECUTIVE_TESTS)),
+        "en": _en206(_plain(grade_mpa), values),
+    }
+
+
+def _en206(grade: str, values: Sequence[str]) -> Verdict:
+    """Continuous production from 35 results on, which give their own s; before that every three results as initial."""
+    initial, continuous = EN
+    if len(values) >= EN206_SIGMA_RESULTS >= EN206_CONTINUOUS_RESULTS:
+        return _judged(continuous, {"fck_mpa": grade, "strengths_mpa": values})
+    step = EN206_INITIAL_RESULTS
+    if len(values) < step:
+        return _silent(initial, _("needs %(n)s results", n=step))
+    parts = [values[start : start + step] for start in range(0, len(values) - step + 1, step)]
+    judged = [_judged(initial, {"fck_mpa": grade, "strengths_mpa": part}) for part in parts]
+    worst = next((item for item in judged if not item.accepted), judged[0])
+    return replace(worst, method=_("initial production, %(n)s groups of three", n=len(parts)))
+
+
+def _judged(rule_id: str, given: dict[str, Any]) -> Verdict:
+    rule = REGISTER.by_id[rule_id]
+    try:
+        answer, own = evaluate(rule, given)
+    except RuleInputError as error:
+        return _silent(rule_id, str(error))
+    edition = f"{rule.edition} · {own.number}" if own is not None else rule.edition
+    return Verdict(
+        rule_id,
+        rule.code,
+        edition,
+        bool(answer["accepted"]),
+        str(answer["method"]),
+        "",
+        tuple(answer["checks"]),
+    )
+
+
+def _silent(rule_id: str, why: str) -> Verdict:
+    rule = REGISTER.by_id[rule_id]
+    return Verdict(rule_id, rule.code, rule.edition, None, "", why)
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value:f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of one grade and age, by the day of testing."""
+
+    name: str
+    grade: str
+    age_days: int
+    n: int
+    mean_mpa: Decimal
+    deviation_mpa: Decimal | None
+    forecast_mean_mpa: Decimal | None
+
+
+def by_month(rows: Iterable[ResultRow]) -> list[Month]:
+    """Months in order, of the results that count and have a day."""
+    zone = laboratory_zone()
+    found: dict[tuple[str, Decimal, str, int], list[ResultRow]] = defaultdict(list)
+    for row in rows:
+        if row.counts and row.tested_at is not None:
+            month = f"{row.tested_at.astimezone(zone):%Y-%m}"
+            found[month, row.grade_mpa or Decimal(0), row.grade, row.age_days].append(row)
+    months = []
+    for (name, _mpa, grade, age), members in sorted(found.items(), key=lambda item: item[0]):
+        strengths = [row.strength_mpa for row in members if row.strength_mpa is not None]
+        said = [row.forecast_mpa for row in members if row.forecast_mpa is not None]
+        months.append(
+            Month(
+                name,
+                grade,
+                age,
+                len(strengths),
+                mean(strengths),
+                sample_deviation(strengths) if len(strengths) > 1 else None,
+                mean(said) if said else None,
+            )
+        )
+    return months

@@ -1,0 +1,330 @@
+"""Changes at the works by lots, customers' materials, the weekly programme, reminders and the optimal mix."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.base.columns import utc_now
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from lims.comparison.optimum import optimum_for
+from lims.comparison.programme import calendar_entries, materials_of, old_pits, progress, today, weeks
+from lims.comparison.schemas import OptimumQuestion, monday
+from lims.comparison.words import doubt_words, effect_words
+from lims.comparison.works import effects_of
+from tests.comparison.test_comparisons import (
+    RATIOS,
+    a_lot,
+    a_mix_of,
+    add,
+    cast,
+    priced,
+    trials_of_both,
+    two_cements,
+)
+from tests.conftest import Person
+from tests.factories import ACTOR, a_customer, a_mix, a_trial
+
+
+def days_ago(n: int) -> str:
+    return f"{today() - timedelta(days=n):%Y-%m-%d}"
+
+
+def a_change(product: Any, ago: int = 100, **more: Any) -> Any:
+    values = {"al2o3_from_percent": "5.0", "al2o3_to_percent": "5.4", **more}
+    return add(
+        "process-changes",
+        name="alumina up",
+        cement_product_id=product.id,
+        holds_from=days_ago(ago),
+        **values,
+    )
+
+
+def lots_around(product: Any, before: list[str], after: list[str], change_ago: int = 100) -> None:
+    for side, values in (("B", before), ("A", after)):
+        for number, value in enumerate(values):
+            ago = change_ago + 10 * (number + 1) if side == "B" else change_ago - 8 * number
+            add(
+                "cement-lots",
+                code=f"{side}{number}",
+                cement_product_id=product.id,
+                produced_on=days_ago(ago),
+                strength_28d_mpa=value,
+            )
+
+
+# --- changes at the works --------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_a_stronger_mortar_after_the_change_is_seen_by_lots() -> None:
+    own, _other = two_cements()
+    change = a_change(own)
+    lots_around(own, ["47.0", "47.6", "46.8", "47.3", "47.1"], ["50.1", "49.8", "50.6", "50.0", "50.3"])
+    found = next(item for item in effects_of(change, prices=False) if item.name == "mortar_28d")
+    assert (found.effect.lots_before, found.effect.lots_after) == (5, 5)
+    assert found.effect.changed
+    assert "Rose by 3.0 MPa" in effect_words(found)
+
+
+@pytest.mark.usefixtures("records")
+def test_three_lots_are_not_tested_and_say_what_is_missing() -> None:
+    own, _other = two_cements()
+    change = a_change(own)
+    lots_around(own, ["47.0", "47.6", "46.8"], ["50.1", "49.8"])
+    found = next(item for item in effects_of(change, prices=False) if item.name == "mortar_28d")
+    assert not found.effect.tested
+    assert "Too few lots" in effect_words(found)
+
+
+@pytest.mark.usefixtures("records")
+def test_no_change_is_not_called_one() -> None:
+    own, _other = two_cements()
+    change = a_change(own)
+    lots_around(own, ["47.0", "47.6", "46.8", "47.3"], ["47.2", "46.9", "47.5", "47.1"])
+    found = next(item for item in effects_of(change, prices=False) if item.name == "mortar_28d")
+    assert not found.effect.changed
+    assert "No effect shown" in effect_words(found)
+
+
+@pytest.mark.usefixtures("records")
+def test_own_tests_go_before_the_mill_certificate() -> None:
+    own, _other = two_cements()
+    change = a_change(own)
+    lots_around(own, ["47.0", "47.0", "47.0", "47.0"], ["47.0", "47.0", "47.0", "47.0"])
+    for lot in SERVICES["cement-lots"].page(size=50).items:
+        value = "52.0" if lot.code.startswith("A") else "47.0"
+        shift = int(lot.code[1]) * 2
+        prisms = {f"value_{n}_mpa": str(Decimal(value) + Decimal(shift) / 10) for n in range(1, 7)}
+        add("cement-tests", cement_lot_id=lot.id, tested_on=days_ago(1), age_days="28", **prisms)
+    found = next(item for item in effects_of(change, prices=False) if item.name == "mortar_28d")
+    assert found.effect.difference == pytest.approx(5.0)
+
+
+@pytest.mark.usefixtures("records")
+def test_concrete_counts_by_lots_at_the_same_mix_and_cost_only_with_prices() -> None:
+    own, other = two_cements()
+    priced(own, other)
+    change = a_change(own)
+    trial = a_trial()
+    mixes = {ratio: a_mix_of(own, ratio) for ratio in (0.42, 0.50)}
+    for side, ago, level in (("B", 160, 1.0), ("A", 95, 1.08)):
+        for number in range(4):
+            lot = a_lot(own, f"{side}{number}", ago=ago - 8 * number)
+            for ratio, mix in mixes.items():
+                mean = 16.7 * (1 / ratio) ** 1.25 * level * (1 + 0.004 * ((number * 3) % 4 - 1.5))
+                cast(trial, mix, lot, mean, ago=ago - 8 * number - 5)
+    found = {item.name: item for item in effects_of(change, prices=True)}
+    assert found["concrete_28d"].effect.changed
+    assert found["concrete_28d"].effect.difference == pytest.approx(0.08 * 43.8, abs=0.4)
+    cost = found["cost"].effect
+    assert cost.changed
+    # 8 % more strength is worth ln 1.08 / 1.25 = 6.2 % of the binder.
+    assert cost.difference == pytest.approx(
+        -0.062 * 374 * (0.8 * 386 + 0.2 * 180 + 0.018 * 2200 - 62) / 1000, abs=1.0
+    )
+    assert "cost" not in {item.name for item in effects_of(change, prices=False)}
+
+
+@pytest.mark.usefixtures("records")
+def test_another_change_in_the_same_time_is_a_doubt() -> None:
+    own, _other = two_cements()
+    change = a_change(own)
+    add(
+        "process-changes",
+        name="finer",
+        cement_product_id=own.id,
+        holds_from=days_ago(90),
+        other_changes="grinding",
+    )
+    lots_around(own, ["47.0", "47.6", "46.8", "47.3"], ["50.1", "49.8", "50.6", "50.0"])
+    found = effects_of(change, prices=False)[0]
+    assert "finer" in " ".join(doubt_words(found.doubts))
+
+
+@pytest.mark.usefixtures("records")
+def test_a_change_says_what_changed_and_its_lot_is_of_its_cement() -> None:
+    own, other = two_cements()
+    with pytest.raises(Refused):
+        add("process-changes", name="nothing", cement_product_id=own.id, holds_from=days_ago(1))
+    with pytest.raises(Refused):
+        a_change(own, first_lot_id=a_lot(other, "theirs").id)
+    assert a_change(own, first_lot_id=a_lot(own, "ours").id).code.startswith("W")
+
+
+# --- trials for a customer -------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_a_customers_material_is_the_sample_or_lot_that_came() -> None:
+    customer = a_customer()
+    lot = add("scm-lots", code="FA-1", kind="fly_ash")
+    add(
+        "customer-materials",
+        customer_id=customer.id,
+        kind="fly_ash",
+        scm_lot_id=lot.id,
+        received_on=days_ago(2),
+    )
+    assert [item.lot.code for item in materials_of(customer.id)] == ["FA-1"]
+    with pytest.raises(Refused):
+        add(
+            "customer-materials",
+            customer_id=customer.id,
+            kind="fine_aggregate",
+            scm_lot_id=lot.id,
+            received_on=days_ago(2),
+        )
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_the_programme_knows_what_was_cast_in_its_week() -> None:
+    trial, mix = a_trial(), a_mix()
+    this = monday(today())
+
+    def plan(day: date, batches: int = 1) -> Any:
+        return add(
+            "programme-entries",
+            trial_id=trial.id,
+            week_of=f"{day:%Y-%m-%d}",
+            mix_revision_id=mix.latest_revision_id,
+            batches=str(batches),
+        )
+
+    entry = plan(this + timedelta(days=4), 2)
+    assert entry.week_of == this
+    plan(this - timedelta(days=7))
+    plan(this + timedelta(days=7))
+    add(
+        "batches",
+        trial_id=trial.id,
+        mix_revision_id=mix.latest_revision_id,
+        cast_at=utc_now().isoformat(),
+        volume_m3="1",
+    )
+    found = progress(this - timedelta(days=7), this + timedelta(days=7))
+    assert [(item.state, item.cast) for item in found] == [("missed", 0), ("running", 1), ("planned", 0)]
+    add(
+        "batches",
+        trial_id=trial.id,
+        mix_revision_id=mix.latest_revision_id,
+        cast_at=utc_now().isoformat(),
+        volume_m3="1",
+    )
+    shown = [week for week in weeks(today()) if week.current]
+    assert [(week.cast, week.planned) for week in shown] == [(2, 2)]
+    calendar = calendar_entries(today(), today())
+    assert [item.uid for item in calendar] == [f"programme-{entry.id}"]
+    assert "2 of 2" in calendar[0].title
+
+
+@pytest.mark.usefixtures("records")
+def test_a_region_is_reminded_a_quarter_after_its_last_sample() -> None:
+    region = add("regions", code="R", name="Region")
+    fresh, old, never = (
+        add("aggregate-sources", code=code, name=code, region_id=region.id, kind="fine")
+        for code in ("FRESH", "OLD", "NEVER")
+    )
+    add("aggregate-samples", code="F-1", aggregate_source_id=fresh.id, sampled_on=days_ago(92))
+    add("aggregate-samples", code="O-1", aggregate_source_id=old.id, sampled_on=days_ago(93))
+    assert [pit.source.id for pit in old_pits()] == [never.id, old.id]
+    add("aggregate-samples", code="O-2", aggregate_source_id=old.id, sampled_on=days_ago(1))
+    assert [pit.source.id for pit in old_pits()] == [never.id]
+
+
+def test_home_pages_remind_of_old_samples(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        region = add("regions", code="R", name="Region of the old pit")
+        source = add("aggregate-sources", code="OLD-PIT", name="Old", region_id=region.id, kind="fine")
+        add("aggregate-samples", code="O-1", aggregate_source_id=source.id, sampled_on=days_ago(120))
+    assert "OLD-PIT" in technician.get("/").get_data(as_text=True)
+    page = technician.get("/aggregate-reminders/").get_data(as_text=True)
+    assert "OLD-PIT" in page
+    assert "Region of the old pit" in page
+
+
+# --- optimal mix -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("records")
+def test_the_cheapest_mix_that_surely_reaches_the_grade_is_found() -> None:
+    own, other, _trial = trials_of_both(offset=0.0)
+    priced(own, other)
+    found = optimum_for(OptimumQuestion.read({"cement_product_id": own.id, "grade_mpa": "30"}), prices=True)
+    assert found.target_mpa == Decimal("38.225")
+    assert found.best is not None
+    reaching = [item for item in found.candidates if item.reaches]
+    assert found.best.cost == min(item.cost for item in reaching if item.cost is not None)
+    assert found.best.lower_mpa >= 38.2
+    sure = next(item for item in found.proposals if item.purpose == "sure")
+    middle = next(item for item in found.proposals if item.purpose == "middle")
+    assert sure.lower_mpa == pytest.approx(38.2, abs=0.3)
+    assert middle.median_mpa == pytest.approx(38.2, abs=0.3)
+    assert sure.masses["cement"] > middle.masses["cement"]
+    assert sure.cost is not None
+
+
+@pytest.mark.usefixtures("records")
+def test_without_prices_the_least_cement_stands_first_and_no_cost_is_given() -> None:
+    own, other, _trial = trials_of_both(offset=0.0)
+    priced(own, other)
+    found = optimum_for(OptimumQuestion.read({"cement_product_id": own.id}), prices=False)
+    assert all(item.cost is None for item in found.candidates)
+    assert all(item.cost is None for item in found.proposals)
+
+
+@pytest.mark.usefixtures("records")
+def test_batches_before_a_change_at_the_works_are_left_out() -> None:
+    own, _other, trial = trials_of_both(offset=0.0)
+    cast(trial, SERVICES["mix-designs"].find(code="OWN-46"), a_lot(own, "old", ago=95), 20.0, ago=90)
+    change = a_change(own, ago=60)
+    found = optimum_for(OptimumQuestion.read({"cement_product_id": own.id}), prices=False)
+    assert found.since is not None
+    assert found.since.id == change.id
+    assert found.batches == 3 * len(RATIOS)
+
+
+def test_without_trials_the_forecast_model_is_read_backwards(app: Flask) -> None:
+    with app.test_request_context():
+        own, _other = two_cements()
+        found = optimum_for(
+            OptimumQuestion.read({"cement_product_id": own.id, "grade_mpa": "30"}), prices=False
+        )
+        assert found.batches == 0
+        assert "Too few" in found.reason
+        by_purpose = {item.purpose: item for item in found.proposals}
+        assert by_purpose["model-sure"].lower_mpa >= 38.2 > by_purpose["model"].lower_mpa
+        assert by_purpose["model-sure"].masses["cement"] > by_purpose["model"].masses["cement"]
+
+
+def test_pages_of_the_subject_answer_for_every_role_that_may(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        own, _other = two_cements()
+        change = a_change(own)
+        SERVICES["programme-entries"].add(
+            {
+                "trial_id": a_trial().id,
+                "week_of": days_ago(0),
+                "mix_revision_id": a_mix().latest_revision_id,
+            },
+            ACTOR,
+        )
+        change_id = change.id
+    for path in (
+        "/cement-comparison/",
+        "/optimal-mix/",
+        "/trial-programme/",
+        "/trial-programme/?week=2026-13-45&trial_id=x",
+        "/trial-programme/?week=2026-03-04&trial_id=1",
+        "/process-changes/",
+        f"/process-changes/{change_id}",
+        f"/api/v1/process-changes/{change_id}/effects",
+        "/api/v1/programme-entries/",
+    ):
+        assert technician.get(path).status_code == 200, path

@@ -1,0 +1,273 @@
+"""Who knows of whom: a salesperson's own regions over every route, and persons whose data are erased."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from lims.accounts.roles import MANAGER, SALES, SERVICE
+from lims.accounts.service import find_user
+from lims.base.auditing.models import PersonalValue
+from lims.base.columns import utc_now
+from lims.base.database import current_session
+from lims.base.services import SERVICES
+from lims.customers.service import ContactService
+from tests.conftest import Person
+from tests.factories import ACTOR, a_customer, a_mix
+
+SECRET = "Zephyrine"
+
+
+def add(record: str, **values: Any) -> Any:
+    return SERVICES[record].add(values, ACTOR)
+
+
+@pytest.fixture
+def hidden(app: Flask) -> dict[str, int]:
+    """A customer of another region with a record of every kind, all named alike. record -> id."""
+    with app.app_context():
+        user = find_user("sales")
+        assert user is not None
+        ours, theirs = add("regions", code="R-1", name="Ours"), add("regions", code="R-2", name="Theirs")
+        add("region-staff", region_id=ours.id, user_id=user.id)
+        a_customer("K-OURS", name="Open Ltd", region_id=ours.id)
+        customer = a_customer(
+            "K-ZEPH", name=f"{SECRET} Ltd", region_id=theirs.id, contact_name=f"{SECRET} Ma"
+        )
+        ids = {"customers": customer.id}
+        key = {"customer_id": customer.id}
+        site = add("sites", code="S-ZEPH", name=f"{SECRET} site", **key)
+        cement = add("cement-products", code="PO425", name="P.O 42.5")
+        lot = add("cement-lots", code="L-1", cement_product_id=cement.id)
+        contact = add("contacts", name=f"{SECRET} Gao", **key)
+        card = add(
+            "usage-cards",
+            cement_product_id=cement.id,
+            recorded_on="2026-05-04",
+            purpose=f"{SECRET} use",
+            **key,
+        )
+        trial = add("trials", name=f"{SECRET} trial", **key)
+        mix = a_mix()
+        batch = add(
+            "batches",
+            trial_id=trial.id,
+            mix_revision_id=mix.latest_revision_id,
+            cast_at=utc_now().isoformat(),
+            volume_m3="10",
+            element=f"{SECRET} piles",
+        )
+        complaint = add("complaints", subject=f"{SECRET} cracks", **key)
+        seminar = add("seminars", name=f"{SECRET} seminar", held_on="2026-05-04", **key)
+        made = {
+            "sites": site,
+            "contacts": contact,
+            "usage-cards": card,
+            "trials": trial,
+            "batches": batch,
+            "complaints": complaint,
+            "seminars": seminar,
+            "usage-mixes": add(
+                "usage-mixes", usage_card_id=card.id, name=f"{SECRET} mix", cement_kg_m3="300"
+            ),
+            "scale-checks": add(
+                "scale-checks",
+                usage_card_id=card.id,
+                checked_on="2026-05-04",
+                scale=f"{SECRET} scale",
+                shown_kg="1",
+                true_kg="1",
+            ),
+            "usage-notes": add(
+                "usage-notes", usage_card_id=card.id, noted_on="2026-05-04", seen=f"{SECRET} bricks"
+            ),
+            "site-stocks": add(
+                "site-stocks",
+                site_id=site.id,
+                cement_product_id=cement.id,
+                counted_on="2026-05-04",
+                stock_t="1",
+            ),
+            "visits": add("visits", visited_on="2026-05-04", purpose=f"{SECRET} visit", **key),
+            "visit-plans": add("visit-plans", planned_on="2026-05-04", purpose=f"{SECRET} plan", **key),
+            "surveys": add(
+                "surveys",
+                answered_on="2026-05-04",
+                quality=1,
+                steadiness=1,
+                delivery=1,
+                service=1,
+                remarks=SECRET,
+                **key,
+            ),
+            "deliveries": add(
+                "deliveries",
+                code="D-ZEPH",
+                cement_lot_id=lot.id,
+                delivered_at=utc_now().isoformat(),
+                mass_t="1",
+                vehicle=SECRET,
+                **key,
+            ),
+            "objections": add(
+                "objections", cement_lot_id=lot.id, raised_on="2026-05-04", claim=SECRET, **key
+            ),
+            "retests": add(
+                "retests",
+                cement_lot_id=lot.id,
+                complaint_id=complaint.id,
+                ordered_on="2026-05-04",
+                remarks=SECRET,
+            ),
+            "complaint-lots": add(
+                "complaint-lots", complaint_id=complaint.id, cement_lot_id=lot.id, remarks=SECRET
+            ),
+            "share-links": add("share-links", trial_id=trial.id, name=f"{SECRET} link", **key),
+            "competitors": add("competitors", region_id=theirs.id, name=SECRET, seen_on="2026-05-04"),
+            "attendances": add("attendances", seminar_id=seminar.id, contact_id=contact.id, remarks=SECRET),
+        }
+        ids |= {name: record.id for name, record in made.items()}
+        task = SERVICES["usage-tasks"].page().items[0]
+        ids |= {"usage-tasks": task.id, "stage-changes": SERVICES["stage-changes"].page().items[0].id}
+        return ids
+
+
+def test_nothing_of_another_region_over_any_list_page_lookup_or_rest(
+    app: Flask, sales: Person, hidden: dict[str, int]
+) -> None:
+    for name, key in hidden.items():
+        if name in {"stage-changes"}:
+            continue  # the newest one is our own customer's
+        answers = {
+            "list": sales.get(f"/{name}/"),
+            "retired": sales.get(f"/{name}/?retired=1&q={SECRET}"),
+            "lookup": sales.get(f"/{name}/lookup?q={SECRET}"),
+            "rest": sales.get(f"/api/v1/{name}/?q={SECRET}"),
+        }
+        for how, answer in answers.items():
+            assert answer.status_code == 200, (name, how)
+            found = answer.get_data(as_text=True).replace(f'value="{SECRET}"', "").replace(f"q={SECRET}", "")
+            found = (
+                found.replace(f"> {SECRET}<", "<")
+                .replace(f">{SECRET}</a>", "</a>")
+                .replace(f": {SECRET}", "")
+            )
+            if how != "retired":
+                assert SECRET not in found, (name, how)
+        assert answers["rest"].get_json()["count"] == 0, name
+        for url in (f"/{name}/{key}", f"/api/v1/{name}/{key}", f"/{name}/{key}/edit"):
+            assert sales.get(url).status_code in {403, 404}, url
+
+
+def test_nothing_of_another_region_is_changed_retired_or_referred_to(
+    app: Flask, sales: Person, hidden: dict[str, int]
+) -> None:
+    sales.get("/")
+    assert sales.post(f"/customers/{hidden['customers']}/retire").status_code == 404
+    assert sales.post("/customers/bulk", {"action": "retire", "id": [hidden["customers"]]}).status_code == 404
+    visit = {"customer_id": hidden["customers"], "visited_on": "2026-05-05", "purpose": "monthly"}
+    answer = sales.post("/visits/add", visit)
+    assert answer.status_code == 422
+    assert SECRET not in answer.get_data(as_text=True)
+    assert SECRET not in sales.get(f"/visits/add?customer_id={hidden['customers']}").get_data(as_text=True)
+    assert SECRET not in sales.get(f"/visits/?customer_id={hidden['customers']}").get_data(as_text=True)
+    with app.app_context():
+        assert SERVICES["customers"].get(hidden["customers"]).retired_at is None
+
+
+def test_search_pages_and_figures_say_nothing_of_another_region(
+    sales: Person, hidden: dict[str, int]
+) -> None:
+    for url in ("/", "/service/", "/service/plan", f"/regions/{2}", "/forecast-quality/", "/new-customer/"):
+        answer = sales.get(url)
+        assert answer.status_code == 200, url
+        assert SECRET not in answer.get_data(as_text=True), url
+    suggested = json.dumps(sales.get("/search/suggest?q=zeph").get_json())
+    assert SECRET not in suggested
+    assert "ZEPH" not in suggested
+
+
+def test_who_reads_all_regions_sees_what_the_salesperson_does_not(
+    sign_in_as: Callable[[str], Person], hidden: dict[str, int]
+) -> None:
+    for role in (MANAGER, SERVICE):
+        person = sign_in_as(role)
+        assert SECRET in person.get(f"/customers/{hidden['customers']}").get_data(as_text=True)
+        assert SECRET in json.dumps(person.get("/search/suggest?q=zeph").get_json())
+
+
+def test_salesperson_adds_customers_in_own_regions_or_none(
+    app: Flask, sales: Person, hidden: dict[str, int]
+) -> None:
+    with app.app_context():
+        ours, theirs = (SERVICES["regions"].find(code=code).id for code in ("R-1", "R-2"))
+    assert (
+        sales.post("/customers/add", {"code": "N-1", "name": "New", "region_id": theirs}).status_code == 422
+    )
+    assert sales.post("/customers/add", {"code": "N-2", "name": "New", "region_id": ours}).status_code == 302
+    assert "N-2" in sales.get("/customers/").get_data(as_text=True)
+
+
+def test_a_customer_whom_one_looks_after_is_seen_wherever_it_is(app: Flask, sales: Person) -> None:
+    with app.app_context():
+        user = find_user("sales")
+        assert user is not None
+        region = add("regions", code="R-9", name="Far")
+        a_customer("K-FAR", name="Far Ltd", region_id=region.id, owner_id=user.id)
+    assert "Far Ltd" in sales.get("/customers/").get_data(as_text=True)
+
+
+def test_scores_of_persons_are_for_managers_only(sign_in_as: Callable[[str], Person]) -> None:
+    assert sign_in_as(MANAGER).get("/service/persons").status_code == 200
+    for role in (SALES, SERVICE):
+        assert sign_in_as(role).get("/service/persons").status_code == 403
+
+
+def test_amount_of_a_compensation_is_shown_by_role_only(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        complaint = add("complaints", customer_id=a_customer().id, subject="Cracks")
+        SERVICES["complaints"].note_findings(  # type: ignore[attr-defined]
+            complaint.id, {"compensation": "Cement", "compensation_amount": "8642"}, ACTOR
+        )
+    url, rest = f"/complaints/{complaint.id}", f"/api/v1/complaints/{complaint.id}"
+    manager, service = sign_in_as(MANAGER), sign_in_as(SERVICE)
+    assert "8642" in manager.get(url).get_data(as_text=True)
+    assert manager.get(rest).get_json()["result"]["compensation_amount"] == "8642.00"
+    assert "8642" not in service.get(url).get_data(as_text=True)
+    assert service.get(rest).get_json()["result"]["compensation_amount"] is None
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_erasing_a_person_leaves_records_that_stand_and_no_trace_of_the_name() -> None:
+    customer = a_customer(contact_name="Gao Feng", phone="13800000000")
+    contact = add(
+        "contacts", customer_id=customer.id, name="Gao Feng", phone="13800000000", email="gao@example.com"
+    )
+    cement = add("cement-products", code="PO425", name="P.O 42.5")
+    lot = add("cement-lots", code="L-1", cement_product_id=cement.id)
+    delivery = add(
+        "deliveries",
+        code="D-1",
+        customer_id=customer.id,
+        cement_lot_id=lot.id,
+        delivered_at="2026-05-04T08:00:00+08:00",
+        mass_t="40",
+        accepted_by="Gao Feng",
+    )
+    complaint = add("complaints", customer_id=customer.id, subject="Cracks", contact_id=contact.id)
+    ContactService().erase(contact.id, ACTOR)
+    SERVICES["customers"].erase_contact(customer.id, ACTOR)  # type: ignore[attr-defined]
+    found = SERVICES["contacts"].get(contact.id)
+    assert found.name.startswith("erased-")
+    assert (found.phone, found.email) == (None, None)
+    assert SERVICES["complaints"].get(complaint.id).contact.name == found.name
+    assert SERVICES["deliveries"].get(delivery.id).accepted_by == found.name
+    kept = current_session().scalars(select(PersonalValue.value)).all()
+    assert not [value for value in kept if "Gao" in value or "138" in value or "gao@" in value]

@@ -1,0 +1,140 @@
+"""Usage cards: what a scale delivered of what it showed, the checklist of a first use, followed until normal."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from lims.customers.service import UsageCardService, UsageTaskService
+from tests.factories import ACTOR, a_customer
+
+pytestmark = pytest.mark.usefixtures("records")
+
+
+def add(record: str, **values: Any) -> Any:
+    return SERVICES[record].add(values, ACTOR)
+
+
+def a_card(customer: Any = None, **more: Any) -> Any:
+    customer = customer or a_customer()
+    cement = SERVICES["cement-products"].find(code="PC325R") or add(
+        "cement-products", code="PC325R", name="P.C 32.5R", strength_class="32.5R"
+    )
+    return add(
+        "usage-cards",
+        customer_id=customer.id,
+        cement_product_id=cement.id,
+        recorded_on="2026-05-04",
+        purpose="Unfired bricks",
+        **more,
+    )
+
+
+def a_check(card: Any, shown: str, true: str, day: str = "2026-05-05", scale: str = "Cement scale") -> Any:
+    return add(
+        "scale-checks", usage_card_id=card.id, checked_on=day, scale=scale, shown_kg=shown, true_kg=true
+    )
+
+
+def tasks(card: Any) -> dict[str, Any]:
+    return {
+        task.kind: task for task in SERVICES["usage-tasks"].page(filters={"usage_card_id": card.id}).items
+    }
+
+
+def test_a_scale_that_delivers_half_of_what_it_shows_is_flagged() -> None:
+    check = a_check(a_card(), "100", "50")
+    assert check.delivered_percent == Decimal("50.0")
+    assert check.error_percent == Decimal("100.0")
+    assert check.wrong
+
+
+@pytest.mark.parametrize(
+    ("true", "wrong"), [("100", False), ("98.1", False), ("97.9", True), ("102.1", True), ("0", True)]
+)
+def test_error_is_shown_less_true_of_the_true(true: str, wrong: bool) -> None:
+    assert a_check(a_card(), "100", true).wrong is wrong
+
+
+def test_dosage_is_shown_in_bags_of_fifty_kilograms() -> None:
+    assert a_card(dosage_kg_m3="350").bags_per_m3 == Decimal("7.0")
+    assert a_card(a_customer("K-2"), dosage_kg_m3="400").bags_per_m3 == Decimal("8.0")
+
+
+def test_the_first_card_of_a_customer_opens_the_checklist_and_a_second_one_does_not() -> None:
+    customer = a_customer()
+    first, second = a_card(customer), a_card(customer)
+    assert list(tasks(first)) == ["scale", "first_batch", "strengths"]
+    assert first.followed_until_normal
+    assert tasks(second) == {}
+    assert not second.followed_until_normal
+
+
+def test_scale_is_ticked_off_only_after_a_check_within_the_limit() -> None:
+    card = a_card()
+    finish = UsageTaskService().finish
+    scale = tasks(card)["scale"].id
+    with pytest.raises(Refused, match="check of the scale"):
+        finish(scale, {"done_on": "2026-05-05"}, ACTOR)
+    a_check(card, "100", "50")
+    with pytest.raises(Refused, match="check of the scale"):
+        finish(scale, {"done_on": "2026-05-05"}, ACTOR)
+    a_check(card, "100", "99.5", "2026-05-06")
+    assert finish(scale, {"done_on": "2026-05-06"}, ACTOR).done_by == "test"
+
+
+def test_use_is_normal_when_every_step_is_done_and_the_last_follow_up_says_so() -> None:
+    card = a_card()
+    service = UsageCardService()
+    with pytest.raises(Refused) as refusal:
+        service.confirm_normal(card.id, {"normal_since": "2026-05-10"}, ACTOR)
+    assert {p.field for p in refusal.value.problems} == {"scale", "first_batch", "strengths", "follow_up"}
+    a_check(card, "100", "100")
+    for task in tasks(card).values():
+        UsageTaskService().finish(task.id, {"done_on": "2026-05-08"}, ACTOR)
+    add("usage-notes", usage_card_id=card.id, noted_on="2026-05-08", seen="Bricks crumble", normal=False)
+    with pytest.raises(Refused, match="normal"):
+        service.confirm_normal(card.id, {"normal_since": "2026-05-10"}, ACTOR)
+    add("usage-notes", usage_card_id=card.id, noted_on="2026-05-09", seen="Set within a day", normal=True)
+    with pytest.raises(Refused, match="before the last follow-up"):
+        service.confirm_normal(card.id, {"normal_since": "2026-05-01"}, ACTOR)
+    assert not service.confirm_normal(card.id, {"normal_since": "2026-05-10"}, ACTOR).followed_until_normal
+
+
+def test_stock_lasts_for_the_days_that_its_use_leaves() -> None:
+    customer = a_customer()
+    site = add("sites", code="S-1", name="Yard", customer_id=customer.id)
+    cement = add("cement-products", code="PO425", name="P.O 42.5")
+    stock = add(
+        "site-stocks",
+        site_id=site.id,
+        cement_product_id=cement.id,
+        counted_on="2026-05-04",
+        stock_t="18",
+        daily_use_t="6",
+    )
+    assert stock.lasts_days == Decimal("3.0")
+
+
+def test_lapsed_customer_needs_a_reason_and_the_step_is_kept() -> None:
+    customer = a_customer(status="active")
+    values = {"code": customer.code, "name": customer.name, "status": "lapsed"}
+    with pytest.raises(Refused, match="reason"):
+        SERVICES["customers"].edit(customer.id, values, customer.version, ACTOR)
+    SERVICES["customers"].edit(customer.id, {**values, "lapse_reason": "strength"}, customer.version, ACTOR)
+    steps = SERVICES["stage-changes"].page(filters={"customer_id": customer.id}, order="created_at").items
+    assert [(step.before, step.after, step.reason) for step in steps] == [
+        ("", "active", None),
+        ("active", "lapsed", "strength"),
+    ]
+
+
+def test_dealer_is_a_customer_of_that_kind() -> None:
+    plain, dealer = a_customer("K-1"), a_customer("K-2", kind="dealer")
+    with pytest.raises(Refused, match="dealer"):
+        a_customer("K-3", dealer_id=plain.id)
+    assert a_customer("K-4", dealer_id=dealer.id).dealer.code == "K-2"

@@ -1,0 +1,89 @@
+"""kill -9 of a worker: its job runs again, once, in the next one; what it had half written is not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lims.app import create_app
+from lims.base.actor import system_actor
+from lims.base.database import current_session
+from lims.base.jobs import KINDS, Job, enqueue, job_kind
+from lims.base.services import SERVICES
+from lims.settings import Settings
+
+WORKER = """
+import sys, threading, time
+from datetime import timedelta
+from lims.base import jobs
+from lims.base.database import transaction
+from lims.base.services import SERVICES
+jobs.GIVEN_UP_AFTER = timedelta(seconds=1)
+jobs.BEAT_SECONDS = 0.2
+
+@jobs.job_kind("fault-customers", title="Test")
+def customers(job):
+    with transaction(job.actor, "fault") as session:
+        SERVICES["customers"].add({"code": "K-FAULT", "name": "x"}, job.actor)
+        print("written", flush=True)
+        if sys.argv[1] == "hang":
+            threading.Event().wait()
+    return {"message": "done"}
+
+from lims.jobs.commands import worker
+worker(["--threads", "1"])
+"""
+
+
+def _worker(data: Path, how: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, how],
+        env={**os.environ, "LIMS_DATA": str(data)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL on Windows")
+def test_job_of_a_worker_that_was_killed_runs_again_once_in_the_next(
+    initialised: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    app = create_app(Settings(data=data))
+    job_kind("fault-customers", title="Test")(lambda job: None)
+    with app.app_context():
+        job_id = enqueue("fault-customers", {}, system_actor("asker")).id
+    with _worker(data, "hang") as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "written\n"
+        first.send_signal(signal.SIGKILL)
+    with app.app_context():
+        assert SERVICES["customers"].find(code="K-FAULT") is None
+    killed = time.monotonic()
+    while time.monotonic() - killed < 1.2:
+        pass  # its last sign of life grows old
+    with _worker(data, "run") as second:
+        assert second.stdout is not None
+        assert second.stdout.readline() == "written\n"
+        state, until = "", time.monotonic() + 30
+        while state != "done" and time.monotonic() < until:
+            with app.app_context():
+                job = current_session().get(Job, job_id)
+                assert job is not None
+                state, attempts = job.state, job.attempts
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(timeout=30) == 0
+    assert (state, attempts) == ("done", 2)
+    with app.app_context():
+        assert SERVICES["customers"].find(code="K-FAULT") is not None
+    app.extensions["lims.database"].engine.dispose()
+    del KINDS["fault-customers"]

@@ -1,0 +1,239 @@
+"""Backups: whole, verified, refused when damaged, put back; a laboratory moved to PostgreSQL row by row."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from lims.app import create_app
+from lims.base.actor import system_actor
+from lims.base.database import database, transaction
+from lims.base.files import keep_file
+from lims.base.jobs import Job, enqueue, run_waiting
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from lims.initialise import initialise
+from lims.operations import databases
+from lims.operations.backup import MANIFEST, Manifest, back_up, prune, restore, verify
+from lims.operations.moving import move
+from lims.settings import Settings
+from tests.factories import ACTOR, a_batch, a_customer
+
+CHINESE = "混凝土 “quoted” \\N \\\\ end\nsecond line"
+
+
+@pytest.fixture
+def laboratory(database_url: str, tmp_path: Path) -> Iterator[Flask]:
+    """A small laboratory with decimals, times, bytes and Chinese, on either database."""
+    url = "" if database_url.startswith("sqlite") else database_url
+    yield from _laboratory(Settings(data=tmp_path / "data", database_url=url))
+
+
+def _laboratory(settings: Settings) -> Iterator[Flask]:
+    app = create_app(settings)
+    initialise(app)
+    with app.app_context():
+        a_batch()
+        a_customer("K-9", notes=CHINESE)
+        with transaction(ACTOR) as session:
+            keep_file(session, bytes(range(256)), "application/octet-stream")
+    yield app
+    _end(app)
+
+
+def _end(app: Flask) -> None:
+    with app.app_context():
+        database().session.remove()
+    app.extensions["lims.database"].engine.dispose()
+
+
+def _settings(app: Flask) -> Settings:
+    found: Settings = app.config["LIMS_SETTINGS"]
+    return found
+
+
+def test_backup_is_verified_by_restoring_it_and_holds_what_is_beside_the_database(
+    laboratory: Flask, tmp_path: Path
+) -> None:
+    settings = _settings(laboratory)
+    (settings.data / "reports").mkdir()
+    (settings.data / "reports" / "label.typ").write_text("own layout", encoding="utf-8")
+    folder = tmp_path / "safe" / "first"
+    manifest = back_up(settings, folder)
+    assert manifest.rows["customers"] == 1
+    assert manifest.rows["specimens"] > 3
+    assert verify(settings, folder) == []
+    assert (folder / "data" / "reports" / "label.typ").read_text(encoding="utf-8") == "own layout"
+    assert (folder / "data" / "secret.key").stat().st_mode & 0o077 == 0
+    assert folder.stat().st_mode & 0o077 == 0
+    with pytest.raises(Refused, match="something already"):
+        back_up(settings, folder)
+
+
+def test_backup_that_was_damaged_is_told(laboratory: Flask, tmp_path: Path) -> None:
+    settings = _settings(laboratory)
+    good = tmp_path / "good"
+    back_up(settings, good)
+    largest = max(
+        (p for p in good.iterdir() if p.is_file() and p.name != MANIFEST), key=lambda p: p.stat().st_size
+    )
+    for number, damage in enumerate(("flip", "cut", "missing", "added")):
+        bad = tmp_path / f"bad-{number}"
+        shutil.copytree(good, bad)
+        file = bad / largest.name
+        content = bytearray(file.read_bytes())
+        if damage == "flip":
+            content[len(content) // 2] ^= 1
+            file.write_bytes(content)
+        elif damage == "cut":
+            file.write_bytes(content[:-100])
+        elif damage == "missing":
+            file.unlink()
+        else:
+            (bad / "more.txt").write_text("x", encoding="utf-8")
+        assert verify(settings, bad), damage
+
+
+def test_backup_whose_manifest_was_bent_to_fit_is_told_by_its_rows(laboratory: Flask, tmp_path: Path) -> None:
+    settings = _settings(laboratory)
+    folder = tmp_path / "safe"
+    back_up(settings, folder)
+    told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    told["rows"]["customers"] += 1
+    (folder / MANIFEST).write_text(json.dumps(told), encoding="utf-8")
+    assert verify(settings, folder) == ["customers: 1 rows, not 2"]
+
+
+def test_restore_brings_back_what_was_and_keeps_what_it_replaces(laboratory: Flask, tmp_path: Path) -> None:
+    settings = _settings(laboratory)
+    folder = tmp_path / "safe"
+    back_up(settings, folder)
+    with laboratory.app_context():
+        a_customer("K-LATER")
+    _end(laboratory)
+    with pytest.raises(Refused, match="--replace"):
+        restore(settings, folder)
+    _manifest, kept = restore(settings, folder, replace=True)
+    assert kept is not None
+    assert Manifest.of(kept).rows["customers"] == 2
+    again = create_app(settings)
+    with again.app_context():
+        assert SERVICES["customers"].find(code="K-LATER") is None
+        assert SERVICES["customers"].find(code="K-9").notes == CHINESE
+        assert a_customer("K-10").id > SERVICES["customers"].find(code="K-9").id
+        a_batch(mix=SERVICES["mix-designs"].find(code="C30-1"))
+    _end(again)
+
+
+def test_restore_is_refused_while_the_database_is_open(laboratory: Flask, tmp_path: Path) -> None:
+    settings = _settings(laboratory)
+    folder = tmp_path / "safe"
+    back_up(settings, folder)
+    with laboratory.app_context():
+        SERVICES["customers"].find(code="K-9")
+        with pytest.raises(Refused, match="in use"):
+            restore(settings, folder, replace=True)
+
+
+@pytest.mark.postgresql
+def test_laboratory_moves_to_postgresql_and_every_row_is_the_same(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    made = _laboratory(Settings(data=tmp_path / "data"))
+    app = next(made)
+    settings = _settings(app)
+    _end(app)
+    told: list[str] = []
+    rows = move(settings, postgresql_url, lambda table, _count: told.append(table))
+    assert rows["customers"] == 1
+    assert set(told) == set(rows)
+    moved = create_app(Settings(data=tmp_path / "data", database_url=postgresql_url))
+    with moved.app_context():
+        assert SERVICES["customers"].find(code="K-9").notes == CHINESE
+        assert a_customer("K-10").id == 2
+        found = SERVICES["batches"].find(id=1)
+        assert str(found.volume_m3) == "120.00"
+    _end(moved)
+    with pytest.raises(Refused, match="not empty"):
+        move(settings, postgresql_url, lambda *_told: None)
+
+
+@pytest.mark.postgresql
+def test_move_that_lost_or_changed_a_row_is_refused_and_leaves_nothing(
+    postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = _laboratory(Settings(data=tmp_path / "data"))
+    app = next(made)
+    settings = _settings(app)
+    _end(app)
+    from lims.operations import moving
+
+    whole = moving._copy
+
+    def faulty(source: object, to: str, told: object) -> dict[str, int]:
+        rows = whole(source, to, told)  # type: ignore[arg-type]
+        import psycopg
+
+        with psycopg.connect(databases.conninfo(to)) as connection:
+            connection.execute("ALTER TABLE customers DISABLE TRIGGER USER")
+            connection.execute("UPDATE customers SET name = 'x'")
+        return rows
+
+    monkeypatch.setattr(moving, "_copy", faulty)
+    with pytest.raises(Refused, match="customers 1 differs"):
+        move(settings, postgresql_url, lambda *_told: None)
+    assert databases.contents_of_postgresql(postgresql_url) is None
+
+
+def test_nightly_job_backs_up_verifies_and_keeps_the_last_ones(app: Flask) -> None:
+    settings: Settings = app.config["LIMS_SETTINGS"]
+    for number in range(settings.backups_kept + 2):
+        old = settings.backups / f"nightly-2026010{number // 10}T0{number % 10}0000Z"
+        old.mkdir(parents=True)
+        (old / MANIFEST).write_text("{}", encoding="utf-8")
+    with app.app_context():
+        job_id = enqueue("backup", {}, system_actor("clock")).id
+    assert run_waiting(app) == ["done"]
+    with app.app_context():
+        job = database().session().get(Job, job_id)
+        assert job is not None
+        assert "restored and verified" in str(job.message)
+    left = sorted(folder.name for folder in settings.backups.glob("nightly-*"))
+    assert len(left) == settings.backups_kept
+    assert verify(settings, settings.backups / left[-1]) == []
+    assert prune(settings) == []
+
+
+def test_nightly_backup_is_due_by_the_laboratorys_clock(app: Flask) -> None:
+    from datetime import datetime
+
+    from lims.operations.nightly import _due
+
+    with app.app_context():
+        assert _due(datetime(2026, 3, 1, 18, 30))  # noqa: DTZ001 - what huey's clock hands over; Shanghai 02:30
+        assert not _due(datetime(2026, 3, 1, 2, 30))  # noqa: DTZ001
+
+
+def test_upgrade_backs_up_verifies_and_migrates(initialised: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    from tests.commands.test_commands import lims
+
+    found = lims("upgrade", data=data)
+    assert found.returncode == 0, found.stderr
+    (kept,) = (data / "backups").glob("before-upgrade-*")
+    assert str(kept) in found.stdout
+    assert verify(Settings(data=data), kept) == []
+    again = lims("verify-backup", str(kept), data=data)
+    assert again.returncode == 0
+    assert "verified" in again.stdout
+    (kept / "lims.sqlite3").write_bytes(b"")
+    damaged = lims("verify-backup", str(kept), data=data)
+    assert damaged.returncode == 1
+    assert "not as it was written" in damaged.stderr
+    assert "all well" in lims("check", data=data).stdout

@@ -1,0 +1,302 @@
+"""Start-up checks, health, metrics, logs, and a stop that ends no request that has begun."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, g
+
+from lims.accounts.roles import TECHNICIAN
+from lims.app import create_app
+from lims.base.actor import system_actor
+from lims.base.database import database
+from lims.operations.checks import configuration_problems, database_problems
+from lims.operations.logs import JsonLine, Told, without_secrets
+from lims.settings import Settings
+from tests.conftest import Person
+
+TOKEN = "correct-horse-battery-staple"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+        return found
+
+
+def _lims(*args: str, data: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lims", *args],
+        env={**os.environ, "LIMS_DATA": str(data), **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+# --- configuration -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("secret_key", "secret"),
+        ("secret_key", "changeme-changeme-changeme-changeme-changeme"),
+        ("secret_key", "a" * 64),
+        ("metrics_token", "short"),
+        ("allowed_hosts", "*"),
+        ("allowed_hosts", " , "),
+        ("database_url", "mysql://localhost/lims"),
+        ("database_url", "postgres"),
+    ],
+)
+def test_setting_that_is_not_safe_is_refused_with_what_is_accepted(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    found = configuration_problems(Settings(data=tmp_path, **{name: value}))  # type: ignore[arg-type]
+    assert [problem.field for problem in found] == [f"LIMS_{name.upper()}"]
+    assert "accepted" in found[0].message
+    assert configuration_problems(Settings(data=tmp_path)) == []
+
+
+def test_demonstration_is_not_served_to_the_network(tmp_path: Path) -> None:
+    found = configuration_problems(Settings(data=tmp_path, demo=True, host="0.0.0.0"))  # noqa: S104
+    assert [problem.field for problem in found] == ["LIMS_HOST"]
+
+
+def test_key_that_others_may_read_is_told(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    settings.resolve_secret_key()
+    assert configuration_problems(settings) == []
+    (tmp_path / "secret.key").chmod(0o644)
+    assert "chmod 600" in configuration_problems(settings)[0].message
+
+
+def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    found = configuration_problems(Settings(data=tmp_path / "file" / "below"))
+    assert [problem.field for problem in found] == ["LIMS_DATA"]
+
+
+def test_database_that_is_absent_empty_or_old_is_told_with_the_command_that_helps(
+    initialised: Path, tmp_path: Path
+) -> None:
+    assert "lims init" in database_problems(Settings(data=tmp_path))[0].message
+    unreachable = Settings(data=tmp_path, database_url="postgresql+psycopg://nobody@127.0.0.1:1/none")
+    assert "cannot be reached" in database_problems(unreachable)[0].message
+    assert database_problems(Settings(data=initialised)) == []
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_nothing_starts_on_a_wrong_configuration(tmp_path: Path, command: str) -> None:
+    found = _lims(command, data=tmp_path, LIMS_SECRET_KEY="secret", LIMS_ALLOWED_HOSTS="*")
+    assert found.returncode == 2
+    assert "LIMS_SECRET_KEY" in found.stderr
+    assert "LIMS_ALLOWED_HOSTS" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert "secret)" not in found.stderr  # the secret itself is not repeated
+    empty = _lims(command, data=tmp_path)
+    assert empty.returncode == 2
+    assert "lims init" in empty.stderr
+
+
+# --- health and metrics --------------------------------------------------------------------------------------
+
+
+def test_alive_asks_nothing_of_the_database_and_ready_asks_all(app: Flask, count_sql: Any) -> None:
+    client = app.test_client()
+    with count_sql() as seen:
+        assert client.get("/healthz").get_json() == {"status": "alive"}
+    assert seen == []
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.get_json()) == (200, {"status": "ready", "wrong": []})
+
+
+def test_database_of_another_version_is_not_ready(app: Flask) -> None:
+    with app.app_context(), database().engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.get_json()["wrong"]) == (503, ["migrations"])
+
+
+def test_database_that_is_away_is_not_ready(tmp_path: Path) -> None:
+    app = create_app(Settings(data=tmp_path, database_url="postgresql+psycopg://nobody@127.0.0.1:1/none"))
+    client = app.test_client()
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").get_json() == {"status": "unready", "wrong": ["database"]}
+
+
+def test_metrics_are_for_the_bearer_of_the_token_alone(initialised: Path, app: Flask) -> None:
+    assert app.test_client().get("/metrics").status_code == 404  # no token is set
+    settings: Settings = app.config["LIMS_SETTINGS"]
+    app.config["LIMS_SETTINGS"] = settings.model_copy(update={"metrics_token": TOKEN})
+    client = app.test_client()
+    for wrong in ({}, {"Authorization": "Bearer wrong-horse"}, {"Authorization": TOKEN}):
+        assert client.get("/metrics", headers=wrong).status_code == 404
+    client.get("/healthz")
+    answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    told = answer.get_data(as_text=True)
+    assert answer.status_code == 200
+    counted = re.search(r'lims_requests_total{method="GET",page="health.healthz",status="200"} (\d+)', told)
+    assert counted is not None
+    assert int(counted.group(1)) >= 1
+    assert 'lims_request_seconds_bucket{le="0.3",page="health.healthz"}' in told
+    assert "lims_ready 1.0" in told
+    assert "lims_last_backup_timestamp_seconds 0.0" in told
+
+
+# --- logs ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "Authorization: Bearer abcdefghijklmnop",
+        "postgresql+psycopg://lims:hunter22secret@db/lims",
+        "password=hunter22secret&username=x",
+        '{"password": "hunter22secret"}',
+        "key lims_hunter22secret0000",
+        "eyJhbGciOi.hunter22secret.abc",
+        "csrf_token=hunter22secret",
+    ],
+)
+def test_secret_in_a_message_does_not_reach_the_log(secret: str) -> None:
+    told = without_secrets(f"before {secret} after")
+    assert "hunter22" not in told
+    assert "abcdefghijklmnop" not in told
+    assert told.startswith("before")
+
+
+def _heard(app: Flask, formatter: logging.Formatter, ask: Any) -> str:
+    heard = io.StringIO()
+    handler = logging.StreamHandler(heard)
+    handler.setFormatter(formatter)
+    logger = logging.getLogger("lims")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        ask()
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+    return heard.getvalue()
+
+
+def test_line_of_a_request_is_json_with_its_number_and_without_what_was_typed(
+    app: Flask, technician: Person
+) -> None:
+    answers: list[Any] = []
+
+    def ask() -> None:
+        given = {"X-Request-Id": "trace-0123456789"}
+        answers.append(technician.get("/customers/?q=hunter22secret", headers=given))
+        answers.append(technician.get("/no-such-page/hunter22secret"))
+
+    lines = [json.loads(line) for line in _heard(app, JsonLine(), ask).splitlines()]
+    requests = [line for line in lines if line["logger"] == "lims.requests"]
+    assert [line["message"] for line in requests] == ["GET /customers/", "GET (no such address)"]
+    assert requests[0]["request"] == "trace-0123456789" == answers[0].headers["X-Request-Id"]
+    assert requests[1]["request"] == answers[1].headers["X-Request-Id"]
+    assert requests[0]["status"] == 200
+    assert requests[0]["ms"] > 0
+    assert isinstance(requests[0]["user"], int)
+    assert "hunter22" not in json.dumps(lines)
+
+
+def test_request_number_that_could_forge_a_line_is_not_taken_over(app: Flask) -> None:
+    answer = app.test_client().get("/healthz", headers={"X-Request-Id": "a b\tlevel=error"})
+    assert answer.headers["X-Request-Id"] != "a b\tlevel=error"
+
+
+def test_mistake_in_the_log_carries_the_number_that_the_answer_carries(app: Flask) -> None:
+    with app.test_request_context("/"):
+        g.request_number = "0123456789abcdef"
+        record = logging.LogRecord("lims.x", logging.ERROR, "", 1, "password=%s", ("hunter22",), None)
+        assert Told().format(record).endswith("password=… request=0123456789abcdef")
+
+
+# --- stopping --------------------------------------------------------------------------------------------------
+
+SLOW = """
+import sys, time
+from lims.app import create_app
+from lims.operations.serving import serve
+from lims.settings import Settings
+settings = Settings()
+app = create_app(settings)
+@app.get("/slow")
+def slow():
+    print("begun", flush=True)
+    time.sleep(1.5)
+    return "x" * 2_000_000
+print("ready", flush=True)
+serve(app, settings)
+"""
+
+
+def test_sigterm_lets_a_begun_request_end_and_takes_no_new_one(initialised: Path, tmp_path: Path) -> None:
+    import shutil
+
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    port = _free_port()
+    environment = {**os.environ, "LIMS_DATA": str(data), "LIMS_PORT": str(port), "LIMS_WORKER_THREADS": "0"}
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        _wait_for(port)
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as asking:
+            asking.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert server.stdout.readline() == "begun\n"
+            server.send_signal(signal.SIGTERM)
+            answer = b""
+            while block := asking.recv(1 << 20):
+                answer += block
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert answer.endswith(b"x" * 1000)
+        assert len(answer) > 2_000_000
+        assert server.wait(timeout=20) == 0
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=2)
+
+
+def _wait_for(port: int) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            continue
+    raise AssertionError("the server did not start")
+
+
+def test_actor_of_the_clock_is_a_system_actor() -> None:
+    assert system_actor("clock").user_id is None
+
+
+def test_person_of_a_role_may_not_read_metrics_by_cookie(app: Flask, sign_in_as: Any) -> None:
+    assert sign_in_as(TECHNICIAN).get("/metrics").status_code == 404

@@ -1,0 +1,159 @@
+"""Groups and verdicts of a summary: the worked answers of the codes, each with its rule and edition."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from lims.reporting.control import charted, names_of, series_of
+from lims.reporting.schemas import SummaryFilters
+from lims.reporting.statistics import by_month, grouped, result_rows, verdicts_on
+from lims.results.service import retract
+from tests.factories import ACTOR
+from tests.reporting.production import ACCEPTED, REJECTED, a_production, set_of
+
+pytestmark = pytest.mark.usefixtures("records_on_both")
+
+
+def filters(**given: Any) -> SummaryFilters:
+    return SummaryFilters.read({"released": "true", **given})
+
+
+def one_group(**given: Any) -> Any:
+    (group,) = grouped(result_rows(filters(**given)), "grade")
+    return group
+
+
+def test_worked_answer_of_gbt_50107_is_accepted_with_its_rule_and_edition() -> None:
+    a_production(ACCEPTED)
+    group = one_group()
+    assert (group.name, group.n, group.left_out) == ("C30", 10, 0)
+    assert group.mean_mpa == Decimal("38.43")
+    assert round(group.deviation_mpa, 3) == Decimal("2.199")
+    verdict = group.verdicts["gb"]
+    assert verdict.accepted is True
+    assert (verdict.rule_id, verdict.edition) == ("gbt50107-2010/lot", "2010")
+    assert verdict.method == "statistical-unknown"
+    assert [check["limit"] for check in verdict.checks] == ["32.875", "27"]
+
+
+def test_worked_answer_of_gbt_50107_is_rejected() -> None:
+    a_production(REJECTED)
+    group = one_group()
+    assert group.verdicts["gb"].accepted is False
+    assert group.verdicts["aci"].accepted is False
+    assert group.verdicts["aci"].rule_id == "aci318/acceptance"
+    assert group.verdicts["en"].accepted is False
+
+
+def test_each_verdict_says_why_it_cannot_judge() -> None:
+    few = verdicts_on(Decimal(30), 28, [Decimal(40), Decimal(41)])
+    assert few["gb"].accepted is True  # non-statistical from one set on
+    assert few["aci"].accepted is None
+    assert "3" in few["aci"].why
+    assert few["en"].accepted is None
+    no_grade = verdicts_on(None, 28, [Decimal(40)] * 40)
+    assert {item.accepted for item in no_grade.values()} == {None}
+    early = verdicts_on(Decimal(30), 7, [Decimal(40)] * 40)
+    assert all("28" in item.why for item in early.values())
+    odd_grade = verdicts_on(Decimal(32), 28, [Decimal(40)] * 10)
+    assert odd_grade["gb"].accepted is None
+    assert "grade" in odd_grade["gb"].why
+
+
+def test_en_206_judges_groups_of_three_before_it_knows_its_own_deviation() -> None:
+    good = [Decimal(36)] * 34
+    initial = verdicts_on(Decimal(30), 28, good)["en"]
+    assert initial.rule_id == "en206/initial"
+    assert initial.accepted is True
+    bad = [*good[:30], Decimal("25.9"), *good[:3]]
+    assert verdicts_on(Decimal(30), 28, bad)["en"].accepted is False
+    continuous = verdicts_on(Decimal(30), 28, [Decimal(36)] * 35)["en"]
+    assert (continuous.rule_id, continuous.accepted) == ("en206/continuous", True)
+
+
+def test_control_class_of_aci_214_needs_fifteen_tests() -> None:
+    a_production(("38", "40") * 7, code="C30-A")
+    assert one_group().control == ""
+    a_production(("38", "40"), code="C30-B")
+    assert one_group().control == "excellent"
+
+
+def test_unreleased_results_are_left_out_unless_asked_for() -> None:
+    a_production(("38", "39", "40"), code="C30-A")
+    a_production(("50", "51", "52"), code="C30-B", state="verified")
+    assert one_group().n == 3
+    assert one_group(released="false").n == 6
+
+
+def test_retracted_result_counts_no_more() -> None:
+    batches = a_production(("38", "39", "40"))
+    retract(set_of(batches[0]).id, "wrong press", ACTOR)
+    assert one_group().n == 2
+    assert one_group(released="false").n == 2
+
+
+def test_period_is_by_the_laboratorys_clock_and_inclusive() -> None:
+    # Broken at 17:00 UTC on 1 March: in Shanghai that is 01:00 on 2 March.
+    a_production(("38",), first=datetime(2026, 2, 1, 17, 0, tzinfo=UTC))
+    assert [row.strength_mpa for row in result_rows(filters(since="2026-03-02", until="2026-03-02"))] == [
+        Decimal("38")
+    ]
+    assert list(result_rows(filters(until="2026-03-01"))) == []
+    assert list(result_rows(filters(since="2026-03-03"))) == []
+
+
+def test_period_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(Refused, match="ends before it begins"):
+        filters(since="2026-03-02", until="2026-03-01")
+
+
+def test_groups_by_customer_region_and_cement_hold_one_grade_each() -> None:
+    region = SERVICES["regions"].add({"code": "R-1", "name": "西南"}, ACTOR)
+    customer = SERVICES["customers"].add({"code": "K-1", "name": "江北"}, ACTOR)
+    cement = SERVICES["cement-products"].add(
+        {"code": "PO425", "name": "P.O 42.5", "cement_type": "P.O", "strength_class": "42.5"}, ACTOR
+    )
+    names = {"region_id": region.id, "customer_id": customer.id, "cement_product_id": cement.id}
+    a_production(("38", "39", "40"), **names)
+    a_production(("48", "49", "50"), code="C40-P", grade="C40", **names)
+    a_production(("30",), code="C25-P", grade="C25")
+    rows = list(result_rows(filters()))
+    assert [(g.name, g.grade, g.n) for g in grouped(rows, "customer")] == [
+        ("江北", "C30", 3),
+        ("江北", "C40", 3),
+        ("", "C25", 1),
+    ]
+    assert [g.name for g in grouped(rows, "region")] == ["西南", "西南", ""]
+    assert [g.name for g in grouped(rows, "cement")][:1] == ["PO425 P.O 42.5"]
+    assert [row.mix for row in result_rows(filters(grade_mpa="40"))] == ["C40-P"] * 3
+    assert len(list(result_rows(filters(customer_id=customer.id, region_id=region.id)))) == 6
+
+
+def test_months_are_those_of_testing() -> None:
+    a_production(ACCEPTED[:4], first=datetime(2026, 1, 2, 2, 0, tzinfo=UTC))
+    months = by_month(result_rows(filters()))
+    # Cast 2 to 5 January, broken 30 January to 2 February.
+    assert [(month.name, month.n) for month in months] == [("2026-01", 2), ("2026-02", 2)]
+    assert months[0].mean_mpa == Decimal("39.6")
+    assert date.fromisoformat(months[0].name + "-01").month == 1
+
+
+def test_series_of_a_grade_has_limits_groups_sums_and_signals() -> None:
+    a_production((*["38", "39"] * 6, "30", "29", "30", "29"))
+    rows = charted(list(result_rows(filters())), None)
+    assert names_of(rows, "grade") == [("C30", 16)]
+    series = series_of("C30", rows, "grade", Decimal("38.5"))
+    assert series is not None
+    assert len(series.groups) == 4
+    assert series.groups[-1].mean == Decimal("29.5")
+    assert series.means[3] == Decimal("38.5")
+    assert series.sums is not None
+    assert series.sums.signal == "low"
+    assert any("below" in word for number in range(13, 17) for word in series.signals_at(number))
+    assert series_of("C30", rows[:2], "grade") is None
