@@ -14,6 +14,7 @@ from lims.base.database import Database
 from lims.base.denials import register_denials
 from lims.base.errors import register_error_pages
 from lims.base.headers import protect_forms, protect_headers
+from lims.base.secret_addresses import hide_in_logs
 from lims.base.security import LimsSecurityManager
 from lims.base.sessions import PageSessions
 from lims.operations.health import watch_requests
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Database(settings.sqlalchemy_url).init_app(app)
+    hide_in_logs()
     allow_large_workbooks(app)
     number_requests(app)
     watch_requests(app)

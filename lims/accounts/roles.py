@@ -52,7 +52,7 @@ SERVICE_DESK = (
     "service-scores",
     "outgoing-mails",
 )  # fmt: skip
-SHARING = ("share-links",)
+SHARING = ("share-links", "share-answers")
 PAPERS = ("certificates", "checkpoints", "import-runs")
 #: What auditors look at and write.
 AUDIT = (
@@ -97,7 +97,7 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("erase", PERSONAL)
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
-        | _grants("oversee", ["jobs"])
+        | _grants("oversee", ["jobs", "share-links"])
         | _grants("answer", ["findings"])
     ),
     MANAGER: frozenset(
@@ -111,7 +111,7 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("erase", PERSONAL)
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
-        | _grants("oversee", ["jobs"])
+        | _grants("oversee", ["jobs", "share-links"])
         | _grants("answer", ["findings"])
     ),
     TECHNICIAN: frozenset(
