@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     secret_key: str = ""
     #: Names that may stand in the Host header; guards redirects against a poisoned one.
     allowed_hosts: str = "127.0.0.1,localhost,[::1]"
+    #: How people outside reach this server, e.g. `https://lims.example.com`: the beginning of links that are shared. Empty:
+    #: the name it was asked by (one of `allowed_hosts`) and `port`.
+    public_url: str = ""
     #: Cookies only over HTTPS. Off for the embedded server on loopback, which speaks plain HTTP.
     secure_cookies: bool = False
     #: How the laboratory's clock reads; stored times are always UTC.
