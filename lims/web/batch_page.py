@@ -31,11 +31,11 @@ def batch_context(batch: Batch) -> dict[str, Any]:
         .where(SpecimenSet.batch_id == batch.id)
         .order_by(SpecimenSet.age_days, SpecimenSet.number)
     ).all()
-    enter = may("write", "breaks")
+    enter, sees_all = may("write", "breaks"), may("read", "set-results")
     plan = []
     for found, result in rows:
         strength = ""
-        if result is not None:
+        if result is not None and (sees_all or result.state == "released"):
             strength = (
                 format_decimal(result.strength_mpa) if result.strength_mpa is not None else _("invalid")
             )

@@ -1,4 +1,4 @@
-"""A manager at the end of the month: figures, the workbook, a certificate issued and issued anew, verified by its QR code."""
+"""A manager at the end of the month: figures, the workbook, a certificate issued anew and verified by its code."""
 
 from __future__ import annotations
 
