@@ -64,7 +64,7 @@ def test_certificate_is_issued_issued_anew_and_verified_by_its_address(
     assert paper.read_bytes().startswith(b"%PDF")
     address = page.locator("[data-verify]").get_attribute("href")
     assert address is not None
-    page.locator("details summary").first.click()
+    page.locator("main details summary").first.click()
     page.locator("input[name=reason]").fill("Wrong element 部位有误")
     page.locator("form[action$=reissue] button").click()
     expect(page.locator("h1")).not_to_have_text(first)
