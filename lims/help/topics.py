@@ -199,10 +199,12 @@ TOPICS = (
         (
             _l("Issue a certificate from a batch whose results are released."),
             _l("A reissue keeps the old one and says what it replaces."),
+            _l("Choose a period on the summary; the workbook carries the same filters, figures and charts."),
+            _l("Every list has a button that exports what it shows, to Excel or CSV."),
             _l("Import history from Excel or CSV; the same file twice changes nothing."),
         ),
         (_l("What takes longer runs as a job: leave the page, the result stands under Reports, Jobs."),),
-        ("certificates", "import-runs", "imports", "import-mappings", "jobs"),
+        ("certificates", "import-runs", "imports", "import-mappings", "jobs", "summary"),
     ),
     Topic(
         "comparison",
