@@ -40,9 +40,9 @@ CHANNELS = {
 SEVERITIES = {"low": _l("Low"), "normal": _l("Normal"), "high": _l("High")}
 OUTCOMES = {"open": _l("Open"), "passed": _l("Passed"), "failed": _l("Failed")}
 STATES = {
-    "received": _l("Received"),
+    "received": _l("Taken in"),
     "answered": _l("Answered"),
-    "on_site": _l("On site"),
+    "on_site": _l("At the site"),
     "solved": _l("Solved"),
     "closed": _l("Closed"),
     "withdrawn": _l("Withdrawn"),
@@ -80,7 +80,7 @@ OBJECTION_STATES = {
     "decided": _l("Decided"),
 }
 PLAN_STATES = {"planned": _l("Planned"), "done": _l("Done"), "dropped": _l("Fallen away")}
-CLOCKS = {"answer": _l("Answered"), "on_site": _l("On site"), "solve": _l("Solved")}
+CLOCKS = {"answer": _l("Answered"), "on_site": _l("At the site"), "solve": _l("Solved")}
 CLOCK_STATES = {
     "kept": _l("kept"),
     "missed": _l("missed"),

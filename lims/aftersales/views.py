@@ -224,7 +224,7 @@ STEPS = {
     step.name: step
     for step in (
         ComplaintStep("answer", _l("Answer the customer"), "phone", AnswerIn, _COMPLAINTS.answer),
-        ComplaintStep("arrive", _l("On site"), "map", ArrivalIn, _COMPLAINTS.arrive),
+        ComplaintStep("arrive", _l("We are on site"), "map", ArrivalIn, _COMPLAINTS.arrive),
         ComplaintStep("findings", _l("Note findings"), "edit", FindingsIn, _COMPLAINTS.note_findings),
         ComplaintStep("solve", _l("Solved"), "check", SolvedIn, _COMPLAINTS.solve),
         ComplaintStep("agree", _l("The customer agrees"), "thumb-up", AgreementIn, _COMPLAINTS.agree),

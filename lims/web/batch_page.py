@@ -8,6 +8,7 @@ from flask import url_for
 from flask_babel import gettext as _
 from sqlalchemy import select
 
+from lims.aftersales.advice import matching_cards, situation_of_batch
 from lims.base.database import current_session
 from lims.base.display import format_decimal, show_time
 from lims.base.security import may
@@ -57,6 +58,7 @@ def batch_context(batch: Batch) -> dict[str, Any]:
         "maturity": maturity_of(batch),
         "warning_kinds": WARNING_KINDS,
         "component_kinds": COMPONENT_KINDS,
+        "advice": matching_cards(situation_of_batch(batch)) if may("read", "advice-cards") else [],
         "released": any(result is not None and result.state == "released" for _set, result in rows),
         **certificate_actions(batch.id),
     }

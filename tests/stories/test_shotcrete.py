@@ -68,7 +68,7 @@ def test_shotcrete_falls_off_at_a_mine(people: People) -> None:
     page = service.open("/complaints/add")
     service.choose("customer_id", MINE)
     service.choose("site_id", SITE)
-    page.get_by_text("Shotcrete rebound", exact=True).click()
+    page.get_by_role("radio", name="Shotcrete rebound").check()
     page.fill("#f-subject", f"Shotcrete falls off {mark}")
     page.fill(
         "#f-description",
@@ -98,7 +98,7 @@ def test_shotcrete_falls_off_at_a_mine(people: People) -> None:
     page.fill(
         "#arrive-site_facts", "Followed the spraying for three shifts; two nozzlemen, the same rebound."
     )
-    page.locator("#next").get_by_role("button", name="On site").click()
+    page.locator("#next").get_by_role("button", name="We are on site").click()
     expect(page.locator(".clock").nth(1)).to_contain_text("kept")
     expect(page.locator(".clock").nth(2)).to_contain_text("running")
 
