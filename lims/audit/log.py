@@ -181,7 +181,11 @@ def changes(asked: Asked, size: int = PAGE_SIZE) -> tuple[list[Change], int | No
         allowed = [table] if table in allowed else []
         if asked.key is not None:
             query = query.where(AuditEntry.pk == str(asked.key))
-    query = query.where(AuditEntry.table_name.in_(allowed))
+    if asked.key is not None:
+        query = query.where(AuditEntry.table_name.in_(allowed))
+    else:
+        # Newest first: the index over tables and keys would bring every entry of these tables to be sorted.
+        query = query.where(func.coalesce(AuditEntry.table_name, "").in_(allowed))
     if asked.op:
         query = query.where(AuditEntry.op == asked.op)
     if asked.who:
