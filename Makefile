@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
 
-.PHONY: faults help setup setup-dev demo test test-fast test-browser story stories look lint types format check notices messages screenshots bench bench-forecast bench-search bench-press clean
+.PHONY: $(shell grep -oE '^[a-z][a-z-]*:' $(MAKEFILE_LIST) | tr -d ':')
 
 help: ## what can be made
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  %-18s %s\n", $$1, $$2}'
@@ -74,15 +74,33 @@ messages: setup-dev ## gather texts for translation and compile what is translat
 screenshots: setup-dev ## every page in three languages, light and dark, two widths, into screenshots/; the README's into docs/images
 	$(BIN)/python -m tests.screenshots --all
 
-bench: bench-forecast bench-search bench-press ## every benchmark
+templates: setup-dev ## write import_templates/*.xlsx anew from the schemas
+	$(BIN)/lims import templates
+
+fuzz-workbooks: setup-dev ## 1,000 damaged workbooks: none crashes, none is read slowly
+	LIMS_FUZZ_WORKBOOKS=1000 $(BIN)/python -m pytest tests/importing/test_fuzz.py
+
+bench-workbooks: setup-dev ## workbooks in and out beside pandas, django-import-export and bare writers
+	$(BIN)/python -m benchmarks.workbooks
+
+bench: $(filter bench-%,$(shell grep -oE '^bench-[a-z]+' $(MAKEFILE_LIST))) ## every benchmark
 bench-forecast: setup-dev ## forecast error, coverage and speed beside their targets
 	$(BIN)/python -m benchmarks.forecast
+
+bench-comparison: setup-dev ## strength laws on public data; coverage of comparisons, false alarms of changes
+	$(BIN)/python -m benchmarks.comparison
 
 bench-search: setup-dev ## the search box among 1,000,000 specimens
 	$(BIN)/python -m benchmarks.search
 
 bench-press: setup-dev ## a set from scan to saved; the cockpit with 100,000 open specimens
 	$(BIN)/python -m benchmarks.press
+
+bench-audit: setup-dev ## what the record of changes costs, beside none and beside SQLAlchemy-Continuum; verifying a million entries
+	$(BIN)/python -m benchmarks.audit
+
+tamper: setup-dev ## a thousand alterations of each kind against the record of changes, on both databases
+	$(BIN)/python -m tests.audit.tamper
 
 clean: ## remove what was built (never data)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

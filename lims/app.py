@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from flask import Flask
+from flask import Flask, request
 from flask_appbuilder import AppBuilder
 
 import lims.base.metadata
@@ -14,6 +14,7 @@ from lims.base.database import Database
 from lims.base.denials import register_denials
 from lims.base.errors import register_error_pages
 from lims.base.headers import protect_forms, protect_headers
+from lims.base.secret_addresses import hide_in_logs
 from lims.base.security import LimsSecurityManager
 from lims.base.sessions import PageSessions
 from lims.operations.health import watch_requests
@@ -21,6 +22,8 @@ from lims.operations.logs import number_requests
 from lims.settings import Settings
 from lims.subjects import register_subjects
 
+#: Bytes of an upload on the import page: a workbook for a job (lims/importing/workbooks.py) and its form.
+LARGEST_WORKBOOK = 65_000_000
 WEB = Path(__file__).parent / "web"
 TRANSLATIONS = Path(__file__).parent / "translations"
 
@@ -40,6 +43,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Database(settings.sqlalchemy_url).init_app(app)
+    hide_in_logs()
+    allow_large_workbooks(app)
     number_requests(app)
     watch_requests(app)
     protect_headers(app, settings)
@@ -62,6 +67,15 @@ def create_app(settings: Settings | None = None) -> Flask:
 
         register_web(app, appbuilder)
     return app
+
+
+def allow_large_workbooks(app: Flask) -> None:
+    """The import page takes larger files than any other; registered before whatever reads a form."""
+
+    @app.before_request
+    def _raise() -> None:
+        if request.path == "/import/":
+            request.max_content_length = LARGEST_WORKBOOK
 
 
 def flask_config(settings: Settings) -> dict[str, object]:

@@ -21,6 +21,7 @@ COMMANDS = {
     "forecast": "lims.forecasts.commands:forecast",
     "backtest": "lims.forecasts.commands:backtest",
     "rules": "lims.rules.commands:rules",
+    "selftest": "lims.audit.commands:selftest",
     "trace": "lims.audit.commands:trace_command",
     "watch": "lims.web.watch:watch",
     "audit": "lims.audit.commands:audit",

@@ -14,6 +14,7 @@ from lims.base.actor import Actor, system_actor
 from lims.base.columns import utc_now
 from lims.base.progress import progress_bar
 from lims.base.services import SERVICES
+from lims.demonstration_audit import add_findings
 from lims.demonstration_comparison import add_late_strength
 from lims.demonstration_papers import add_papers
 from lims.demonstration_production import add_production
@@ -208,4 +209,5 @@ def _laboratory(actor: Actor) -> None:
     add_production(cement, region, customer, press, actor)
     add_service(cement, region, source, customer, trial, mix, lot, actor)
     add_laboratory(actor)
+    add_findings(actor)
     add_late_strength(region, actor)

@@ -2,6 +2,7 @@
 
 import lims.aftersales.jobs
 import lims.aftersales.service
+import lims.audit.kept
 import lims.audit.service
 import lims.base.auditing.models
 import lims.base.denials
@@ -11,6 +12,7 @@ import lims.base.laboratory
 import lims.base.metadata
 import lims.base.numbering
 import lims.base.preferences
+import lims.base.repeats
 import lims.base.sessions
 import lims.base.signatures
 import lims.calendars.service

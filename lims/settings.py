@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     secret_key: str = ""
     #: Names that may stand in the Host header; guards redirects against a poisoned one.
     allowed_hosts: str = "127.0.0.1,localhost,[::1]"
+    #: How people outside reach this server, e.g. `https://lims.example.com`: the beginning of links that are shared. Empty:
+    #: the name it was asked by (one of `allowed_hosts`) and `port`.
+    public_url: str = ""
     #: Cookies only over HTTPS. Off for the embedded server on loopback, which speaks plain HTTP.
     secure_cookies: bool = False
     #: How the laboratory's clock reads; stored times are always UTC.
@@ -45,6 +48,10 @@ class Settings(BaseSettings):
     login_rate_limit: str = "10 per minute"
     #: An idle session ends after this many minutes (a shared laboratory PC).
     session_idle_minutes: int = Field(default=480, ge=1)
+    #: A page left alone locks itself after this many minutes and asks for the password; 0 never.
+    lock_minutes: int = Field(default=15, ge=0, le=480)
+    #: Records are kept without end; the least that is promised to customers and accreditation, years.
+    retention_years: int = Field(default=10, ge=6, le=100)
     #: How long a bearer token lives, minutes.
     token_minutes: int = Field(default=30, ge=1)
     #: Threads of the embedded server; SQLite serves one writer at a time whatever this says.

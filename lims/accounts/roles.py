@@ -52,8 +52,14 @@ SERVICE_DESK = (
     "service-scores",
     "outgoing-mails",
 )  # fmt: skip
-SHARING = ("share-links",)
+SHARING = ("share-links", "share-answers")
 PAPERS = ("certificates", "checkpoints", "import-runs")
+#: What auditors look at and write.
+AUDIT = (
+    "findings", "signatures", "denied-attempts", "selftest-runs", "audit-log", "audit-sample", "retention",
+)  # fmt: skip
+#: The page that takes workbooks in; what a person may import follows from what they may write.
+IMPORTS = ("imports", "import-mappings")
 #: Confirmations and own editions of rules: the quality manager's and the administrator's.
 RULES = ("rule-signoffs", "rule-editions")
 #: Pages that are not records.
@@ -67,8 +73,8 @@ OWN = ("profile", "preferences", "jobs", "calendar-feeds")
 
 LABORATORY = (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *FORECASTS)
 EVERYTHING = (
-    *LABORATORY, *RULES, *COMPARISON, *PRICES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING, *PAPERS, *PAGES,
-    *ADMINISTRATION,
+    *LABORATORY, *RULES, *COMPARISON, *PRICES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING, *PAPERS,
+    *IMPORTS, *AUDIT, *PAGES, *ADMINISTRATION,
 )  # fmt: skip
 #: Customers of every region; who lacks it sees those of the regions they work in (lims/customers/regions.py).
 ALL_REGIONS = ("customers",)
@@ -91,24 +97,40 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("erase", PERSONAL)
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
-        | _grants("oversee", ["jobs"])
+        | _grants("oversee", ["jobs", "share-links"])
+        | _grants("answer", ["findings"])
     ),
     MANAGER: frozenset(
         _grants("read", EVERYTHING)
-        | _grants("write", (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING))
+        | _grants(
+            "write",
+            (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING, *IMPORTS),
+        )
         | _grants("write", (*COMPARISON, *PRICES, *OWN, "rules", "certificates"))
         | _grants("read_all", ALL_REGIONS)
         | _grants("erase", PERSONAL)
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
-        | _grants("oversee", ["jobs"])
+        | _grants("oversee", ["jobs", "share-links"])
+        | _grants("answer", ["findings"])
     ),
     TECHNICIAN: frozenset(
         _grants(
-            "read", (*LABORATORY, "customers", "sites", "usage-cards", "advice-cards", "import-runs", *PAGES)
+            "read",
+            (
+                *LABORATORY,
+                "customers",
+                "sites",
+                "usage-cards",
+                "advice-cards",
+                "import-runs",
+                "findings",
+                *IMPORTS,
+                *PAGES,
+            ),
         )
         | _grants("read_all", ALL_REGIONS)
-        | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *OWN, "rules"))
+        | _grants("write", (*MATERIALS, *MIXES, *TRIALS, *RESULTS, *EQUIPMENT, *IMPORTS, *OWN, "rules"))
         | _grants("read", COMPARISON)
         | _grants("write", ("customer-materials", "programme-entries"))
         | _grants("verify", ["breaks"])
@@ -126,26 +148,41 @@ ROLES: dict[str, frozenset[Grant]] = {
                 *MARKET,
                 *AFTERSALES,
                 *SHARING,
+                "findings",
+                *IMPORTS,
                 *PAGES,
             ),
         )
-        | _grants("write", (*CUSTOMERS, *MARKET, *SHARING, "visits", "visit-plans", "surveys", *OWN))
+        | _grants(
+            "write", (*CUSTOMERS, *MARKET, *SHARING, "visits", "visit-plans", "surveys", *IMPORTS, *OWN)
+        )
         | _grants("read", (*COMPARISON, *PRICES))
         | _grants("write", ("comparisons", "customer-materials"))
     ),
     SERVICE: frozenset(
         _grants(
-            "read", (*LABORATORY, *CUSTOMERS, *MARKET, *AFTERSALES, "service-settings", "holidays", *PAGES)
+            "read",
+            (
+                *LABORATORY,
+                *CUSTOMERS,
+                *MARKET,
+                *AFTERSALES,
+                "service-settings",
+                "holidays",
+                "findings",
+                *IMPORTS,
+                *PAGES,
+            ),
         )
-        | _grants("write", (*CUSTOMERS, *AFTERSALES, *OWN))
+        | _grants("write", (*CUSTOMERS, *AFTERSALES, *IMPORTS, *OWN))
         | _grants("read", COMPARISON)
         | _grants("write", ("comparisons", "customer-materials", "programme-entries"))
         | _grants("read_all", ALL_REGIONS)
     ),
     AUDITOR: frozenset(
         _grants("read", (*LABORATORY, *RULES, *CUSTOMERS, *MARKET, *AFTERSALES, *SERVICE_DESK, *SHARING))
-        | _grants("read", (*PAPERS, *PAGES, *COMPARISON, *PRICES))
+        | _grants("read", (*PAPERS, *AUDIT, "import-mappings", *PAGES, *COMPARISON, *PRICES))
         | _grants("read_all", ALL_REGIONS)
-        | _grants("write", OWN)
+        | _grants("write", ("findings", *OWN))
     ),
 }

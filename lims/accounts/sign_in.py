@@ -9,18 +9,23 @@ from flask.typing import ResponseReturnValue
 from flask_appbuilder import expose
 from flask_appbuilder.api import BaseApi
 from flask_appbuilder.security.decorators import no_cache
+from flask_appbuilder.security.sqla.models import User
 from flask_appbuilder.security.views import AuthDBView
 from flask_appbuilder.utils.base import get_safe_redirect
 from flask_babel import gettext as _
 from flask_jwt_extended import create_access_token
 from flask_login import logout_user
+from flask_wtf.csrf import generate_csrf
 
 from lims.base.actor import system_actor
 from lims.base.api import json_object
-from lims.base.database import transaction
+from lims.base.database import current_session, transaction
 from lims.base.problems import refuse
 from lims.base.security import SESSION_TOKEN, principal, sign_in
 from lims.base.sessions import end_session
+
+#: Key of the account whose page is locked, in the signed cookie.
+LOCKED = "locked"
 
 
 class SignInView(AuthDBView):
@@ -57,6 +62,30 @@ class SignInView(AuthDBView):
             session["locale"] = locale
         flash(_("You are signed out."), "info")
         return redirect(url_for(f"{self.endpoint}.login"))
+
+    @expose("/lock/", methods=["POST"])
+    def lock(self) -> ResponseReturnValue:
+        """The page was left alone: the session ends on the server, what is typed stays in the browser."""
+        user, token = principal(), session.get(SESSION_TOKEN, "")
+        if user is not None and token:
+            with transaction(system_actor("sign-in")) as writing:
+                end_session(writing, token)
+            session[LOCKED] = user.id
+        return jsonify({})
+
+    @expose("/unlock/", methods=["POST"])
+    def unlock(self) -> ResponseReturnValue:
+        """The same person is back; the page goes on with a new session and a new token for its forms."""
+        user_id = session.get(LOCKED)
+        user = current_session().get(User, user_id) if isinstance(user_id, int) else None
+        password = json_object().get("password")
+        found = None
+        if user is not None and isinstance(password, str):
+            found = self.appbuilder.sm.auth_user_db(user.username, password)
+        if found is None:
+            return jsonify({"message": _("This is not the password.")}), 401
+        sign_in(found)
+        return jsonify({"token": generate_csrf()})
 
     def _form(self, username: str = "", error: str = "") -> str:
         from lims.accounts.demo import DEMO_ACCOUNTS

@@ -122,3 +122,25 @@ def trace_command(code: str, as_json_text: bool) -> None:
             click.echo(json.dumps(as_json(found), ensure_ascii=False, indent=1))
         else:
             click.echo("\n".join(lines_of(found)))
+
+
+@click.command()
+def selftest() -> None:
+    """Rules, forecast, triggers, record of changes, backup and restore; keeps a dated PDF. Exit 1 when one fails."""
+    from lims.app import create_app
+    from lims.audit.selftest import Check
+    from lims.audit.selftest import selftest as run_all
+    from lims.base.actor import system_actor
+
+    settings = read_settings()
+    app = create_app(settings)
+
+    def tell(check: Check) -> None:
+        mark = {True: "ok", False: "FAILED", None: "left out"}[check.passed]
+        click.echo(f"{mark:<9} {check.name}: {check.detail}")
+
+    with app.test_request_context():
+        run = run_all(settings, system_actor("selftest"), tell)
+        click.echo(f"kept as self-test {run.id}: /selftest-runs/{run.id}")
+        passed = run.passed
+    sys.exit(0 if passed else 1)

@@ -33,19 +33,24 @@ def _seed(folder: Path) -> bytes:
     return base64.b64decode(path.read_bytes(), validate=True)
 
 
-def _private() -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(_seed(Path(current_app.config["LIMS_DATA"])))
-
-
-def origin() -> str:
+def _origin(laboratory: str) -> str:
     """Name of this laboratory's record in its checkpoints."""
-    name = re.sub(r"[^\w.-]+", "-", str(current_app.config["LIMS_LABORATORY"]), flags=re.ASCII).strip("-")
+    name = re.sub(r"[^\w.-]+", "-", laboratory, flags=re.ASCII).strip("-")
     return f"lims/{name or 'laboratory'}"
 
 
+def _public(private: Ed25519PrivateKey) -> bytes:
+    return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
 def verifier_key() -> Key:
-    public = _private().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return Key(origin(), key_id(origin(), public), public)
+    """The public key of this application."""
+    return key_in(Path(current_app.config["LIMS_DATA"]), str(current_app.config["LIMS_LABORATORY"]))
+
+
+def key_in(folder: Path, laboratory: str) -> Key:
+    public, name = _public(Ed25519PrivateKey.from_private_bytes(_seed(folder))), _origin(laboratory)
+    return Key(name, key_id(name, public), public)
 
 
 def verifier_key_text(key: Key) -> str:
@@ -53,8 +58,15 @@ def verifier_key_text(key: Key) -> str:
 
 
 def signed_note(size: int, root: str) -> str:
-    """The checkpoint over transactions 1 to `size`: about 220 letters, which fit a QR code."""
-    body, private = note_body(origin(), size, root), _private()
-    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    packed = base64.b64encode(key_id(origin(), public) + private.sign(body.encode())).decode()
-    return f"{body}\n\u2014 {origin()} {packed}\n"
+    """The checkpoint over transactions 1 to `size`: about 170 letters, which fit a QR code."""
+    return note_in(
+        Path(current_app.config["LIMS_DATA"]), str(current_app.config["LIMS_LABORATORY"]), size, root
+    )
+
+
+def note_in(folder: Path, laboratory: str, size: int, root: str) -> str:
+    """The same for the signing key of this folder, without an application."""
+    private, name = Ed25519PrivateKey.from_private_bytes(_seed(folder)), _origin(laboratory)
+    body = note_body(name, size, root)
+    packed = base64.b64encode(key_id(name, _public(private)) + private.sign(body.encode())).decode()
+    return f"{body}\n\u2014 {name} {packed}\n"

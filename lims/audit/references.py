@@ -17,8 +17,12 @@ from lims.base.services import SERVICES
 
 #: Their rows tell about the record that they refer to: shown beside it, not followed any further.
 ABOUT = frozenset({
-    "advice_cards", "calibrations", "cement_tests", "certificates", "complaints", "curing_readings", "findings",
-    "forecasts", "press_rows", "retests", "seminars", "share_links", "signatures", "surveys", "usage_cards", "visits",
+    "advice_cards", "attendances", "calibrations", "cement_tests", "certificates", "comparisons", "competitors",
+    "complaint_facts", "complaints", "contacts", "curing_readings", "customer_materials", "escalations", "findings",
+    "forecasts", "maintenance_plans", "maintenance_records", "objections", "photos", "press_rows", "prices",
+    "process_changes", "programme_entries", "retests", "scale_checks", "seminars", "share_links", "signatures",
+    "site_stocks", "stage_changes", "surveys", "usage_cards", "usage_mixes", "usage_notes", "usage_tasks", "visit_plans",
+    "visits",
 })  # fmt: skip
 #: So much hangs on each of these that it is followed only when the question begins there.
 HUBS = frozenset({
@@ -28,7 +32,9 @@ HUBS = frozenset({
 #: Parts and choices, no records that anybody asks about. One that refers to two or more records links them: what its
 #: first foreign key names came from the others.
 PARTS = frozenset({
-    "batch-lots", "batch-warnings", "jobs", "laboratory", "mix-components", "preferences", "rule-signoffs",
+    "batch-lots", "batch-warnings", "certificate-results", "checklist-items", "complaint-lots", "holidays", "jobs",
+    "laboratory", "mix-components", "outgoing-mails", "preferences", "region-staff", "rule-signoffs", "service-settings",
+    "staff-surveys",
 })  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from flask_appbuilder.security.sqla.models import User
 from sqlalchemy import func, select
 
+from lims.audit.models import Finding
 from lims.audit.references import PARTS, Came, came_from, came_of, is_about, is_hub, record_of
 from lims.base.auditing.models import AuditEntry, AuditTransaction
 from lims.base.database import current_session
@@ -142,7 +143,9 @@ def trace(name: str, record_id: int, reads: Callable[[str], bool] | None = None)
     if reads is not None:
         found.reads = reads
     found.add(name, record, "start", 0)
-    before = _back(found, [found.start], "from")
+    if isinstance(record, Finding):
+        _of_finding(found, record)
+    before = _back(found, list(found.nodes), "from")
     _tell(found, [key for key in before if not is_hub(key[0])])
     roots = [found.start, *_subjects(found)]
     _on(found, roots)
@@ -150,6 +153,7 @@ def trace(name: str, record_id: int, reads: Callable[[str], bool] | None = None)
     # What the descendants came from besides: the press of a break, the mix of a lot's batch.
     _back(found, [key for key, node in found.nodes.items() if node.way == "of"], "beside")
     _calibrations(found)
+    _findings(found)
     _persons(found)
     return found
 
@@ -292,6 +296,27 @@ def _results(found: Trace) -> None:
         _back(
             found, [("breaks", broken) for broken, _result in pairs if ("breaks", broken) in found.nodes], way
         )
+
+
+def _of_finding(found: Trace, finding: Finding) -> None:
+    """What the finding is about came first."""
+    name = finding.about_record or ""
+    about = SERVICES[name].find(id=finding.about_id) if name in SERVICES and name not in PARTS else None
+    if about is not None:
+        found.add(name, about, "from", -1)
+        found.join((name, about.id), found.start, "about")
+
+
+def _findings(found: Trace) -> None:
+    """Findings about the records of the trace, the newest few."""
+    for name, ids in _by_name(list(found.nodes)).items():
+        query = (
+            SERVICES["findings"].base_query().where(Finding.about_record == name, Finding.about_id.in_(ids))
+        )
+        for item in current_session().scalars(query.order_by(Finding.id.desc()).limit(MOST_ABOUT)).unique():
+            key = (name, item.about_id)
+            if found.add("findings", item, "beside", found.nodes[key].depth + 1) is not None:
+                found.join(key, ("findings", item.id), "about")
 
 
 def _beyond_breaks(found: Trace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
+from lims.audit.kept_views import KEPT_VIEWS
 from lims.audit.service import (
     CheckpointService,
 )
@@ -28,4 +29,4 @@ class CheckpointView(RecordView):
     )
 
 
-VIEWS = (CheckpointView, TraceView)
+VIEWS = (CheckpointView, TraceView, *KEPT_VIEWS)

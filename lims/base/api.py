@@ -19,9 +19,10 @@ from flask_babel import gettext as _
 
 from lims.base.actor import Actor
 from lims.base.problems import NotFound, refuse
+from lims.base.repeats import add_once
 from lims.base.schemas import Schema
 from lims.base.security import current_actor, require
-from lims.base.services import PAGE_SIZES, RecordService
+from lims.base.services import MOST_COUNTED, PAGE_SIZES, RecordService
 from lims.base.signatures import signer
 from lims.base.views import bounded_int
 
@@ -126,7 +127,7 @@ class RecordApi(BaseApi):
         args = dict(request.args.lists())
         filters = {}
         for name, values in args.items():
-            if name in {"q", "page", "page_size", "order"}:
+            if name in {"q", "page", "page_size", "order", "after"}:
                 continue
             if len(values) > 1:
                 raise refuse(name, _("is given more than once"), values[0])
@@ -137,10 +138,13 @@ class RecordApi(BaseApi):
             order=request.args.get("order", ""),
             number=bounded_int("page", 0, 0, 10**9 - 1),
             size=bounded_int("page_size", PAGE_SIZES[0], 1, 10**6),
+            after=request.args.get("after", ""),
         )
         return jsonify(
             {
                 "count": page.total,
+                "counted": page.counted,
+                "after": page.after,
                 "page": page.number,
                 "page_size": page.size,
                 "result": [self.outward(item) for item in page.items],
@@ -157,7 +161,9 @@ class RecordApi(BaseApi):
     @protect()
     @permission_name("write")
     def post(self) -> ResponseReturnValue:
-        return self._one(self.service.add(json_object(), current_actor()), 201)
+        """With an Idempotency-Key the same request, sent again, gets the same record."""
+        key = request.headers.get("Idempotency-Key", "")
+        return self._one(add_once(self.service, json_object(), current_actor(), key), 201)
 
     @expose("/<int:record_id>", methods=["PUT"])
     @protect()
@@ -212,7 +218,12 @@ class RecordApi(BaseApi):
         many = {
             "type": "object",
             "properties": {
-                "count": {"type": "integer"},
+                "count": {"type": "integer", "description": f"how many there are, counted to {MOST_COUNTED}"},
+                "counted": {"type": "boolean", "description": "false when there are more than `count`"},
+                "after": {
+                    "type": "string",
+                    "description": "give it back as `after` for the next page; empty: last page",
+                },
                 "page": {"type": "integer"},
                 "page_size": {"type": "integer"},
                 "result": {"type": "array", "items": _ref(f"{component}.out")},
@@ -222,6 +233,12 @@ class RecordApi(BaseApi):
         query = [
             {"in": "query", "name": "q", "schema": {"type": "string"}, "description": "text to search for"},
             {"in": "query", "name": "page", "schema": {"type": "integer", "minimum": 0}},
+            {
+                "in": "query",
+                "name": "after",
+                "schema": {"type": "string"},
+                "description": "`after` of the page before",
+            },
             {"in": "query", "name": "page_size", "schema": {"type": "integer", "enum": list(PAGE_SIZES)}},
             {
                 "in": "query",
@@ -244,7 +261,9 @@ class RecordApi(BaseApi):
             changed["properties"] = {"version": {"type": "integer"}, **changed["properties"]}
             changed["required"] = ["version", *changed.get("required", [])]
             components.schema(f"{component}.change", component=changed)
-            listing["post"] = _operation(f"Add to {name}", name, one, body=f"{component}.add", status="201")
+            listing["post"] = _operation(
+                f"Add to {name}", name, one, parameters=[_ONCE], body=f"{component}.add", status="201"
+            )
             item["put"] = _operation(
                 f"Change one of {name}",
                 name,
@@ -280,6 +299,13 @@ class RecordApi(BaseApi):
 
 
 _KEY = {"in": "path", "name": "record_id", "required": True, "schema": {"type": "integer", "minimum": 1}}
+
+_ONCE = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "maxLength": 200, "pattern": "^[A-Za-z0-9_-]*$"},
+    "description": "names this request: sent again, it writes nothing and gets the same record",
+}
 
 
 def _ref(name: str) -> dict[str, str]:

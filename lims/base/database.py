@@ -6,13 +6,14 @@ SQLite comes from a bundled recent library: 3.7.0 to 3.51.2 can corrupt a WAL da
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from flask import Flask, current_app, g, has_request_context, request
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, Table, create_engine, event, insert
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
@@ -21,6 +22,7 @@ from lims.base.actor import Actor
 from lims.base.auditing.context import OPTION, Opening, State, add_functions, open_context, seal, state_of
 from lims.base.auditing.guards import GuardCheck, authorizer
 from lims.base.problems import Unavailable
+from lims.base.writers import WriterQueue
 
 #: First release without the WAL corruption bug (shared finding; sqlite.org/wal.html, "WAL-reset").
 MINIMUM_SQLITE = (3, 51, 3)
@@ -61,6 +63,12 @@ def make_engine(url: str) -> Engine:
     """An engine with the settings that every process must share."""
     if not make_url(url).drivername.startswith("sqlite"):
         engine = create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+
+        @event.listens_for(engine, "connect")
+        def _clock(dbapi_connection: Any, _record: Any) -> None:
+            # Times in the record of changes are written by the server, by the session's clock.
+            dbapi_connection.execute("SET timezone = 'UTC'")
+            dbapi_connection.commit()
 
         @event.listens_for(engine, "begin")
         def _open(connection: Connection) -> None:
@@ -120,12 +128,14 @@ class Database:
         self.factory = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
         self.session: scoped_session[Session] = scoped_session(self.factory, scopefunc=_scope)
         self.guards = GuardCheck()
+        self.writers = _writers_of(url)
 
     def point_at(self, url: str) -> None:
         """Another database for the same application: sessions come from there from now on. No session may be open."""
         self.engine.dispose()
         self.url = url
         self.engine = make_engine(url)
+        self.writers = _writers_of(url)
         self.factory.configure(bind=self.engine)
 
     def init_app(self, app: Flask) -> None:
@@ -135,9 +145,30 @@ class Database:
         def _end(_error: BaseException | None) -> None:
             self.session.remove()
 
+    @contextmanager
+    def turn(self, session: Session) -> Iterator[None]:
+        """The turn to write; PostgreSQL serves several writers at once. Raises: Unavailable."""
+        if self.writers is None:
+            yield
+            return
+        with self.writers.turn(BUSY_TIMEOUT_MS / 1000) as left_s:
+            # What is left of the patience is for whoever writes past the queue (another program, a backup).
+            cursor = session.connection().connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {max(1, int(left_s * 1000))}")
+            cursor.close()
+            session.commit()
+            yield
+
     @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+
+def _writers_of(url: str) -> WriterQueue | None:
+    made = make_url(url)
+    if not made.drivername.startswith("sqlite") or made.database in {None, "", ":memory:"}:
+        return None
+    return WriterQueue(Path(str(made.database)))
 
 
 def _scope() -> int:
@@ -171,12 +202,13 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
     session.commit()  # ends the snapshot that reading has opened
     opening = Opening(actor, reason, (request.endpoint or "")[:120] if has_request_context() else "")
     try:
-        connection = session.connection(execution_options={"lims_write": True, OPTION: opening})
-        if actor.key not in WRITES_NO_RECORD:
-            database().guards.check(connection)
-        session.info.update(actor=actor, reason=reason)
-        yield session
-        session.commit()
+        with database().turn(session):
+            connection = session.connection(execution_options={"lims_write": True, OPTION: opening})
+            if actor.key not in WRITES_NO_RECORD:
+                database().guards.check(connection)
+            session.info.update(actor=actor, reason=reason)
+            yield session
+            session.commit()
     except OperationalError as error:
         session.rollback()
         raise Unavailable(str(error.orig)) from error
@@ -186,3 +218,30 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
     finally:
         session.info.pop("actor", None)
         session.info.pop("reason", None)
+
+
+def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Thousands of rows with the same columns in one call of the driver, inside a transaction.
+
+    The values go through the columns' types, as every write's do, but each distinct one only once: times, names and
+    codes repeat. Server defaults apply; relations, versions and stamps are the caller's.
+    """
+    if not rows:
+        return
+    connection = session.connection()
+    dialect = connection.dialect
+    names = [column.name for column in table.columns if column.name in rows[0]]
+    compiled = insert(table).compile(dialect=dialect, column_keys=names)
+    columns = [[row[name] for row in rows] for name in names]
+    for position, name in enumerate(names):
+        process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        if process is None:
+            continue
+        known: dict[Any, Any] = {value: process(value) for value in set(columns[position])}
+        columns[position] = [known[value] for value in columns[position]]
+    if compiled.positional:
+        connection.exec_driver_sql(str(compiled), list(zip(*columns, strict=True)))
+    else:
+        connection.exec_driver_sql(
+            str(compiled), [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+        )

@@ -101,13 +101,13 @@ def register_error_pages(app: Flask) -> None:
 
     @app.errorhandler(Unavailable)
     def _unavailable(error: Unavailable) -> ResponseReturnValue:
-        return _busy()
+        return _disk_full() if is_disk_full(error) else _busy()
 
     @app.errorhandler(OperationalError)
     def _operational(error: OperationalError) -> ResponseReturnValue:
         database().session.rollback()
         log.error("database: %s", error.orig)
-        return _busy()
+        return _disk_full() if is_disk_full(error) else _busy()
 
     @app.errorhandler(DataError)
     def _database(error: DataError) -> ResponseReturnValue:
@@ -159,6 +159,22 @@ def register_error_pages(app: Flask) -> None:
             _("Something went wrong here"),
             _("The mistake is ours and was recorded as %(mark)s. Nothing was saved.", mark=mark),
         )
+
+
+def is_disk_full(error: Exception) -> bool:
+    """SQLite and PostgreSQL say it in their own words."""
+    text = str(error).lower()
+    return "disk is full" in text or "no space left" in text
+
+
+def _disk_full() -> ResponseReturnValue:
+    log.error("the disk is full")
+    return answer(
+        503,
+        _("The disk is full"),
+        _("The server's disk is full."),
+        _("Nothing was saved. Tell an administrator; send it again when there is room."),
+    )
 
 
 def _busy() -> ResponseReturnValue:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 from zoneinfo import ZoneInfo
 
-from flask import Response
+from flask import Response, current_app, g
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import DateTime, String, cast, func, select
@@ -27,14 +28,14 @@ from xlsxwriter.worksheet import Worksheet
 
 from lims.base.actor import Actor
 from lims.base.columns import UtcDateTime, utc_now
-from lims.base.database import database, transaction
+from lims.base.database import current_session, database, transaction
 from lims.base.display import format_decimal, laboratory_zone
 from lims.base.fields import Choice
 from lims.base.files import file_response, keep_file
 from lims.base.jobs import RunningJob, enqueue, job_kind
 from lims.base.problems import Forbidden
 from lims.base.records import Record
-from lims.base.security import grants_of
+from lims.base.security import User, require
 
 FORMATS = ("xlsx", "csv")
 #: Rows that a request writes itself; more run as a job.
@@ -417,18 +418,37 @@ def export_later(view: Any, names: Sequence[str], query: ListQuery, kind: str, a
     return enqueue("list-export", arguments, actor)
 
 
+@contextmanager
+def as_person(actor: Actor) -> Iterator[None]:
+    """A job in the name of a person sees what that person may see now; a system actor sees everything.
+
+    Raises: Forbidden for an account that was closed meanwhile.
+    """
+    if actor.user_id is None:
+        yield
+        return
+    user = current_session().get(User, actor.user_id)
+    if user is None or not user.active:
+        raise Forbidden("account closed")
+    with current_app.test_request_context():
+        g.user = user
+        try:
+            yield
+        finally:
+            g.pop("user", None)
+
+
 @job_kind("list-export", title=_l("Export of a list"))
 def export_list(job: RunningJob, **arguments: Any) -> dict[str, Any]:
     """The list as the person may see it when the job runs. Raises: Forbidden, Refused."""
     from lims.base.views import VIEWS
 
     view = VIEWS[arguments["record"]]
-    user_id = job.actor.user_id
-    if user_id is not None and ("can_read", view.class_permission_name) not in grants_of(user_id):
-        raise Forbidden(f"read {view.class_permission_name}")
     kind = arguments["format"]
     query = ListQuery(**arguments["query"])
-    with TemporaryDirectory() as folder:
+    with as_person(job.actor), TemporaryDirectory() as folder:
+        if job.actor.user_id is not None:
+            require("read", view.class_permission_name)
         table = table_of(view, arguments["columns"], query, view.service.count(**query.words()))
         path = Path(folder) / f"list.{kind}"
         write_file(path, table, kind, job.progress)

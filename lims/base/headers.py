@@ -6,6 +6,7 @@ from flask import Flask, Response, request
 from flask_talisman import Talisman
 from flask_wtf.csrf import CSRFProtect
 
+from lims.base.secret_addresses import is_secret
 from lims.settings import Settings
 
 #: Everything from the page's own origin; inline scripts only with the request's nonce.
@@ -23,6 +24,16 @@ CONTENT_SECURITY_POLICY = {
 
 def protect_headers(app: Flask, settings: Settings) -> None:
     app.config["TRUSTED_HOSTS"] = [host.strip() for host in settings.allowed_hosts.split(",") if host.strip()]
+
+    @app.after_request
+    def _secret_addresses(response: Response) -> Response:
+        # Stands before Talisman's, so it has the last word.
+        if is_secret(request.path):
+            response.headers["Referrer-Policy"] = "no-referrer"
+            response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
+            response.headers["Cache-Control"] = "no-store, private"
+        return response
+
     Talisman(
         app,
         content_security_policy=CONTENT_SECURITY_POLICY,
@@ -61,6 +72,8 @@ def protect_forms(app: Flask) -> CSRFProtect:
             return
         if request.headers.get("Authorization"):
             return  # load_user ignores the cookie for these
+        if is_secret(request.path):
+            return  # the address is the key: no cookie lends rights there, and the form carries a mark of its own
         if request.endpoint == "SignInApi.login":
             return  # exchanges a password for a token; neither reads nor sets a cookie
         csrf.protect()

@@ -38,7 +38,7 @@ from lims.base.sessions import open_session, user_of_session
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Group", "LimsSecurityManager", "current_actor", "may", "principal", "sign_in"]
+__all__ = ["Group", "LimsSecurityManager", "User", "current_actor", "may", "principal", "sign_in"]
 
 #: Key of the session's token in the signed cookie.
 SESSION_TOKEN = "sid"  # noqa: S105 - the name of a key
@@ -183,18 +183,11 @@ def granted() -> frozenset[tuple[str, str]]:
     if cached is not None and cached[0] == user.id:
         found: frozenset[tuple[str, str]] = cached[1]
         return found
-    found = grants_of(user.id)
-    g.lims_granted = (user.id, found)
-    return found
-
-
-def grants_of(user_id: int) -> frozenset[tuple[str, str]]:
-    """(permission, view) pairs of a user: one statement. A job asks it for the person who began it."""
     roles = union(
-        select(assoc_user_role.c.role_id).where(assoc_user_role.c.user_id == user_id),
+        select(assoc_user_role.c.role_id).where(assoc_user_role.c.user_id == user.id),
         select(assoc_group_role.c.role_id)
         .join(assoc_user_group, assoc_user_group.c.group_id == assoc_group_role.c.group_id)
-        .where(assoc_user_group.c.user_id == user_id),
+        .where(assoc_user_group.c.user_id == user.id),
     ).subquery()
     rows = current_session().execute(
         select(Permission.name, ViewMenu.name)
@@ -204,7 +197,9 @@ def grants_of(user_id: int) -> frozenset[tuple[str, str]]:
         .join(assoc_permissionview_role, assoc_permissionview_role.c.permission_view_id == PermissionView.id)
         .where(assoc_permissionview_role.c.role_id.in_(select(roles.c.role_id)))
     )
-    return frozenset((name, view) for name, view in rows)
+    found = frozenset((name, view) for name, view in rows)
+    g.lims_granted = (user.id, found)
+    return found
 
 
 def may(permission: str, name: str) -> bool:

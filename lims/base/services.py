@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, String, cast, false, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, false, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 from sqlalchemy.orm.exc import StaleDataError
 
+from lims.base import keyset
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, database, transaction
 from lims.base.fields import Quantity, Reference
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.records import Record
@@ -27,6 +28,20 @@ SERVICES: dict[str, RecordService[Any]] = {}
 
 PAGE_SIZES = (25, 50, 100, 200)
 LARGEST_KEY = 2**63 - 1
+#: A list counts its entries so far: counting a million takes longer than showing the page. Pages have numbers as far.
+MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TextIndex:
+    """An index over letters of a record's columns (lims/searching): the ids whose `columns` hold these letters."""
+
+    columns: tuple[str, ...]
+    ids: Callable[[str], Any]
+
+
+#: record_name -> its index.
+TEXT_INDEXES: dict[str, TextIndex] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +49,13 @@ class Page:
     """A page of a list. `number` counts from 0; `size` is one of PAGE_SIZES."""
 
     items: Sequence[Any]
+    #: How many there are, counted to MOST_COUNTED; `counted` is False when there are more.
     total: int
     number: int
     size: int
+    counted: bool = True
+    #: Where the next page begins ("" for the last one): the price of a page does not grow with its depth.
+    after: str = ""
 
     @property
     def pages(self) -> int:
@@ -120,22 +139,49 @@ class RecordService(Generic[R]):
         number: int = 0,
         size: int = PAGE_SIZES[0],
         retired: bool = False,
+        after: str = "",
     ) -> Page:
-        """A page of the list. Unknown filters and orders are refused, sizes outside PAGE_SIZES are clamped."""
+        """A page of the list: by number, or `after` the last row of the page before (`Page.after`).
+
+        Unknown filters and orders are refused, sizes outside PAGE_SIZES are clamped.
+        """
         conditions = self._conditions(search, filters or {}, retired)
         session = current_session()
         size = min((s for s in PAGE_SIZES if s >= size), default=PAGE_SIZES[-1])
-        count = select(func.count()).select_from(self.record).where(*conditions)
-        total = session.scalar(count) or 0
+        seen = select(self.record.id).where(*conditions).limit(MOST_COUNTED + 1).subquery()
+        found = session.scalar(select(func.count()).select_from(seen)) or 0
+        total, counted = min(found, MOST_COUNTED), found <= MOST_COUNTED
         number = max(0, min(number, max(0, -(-total // size) - 1)))
-        query = (
-            self.base_query()
-            .where(*conditions)
-            .order_by(*self._order(order))
-            .offset(number * size)
-            .limit(size)
-        )
-        return Page(session.scalars(query).unique().all(), total, number, size)
+        ordered = self.base_query().where(*conditions).order_by(*self._order(order)).limit(size + 1)
+        name = (order or self.default_order).lstrip("-")
+        if after:
+            rows: list[Any] = []
+            for part in self._after(order, after):
+                if len(rows) <= size:
+                    rows += session.scalars(ordered.where(part).limit(size + 1 - len(rows))).unique().all()
+        else:
+            rows = list(session.scalars(ordered.offset(number * size)).unique().all())
+        more = len(rows) > size
+        rows = rows[:size]
+        return Page(rows, total, number, size, counted, keyset.encode(rows[-1], name) if more else "")
+
+    def _after(self, order: str, after: str) -> list[ColumnElement[bool]]:
+        """What follows the row that `after` names, in parts that one index serves each. Raises: Refused."""
+        order = order or self.default_order
+        column: InstrumentedAttribute[Any] = getattr(self.record, order.lstrip("-"))
+        value, last_id = keyset.decode(after, column)
+        down = order.startswith("-")
+        nullable = bool(column.property.columns[0].nullable)
+        # Where empty values stand: SQLite takes them for the smallest, PostgreSQL for the largest.
+        empty_last = nullable and (database().is_sqlite == down)
+        beyond = self.record.id < last_id if down else self.record.id > last_id
+        if value is None:
+            same = and_(column.is_(None), beyond)
+            return [same] if empty_last else [same, column.is_not(None)]
+        reached = column <= value if down else column >= value
+        past = column < value if down else column > value
+        parts: list[ColumnElement[bool]] = [and_(reached, or_(past, beyond))]
+        return [*parts, column.is_(None)] if empty_last else parts
 
     def count(
         self,
@@ -170,8 +216,7 @@ class RecordService(Generic[R]):
         if not retired:
             conditions.append(self.record.retired_at.is_(None))
         if search.strip():
-            pattern = "%" + _like_escape(search.strip().lower()) + "%"
-            conditions.append(or_(false(), *(self._matches(name, pattern) for name in self.search_columns)))
+            conditions.append(self._search(search.strip()))
         for name, value in filters.items():
             if name not in self.filter_columns:
                 raise refuse(
@@ -185,16 +230,31 @@ class RecordService(Generic[R]):
             conditions.append(self._equals(name, value))
         return conditions
 
-    def _matches(self, name: str, pattern: str) -> ColumnElement[bool]:
+    def _search(self, letters: str) -> ColumnElement[bool]:
+        """Codes and names by their index where there is one, what else the list searches by its letters."""
+        index = TEXT_INDEXES.get(self.record.record_name)
+        indexed = [name for name in self.search_columns if index is not None and name in index.columns]
+        parts = [self._matches(name, letters) for name in self.search_columns if name not in indexed]
+        if index is not None and indexed:
+            parts.append(self.record.id.in_(index.ids(letters)))
+        return or_(false(), *parts)
+
+    def _matches(self, name: str, letters: str) -> ColumnElement[bool]:
+        pattern = "%" + _like_escape(letters.lower()) + "%"
         relation, _dot, column = name.rpartition(".")
-        if relation:
-            attribute = getattr(self.record, relation)
-            target = attribute.property.mapper.class_
-            matched: ColumnElement[bool] = attribute.has(
-                func.lower(getattr(target, column)).like(pattern, escape="\\")
-            )
-            return matched
-        return func.lower(cast(getattr(self.record, name), String)).like(pattern, escape="\\")
+        if not relation:
+            return func.lower(cast(getattr(self.record, name), String)).like(pattern, escape="\\")
+        # The ids of the other table first, once: an EXISTS would read it for each row of this one.
+        relationship = getattr(self.record, relation).property
+        target = relationship.mapper.class_
+        ((key, _remote),) = relationship.local_remote_pairs
+        index = TEXT_INDEXES.get(target.record_name)
+        if index is not None and column in index.columns:
+            ids = index.ids(letters)
+        else:
+            ids = select(target.id).where(func.lower(getattr(target, column)).like(pattern, escape="\\"))
+        matched: ColumnElement[bool] = key.in_(ids)
+        return matched
 
     def _equals(self, name: str, value: Any) -> ColumnElement[bool]:
         column: InstrumentedAttribute[Any] = getattr(self.record, name)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.metadata import Model
+from lims.base.secret_addresses import is_secret
 
 #: However active, a session is opened anew after this long.
 LONGEST = timedelta(days=7)
@@ -20,9 +21,12 @@ LONGEST = timedelta(days=7)
 
 class PageSessions(SecureCookieSessionInterface):
     """The cookie's idle time is renewed by pages, not by files, scripts and what scripts fetch: one that answers late
-    would bring back the cookie from before, and undo a change of language or a sign-in."""
+    would bring back the cookie from before, and undo a change of language or a sign-in. Addresses that are keys leave no
+    session behind."""
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        if is_secret(request.path):
+            return False
         page = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
         page = page and not (request.endpoint or "").endswith("static")
         return session.modified or (page and super().should_set_cookie(app, session))

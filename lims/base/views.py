@@ -6,8 +6,10 @@ tables past the services, shares its filters between threads and shows columns n
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -26,6 +28,7 @@ from lims.base.forms import Form, build_form, posted_values
 from lims.base.preferences import Preference, preferences_of
 from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.records import Record
+from lims.base.repeats import add_once
 from lims.base.schemas import Input, Schema, localise
 from lims.base.security import current_actor, may, principal, require
 from lims.base.services import PAGE_SIZES, SERVICES, RecordService
@@ -71,6 +74,19 @@ class Column:
     unit: str
     orderable: bool
     numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record came from: words, the page that tells more, and what was done (new, changed)."""
+
+    text: str
+    href: str
+    action: str = ""
+
+
+#: Each is asked for the origins of a record that is shown; what brings records in registers itself here.
+ORIGINS: list[Callable[[Record], list[Origin]]] = []
 
 
 def address_of(record: Record) -> str:
@@ -156,6 +172,7 @@ class RecordView(GuardedView):
             **self.asked().words(),
             number=bounded_int("page", 1, 1, 10**9 - 1) - 1,
             size=bounded_int("size", PAGE_SIZES[0], 1, 10**6),
+            after=request.args.get("after", ""),
         )
         liked = self._liked()
         names = self.chosen_columns(liked)
@@ -171,7 +188,9 @@ class RecordView(GuardedView):
             chips=self._chips(),
             saved_filters=[(item.name, json.loads(item.value)) for item in liked if item.kind == "filter"],
             export_query={
-                key: value for key, value in request.args.items() if key not in {"page", "size", "format"}
+                key: value
+                for key, value in request.args.items()
+                if key not in {"page", "size", "format", "after"}
             },
             query=request.query_string.decode("utf-8", "replace")[:500],
             order=request.args.get("order", "") or self.service.default_order,
@@ -216,7 +235,8 @@ class RecordView(GuardedView):
             return self.render_form(self.form_for(schema, {**self.defaults(), **given}), None)
         posted = posted_values(schema, request.form)
         try:
-            record = self.service.add(localise(schema, posted, laboratory_zone()), current_actor())
+            given = localise(schema, posted, laboratory_zone())
+            record = add_once(self.service, given, current_actor(), _form_key(posted))
         except Refused as error:
             form = self.form_for(schema, posted, problems=error.problems)
             return self.render_form(form, None), 422
@@ -340,6 +360,7 @@ class RecordView(GuardedView):
             "entered": (self.cell(record, "created_at"), names[record.created_by]),
             "changed": (self.cell(record, "changed_at"), names[record.changed_by]),
             "may_edit": self.service.writable and may("write", self.class_permission_name),
+            "origins": [origin for ask in ORIGINS for origin in ask(record)],
         }
 
     def related_lists(self, record: Any) -> Sequence[dict[str, Any]]:
@@ -380,7 +401,9 @@ class RecordView(GuardedView):
         return build_form(schema, values, sections=self.form_sections, **more)
 
     def render_form(self, form: Form, record: Any) -> str:
-        return self.page(self.form_template, form=form, record=record)
+        """A new form carries a key, so that a second click on Save writes nothing more."""
+        key = "" if record is not None else request.form.get("form_key") or secrets.token_urlsafe(16)
+        return self.page(self.form_template, form=form, record=record, form_key=key)
 
     def label(self, name: str) -> str:
         if name in self.labels:
@@ -433,7 +456,9 @@ class RecordView(GuardedView):
         chips = []
         for condition in self.conditions(self.asked()):
             rest: dict[str, Any] = {
-                key: other for key, other in request.args.items() if key not in {condition["name"], "page"}
+                key: other
+                for key, other in request.args.items()
+                if key not in {condition["name"], "page", "after"}
             }
             chips.append({**condition, "without": url_for(f"{self.endpoint}.list", **rest)})
         return chips
@@ -458,7 +483,7 @@ class RecordView(GuardedView):
         return request.args.get("q", "")[:100]
 
     def _filters(self) -> dict[str, str]:
-        known = {"q", "page", "size", "order", "retired", "_l_"}
+        known = {"q", "page", "size", "order", "retired", "after", "_l_"}
         filters: dict[str, str] = {}
         for name, values in request.args.lists():
             if name in known:
@@ -490,6 +515,12 @@ class RecordView(GuardedView):
                     {"name": name, "label": self.label(name), "options": None, "value": given[name]}
                 )
         return controls
+
+
+def _form_key(posted: dict[str, Any]) -> str:
+    """The key of what this form sent: a second click sends the same, a person who went back and changed it does not."""
+    key = request.form.get("form_key", "")[:60]
+    return f"{key}-{hashlib.sha256(repr(sorted(posted.items())).encode()).hexdigest()}" if key else ""
 
 
 def current_language() -> str:

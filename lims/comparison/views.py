@@ -345,6 +345,8 @@ MEASURE_LABELS = {
     "water_demand": _l("Water demand of the cement"),
     "admixture": _l("Admixture of the same mixes"),
     "initial_set": _l("Initial set"),
+    "residue_45um": _l("45 µm residue"),
+    "specific_surface": _l("Specific surface"),
     "cost": _l("Cost of a cubic metre at equal strength"),
 }
 

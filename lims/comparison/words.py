@@ -115,7 +115,9 @@ def headline(found: Outcome, *, prices: bool) -> str:
                     else _("and %(percent)s %% less admixture", percent=size(dose[0], 1))
                 )
             )
-        sentence = " ".join(parts)
+        sentence = parts[0]
+        if len(parts) > 1:
+            sentence = str(_("%(binder)s %(admixture)s", binder=parts[0], admixture=parts[1]))
     else:
         sentence = parts[0]
     money = cost_words(found) if prices else ""

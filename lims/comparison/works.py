@@ -34,6 +34,8 @@ MEASURES = {
     "water_demand": ("%", 1, False),
     "admixture": ("%", 2, False),
     "initial_set": ("min", 0, False),
+    "residue_45um": ("%", 1, False),
+    "specific_surface": ("m²/kg", 0, False),
     "cost": ("yuan/m³", 2, True),
 }
 
@@ -131,6 +133,7 @@ def _of_cement(lots: dict[int, CementLot], starts: date) -> dict[str, list[Batch
             (f"mortar_{test.age_days}d", test.strength_mpa),
             ("water_demand", test.water_demand_percent),
             ("initial_set", test.initial_set_min),
+            ("residue_45um", test.residue_45um_percent),
         ):
             if value is not None:
                 tested[name, test.cement_lot_id].append(float(value))
@@ -141,6 +144,8 @@ def _of_cement(lots: dict[int, CementLot], starts: date) -> dict[str, list[Batch
             "mortar_3d": lot.strength_3d_mpa,
             "initial_set": lot.initial_set_min,
             "water_demand": None,
+            "residue_45um": lot.residue_45um_percent,
+            "specific_surface": lot.specific_surface_m2_kg,
         }
         made = _made_on(lot)
         for name, value in certified.items():

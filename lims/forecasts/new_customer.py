@@ -105,10 +105,11 @@ def outlook(asked: NewMixIn, laboratory: str) -> Outlook:
     chosen = {mix_id: item for mix_id, item in histories.items() if mix_id in wanted} if wanted else {}
     narrowed = len(chosen) >= NEAREST
     pool = chosen if narrowed else histories
-    return Outlook(forecast, _nearest(mix, pool), narrowed)
+    return Outlook(forecast, nearest(mix, pool), narrowed)
 
 
-def _nearest(mix: MixHistory, pool: Mapping[int, MixHistory]) -> list[Near]:
+def nearest(mix: MixHistory, pool: Mapping[int, MixHistory]) -> list[Near]:
+    """The mixes of the pool that are closest by composition, nearest first."""
     if not pool:
         return []
     keys = list(pool)

@@ -249,22 +249,24 @@ def _row(
 
 
 def _on_result(batch_id: int, actor_key: str) -> None:
-    """Remember the mix; it is forecast once the transaction that wrote its result has committed."""
-    session = current_session()
-    mix_id = session.scalar(
-        select(MixRevision.mix_design_id)
-        .join(Batch, Batch.mix_revision_id == MixRevision.id)
-        .where(Batch.id == batch_id)
-    )
-    if mix_id is not None:
-        session.info.setdefault("forecast_mixes", set()).add(int(mix_id))
+    """Remember the batch; its mix is forecast once the transaction that wrote its result has committed."""
+    current_session().info.setdefault("forecast_batches", set()).add(batch_id)
 
 
 def forecast_pending() -> None:
     """Forecast the mixes whose results were written in this request or command. Called after the commit, so that
     a slow fit never holds the writer's lock, and a failed one never loses a result."""
-    pending = database().session().info.pop("forecast_mixes", set())
-    for mix_id in sorted(pending):
+    session = database().session()
+    batches = sorted(session.info.pop("forecast_batches", ()))
+    mixes: set[int] = set()
+    for start in range(0, len(batches), 1000):
+        query = (
+            select(MixRevision.mix_design_id)
+            .join(Batch, Batch.mix_revision_id == MixRevision.id)
+            .where(Batch.id.in_(batches[start : start + 1000]))
+        )
+        mixes.update(session.scalars(query))
+    for mix_id in sorted(mixes):
         refresh_mix(mix_id, system_actor("forecast"))
 
 

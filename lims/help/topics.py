@@ -199,10 +199,48 @@ TOPICS = (
         (
             _l("Issue a certificate from a batch whose results are released."),
             _l("A reissue keeps the old one and says what it replaces."),
+            _l("Choose a period on the summary; the workbook carries the same filters, figures and charts."),
+            _l("Every list has a button that exports what it shows, to Excel or CSV."),
             _l("Import history from Excel or CSV; the same file twice changes nothing."),
         ),
         (_l("What takes longer runs as a job: leave the page, the result stands under Reports, Jobs."),),
-        ("certificates", "import-runs", "jobs"),
+        ("certificates", "import-runs", "imports", "import-mappings", "jobs", "summary"),
+    ),
+    Topic(
+        "comparison",
+        _l("Comparing cements and changes"),
+        _l(
+            "How much binder, admixture and money a cement takes for the same strength, and what a change did."
+        ),
+        (
+            _l(
+                "Choose both cements, the strength to reach and filters that keep sand, stone and admixture the same."
+            ),
+            _l("Read the sentence first: it says when the trials do not tell the cements apart."),
+            _l("Keep the comparison; one made after a change at the works stands beside it."),
+            _l(
+                "Note a change with its day or first lot; its page tests strength, water, admixture and cost by lots."
+            ),
+        ),
+        (
+            _l(
+                "Only released results count. A kept comparison keeps its batches and prices and never changes."
+            ),
+            _l("Prices are seen by sales, managers, auditors and administrators only."),
+        ),
+        ("comparisons", "process-changes", "prices"),
+    ),
+    Topic(
+        "programme",
+        _l("Trials for a customer"),
+        _l("The customer's own materials, what is cast which week, and the cheapest mix that is sure."),
+        (
+            _l("Note the customer's sand, stone, mineral and other admixtures as samples and lots."),
+            _l("Plan the mixes of a week; what was cast is counted from the batches."),
+            _l("Ask for the optimal mix of a grade; cast next what the page proposes."),
+        ),
+        (_l("A region's sand and stone are sampled again each quarter; the first page reminds."),),
+        ("programme-entries", "customer-materials"),
     ),
     Topic(
         "audit",

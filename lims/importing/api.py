@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lims.base.api import RecordApi
 from lims.importing.views import (
+    ImportMappingView,
     ImportRunView,
 )
 
@@ -14,10 +15,14 @@ class ImportRunApi(RecordApi):
         "id",
         "version",
         "kind",
+        "state",
         "file_name",
         "sha256",
         "size_bytes",
         "rows_read",
+        "rows_new",
+        "rows_changed",
+        "rows_same",
         "mixes_added",
         "specimens_added",
         "duplicate_rows",
@@ -31,4 +36,20 @@ class ImportRunApi(RecordApi):
     )
 
 
-APIS = (ImportRunApi,)
+class ImportMappingApi(RecordApi):
+    service = ImportMappingView.service
+    fields = (
+        "id",
+        "version",
+        "code",
+        "template",
+        "reading",
+        "created_at",
+        "created_by",
+        "changed_at",
+        "changed_by",
+        "retired_at",
+    )
+
+
+APIS = (ImportRunApi, ImportMappingApi)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 from flask_babel import gettext as _
+from sqlalchemy.exc import IntegrityError
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.files import keep_file
 from lims.base.problems import Refused, refuse
+from lims.base.services import integrity_problem
 from lims.importing.models import ImportRun
-from lims.importing.readers import HistoryFile, HistoryMix, read_history
+from lims.importing.readers import HistoryMix, read_history
 from lims.importing.service import ImportRunService
+from lims.mixes.models import MixDesign
 from lims.mixes.schemas import MixIn
 from lims.mixes.service import MixDesignService, freeze
 from lims.results.service import record_history
@@ -34,15 +39,15 @@ def import_history(name: str, content: bytes, actor: Actor, progress: Progress |
     Raises: Refused with row, column, value and what would be accepted.
     """
     digest = hashlib.sha256(content).hexdigest()
-    earlier = ImportRunService().find(sha256=digest)
+    earlier = ImportRunService().find(sha256=digest, kind="history", state="applied")
     if earlier is not None:
         return earlier
     history = read_history(name, content)
     with transaction(actor, f"import {name}") as session:
-        trial = _trial(history, actor)
+        trial = history_trial(history.laboratory, actor)
         specimens = 0
         for done, mix in enumerate(history.mixes, start=1):
-            specimens += _write(trial, history, mix, actor)
+            specimens += write_mix(trial, history.laboratory, mix, actor)
             if progress is not None:
                 progress(done, len(history.mixes))
             if done % 50 == 0:
@@ -51,6 +56,7 @@ def import_history(name: str, content: bytes, actor: Actor, progress: Progress |
             kind="history",
             file_name=Path(name).name[:200],
             sha256=digest,
+            file_id=keep_file(session, content, "application/octet-stream").id,
             size_bytes=len(content),
             rows_read=history.rows,
             mixes_added=len(history.mixes),
@@ -64,11 +70,12 @@ def import_history(name: str, content: bytes, actor: Actor, progress: Progress |
     return run
 
 
-def _trial(history: HistoryFile, actor: Actor) -> Trial:
+def history_trial(laboratory: str, actor: Actor) -> Trial:
+    """The trial under which a laboratory's history stands, made when it is the first of it."""
     data = TrialIn.read(
         {
-            "code": f"H-{history.laboratory}"[:40].replace(" ", "_"),
-            "name": _("Imported history: %(lab)s", lab=history.laboratory),
+            "code": re.sub(r"[^\w.\-/#+]+", "_", f"H-{laboratory}")[:40],
+            "name": _("Imported history: %(lab)s", lab=laboratory),
             "state": "finished",
         }
     )
@@ -76,7 +83,10 @@ def _trial(history: HistoryFile, actor: Actor) -> Trial:
     return found if found is not None else TrialService().add(data, actor)
 
 
-def _write(trial: Trial, history: HistoryFile, mix: HistoryMix, actor: Actor) -> int:
+def write_mix(
+    trial: Trial, laboratory: str, mix: HistoryMix, actor: Actor, design: MixDesign | None = None
+) -> int:
+    """A mix, the batch that stands for its casting, its sets. Returns the number of specimens. Inside a transaction."""
     session = current_session()
     values = {"code": mix.code, "kind": mix.kind, "notes": mix.notes}
     if mix.name and mix.name != mix.code:
@@ -85,14 +95,15 @@ def _write(trial: Trial, history: HistoryFile, mix: HistoryMix, actor: Actor) ->
         values["grade_mpa"] = f"{mix.grade_mpa:f}"
     for column, mass in mix.composition.items():
         values[column] = f"{mass:f}"
-    try:
-        design = MixDesignService().add_history(MixIn.read(values), history.laboratory, actor)
-    except Refused as error:
-        reasons = "; ".join(f"{p.field} {p.value}: {p.message}" for p in error.problems)
-        raise refuse(f"mix {mix.code}", reasons, mix.code) from None
-    revision = design.revisions[0]
+    if design is None:
+        try:
+            design = MixDesignService().add_history(MixIn.read(values), laboratory, actor)
+        except Refused as error:
+            reasons = "; ".join(f"{p.field} {p.value}: {p.message}" for p in error.problems)
+            raise refuse(f"mix {mix.code}", reasons, mix.code) from None
+    revision = design.revisions[-1]
     batch = Batch(
-        code=f"H-{history.laboratory}-{mix.code}"[:60],
+        code=f"H-{laboratory}-{mix.code}"[:60],
         trial_id=trial.id,
         mix_revision=revision,
         curing="standard" if _standard(mix.curing_temperature_c) else "low_temperature",
@@ -100,7 +111,10 @@ def _write(trial: Trial, history: HistoryFile, mix: HistoryMix, actor: Actor) ->
         slump_mm=mix.slump_mm,
     )
     session.add(batch)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise integrity_problem(error, Batch) from None
     freeze(revision)
     ages = [(age, strengths) for age, strengths in sorted(mix.breaks.items())]
     return record_history(batch, ages, mix.shape, mix.width_mm, actor)

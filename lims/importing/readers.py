@@ -77,15 +77,12 @@ def read_history(name: str, content: bytes) -> HistoryFile:
         raise Refused([Problem("file", _("has more than %(n)s rows", n=MOST_ROWS), name)])
     header = [str(cell).strip() for cell in table[0]] if table else []
     rows = table[1:]
-    if "Mix Name" in header and "Strength1 (psi)" in header:
+    shape = _shape_of(header)
+    if shape == "boxcrete":
         return _boxcrete(header, rows)
-    if (
-        len(header) == 9
-        and header[0].startswith("Cement (component 1)")
-        and "compressive strength" in header[8]
-    ):
+    if shape == "uci":
         return _uci(rows)
-    if {"lab", "mix_id", "age_days", "strength_mpa"} <= set(header):
+    if shape == "long":
         return _long(header, rows)
     raise Refused(
         [
@@ -99,6 +96,27 @@ def read_history(name: str, content: bytes) -> HistoryFile:
             )
         ]
     )
+
+
+def _shape_of(header: Sequence[str]) -> str:
+    """boxcrete, uci, long, or "" for heads that are none of them."""
+    if "Mix Name" in header and "Strength1 (psi)" in header:
+        return "boxcrete"
+    if (
+        len(header) == 9
+        and header[0].startswith("Cement (component 1)")
+        and "compressive strength" in header[8]
+    ):
+        return "uci"
+    return "long" if {"lab", "mix_id", "age_days", "strength_mpa"} <= set(header) else ""
+
+
+def head_of(name: str, content: bytes) -> str | None:
+    """The shape of a history file that `read_history` reads; None for other files. Raises: Refused for no table."""
+    if len(content) > MOST_BYTES:
+        return None
+    table = _table(name, content)
+    return _shape_of([str(cell).strip() for cell in table[0]]) or None if table else None
 
 
 def _table(name: str, content: bytes) -> list[list[Any]]:
@@ -208,7 +226,7 @@ def _boxcrete(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> HistoryFi
             slump_in = _number(record.get("Slump (in)", ""), index, "Slump (in)", problems)
             mortar = str(record.get("Mortar or Concrete", "")).strip().lower() == "mortar"
             mix = mixes[code] = HistoryMix(
-                code=_code(code),
+                code=mix_code(code),
                 name=code,
                 kind="mortar" if mortar else "concrete",
                 composition=_masses(record, masses, index, problems),
@@ -328,7 +346,7 @@ def _long(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> HistoryFile:
         mix = mixes.get(code)
         if mix is None:
             mix = mixes[code] = HistoryMix(
-                code=_code(code),
+                code=mix_code(code),
                 name=code,
                 composition=masses,
                 curing_temperature_c=_number(
@@ -368,7 +386,7 @@ def _long(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> HistoryFile:
     return HistoryFile(next(iter(labs), "history"), list(mixes.values()), len(rows), duplicates, remarks)
 
 
-def _code(name: str) -> str:
+def mix_code(name: str) -> str:
     """A mix's name as a code: codes carry no blanks, since they go on labels and into addresses."""
     return re.sub(r"\s+", "-", name)[:40]
 

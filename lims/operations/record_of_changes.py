@@ -7,6 +7,7 @@ import itertools
 from sqlalchemy import select, text
 from sqlalchemy.engine import Connection
 
+from lims.audit.keys import note_in
 from lims.base.auditing import triggers
 from lims.base.auditing.context import LEAF_POSTGRESQL, LEAF_SQL, instant_text
 from lims.base.auditing.lims_verify import chained_hash, context_text, leaf_hash, leaf_hashes, merkle_root
@@ -73,5 +74,5 @@ def guards_that_differ(connection: Connection) -> list[str]:
 
 
 def checkpoint_text(settings: Settings, head: tuple[int, str] | None) -> str:
-    """The signed checkpoint over this head, "" without a signing key."""
-    return ""
+    """The signed checkpoint over this head, "" where there is no record yet."""
+    return note_in(settings.data, settings.laboratory, *head) if head is not None else ""

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import segno
-from flask import has_request_context, request
+from flask import current_app, has_request_context, request
 from flask_babel import force_locale, lazy_gettext
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
@@ -143,8 +143,12 @@ def content_hash(content: dict[str, Any]) -> str:
 
 def verify_address(code: str, digest: str) -> str:
     """Where anybody may ask whether a paper is genuine."""
-    root = request.url_root if has_request_context() else "/"
-    return f"{root}verify/{code}?h={digest[:MARK]}"
+    settings = current_app.config["LIMS_SETTINGS"]
+    root = settings.public_url.rstrip("/")
+    if not root:
+        here = f"http://{settings.host}:{settings.port}"
+        root = request.url_root.rstrip("/") if has_request_context() else here
+    return f"{root}/verify/{code}?h={digest[:MARK]}"
 
 
 def _modules(text: str) -> list[str]:

@@ -20,12 +20,12 @@ from flask_babel import lazy_gettext as _l
 from lims.base.columns import utc_now
 from lims.base.database import transaction
 from lims.base.display import local_time, show_time
-from lims.base.exports import MOST_ROWS_AT_ONCE, XLSX
+from lims.base.exports import MOST_ROWS_AT_ONCE, XLSX, as_person
 from lims.base.files import download, file_response, keep_file, stored_file
 from lims.base.forms import build_form
 from lims.base.jobs import RunningJob, enqueue, job_kind
-from lims.base.problems import Conflict, Forbidden, NotFound, Problem, Refused, refuse
-from lims.base.security import current_actor, grants_of, may
+from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
+from lims.base.security import current_actor, may, require
 from lims.base.views import GuardedView, MenuPlace, RecordView, address_of
 from lims.reporting.certificate import verify_address
 from lims.reporting.control import (
@@ -164,13 +164,10 @@ def workbook_name(name: str, filters: SummaryFilters) -> str:
 def make_summary(job: RunningJob, **arguments: Any) -> dict[str, Any]:
     """The workbook of these filters, as the person may see them when the job runs. Raises: Forbidden, Refused."""
     filters = SummaryFilters.read(arguments["filters"])
-    if job.actor.user_id is not None:
-        grants = grants_of(job.actor.user_id)
-        if ("can_read", "summary") not in grants:
-            raise Forbidden("read summary")
-        if ("can_read", "set-results") not in grants:
-            filters = filters.model_copy(update={"released": True})
-    with TemporaryDirectory() as folder:
+    with as_person(job.actor), TemporaryDirectory() as folder:
+        if job.actor.user_id is not None:
+            require("read", "summary")
+            filters = within_role(filters)
         path = Path(folder) / "summary.xlsx"
         layout = write_summary(path, filters, job.actor.label, job.progress)
         with transaction(job.actor, "summary") as session:

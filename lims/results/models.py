@@ -156,6 +156,7 @@ class SetResult(Record):
     __table_args__ = (
         UniqueConstraint("specimen_set_id", "number"),
         Index(None, "specimen_set_id", "superseded_at"),
+        Index(None, "created_at", "id"),  # an order of the list
     )
 
     @property

@@ -5,25 +5,26 @@ One break's way, whether typed, posted or imported: schema -> here -> lims.stand
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, insert_rows, transaction
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
 from lims.base.services import SERVICES, RecordService
 from lims.base.signatures import CONTENTS, sign
 from lims.customers.regions import seen_within
-from lims.mixes.models import MixRevision
+from lims.mixes.models import MixDesign, MixRevision
 from lims.results.events import result_written
 from lims.results.models import (
     Break,
@@ -207,7 +208,100 @@ def retracted_result(set_id: int) -> SetResult | None:
     return current_session().scalars(query.order_by(SetResult.number.desc()).limit(1)).one_or_none()
 
 
-def judge(specimens: Sequence[Specimen], entry: SetBreaksIn, grade_mpa: Decimal | None) -> SetVerdict:
+@dataclass(frozen=True, slots=True)
+class SetSpecimen:
+    """A specimen as far as its break needs it."""
+
+    id: int
+    code: str
+    shape: str
+    width_mm: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetFacts:
+    """What judging and recording a set needs to know of it: one set from the session, or thousands in few statements."""
+
+    id: int
+    code: str
+    state: str
+    age_days: int
+    batch_id: int
+    cast_at: datetime | None
+    grade_mpa: Decimal | None
+    specimens: tuple[SetSpecimen, ...]
+
+    @classmethod
+    def of(cls, found: SpecimenSet) -> SetFacts:
+        return cls(
+            found.id,
+            found.code,
+            found.state,
+            found.age_days,
+            found.batch_id,
+            found.batch.cast_at,
+            found.batch.mix_revision.mix_design.grade_mpa,
+            tuple(SetSpecimen(s.id, s.code, s.shape, s.width_mm) for s in found.specimens),
+        )
+
+
+#: Keys in one IN (...): below the limits of every driver.
+CHUNK = 1000
+
+
+def chunks(keys: Iterable[int]) -> Iterator[list[int]]:
+    """Sorted keys in pieces that one statement can take."""
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]
+
+
+def facts_of_sets(set_ids: Iterable[int]) -> dict[int, SetFacts]:
+    """Set id -> its facts: two statements for each thousand sets."""
+    session = current_session()
+    found: dict[int, SetFacts] = {}
+    for keys in chunks(set(set_ids)):
+        specimens: dict[int, list[SetSpecimen]] = {}
+        for set_id, key, code, shape, width_mm in session.execute(
+            select(Specimen.specimen_set_id, Specimen.id, Specimen.code, Specimen.shape, Specimen.width_mm)
+            .where(Specimen.specimen_set_id.in_(keys))
+            .order_by(Specimen.specimen_set_id, Specimen.number)
+        ):
+            specimens.setdefault(set_id, []).append(SetSpecimen(key, code, shape, width_mm))
+        rows = session.execute(
+            select(
+                SpecimenSet.id,
+                SpecimenSet.code,
+                SpecimenSet.state,
+                SpecimenSet.age_days,
+                SpecimenSet.batch_id,
+                Batch.cast_at,
+                MixDesign.grade_mpa,
+            )
+            .join(Batch, Batch.id == SpecimenSet.batch_id)
+            .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+            .join(MixDesign, MixDesign.id == MixRevision.mix_design_id)
+            .where(SpecimenSet.id.in_(keys))
+        )
+        for row in rows:
+            found[row[0]] = SetFacts(*row, tuple(specimens.get(row[0], ())))
+    return found
+
+
+def results_of_sets(set_ids: Iterable[int]) -> dict[int, SetResult]:
+    """Set id -> the result that counts."""
+    found: dict[int, SetResult] = {}
+    for keys in chunks(set(set_ids)):
+        query = select(SetResult).where(
+            SetResult.specimen_set_id.in_(keys), SetResult.superseded_at.is_(None)
+        )
+        found.update((result.specimen_set_id, result) for result in current_session().scalars(query))
+    return found
+
+
+def judge(
+    specimens: Sequence[Specimen | SetSpecimen], entry: SetBreaksIn, grade_mpa: Decimal | None
+) -> SetVerdict:
     """The set's verdict from exact numbers. Raises: Refused with the rule's own words."""
     if entry.strengths_mpa is not None:
         values = entry.strengths_mpa
@@ -253,13 +347,113 @@ def record_set(set_id: int, entry: SetBreaksIn, actor: Actor) -> SetResult:
         earlier = result_of(set_id)
         if earlier is not None:
             return _same_or_conflict(found, earlier, entry)
-        if found.state != "waiting":
-            raise refuse(
-                "specimen_set_id",
-                _("is %(state)s; accepted: a set that waits to be broken", state=SET_STATES[found.state]),
-                found.code,
-            )
+        require_waiting(found)
         return _write(session, found, entry, actor, number=1, reason=None)
+
+
+class SetEntries:
+    """Entries of many sets on their way in: facts fetched in few statements, each entry checked once, all written at once.
+
+    Checks and columns are those of `record_set`. Inside a transaction.
+    """
+
+    def __init__(self, set_ids: Iterable[int]) -> None:
+        self.facts = facts_of_sets(set_ids)
+        #: Results that count already.
+        self.results = results_of_sets(self.facts)
+        self._presses = set(current_session().scalars(select(Press.id)))
+        self._ready: dict[int, tuple[SetBreaksIn, Judged]] = {}
+
+    def check(self, set_id: int, entry: SetBreaksIn) -> None:
+        """Keep the entry for writing; one that is stored already is left as it is. Raises: NotFound, Refused, Conflict."""
+        found = self.facts.get(set_id)
+        if found is None:
+            raise NotFound(f"specimen-sets {set_id}")
+        if set_id in self._ready:
+            raise refuse("specimen_set_id", _("is given twice"), found.code)
+        if set_id in self.results:
+            _same_or_conflict(get_set(set_id), self.results[set_id], entry)
+            return
+        require_waiting(found)
+        self._ready[set_id] = (entry, assess(found, entry, self._presses.__contains__))
+
+    def write(self, actor: Actor) -> dict[int, dict[int, int]]:
+        """Breaks and results of what was checked; forecasts are asked for once a batch. The sets stay locked till the end.
+
+        Returns: set id -> {specimen id: break id}. Raises: Conflict when another was faster.
+        """
+        if not self._ready:
+            return {}
+        session = current_session()
+        now = utc_now()
+        stamps = {
+            "version": 1,
+            "created_at": now,
+            "created_by": actor.key,
+            "changed_at": now,
+            "changed_by": actor.key,
+        }
+        sets = SpecimenSet.__table__
+        taken = 0
+        for keys in chunks(self._ready):
+            taken += session.execute(
+                update(sets)
+                .where(sets.c.id.in_(keys), sets.c.state == "waiting")
+                .values(state="broken", version=sets.c.version + 1, changed_at=now, changed_by=actor.key)
+            ).rowcount  # type: ignore[attr-defined]
+        if taken != len(self._ready):  # PostgreSQL lets another writer in between reading and this
+            raise Conflict(next(iter(self._ready)))
+        breaks: list[dict[str, Any]] = []
+        results: list[dict[str, Any]] = []
+        for set_id, (entry, judged) in self._ready.items():
+            for position, specimen in enumerate(self.facts[set_id].specimens):
+                breaks.append(stamps | _break_values(entry, judged, position, specimen.id, 1, actor))
+            results.append(stamps | _result_values(entry, judged, set_id, 1, None))
+        insert_rows(session, Break.__table__, breaks)
+        insert_rows(session, SetResult.__table__, results)
+        session.expire_all()  # what the session had read of these sets is old now
+        for batch_id in sorted({self.facts[key].batch_id for key in self._ready}):
+            result_written(batch_id, actor.key)
+        return _breaks_written(session, self.facts, self._ready)
+
+
+def record_sets(entries: Sequence[tuple[int, SetBreaksIn]], actor: Actor) -> dict[int, dict[int, int]]:
+    """Breaks and results of many sets in one write: all of them, or none.
+
+    A set that has the same values already is left as it is.
+    Returns: set id -> {specimen id: break id} of what was written. Raises: NotFound, Refused, Conflict.
+    """
+    with transaction(actor, "breaks"):
+        found = SetEntries(set_id for set_id, _entry in entries)
+        for set_id, entry in entries:
+            found.check(set_id, entry)
+        return found.write(actor)
+
+
+def _breaks_written(
+    session: Session, facts: Mapping[int, SetFacts], set_ids: Iterable[int]
+) -> dict[int, dict[int, int]]:
+    of_set = {specimen.id: key for key in set_ids for specimen in facts[key].specimens}
+    written: dict[int, dict[int, int]] = {}
+    for keys in chunks(of_set):
+        rows = session.execute(
+            select(Break.specimen_id, Break.id).where(
+                Break.specimen_id.in_(keys), Break.superseded_at.is_(None)
+            )
+        )
+        for specimen_id, break_id in rows:
+            written.setdefault(of_set[specimen_id], {})[specimen_id] = break_id
+    return written
+
+
+def require_waiting(found: SetFacts | SpecimenSet) -> None:
+    """Raises: Refused for a set that is held, broken or discarded."""
+    if found.state != "waiting":
+        raise refuse(
+            "specimen_set_id",
+            _("is %(state)s; accepted: a set that waits to be broken", state=SET_STATES[found.state]),
+            found.code,
+        )
 
 
 def correct_set(set_id: int, entry: SetBreaksIn, result_number: int, actor: Actor, reason: str) -> SetResult:
@@ -433,16 +627,18 @@ def _require_state(found: SpecimenSet, state: str) -> SetResult:
     return result
 
 
-def _write(
-    session: Session,
-    found: SpecimenSet,
-    entry: SetBreaksIn,
-    actor: Actor,
-    *,
-    number: int,
-    reason: str | None,
-    announce: bool = True,
-) -> SetResult:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An entry that was checked against its set: what is written about each specimen, and the verdict."""
+
+    values: tuple[Decimal, ...]
+    verdict: SetVerdict
+    age_hours: Decimal | None
+    age_within: bool | None
+
+
+def assess(found: SetFacts, entry: SetBreaksIn, press_exists: Callable[[int], bool]) -> Judged:
+    """Everything that is checked before a set is written, whatever way it came. Raises: Refused."""
     values = entry.loads_kn if entry.loads_kn is not None else entry.strengths_mpa or ()
     if len(values) != len(found.specimens):
         raise refuse(
@@ -453,11 +649,62 @@ def _write(
                 wanted=len(found.specimens),
             ),
         )
-    grade = found.batch.mix_revision.mix_design.grade_mpa
-    verdict = judge(found.specimens, entry, grade)
+    verdict = judge(found.specimens, entry, found.grade_mpa)
     age_hours, within = _age(found, entry.tested_at)
-    if entry.press_id is not None and session.get(Press, entry.press_id) is None:
+    if entry.press_id is not None and not press_exists(entry.press_id):
         raise refuse("press_id", _("there is no such record"), entry.press_id)
+    return Judged(values, verdict, age_hours, within)
+
+
+def _break_values(
+    entry: SetBreaksIn, judged: Judged, position: int, specimen_id: int, number: int, actor: Actor
+) -> dict[str, Any]:
+    """The columns of one specimen's break."""
+    return {
+        "specimen_id": specimen_id,
+        "number": number,
+        "load_kn": judged.values[position] if entry.loads_kn is not None else None,
+        "reported": entry.loads_kn is None,
+        "strength_mpa": judged.verdict.specimen_strengths_mpa[position].quantize(KEPT_MPA, ROUND_HALF_EVEN),
+        "press_id": entry.press_id,
+        "tested_by": entry.tested_by or (None if entry.loads_kn is None else actor.label[:80]),
+        "tested_at": entry.tested_at,
+        "age_hours": judged.age_hours,
+        "age_within": judged.age_within,
+        "loading_rate_mpa_s": entry.loading_rate_mpa_s,
+        "remark": entry.remark,
+    }
+
+
+def _result_values(
+    entry: SetBreaksIn, judged: Judged, set_id: int, number: int, reason: str | None
+) -> dict[str, Any]:
+    """The columns of the set's result."""
+    verdict = judged.verdict
+    return {
+        "specimen_set_id": set_id,
+        "number": number,
+        "rule_id": verdict.rule_id,
+        "edition": EDITIONS[verdict.rule_id],
+        "strength_mpa": verdict.strength_mpa,
+        "basis": verdict.basis,
+        "specimen_count": len(judged.values),
+        "state": "released" if entry.loads_kn is None else "entered",
+        "reason": reason,
+    }
+
+
+def _write(
+    session: Session,
+    found: SpecimenSet,
+    entry: SetBreaksIn,
+    actor: Actor,
+    *,
+    number: int,
+    reason: str | None,
+    announce: bool = True,
+) -> SetResult:
+    judged = assess(SetFacts.of(found), entry, lambda key: session.get(Press, key) is not None)
     earlier: dict[int, int] = {}
     if number > 1:
         rows = session.execute(
@@ -466,36 +713,10 @@ def _write(
             .group_by(Break.specimen_id)
         )
         earlier = {int(specimen_id): int(last) for specimen_id, last in rows}
-    for specimen, value, strength in zip(
-        found.specimens, values, verdict.specimen_strengths_mpa, strict=True
-    ):
-        session.add(
-            Break(
-                specimen_id=specimen.id,
-                number=earlier.get(specimen.id, 0) + 1,
-                load_kn=value if entry.loads_kn is not None else None,
-                reported=entry.loads_kn is None,
-                strength_mpa=strength.quantize(KEPT_MPA, ROUND_HALF_EVEN),
-                press_id=entry.press_id,
-                tested_by=entry.tested_by or (None if entry.loads_kn is None else actor.label[:80]),
-                tested_at=entry.tested_at,
-                age_hours=age_hours,
-                age_within=within,
-                loading_rate_mpa_s=entry.loading_rate_mpa_s,
-                remark=entry.remark,
-            )
-        )
-    result = SetResult(
-        specimen_set_id=found.id,
-        number=number,
-        rule_id=verdict.rule_id,
-        edition=EDITIONS[verdict.rule_id],
-        strength_mpa=verdict.strength_mpa,
-        basis=verdict.basis,
-        specimen_count=len(values),
-        state="released" if entry.loads_kn is None else "entered",
-        reason=reason,
-    )
+    for position, specimen in enumerate(found.specimens):
+        last = earlier.get(specimen.id, 0)
+        session.add(Break(**_break_values(entry, judged, position, specimen.id, last + 1, actor)))
+    result = SetResult(**_result_values(entry, judged, found.id, number, reason))
     session.add(result)
     found.state = "broken"
     session.flush()
@@ -504,8 +725,8 @@ def _write(
     return result
 
 
-def _age(found: SpecimenSet, tested_at: datetime | None) -> tuple[Decimal | None, bool | None]:
-    cast_at = found.batch.cast_at
+def _age(found: SetFacts, tested_at: datetime | None) -> tuple[Decimal | None, bool | None]:
+    cast_at = found.cast_at
     if tested_at is None or cast_at is None:
         return None, None
     if tested_at > utc_now() + CLOCK_SLACK:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import BigInteger, BindParameter, bindparam, column, select, text
 from sqlalchemy.orm import Session
 
 from lims.base.database import current_session, database
 from lims.base.security import may
-from lims.base.services import SERVICES
+from lims.base.services import SERVICES, TEXT_INDEXES, TextIndex
 from lims.searching.triggers import KIND_STEP, SEARCHED, Searched
 
 #: FTS5 and pg_trgm index runs of three letters.
@@ -131,3 +132,44 @@ def _has_trigrams() -> bool:
             )
         bind.lims_trigrams = known  # type: ignore[attr-defined]
     return known
+
+
+#: Of a kind, at most so many ids go into a list's condition, the newest first: letters that half of all records hold
+#: narrow nothing down.
+MOST_IDS = 10_000
+
+
+def _ids(item: Searched) -> Callable[[str], Any]:
+    low, high = item.number * KIND_STEP, (item.number + 1) * KIND_STEP
+
+    def ids(letters: str) -> Any:
+        """Ids of this kind whose code or name holds the letters; of many records and few letters, begins with them."""
+        wanted = "".join(c for c in letters[:MOST_LETTERS] if c.isprintable()).strip().lower()
+        values: dict[str, object]
+        if database().is_sqlite and len(wanted) >= TRIGRAM:
+            values = {"quoted": '"' + wanted.replace('"', '""') + '"'}
+            query = (
+                f"SELECT rowid - {low} AS id FROM search_trigrams WHERE title MATCH :quoted "
+                f"AND rowid BETWEEN {low} AND {high} ORDER BY rowid DESC LIMIT {MOST_IDS}"
+            )
+        elif item.bulk and (len(wanted) < TRIGRAM or not _has_trigrams()):
+            values = {"low": wanted, "high": wanted + "\U0010ffff", "size": MOST_IDS}
+            query = f"SELECT id - {low} AS id FROM ({_beginning(item)}) AS beginnings"
+        else:
+            values = {
+                "pattern": "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+            }
+            query = (
+                f"SELECT id - {low} AS id FROM search_entries WHERE kind = {item.number} "
+                f"AND lower(title) LIKE :pattern ESCAPE '\\' LIMIT {MOST_IDS}"
+            )
+        bound: list[BindParameter[Any]] = [
+            bindparam(name, value, unique=True) for name, value in values.items()
+        ]
+        return text(query).bindparams(*bound).columns(column("id", BigInteger))
+
+    return ids
+
+
+for _item in SEARCHED:
+    TEXT_INDEXES[_item.record_name] = TextIndex(_item.columns, _ids(_item))

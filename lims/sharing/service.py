@@ -1,25 +1,55 @@
-"""Making and revoking share links."""
+"""Making, renewing, handing over and revoking share links; finding the link of a token; counting who looked."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
+import json
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from flask_appbuilder.security.sqla.models import User
+from flask_babel import gettext as _
+from sqlalchemy import ColumnElement, func, insert, or_, select, update
+from sqlalchemy.orm import contains_eager
 
-from lims.base.actor import Actor
+from lims.aftersales.models import AdviceCard
+from lims.base.actor import Actor, system_actor
 from lims.base.columns import utc_now
-from lims.base.database import transaction
-from lims.base.problems import NotFound
+from lims.base.database import current_session, transaction
+from lims.base.display import local_time
+from lims.base.passwords import hash_password
+from lims.base.problems import Refused, refuse
 from lims.base.schemas import Schema
-from lims.base.services import RecordService
-from lims.customers.regions import seen_through
-from lims.sharing.models import ShareLink
+from lims.base.services import Page, RecordService
+from lims.customers.regions import seen_through, seen_within
+from lims.forecasts.models import Forecast
+from lims.forecasts.service import TARGET_DAYS
+from lims.materials.models import CementProduct
+from lims.mixes.models import MixDesign, MixRevision
+from lims.results.models import SetResult
+from lims.sharing.gathering import newest_batches
+from lims.sharing.models import ShareAnswer, ShareBatch, ShareLink, ShareView
+from lims.sharing.redaction import Sheet
 from lims.sharing.schemas import ShareLinkIn
+from lims.sharing.sheet import sheet_of
+from lims.trials.models import Batch, SpecimenSet, Trial
 from lims.trials.service import batches_of_seen
+
+#: 256 bits.
+TOKEN_BYTES = 32
+#: Batches of a mix that stands beside the trial.
+NEAR_BATCHES = 3
+#: Which stored forecast stands beside a result that is known: the one that a reader would have had after 3 days.
+PREFERRED_AGES = ("3", "1,3", "3,7", "7", "1")
+
+
+class _TakenBack(Exception):
+    """Ends a preview."""
 
 
 class ShareLinkService(RecordService[ShareLink]):
@@ -27,24 +57,83 @@ class ShareLinkService(RecordService[ShareLink]):
     retirable = False  # what is revoked stays revoked
     schema = ShareLinkIn
     search_columns = ("name", "trial.name", "customer.name")
-    filter_columns = ("trial_id", "customer_id")
+    filter_columns = ("trial_id", "customer_id", "owner_id")
     order_columns = ("created_at", "expires_at", "name")
-    shown_relations = ("trial", "customer")
+    shown_relations = ("trial", "customer", "owner")
+
+    def page(self, **asked: Any) -> Page:
+        found = super().page(**asked)
+        _count(found.items)
+        return found
+
+    def get(self, record_id: int) -> ShareLink:
+        found = super().get(record_id)
+        _count([found])
+        return found
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return [*seen_through(ShareLink.customer_id), *batches_of_seen(ShareLink.trial_id)]
 
     def before_add(self, record: ShareLink, values: ShareLinkIn, actor: Actor) -> None:
         # The token is handed out by `create`; a link added otherwise has one that nobody knows.
-        record.token_sha256 = hash_token(secrets.token_urlsafe(32))
+        record.token_sha256 = hash_token(new_token())
         record.shows = ",".join(values.shows)
         record.expires_at = utc_now() + timedelta(days=values.days)
+        record.owner_id = actor.user_id
+        record.password_hash = hash_password(values.password) if values.password else None
+        self._freeze(record, values)
+
+    def _freeze(self, record: ShareLink, values: ShareLinkIn) -> None:
+        """What is said now stays as it is said; the batches whose released results the sheet will show."""
+        own = newest_batches(record.trial_id, values.mix_design_id)
+        if values.mix_design_id is not None and not own:
+            raise refuse(
+                "mix_design_id",
+                _("was not cast in this trial; accepted: a mix of its batches"),
+                values.mix_design_id,
+            )
+        record.batches = [ShareBatch(batch_id=batch_id, part=0) for batch_id in own]
+        taken = set(own)
+        for part, mix_id in enumerate(values.near_ids, start=1):
+            for batch_id in _batches_of_mix(mix_id):
+                if batch_id not in taken:
+                    taken.add(batch_id)
+                    record.batches.append(ShareBatch(batch_id=batch_id, part=part))
+        record.frozen = json.dumps(
+            {
+                "forecast": _forecast(own),
+                "comparison": _comparison(record, values),
+                "cards": _cards(values.card_ids, record.language),
+            }
+        )
+
+    def edit(self, record_id: int, data: Mapping[str, Any] | Schema, version: int, actor: Actor) -> ShareLink:
+        raise refuse("", _("what was sent stays as it was sent; accepted: revoke the link and make another"))
 
     def create(self, data: Mapping[str, Any] | Schema, actor: Actor) -> tuple[ShareLink, str]:
         """A link and its token: shown once, stored as a hash. Raises: Refused."""
-        token = secrets.token_urlsafe(32)
+        token = new_token()
         with transaction(actor, "share") as session:
             link = self.add(data, actor)
+            link.token_sha256 = hash_token(token)
+            session.flush()
+        return link, token
+
+    def preview(self, data: Mapping[str, Any] | Schema, actor: Actor) -> Sheet:
+        """The sheet as its reader would see it now; made and taken back, so that it is no other way. Raises: Refused."""
+        with suppress(_TakenBack), transaction(actor, "preview"):
+            link = self.add(data, actor)
+            sheet = sheet_of(link)
+            raise _TakenBack
+        return sheet
+
+    def renew(self, link_id: int, actor: Actor) -> tuple[ShareLink, str]:
+        """Another token for the same sheet; the one before opens nothing any more. Raises: NotFound, Refused."""
+        token = new_token()
+        with transaction(actor, "share again") as session:
+            link = self.locked(session, link_id)
+            if not link.live:
+                raise refuse("", _("this link has ended; accepted: one that is live"))
             link.token_sha256 = hash_token(token)
             session.flush()
         return link, token
@@ -52,10 +141,24 @@ class ShareLinkService(RecordService[ShareLink]):
     def revoke(self, link_id: int, actor: Actor) -> ShareLink:
         """The link shows nothing from the next request on. Raises: NotFound."""
         with transaction(actor, "revoked") as session:
-            link = session.get(ShareLink, link_id, populate_existing=True) if 0 < link_id < 2**63 else None
-            if link is None:
-                raise NotFound(f"share-links {link_id}")
+            link = self.locked(session, link_id)
             link.revoked_at = link.revoked_at or utc_now()
+            session.flush()
+        return link
+
+    def hand_over(self, link_id: int, user_id: int, actor: Actor) -> ShareLink:
+        """The link is another person's from now on: his contact stands on it, its answers go to him.
+
+        Raises: NotFound, Refused when that account is disabled.
+        """
+        with transaction(actor, "handed over") as session:
+            link = self.locked(session, link_id)
+            user = session.get(User, user_id) if 0 < user_id < 2**31 else None
+            if user is None or not user.active:
+                raise refuse(
+                    "owner_id", _("is no active account; accepted: a colleague who can sign in"), user_id
+                )
+            link.owner_id, link.owner = user.id, user
             session.flush()
         return link
 
@@ -63,10 +166,241 @@ class ShareLinkService(RecordService[ShareLink]):
         record.revoked_at = record.revoked_at or utc_now()
 
     def by_token(self, token: str) -> ShareLink | None:
-        """The live link of this token, or None: unknown, expired and revoked look the same."""
-        link = self.find(token_sha256=hash_token(token))
-        return link if link is not None and link.live else None
+        """The live link of this token, or None: unknown, expired, revoked and a leaver's look the same, and cost one
+        statement that answers with nothing."""
+        query = (
+            select(ShareLink)
+            .outerjoin(User, User.id == ShareLink.owner_id)
+            .options(contains_eager(ShareLink.owner))
+            .where(
+                ShareLink.token_sha256 == hash_token(token),
+                ShareLink.revoked_at.is_(None),
+                ShareLink.retired_at.is_(None),
+                ShareLink.expires_at > utc_now(),
+                or_(ShareLink.owner_id.is_(None), User.active.is_(True)),
+            )
+        )
+        return current_session().scalars(query).unique().one_or_none()
+
+    def left_behind(self) -> list[ShareLink]:
+        """Links of disabled accounts that would still be valid: they show nothing until someone takes them over."""
+        query = (
+            self.base_query()
+            .join(User, User.id == ShareLink.owner_id)
+            .where(
+                User.active.is_not(True),
+                ShareLink.revoked_at.is_(None),
+                ShareLink.retired_at.is_(None),
+                ShareLink.expires_at > utc_now(),
+            )
+            .order_by(ShareLink.id)
+        )
+        return list(current_session().scalars(query).unique())
+
+
+class ShareAnswerService(RecordService[ShareAnswer]):
+    """Answers come from the sheet (lims/sharing/answers.py); here they are read and put away."""
+
+    record = ShareAnswer
+    schema = ShareLinkIn
+    search_columns = ("company", "share_link.name")
+    filter_columns = ("share_link_id", "kind", "customer_id")
+    order_columns = ("created_at", "kind", "handled_at")
+    shown_relations = ("share_link", "customer")
+    retirable = False
+    writable = False
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        return seen_within(ShareAnswer.share_link_id, ShareLink, ShareLinkService().visible())
+
+    def handle(self, answer_id: int, actor: Actor) -> ShareAnswer:
+        """The salesperson has answered. Raises: NotFound."""
+        with transaction(actor, "answered") as session:
+            found = self.locked(session, answer_id)
+            found.handled_at = found.handled_at or utc_now()
+            session.flush()
+        return found
+
+
+def open_answers(owner_id: int | None, size: int) -> list[ShareAnswer]:
+    """Answers that nobody has dealt with, newest first: of one person's links, or (None) of all."""
+    query = (
+        ShareAnswerService()
+        .base_query()
+        .where(ShareAnswer.handled_at.is_(None), ShareAnswer.retired_at.is_(None))
+        .order_by(ShareAnswer.id.desc())
+        .limit(size)
+    )
+    if owner_id is not None:
+        query = query.where(ShareAnswer.share_link.has(ShareLink.owner_id == owner_id))
+    return list(current_session().scalars(query).unique())
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def hash_token(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# --- who looked ----------------------------------------------------------------------------------------------
+
+
+def count_view(link_id: int) -> None:
+    """One more reader today, by the laboratory's clock. Nothing of the reader is kept."""
+    today = local_time(utc_now()).date()
+    table = ShareView.__table__
+    where = (table.c.share_link_id == link_id) & (table.c.day == today)
+    with transaction(system_actor("share-view")) as session:
+        changed = session.connection().execute(
+            update(table).where(where).values(views=table.c.views + 1).returning(table.c.views)
+        )
+        if changed.first() is None:
+            session.connection().execute(insert(table).values(share_link_id=link_id, day=today, views=1))
+
+
+def views_by_day(link_id: int, last: int = 14) -> list[tuple[date, int]]:
+    """(day, views) of the last days, days without a reader included."""
+    today = local_time(utc_now()).date()
+    first = today - timedelta(days=last - 1)
+    rows = current_session().execute(
+        select(ShareView.day, ShareView.views).where(
+            ShareView.share_link_id == link_id, ShareView.day >= first
+        )
+    )
+    found: dict[date, int] = dict(rows.all())
+    return [(day, found.get(day, 0)) for day in (first + timedelta(days=n) for n in range(last))]
+
+
+def counts_of(link_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+    """link -> views, answers, open answers: two statements for a whole list."""
+    session = current_session()
+    views = {
+        link_id: int(number)
+        for link_id, number in session.execute(
+            select(ShareView.share_link_id, func.sum(ShareView.views))
+            .where(ShareView.share_link_id.in_(link_ids))
+            .group_by(ShareView.share_link_id)
+        )
+    }
+    answers = {
+        link_id: (int(all_), int(all_) - int(handled))
+        for link_id, all_, handled in session.execute(
+            select(ShareAnswer.share_link_id, func.count(), func.count(ShareAnswer.handled_at))
+            .where(ShareAnswer.share_link_id.in_(link_ids))
+            .group_by(ShareAnswer.share_link_id)
+        )
+    }
+    return {link_id: (views.get(link_id, 0), *answers.get(link_id, (0, 0))) for link_id in link_ids}
+
+
+def _count(links: Sequence[ShareLink]) -> None:
+    counts = counts_of([link.id for link in links])
+    for link in links:
+        object.__setattr__(link, "counted", counts[link.id])
+
+
+# --- what is frozen ------------------------------------------------------------------------------------------
+
+
+def _batches_of_mix(mix_design_id: int) -> list[int]:
+    """The newest batches of this mix, of whichever trial the salesperson may know of."""
+    return list(
+        current_session().scalars(
+            select(Batch.id)
+            .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+            .where(
+                MixRevision.mix_design_id == mix_design_id,
+                Batch.retired_at.is_(None),
+                *batches_of_seen(Batch.trial_id),
+            )
+            .order_by(Batch.id.desc())
+            .limit(NEAR_BATCHES)
+        )
+    )
+
+
+def _forecast(batch_ids: Sequence[int]) -> dict[str, Any] | None:
+    """The stored forecast of the mix as it stands, or, where the result is known, the one made from early breaks."""
+    session = current_session()
+    mix_id = session.scalar(
+        select(MixRevision.mix_design_id)
+        .join(Batch, Batch.mix_revision_id == MixRevision.id)
+        .where(Batch.id.in_(batch_ids))
+        .limit(1)
+    )
+    if mix_id is None:
+        return None
+    said = list(
+        session.scalars(
+            select(Forecast)
+            .where(Forecast.mix_design_id == mix_id, Forecast.strength_mpa.is_not(None))
+            .order_by(Forecast.id.desc())
+            .limit(40)
+        )
+    )
+    known = session.scalar(
+        select(SetResult.id)
+        .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
+        .where(
+            SpecimenSet.batch_id.in_(batch_ids),
+            SpecimenSet.age_days == TARGET_DAYS,
+            SetResult.state == "released",
+            SetResult.superseded_at.is_(None),
+        )
+        .limit(1)
+    )
+    wanted = [item for ages in PREFERRED_AGES for item in said if item.early_ages == ages] if known else said
+    chosen = next(iter(wanted or said), None)
+    if chosen is None:
+        return None
+    return {
+        "mpa": str(chosen.strength_mpa),
+        **{
+            name: None if (value := getattr(chosen, name)) is None else str(value)
+            for name in ("lower_50_mpa", "upper_50_mpa", "lower_90_mpa", "upper_90_mpa", "grade_probability")
+        },
+        "early_ages": chosen.early_ages,
+        "local_mixes": chosen.local_mixes,
+        "history_mixes": chosen.history_mixes,
+        "note": chosen.note,
+        "made_on": local_time(chosen.created_at).date().isoformat(),
+    }
+
+
+def _comparison(record: ShareLink, values: ShareLinkIn) -> dict[str, Any] | None:
+    """Our cement against another of its kind, as the comparison says it for outsiders."""
+    if values.compared_with_id is None or "comparison" not in values.shows:
+        return None
+    try:
+        service: Any = importlib.import_module("lims.comparison.service")
+    except ModuleNotFoundError:  # an installation without comparisons
+        return None
+    session = current_session()
+    trial = session.get(Trial, record.trial_id)
+    own = session.get(CementProduct, trial.cement_product_id or 0) if trial is not None else None
+    grade = session.scalar(
+        select(MixDesign.grade_mpa)
+        .join(MixRevision, MixRevision.mix_design_id == MixDesign.id)
+        .join(Batch, Batch.mix_revision_id == MixRevision.id)
+        .where(Batch.trial_id == record.trial_id)
+        .order_by(Batch.id.desc())
+        .limit(1)
+    )
+    if own is None or grade is None:
+        raise refuse("compared_with_id", _("needs a trial with a cement and a mix with a grade"))
+    try:
+        found = asdict(service.outward_comparison(own.id, values.compared_with_id, grade, with_cost=False))
+    except Refused as error:
+        raise refuse("compared_with_id", "; ".join(str(p.message) for p in error.problems)) from None
+    return found if found.get("binder_difference_kg_m3") else None
+
+
+def _cards(card_ids: Sequence[int], language: str) -> list[int]:
+    if not card_ids:
+        return []
+    query = select(AdviceCard.id).where(
+        AdviceCard.id.in_(card_ids), AdviceCard.language == language, AdviceCard.retired_at.is_(None)
+    )
+    return sorted(current_session().scalars(query))

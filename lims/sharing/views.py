@@ -1,24 +1,45 @@
-"""Pages of share links."""
+"""Pages of share links: the builder, the list with views and answers, the overview, and what readers sent back."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import segno
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import permission_name
+from flask_appbuilder.security.sqla.models import User
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
 
+from lims.aftersales.models import AdviceCard
+from lims.base.database import current_session
 from lims.base.display import laboratory_zone
-from lims.base.forms import posted_values
-from lims.base.problems import Refused
+from lims.base.forms import build_form, posted_values
+from lims.base.problems import Problem, Refused, refuse
 from lims.base.schemas import localise
-from lims.base.security import current_actor
-from lims.base.views import MenuPlace, RecordView
-from lims.sharing.schemas import ShareLinkIn
-from lims.sharing.service import ShareLinkService
+from lims.base.security import current_actor, may, require
+from lims.base.services import SERVICES
+from lims.base.views import MenuPlace, RecordView, current_language
+from lims.sharing.candidates import Candidate, candidates
+from lims.sharing.overview import overview
+from lims.sharing.redaction import SHAREABLE
+from lims.sharing.schemas import ANSWER_KINDS, ANSWER_STATES, MOST_NEAR, ShareLinkIn, WantedIn
+from lims.sharing.service import ShareAnswerService, ShareLinkService, views_by_day
+from lims.sharing.sheet_view import SheetView, address_of_sheet, page_of
+
+LINK_STATES = {"active": _l("Live"), "lapsed": _l("Ended")}
+WANTED_FIRST = (
+    "customer_id",
+    "trial_id",
+    "region_id",
+    "cement_product_id",
+    "aggregate_source_id",
+    "grade_mpa",
+)
 
 
 class ShareLinkView(RecordView):
@@ -26,29 +47,80 @@ class ShareLinkView(RecordView):
     title = _l("Share links")
     title_one = _l("Share link")
     menu = MenuPlace("customers", order=15, icon="share")
-    list_columns = ("name", "trial", "customer", "created_at", "expires_at", "live")
-    labels = {"expires_at": _l("Valid until"), "live": _l("Live"), "revoked_at": _l("Revoked")}
-    show_sections = (
-        (_l("Share link"), ("name", "trial", "customer", "shows", "expires_at", "revoked_at", "live")),
+    list_columns = (
+        "name",
+        "customer",
+        "owner_name",
+        "views",
+        "answers",
+        "open_answers",
+        "expires_at",
+        "state",
     )
+    labels = {
+        "expires_at": _l("Valid until"),
+        "live": _l("Live"),
+        "revoked_at": _l("Revoked"),
+        "owner_name": _l("Shared by"),
+        "views": _l("Views"),
+        "answers": _l("Answers"),
+        "open_answers": _l("Open answers"),
+        "state": _l("State"),
+        "shows": _l("Shows"),
+        "asks_password": _l("Asks for a password"),
+    }
+    choices = {"state": LINK_STATES}
+    show_sections = (
+        (_l("Share link"), ("name", "trial", "customer", "owner_name", "note", "shows", "language")),
+        (_l("Until when"), ("expires_at", "revoked_at", "asks_password", "state")),
+    )
+    show_template = "lims/share_show.html"
+    empty_hint = _l("Choose the trials nearest to a prospect's mix and send them as a sheet that stays true.")
 
     @expose("/add", methods=["GET", "POST"])
     @permission_name("write")
     def add(self) -> ResponseReturnValue:
-        """As every form, but the token is shown once."""
-        if request.method == "GET":
-            form: ResponseReturnValue = super().add()
-            return form
+        """The builder: what the prospect looks for, the trials that fit, what goes out. The token is shown once."""
         self.allow("write")
-        posted = posted_values(ShareLinkIn, request.form)
+        if request.method == "GET":
+            return self._builder()
+        posted = _posted()
         try:
             link, token = self.service.create(
                 localise(ShareLinkIn, posted, laboratory_zone()), current_actor()
             )
         except Refused as error:
-            return self.render_form(self.form_for(ShareLinkIn, posted, problems=error.problems), None), 422
-        flash(_("The token is shown this once: %(token)s", token=token), "info")
-        return redirect(url_for("ShareLinkView.show", record_id=link.id))
+            return self._builder(posted, error.problems), 422
+        address = address_of_sheet(token)
+        # Shown in the answer itself: a redirect would have to carry the token through a session or an address.
+        return self.page(
+            "lims/share_made.html",
+            record=link,
+            address=address,
+            paper=f"{address}/sheet.pdf",
+            qr=segno.make(address, error="m", micro=False).svg_data_uri(border=2, scale=4),
+        )
+
+    @expose("/<int:record_id>/edit", methods=["GET", "POST"])
+    @permission_name("write")
+    def edit(self, record_id: int) -> ResponseReturnValue:
+        """What was sent stays as it was sent."""
+        self.allow("write")
+        flash(_("What was sent stays as it was sent: revoke the link and make another."), "info")
+        return redirect(url_for("ShareLinkView.show", record_id=record_id))
+
+    @expose("/preview", methods=["POST"])
+    @permission_name("write")
+    def preview(self) -> ResponseReturnValue:
+        """The sheet as its reader will see it; nothing is kept."""
+        self.allow("write")
+        posted = _posted()
+        try:
+            values = localise(ShareLinkIn, posted, laboratory_zone())
+            sheet = self.service.preview(values, current_actor())
+        except Refused as error:
+            return self._builder(posted, error.problems), 422
+        return page_of(None, "", sheet=sheet, language=str(posted.get("language") or "en"))
 
     @expose("/<int:record_id>/revoke", methods=["POST"])
     @permission_name("write")
@@ -58,5 +130,178 @@ class ShareLinkView(RecordView):
         flash(_("The link shows nothing any more."), "success")
         return redirect(url_for("ShareLinkView.show", record_id=record_id))
 
+    @expose("/<int:record_id>/renew", methods=["POST"])
+    @permission_name("write")
+    def renew(self, record_id: int) -> ResponseReturnValue:
+        """A new address for the same sheet."""
+        self.allow("write")
+        link, token = self.service.renew(record_id, current_actor())
+        address = address_of_sheet(token)
+        return self.page(
+            "lims/share_made.html",
+            record=link,
+            address=address,
+            paper=f"{address}/sheet.pdf",
+            qr=segno.make(address, error="m", micro=False).svg_data_uri(border=2, scale=4),
+        )
 
-VIEWS = (ShareLinkView,)
+    @expose("/<int:record_id>/hand-over", methods=["POST"])
+    @permission_name("oversee")
+    def hand_over(self, record_id: int) -> ResponseReturnValue:
+        self.allow("oversee")
+        given = request.form.get("owner_id", "")
+        if not given.isdecimal() or len(given) > 9:
+            raise refuse("owner_id", _("is no active account; accepted: a colleague who can sign in"), given)
+        link = self.service.hand_over(record_id, int(given), current_actor())
+        flash(_("Now %(who)s's: %(title)s", who=link.owner_name, title=link.title), "success")
+        return redirect(url_for("ShareLinkView.overview"))
+
+    @expose("/overview")
+    @permission_name("oversee")
+    def overview(self) -> ResponseReturnValue:
+        """Who shares, what is looked at and answered, and what a leaver left behind."""
+        self.allow("oversee")
+        return self.page("lims/share_overview.html", colleagues=_colleagues(), **overview())
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        days = views_by_day(record.id)
+        found = super().show_context(record)
+        answers = ShareAnswerService().page(filters={"share_link_id": record.id})
+        return {
+            **found,
+            "may_edit": False,  # what was sent stays as it was sent; it is revoked or sent anew
+            "may_share": may("write", "share-links"),
+            "may_oversee": may("oversee", "share-links"),
+            "colleagues": _colleagues() if may("oversee", "share-links") else [],
+            "days": days,
+            "most": max(number for _day, number in days),
+            "answers_here": answers.items,
+            "answer_kinds": ANSWER_KINDS,
+        }
+
+    # --- the builder ----------------------------------------------------------------------------------------
+
+    def _builder(self, posted: Mapping[str, Any] | None = None, problems: Sequence[Problem] = ()) -> str:
+        names = [item.name for item in WantedIn.inputs()]
+        asked: dict[str, Any] = {
+            name: value[:60] for name, value in request.args.items() if name in names and value
+        }
+        wrong: Sequence[Problem] = ()
+        found: list[Candidate] = []
+        try:
+            found = candidates(WantedIn.read(asked))
+        except Refused as error:
+            wrong = error.problems
+        values = dict(posted or self._first_values(asked, found))
+        form = build_form(
+            ShareLinkIn,
+            values,
+            sections=(
+                (_l("For"), ("name", "note")),
+                (_l("How"), ("language", "days", "password", "compared_with_id")),
+            ),
+            problems=problems,
+        )
+        rest = tuple(name for name in names if name not in WANTED_FIRST)
+        return self.page(
+            "lims/share_build.html",
+            wanted=build_form(
+                WantedIn, asked, sections=((_l("Who and what"), WANTED_FIRST), (_l("Recipe, if known"), rest)),
+                problems=wrong,
+            ),
+            found=found,
+            form=form,
+            values=values,
+            shareable=SHAREABLE,
+            chosen_shows=str(values.get("shows") or ",".join(SHAREABLE)).split(","),
+            chosen_near=str(values.get("near_ids") or "").split(","),
+            chosen_cards=str(values.get("card_ids") or "").split(","),
+            cards=_advice_cards(),
+            most_near=MOST_NEAR,
+            query=request.query_string.decode("utf-8", "replace")[:1000],
+        )  # fmt: skip
+
+    def _first_values(self, asked: Mapping[str, Any], found: Sequence[Candidate]) -> dict[str, Any]:
+        """What a salesperson would choose most often, so that two minutes are enough."""
+        values: dict[str, Any] = {
+            "days": 30,
+            "language": current_language(),
+            "customer_id": asked.get("customer_id"),
+        }
+        given = str(asked.get("customer_id") or "")
+        if given.isdecimal():
+            customer = SERVICES["customers"].find(id=int(given[:18]))
+            values["name"] = customer.name if customer is not None else ""
+        if found:
+            values |= {"trial_id": found[0].trial_id, "mix_design_id": found[0].mix_design_id}
+            near = [item for item in found[1:] if item.strengths][:2]
+            values["near_ids"] = ",".join(str(item.mix_design_id) for item in near)
+        language = values["language"]
+        values["card_ids"] = ",".join(str(card.id) for card in _advice_cards() if card.language == language)
+        return values
+
+
+class ShareAnswerView(RecordView):
+    service: ClassVar[Any] = ShareAnswerService()
+    title = _l("Answers")
+    title_one = _l("Answer")
+    menu = MenuPlace("customers", order=16, icon="mail")
+    list_columns = ("title", "kind", "share_link", "created_at", "state")
+    labels = {
+        "title": _l("From"),
+        "kind": _l("Answer"),
+        "share_link": _l("Share link"),
+        "customer": _l("Customer"),
+        "company": _l("Company"),
+        "name": _l("Name"),
+        "contact": _l("Phone or e-mail"),
+        "message": _l("Message"),
+        "handled_at": _l("Dealt with"),
+        "state": _l("State"),
+        "created_at": _l("Received"),
+    }
+    choices = {"kind": ANSWER_KINDS, "state": ANSWER_STATES}
+    show_sections = (
+        (_l("Answer"), ("kind", "message", "created_at", "state", "handled_at")),
+        (_l("From"), ("name", "company", "contact", "customer", "share_link")),
+    )
+    show_template = "lims/answer_show.html"
+    empty_hint = _l("What prospects send from their sheets appears here.")
+
+    @expose("/<int:record_id>/handle", methods=["POST"])
+    @permission_name("write")
+    def handle(self, record_id: int) -> ResponseReturnValue:
+        self.allow("write")
+        self.service.handle(record_id, current_actor())
+        flash(_("Dealt with."), "success")
+        return redirect(url_for("ShareAnswerView.show", record_id=record_id))
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        return {**super().show_context(record), "may_handle": may("write", "share-answers")}
+
+
+def _posted() -> dict[str, Any]:
+    """The builder's form: ticks are lists, the chosen trial comes with its mix."""
+    posted = posted_values(ShareLinkIn, request.form)
+    for name in ("shows", "near_ids", "card_ids"):
+        posted[name] = ",".join(request.form.getlist(name))
+    trial, _dash, mix = request.form.get("chosen", "").partition("-")
+    if trial:
+        posted |= {"trial_id": trial, "mix_design_id": mix}
+        posted["near_ids"] = ",".join(key for key in posted["near_ids"].split(",") if key and key != mix)
+    return posted
+
+
+def _colleagues() -> list[User]:
+    """Active accounts that a link may be handed to."""
+    require("oversee", "share-links")
+    query = select(User).where(User.active.is_(True)).order_by(User.first_name, User.last_name)
+    return list(current_session().scalars(query.limit(200)))
+
+
+def _advice_cards() -> list[AdviceCard]:
+    query = select(AdviceCard).where(AdviceCard.retired_at.is_(None)).order_by(AdviceCard.name)
+    return list(current_session().scalars(query.limit(60)))
+
+
+VIEWS = (ShareLinkView, ShareAnswerView, SheetView)

@@ -6,12 +6,13 @@ They are drawn, not used to predict: a curve through two early points is among t
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import curve_fit
+from scipy.optimize import OptimizeWarning, curve_fit
 
 Array = NDArray[np.float64]
 
@@ -61,6 +62,21 @@ class Curve:
         return functions[self.kind](np.asarray(ages, dtype=float), *self.parameters)
 
 
+def _fit(
+    function: Callable[..., Array],
+    t: Array,
+    f: Array,
+    w: Array,
+    start: Sequence[float],
+    bounds: tuple[Sequence[float], Sequence[float]],
+) -> tuple[float, ...]:
+    """Least squares. As many points as parameters leave no covariance to estimate; nobody asks for it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OptimizeWarning)
+        found, _cov = curve_fit(function, t, f, p0=start, sigma=1 / np.sqrt(w), bounds=bounds, maxfev=4000)
+    return tuple(float(value) for value in found)
+
+
 def fit_curve(
     ages_days: Sequence[float], strengths_mpa: Sequence[float], weights: Sequence[float] | None = None
 ) -> Curve:
@@ -82,26 +98,11 @@ def fit_curve(
     top = float(f.max())
     try:
         if distinct >= 3:
-            found, _cov = curve_fit(
-                exponential,
-                t,
-                f,
-                p0=(top * 1.15, 1.5, 0.6),
-                sigma=1 / np.sqrt(w),
-                bounds=([top * 0.8, 0.01, 0.15], [top * 4, 60.0, 2.5]),
-                maxfev=4000,
-            )
-            return Curve("exponential", tuple(float(v) for v in found))
-        found, _cov = curve_fit(
-            hyperbolic,
-            t,
-            f,
-            p0=(top * 1.2, 3.0),
-            sigma=1 / np.sqrt(w),
-            bounds=([top * 0.8, 0.01], [top * 6, 100.0]),
-            maxfev=4000,
+            bounds = ([top * 0.8, 0.01, 0.15], [top * 4, 60.0, 2.5])
+            return Curve("exponential", _fit(exponential, t, f, w, (top * 1.15, 1.5, 0.6), bounds))
+        return Curve(
+            "hyperbolic", _fit(hyperbolic, t, f, w, (top * 1.2, 3.0), ([top * 0.8, 0.01], [top * 6, 100.0]))
         )
-        return Curve("hyperbolic", tuple(float(v) for v in found))
     except RuntimeError:  # no convergence: a straight line in the logarithms always exists
         slope, start = np.polyfit(np.log(t), np.log(f), 1)
         return Curve("power", (float(np.exp(start)), float(slope)))

@@ -231,6 +231,7 @@ class SpecimenSet(Record):
     __table_args__ = (
         UniqueConstraint("batch_id", "age_days", "number"),
         Index(None, "state", "due_at"),
+        Index(None, "due_at", "id"),  # the order of the list
     )
 
 

@@ -33,10 +33,12 @@ def batch_context(batch: Batch) -> dict[str, Any]:
         .order_by(SpecimenSet.age_days, SpecimenSet.number)
     ).all()
     enter = may("write", "breaks")
+    # Outside the laboratory a result exists once it is released.
+    inside = may("read", "breaks")
     plan = []
     for found, result in rows:
         strength = ""
-        if result is not None:
+        if result is not None and (inside or result.state == "released"):
             strength = (
                 format_decimal(result.strength_mpa) if result.strength_mpa is not None else _("invalid")
             )

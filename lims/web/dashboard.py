@@ -18,6 +18,8 @@ from sqlalchemy.orm import joinedload
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
 from lims.aftersales.models import OPEN_STATES, Complaint, Visit, VisitPlan
 from lims.aftersales.schemas import CLOCKS, STATES
+from lims.audit.models import Finding
+from lims.audit.schemas import FINDING_STATES
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import local_time, show_day, show_time
@@ -37,6 +39,8 @@ from lims.results.models import Break, Calibration, SetResult
 from lims.results.views import due_sets
 from lims.rules.service import confirmed_rules
 from lims.sharing.models import ShareLink
+from lims.sharing.schemas import ANSWER_KINDS
+from lims.sharing.service import ShareLinkService, open_answers
 from lims.standards.register import REGISTER
 from lims.trials.models import Batch, Specimen, SpecimenSet
 from lims.web.complaint_page import span_text
@@ -248,7 +252,7 @@ def _shares() -> Panel | None:
     rows = current_session().scalars(
         select(ShareLink)
         .where(*SERVICES["share-links"].visible())
-        .options(joinedload(ShareLink.trial), joinedload(ShareLink.customer))
+        .options(joinedload(ShareLink.trial), joinedload(ShareLink.customer), joinedload(ShareLink.owner))
         .order_by(ShareLink.id.desc())
         .limit(SHOWN)
     )
@@ -269,6 +273,47 @@ def _shares() -> Panel | None:
         empty=_("Nothing is shared yet."),
         hint=_("Open a trial and share it with a prospect."),
         all_url=url_for("ShareLinkView.list"),
+    )
+
+
+def _answers() -> Panel | None:
+    """What prospects sent back: to the person whose link it is, and to whoever oversees them."""
+    user = principal()
+    if user is None or not may("read", "share-answers"):
+        return None
+    oversees = may("oversee", "share-links")
+    found = open_answers(None if oversees else user.id, SHOWN)
+    left = ShareLinkService().left_behind() if oversees else []
+    items = [
+        Item(
+            item.company or item.name,
+            url_for("ShareAnswerView.show", record_id=item.id),
+            about=item.share_link.name,
+            right=show_time(item.created_at, year=False),
+            badge=str(ANSWER_KINDS[item.kind]),
+            badge_key="open",
+            mark="due-now",
+        )
+        for item in found
+    ]
+    items += [
+        Item(
+            item.name,
+            url_for("ShareLinkView.overview"),
+            about=_("%(who)s has left; the link shows nothing", who=item.owner_name),
+            badge=_("to hand over"),
+            badge_key="high",
+        )
+        for item in left[:SHOWN]
+    ]
+    return Panel(
+        "answers",
+        _("Answers from trial sheets"),
+        items,
+        empty=_("No answer waits."),
+        hint=_("What prospects send from their sheets appears here."),
+        all_url=url_for("ShareAnswerView.list"),
+        count=len(items),
     )
 
 
@@ -569,7 +614,39 @@ def _audit_sample() -> Panel | None:
         ],
         empty=_("No specimen yet."),
         hint=_("Ten specimens drawn with today's date as the seed."),
-        all_url=url_for("SpecimenView.list"),
+        all_url=url_for("SampleView.show"),
+    )
+
+
+def _findings() -> Panel | None:
+    """Findings that wait for an answer, or for the auditor's word on one; the longest overdue first."""
+    if not may("read", "findings"):
+        return None
+    rows = list(
+        current_session().scalars(
+            select(Finding).where(Finding.state != "closed").order_by(Finding.due_on, Finding.id).limit(SHOWN)
+        )
+    )
+    overdue = sum(item.overdue for item in rows)
+    return Panel(
+        "findings",
+        _("Findings"),
+        [
+            Item(
+                item.code,
+                url_for("FindingView.show", record_id=item.id),
+                about=item.subject,
+                right=show_day(item.due_on),
+                badge=_("overdue") if item.overdue else str(FINDING_STATES[item.state]),
+                badge_key="failed" if item.overdue else item.state,
+                mark="due-late" if item.overdue else "",
+            )
+            for item in rows
+        ],
+        empty=_("No finding is open."),
+        hint=_("Draw an audit sample, or write a finding on the page of a record."),
+        all_url=url_for("FindingView.overdue") if overdue else url_for("FindingView.list"),
+        count=len(rows),
     )
 
 
@@ -652,9 +729,18 @@ def _guide() -> Panel | None:
 
 PANELS: dict[str, tuple[Callable[[], Panel | None], ...]] = {
     TECHNICIAN: (_due, _workload, _to_verify, _forecasts, _old_samples),
-    SALES: (_prospects, _visits_due, _shares, _forecasts, _clocks),
+    SALES: (_answers, _prospects, _visits_due, _shares, _forecasts, _clocks),
     SERVICE: (_clocks, _visits_due, _follow_ups, _old_lots, _old_samples),
-    MANAGER: (_strength_chart, _to_release, _papers, _clocks, _calibrations, _forecasts, _old_samples),
-    AUDITOR: (_audit_sample, _amendments, _unconfirmed, _calibrations),
+    MANAGER: (
+        _strength_chart,
+        _to_release,
+        _papers,
+        _answers,
+        _clocks,
+        _calibrations,
+        _forecasts,
+        _old_samples,
+    ),
+    AUDITOR: (_findings, _audit_sample, _amendments, _unconfirmed, _calibrations),
     ADMINISTRATOR: (_guide, _due, _to_verify, _clocks, _calibrations),
 }

@@ -13,6 +13,7 @@ from flask_appbuilder import AppBuilder
 from flask_babel import get_locale
 from numpy.linalg import LinAlgError
 
+from lims.audit.log import history_of
 from lims.audit.references import PARTS
 from lims.base.columns import utc_now
 from lims.base.display import format_decimal, show_day, show_number, show_time
@@ -63,6 +64,7 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
     register_offline(app)
     register_language(app)
     app.jinja_env.globals.update(asset=asset, area=_area, view_decimal=format_decimal, forecast_note=in_words)
+    app.jinja_env.globals.update(history_of=history_of)
     app.jinja_env.globals.update(traceable=lambda name: name not in PARTS and may("read", "trace"))
 
     @app.after_request
@@ -92,5 +94,6 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
             "may": may,
             "signed_in": principal(),
             "html_lang": {"zh": "zh-Hans", "zh_Hant_TW": "zh-Hant"}.get(str(get_locale()), "en"),
+            "lock_minutes": app.config["LIMS_SETTINGS"].lock_minutes,
             "demo_mode": app.config["LIMS_DEMO"],
         }

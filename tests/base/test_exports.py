@@ -13,9 +13,11 @@ from typing import Any
 import openpyxl
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
 from lims.base import exports
+from lims.base.database import transaction
 from lims.base.exports import (
     FORMULA_BEGINS,
     ListQuery,
@@ -27,6 +29,7 @@ from lims.base.exports import (
     write_workbook,
 )
 from lims.base.jobs import run_waiting
+from lims.base.security import User
 from lims.base.views import VIEWS
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_customer
@@ -213,8 +216,42 @@ def test_job_of_someone_who_lost_the_right_meanwhile_makes_no_file(
     with app.app_context():
         a_customer("K-1")
     assert sales.get("/customers/export?format=csv").status_code == 302
-    monkeypatch.setattr(exports, "grants_of", lambda _user: frozenset())
+    with app.app_context(), transaction(ACTOR) as session:
+        found = session.scalars(select(User).where(User.username == sales.username)).one()
+        found.roles = []
     assert run_waiting(app) == ["failed"]
+
+
+def test_job_of_a_closed_account_makes_no_file(
+    app: Flask, sales: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lims.base.views
+
+    monkeypatch.setattr(lims.base.views, "MOST_ROWS_AT_ONCE", 0)
+    assert sales.get("/regions/export?format=csv").status_code == 200  # nothing to write yet
+    with app.app_context():
+        a_customer("K-1")
+    assert sales.get("/customers/export?format=csv").status_code == 302
+    with app.app_context(), transaction(ACTOR) as session:
+        session.scalars(select(User).where(User.username == sales.username)).one().active = False
+    assert run_waiting(app) == ["failed"]
+
+
+def test_job_writes_only_the_rows_that_its_person_sees(
+    app: Flask, sales: Person, sign_in_as: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lims.base.views
+
+    with app.app_context():
+        a_customer("K-1")
+    monkeypatch.setattr(lims.base.views, "MOST_ROWS_AT_ONCE", 0)
+    # A job of another person, then the list of jobs: sales sees its own alone.
+    assert sign_in_as(AUDITOR).get("/customers/export?format=csv").status_code == 302
+    assert sales.get("/customers/export?format=csv").status_code == 302
+    place = sales.get("/jobs/export?format=csv").location
+    assert run_waiting(app) == ["done"] * 3
+    rows = csv_rows(sales.get(place + "/file").get_data())
+    assert len(rows) - 1 == 2  # the export of customers and this one
 
 
 def test_rows_are_read_in_chunks_with_the_number_of_statements_that_a_chunk_needs(

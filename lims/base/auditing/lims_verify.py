@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import gc
 import hashlib
 import json
 import sys
@@ -652,8 +653,12 @@ class Export(Source):
         ) as file:
             for line in file:
                 at = line.find(",{")
-                table, pk = json.loads(line[:at] + "]")
-                yield table, pk, line[at + 1 : line.rindex("]")]
+                parts = line[1:at].split(",")
+                if len(parts) == 2 and "\\" not in parts[1]:
+                    yield parts[0][1:-1], parts[1][1:-1], line[at + 1 : line.rindex("]")]
+                else:
+                    table, pk = json.loads(line[:at] + "]")
+                    yield table, pk, line[at + 1 : line.rindex("]")]
 
     def notes(self) -> Iterator[tuple[str, str]]:
         for path in sorted((self.folder / "checkpoints").glob("*.txt")):
@@ -708,6 +713,7 @@ def main(arguments: list[str] | None = None, write: Callable[[str], Any] = print
     parser.add_argument("--list", action="store_true", help="name each row that no anchor covers yet")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
+    gc.disable()  # millions of small things that all stay: looking for rubbish among them takes a third of the time
     source = Export(given.folder)
     try:
         key = read_key(given.key.read_text(encoding="ascii")) if given.key else source.key()

@@ -12,6 +12,8 @@ NOT_CAPTURED = {
     "audit_personal": "erasable: clear text of personal data",
     "search_entries": "derived by triggers from captured rows; can be made anew",
     "login_sessions": "hashes of tokens of signed-in browsers; they live for hours and say nothing of records",
+    "request_keys": "hashes of requests that were answered, so that a repeat writes nothing; what they made is captured",
+    "share_views": "counters of views by day; who shared what with whom stands on captured rows",
     "number_series": "counters; the numbers given out stand on captured rows",
 }
 
@@ -29,6 +31,8 @@ SECRETS = {
     ("ab_register_user", "registration_hash"),
     ("ab_api_key", "key_hash"),
     ("ab_api_key", "lookup_hash"),
+    ("share_links", "token_sha256"),
+    ("share_links", "password_hash"),
 }
 
 #: What tells who a person is, in tables that are not ours. Ours mark the column: `info=PERSONAL`.

@@ -233,7 +233,7 @@ def _function(name: str, body: str, declared: str = "") -> str:
     return f"""CREATE OR REPLACE FUNCTION {name}() RETURNS trigger AS $$
 {declared}BEGIN
 {body}
-END $$ LANGUAGE plpgsql SET timezone = 'UTC'"""
+END $$ LANGUAGE plpgsql"""
 
 
 def postgresql_capture(table: Table, columns: list[Column[Any]]) -> list[Trigger]:
@@ -250,17 +250,16 @@ def postgresql_capture(table: Table, columns: list[Column[Any]]) -> list[Trigger
     refuse = f"IF tx IS NULL THEN RAISE EXCEPTION '{NO_CONTEXT}' USING ERRCODE = 'check_violation'; END IF;"
     body = f"""  {_listing(columns)}
   IF TG_OP = 'INSERT' THEN
-    IF NOT EXISTS (SELECT 1 FROM new_rows) THEN RETURN NULL; END IF;
+    IF tx IS NULL AND NOT EXISTS (SELECT 1 FROM new_rows) THEN RETURN NULL; END IF;
     {refuse}
 {keeping}    {entry}
     SELECT tx, 'I', {_text(table.name)}, {key_new}, row_to_json(n)::text FROM {new} n;
   ELSIF TG_OP = 'DELETE' THEN
-    IF NOT EXISTS (SELECT 1 FROM old_rows) THEN RETURN NULL; END IF;
+    IF tx IS NULL AND NOT EXISTS (SELECT 1 FROM old_rows) THEN RETURN NULL; END IF;
     {refuse}
     {entry}
     SELECT tx, 'D', {_text(table.name)}, {key_old}, row_to_json(o)::text FROM {old} o;
   ELSE
-    IF NOT EXISTS (SELECT 1 FROM new_rows) THEN RETURN NULL; END IF;
 {keeping}    FOR change IN
       SELECT CASE WHEN o.{first} IS NULL THEN 'I' WHEN n.{first} IS NULL THEN 'D' ELSE 'U' END AS op,
         CASE WHEN n.{first} IS NULL THEN {key_old} ELSE {key_new} END AS pk,

@@ -112,3 +112,41 @@ document.querySelectorAll("table[data-labelled]").forEach((table) => {
   const names = Array.from(table.tHead.rows[0].cells, (cell) => cell.textContent.trim().replace(/\s+/g, " "));
   Array.from(table.tBodies[0].rows).forEach((row) => Array.from(row.cells).forEach((cell, i) => { cell.dataset.label = names[i]; }));
 });
+
+// A page left alone locks: the server ends the session, what is typed stays, the password opens it again.
+(() => {
+  const dialog = document.getElementById("lock");
+  if (!dialog) { return; }
+  const minutes = Number(dialog.dataset.minutes);
+  const problem = document.getElementById("lock-problem");
+  const password = document.getElementById("lock-password");
+  const seen = () => { try { localStorage.setItem("lims-seen", String(Date.now())); } catch (error) { /* private window */ } last = Date.now(); };
+  const lastSeen = () => { try { return Math.max(last, Number(localStorage.getItem("lims-seen")) || 0); } catch (error) { return last; } };
+  let last = Date.now();
+  const post = (url, body) => fetch(url, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": dialog.dataset.token } });
+  const lock = () => {
+    if (dialog.open) { return; }
+    document.body.classList.add("locked");
+    dialog.showModal(); password.focus();
+    post(dialog.dataset.lock, {}).catch(() => undefined);
+  };
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.querySelector("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    problem.textContent = "";
+    post(dialog.dataset.unlock, { password: password.value }).then((response) => response.json().then((data) => {
+      password.value = "";
+      if (!response.ok) { problem.textContent = data.message; return; }
+      dialog.dataset.token = data.token;
+      document.querySelectorAll("input[name=csrf_token]").forEach((input) => { input.value = data.token; });
+      document.body.classList.remove("locked");
+      dialog.close(); seen();
+    })).catch(() => { problem.textContent = dialog.dataset.away; });
+  });
+  document.addEventListener("click", (event) => { if (event.target.closest("[data-lock-now]")) { lock(); } });
+  if (minutes > 0) {
+    seen();
+    ["pointerdown", "keydown", "scroll"].forEach((name) => document.addEventListener(name, () => { if (!dialog.open) { seen(); } }, { passive: true }));
+    window.setInterval(() => { if (Date.now() - lastSeen() > minutes * 60000) { lock(); } }, 15000);
+  }
+})();

@@ -1,0 +1,586 @@
+"""How a sheet is read: which row names the columns, which column is which field, in which unit, and how days and
+decimals are written. Our own templates say it themselves; for other sheets it is proposed from their heads and settled on
+a page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from flask import current_app
+from flask_babel import gettext as _
+
+from lims.base.fields import Instant, Quantity
+from lims.base.problems import Problem, Refused, refuse
+from lims.importing.columns import Column, Place, Row, fill, in_all_languages
+from lims.importing.numbers import DATE_FORMS, DECIMAL_MARKS, Form, plain, spelled, units_for
+from lims.importing.templates import Template
+from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letters, column_of, shown
+
+#: The names of a template's columns stand in one of the first rows; other people's heads within these.
+TEMPLATE_HEAD_ROWS, FREE_HEAD_ROWS = 12, 30
+_AGE = re.compile(r"(?:^|[^0-9.])([0-9]{1,4})\s*(?:d\b|d$|days?|天|日|d[（(抗强強])", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?:^|[^0-9])([1-9][0-9]?)\s*(?:#|号|號)?$")
+_AVERAGE = re.compile(r"平均|均值|代表值|average|mean|avg", re.IGNORECASE)
+_UNIT = re.compile(r"[（(\[]\s*([^()（）\[\]]{1,16})\s*[)）\]]|[,，/]\s*([^,，/()（）]{1,12})$")
+
+
+@dataclass(frozen=True, slots=True)
+class MappedColumn:
+    """A column of the sheet. `age_days` and `number` are those of a group: the columns of 7 days, the second cube."""
+
+    at: str
+    field: str
+    unit: str = ""
+    age_days: int | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that is needed to read the file again the same way."""
+
+    template: str
+    sheet: str
+    #: Row of the heads, from 1; what follows is data.
+    header_row: int
+    columns: tuple[MappedColumn, ...]
+    #: Field -> what every row has, for facts that the sheet does not tell.
+    constants: Mapping[str, str] = field(default_factory=dict)
+    decimal_mark: str = ""
+    date_form: str = "auto"
+    time_of_day: str = ""
+    rounds: bool = False
+    encoding: str = ""
+    delimiter: str = ""
+    #: The sheet is one of our own templates: nothing needs to be settled.
+    own: bool = False
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def of_json(cls, text: str) -> Reading:
+        data = json.loads(text)
+        data["columns"] = tuple(MappedColumn(**item) for item in data["columns"])
+        return cls(**data)
+
+    def form(self, book: Book) -> Form:
+        return Form(self.decimal_mark, self.date_form, self.time_of_day, self.rounds, book.mac_dates)
+
+
+# --- our own templates -----------------------------------------------------------------------------------------
+
+
+def own_reading(book: Book, templates: Sequence[Template]) -> Reading | None:
+    """The template that this file is: one of its first rows holds the names of the columns. None for other sheets."""
+    for sheet in book.sheets:
+        if sheet.hidden:
+            continue
+        for number, cells in enumerate(sheet.rows[:TEMPLATE_HEAD_ROWS]):
+            names = [plain(cell) if isinstance(cell, str) else "" for cell in cells]
+            best = max(templates, key=lambda item: sum(name in item.columns for name in names))
+            hits = sum(name in best.columns for name in names)
+            needed = {name for name, column in best.columns.items() if column.required}
+            if hits >= 2 and hits * 2 >= sum(bool(name) for name in names) and needed <= set(names):
+                columns = tuple(
+                    MappedColumn(column_letters(position), name)
+                    for position, name in enumerate(names)
+                    if name in best.columns
+                )
+                return Reading(
+                    best.name,
+                    sheet.name,
+                    number + 1,
+                    columns,
+                    encoding=book.encoding,
+                    delimiter=book.delimiter,
+                    own=True,
+                )
+    return None
+
+
+# --- other people's sheets -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands above a column."""
+
+    at: str
+    text: str
+    #: The head of the group above it.
+    group: str = ""
+    examples: tuple[str, ...] = ()
+
+
+def heads_of(sheet: Sheet, header_row: int) -> list[Head]:
+    """The heads in row `header_row` (from 1) with those of the groups in the row above it."""
+    row = header_row - 1
+    width = max((len(cells) for cells in sheet.rows), default=0)
+    above = _spread_out(sheet, row - 1, width) if row > 0 else [""] * width
+    heads = []
+    for column in range(width):
+        text = _one_line(sheet.cell(row, column))
+        group = above[column]
+        if not text and not group:
+            # Heads that are merged over two rows stand in the upper one.
+            text = _merged_text(sheet, row, column)
+        examples = tuple(
+            shown(cell)[:24]
+            for number in range(row + 1, min(row + 40, len(sheet.rows)))
+            if (cell := sheet.cell(number, column)) is not None
+        )[:3]
+        if not text:
+            text, group = (
+                (group, "")
+                if not any(_covers(m, row - 1, column) and m[3] > m[1] for m in sheet.merged)
+                else ("", group)
+            )
+        if text or group or examples:
+            heads.append(Head(column_letters(column), text, group, examples))
+    return heads
+
+
+def _one_line(cell: Cell) -> str:
+    return re.sub(r"\s+", " ", shown(cell)).strip()
+
+
+def _covers(merged: tuple[int, int, int, int], row: int, column: int) -> bool:
+    return merged[0] <= row <= merged[2] and merged[1] <= column <= merged[3]
+
+
+def _merged_text(sheet: Sheet, row: int, column: int) -> str:
+    for merged in sheet.merged:
+        if _covers(merged, row, column) and merged[1] == column:
+            return _one_line(sheet.cell(merged[0], merged[1]))
+    return ""
+
+
+def _spread_out(sheet: Sheet, row: int, width: int) -> list[str]:
+    """The cells of a row of groups, each over all the columns it stands above."""
+    texts = [_one_line(sheet.cell(row, column)) for column in range(width)]
+    for top, left, bottom, right in sheet.merged:
+        if top <= row <= bottom and left < width:
+            for column in range(left, min(right, width - 1) + 1):
+                texts[column] = _one_line(sheet.cell(top, left))
+    if not sheet.merged:  # text files and sheets without merged cells: a group reaches to the next one
+        last = ""
+        for column, text in enumerate(texts):
+            if text:
+                last = text if _AGE.search(text) else ""
+            elif sheet.cell(row + 1, column) is not None:
+                texts[column] = last
+    return texts
+
+
+def fingerprint(heads: Sequence[Head]) -> str:
+    """The same for every sheet with the same heads."""
+    return hashlib.sha256(
+        "\n".join(f"{head.at}|{head.group}|{head.text}" for head in heads).encode()
+    ).hexdigest()
+
+
+def _aliases(template: Template) -> dict[str, str]:
+    """Every known head -> the field; translated once an application."""
+    kept: dict[str, dict[str, str]] = current_app.extensions.setdefault("lims.importing.heads", {})
+    if template.name in kept:
+        return kept[template.name]
+    found = kept[template.name] = {}
+    for name, column in template.columns.items():
+        for text in (name, *in_all_languages(column.label), *column.aliases):
+            found.setdefault(_folded(text), name)
+    return found
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"[\s*_:：.]+", "", plain(text)).lower()
+
+
+def unit_in(text: str) -> tuple[str, str]:
+    """(head without its unit, unit): "破坏荷载(kN)" -> ("破坏荷载", "kN")."""
+    for found in _UNIT.finditer(text):
+        unit = spelled(found.group(1) or found.group(2))
+        if unit:
+            return (text[: found.start()] + text[found.end() :]).strip(), unit
+    return text, ""
+
+
+def field_of(template: Template, text: str) -> tuple[str, int]:
+    """(field, merit): 3 for a known name, 1 where a known name is part of it, 0 for nothing."""
+    aliases = _aliases(template)
+    folded = _folded(text)
+    if not folded:
+        return "", 0
+    if folded in aliases:
+        return aliases[folded], 3
+    parts = [alias for alias in aliases if len(alias) >= 2 and alias in folded]
+    if parts and len(folded) <= 24:
+        return aliases[max(parts, key=len)], 1
+    return "", 0
+
+
+def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[MappedColumn, ...], int]:
+    """What the heads of this row say, and how much they say."""
+    taken: dict[str, tuple[int, MappedColumn]] = {}
+    groups: list[MappedColumn] = []
+    numbers: dict[int, int] = defaultdict(int)
+    merit = 0
+    for head in heads_of(sheet, header_row):
+        text, unit = unit_in(head.text)
+        group_text, group_unit = unit_in(head.group)
+        age = _AGE.search(group_text) or _AGE.search(text) if template.grouped else None
+        if age is not None:
+            if _AVERAGE.search(text):
+                continue
+            days = int(age.group(1))
+            numbers[days] += 1
+            stated = _NUMBERED.search(text) if head.group and head.text else None
+            field_name = _grouped_field(template, f"{group_text} {text}", unit or group_unit)
+            groups.append(
+                MappedColumn(
+                    head.at,
+                    field_name,
+                    _fitting(template.columns[field_name], unit or group_unit),
+                    days,
+                    int(stated.group(1)) if stated else numbers[days],
+                )
+            )
+            merit += 2
+            continue
+        name, points = field_of(template, text)
+        if not name and head.group:
+            name, points = field_of(template, f"{group_text}{text}")
+        if not points or _AVERAGE.search(text):
+            continue
+        found = MappedColumn(head.at, name, _fitting(template.columns[name], unit or group_unit))
+        if name not in taken or taken[name][0] < points:
+            taken[name] = (points, found)
+    columns = [found for _points, found in taken.values()]
+    if groups:
+        columns = [found for found in columns if found.field not in {"age_days", *template.grouped}]
+    merit += sum(points for points, _found in taken.values())
+    return tuple(columns + groups), merit
+
+
+def _grouped_field(template: Template, text: str, unit: str) -> str:
+    for name in template.grouped:
+        if unit and unit in units_for(template.columns[name].unit):
+            return name
+    folded = _folded(text)
+    if any(word in folded for word in ("强度", "強度", "strength", "mpa", "psi")):
+        return "strength_mpa"
+    return template.grouped[0]
+
+
+def _fitting(column: Column, unit: str) -> str:
+    return unit if unit in units_for(column.unit) else ""
+
+
+def propose(book: Book, templates: Sequence[Template]) -> Reading:
+    """The sheet, template and row whose heads say most. Raises: Refused when no sheet has a row of heads."""
+    best: tuple[int, int, Reading] | None = None
+    for sheet in book.sheets:
+        if sheet.hidden:
+            continue
+        for number in range(1, min(FREE_HEAD_ROWS, len(sheet.rows)) + 1):
+            texts = [cell for cell in sheet.rows[number - 1] if isinstance(cell, str)]
+            if len(texts) < 2:
+                continue
+            for template in templates:
+                columns, merit = proposed(sheet, template, number)
+                if best is None or merit > best[0]:
+                    reading = Reading(
+                        template.name,
+                        sheet.name,
+                        number,
+                        columns,
+                        encoding=book.encoding,
+                        delimiter=book.delimiter,
+                    )
+                    best = (merit, number, reading)
+    if best is None:
+        raise refuse(
+            "file", _("has no row of heads; accepted: a sheet with names above its columns"), book.name
+        )
+    return best[2]
+
+
+# --- what a person settles -------------------------------------------------------------------------------------
+
+
+def settled(book: Book, template: Template, posted: Mapping[str, str]) -> Reading:
+    """The reading that a person chose on the page. Raises: Refused naming each choice that does not fit."""
+    sheet = book.sheet(posted.get("sheet", ""))
+    problems: list[Problem] = []
+    text = posted.get("header_row", "")
+    header_row = int(text) if text.isdecimal() and len(text) < 7 else 0
+    if not 1 <= header_row <= len(sheet.rows):
+        raise refuse(
+            "header_row", _("is not a row of the sheet; accepted: 1 to %(n)s", n=len(sheet.rows)), text
+        )
+    columns = []
+    for head in heads_of(sheet, header_row):
+        name = posted.get(f"field_{head.at}", "")
+        if not name:
+            continue
+        column = template.columns.get(name)
+        if column is None:
+            problems.append(Problem(f"field_{head.at}", _("is not a field of this template"), name))
+            continue
+        unit = posted.get(f"unit_{head.at}", "")
+        if unit and unit not in units_for(column.unit):
+            unit = ""  # the field was changed after the unit was chosen
+        age, number = (_whole(posted.get(f"{key}_{head.at}", "")) for key in ("age", "number"))
+        if name not in template.grouped:
+            age = number = None
+        columns.append(MappedColumn(head.at, name, "" if unit == column.unit else unit, age, number))
+    constants = {
+        name: posted[f"every_{name}"].strip()
+        for name in template.columns
+        if posted.get(f"every_{name}", "").strip()
+    }
+    problems += _misfits(template, columns, constants)
+    mark, form = posted.get("decimal_mark", ""), posted.get("date_form", "auto")
+    clock = posted.get("time_of_day", "").strip()
+    if mark and mark not in DECIMAL_MARKS:
+        problems.append(Problem("decimal_mark", _("is not known; accepted: %(what)s", what=". ,"), mark))
+    if form not in DATE_FORMS:
+        problems.append(
+            Problem("date_form", _("is not known; accepted: %(what)s", what=", ".join(DATE_FORMS)), form)
+        )
+    if clock and not re.fullmatch(r"([01]?[0-9]|2[0-3]):[0-5][0-9]", clock):
+        problems.append(Problem("time_of_day", _("is not an hour; accepted: HH:MM"), clock))
+    if problems:
+        raise Refused(problems)
+    return Reading(
+        template.name,
+        sheet.name,
+        header_row,
+        tuple(columns),
+        constants,
+        mark,
+        form,
+        clock,
+        bool(posted.get("rounds")),
+        book.encoding,
+        book.delimiter,
+    )
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isdecimal() and 0 < len(text) < 5 and int(text) > 0 else None
+
+
+def _misfits(
+    template: Template, columns: Sequence[MappedColumn], constants: Mapping[str, str]
+) -> Iterator[Problem]:
+    seen: dict[tuple[str, int | None, int | None], str] = {}
+    for column in columns:
+        key = (column.field, column.age_days, column.number)
+        if key in seen:
+            yield Problem(
+                f"field_{column.at}",
+                _("is read from column %(at)s already; accepted: one column for each field", at=seen[key]),
+                column.field,
+            )
+        seen[key] = column.at
+    given = {column.field for column in columns} | set(constants)
+    if any(column.age_days is not None for column in columns):
+        given |= {"age_days", "specimen_number"}
+    for name, wanted in template.columns.items():
+        if wanted.required and name not in given:
+            yield Problem(
+                f"every_{name}",
+                _("“%(what)s” is needed: choose its column, or say what every row has", what=wanted.label),
+            )
+
+
+# --- rows ------------------------------------------------------------------------------------------------------
+
+
+def rows_of(book: Book, template: Template, reading: Reading) -> tuple[list[Row], list[str]]:
+    """The rows below the heads, each cell as a value or a problem; and remarks on what a reader might not expect."""
+    sheet = book.sheet(reading.sheet)
+    form = reading.form(book)
+    remarks = list(_told(book, sheet, reading, template))
+    mapped = [
+        (column_of(item.at), item, template.columns[item.field])
+        for item in reading.columns
+        if item.field in template.columns
+    ]
+    data = sheet.rows[reading.header_row :]
+    filled = {at for cells in data for at, cell in enumerate(cells) if cell is not None} | _marked(sheet)
+    places = {item.field: at for at, item, _column in mapped if item.age_days is None}
+    single = [(at, item, column) for at, item, column in mapped if item.age_days is None and at in filled]
+    groups: dict[tuple[int, int], list[tuple[int, MappedColumn, Column]]] = defaultdict(list)
+    for at, item, column in mapped:
+        if item.age_days is not None:
+            groups[item.age_days, item.number or 1].append((at, item, column))
+    merged, twice = _filled(sheet, reading.header_row, mapped)
+    reader = _CellReader(sheet, form, merged, twice, places)
+    marked = sheet.errors | sheet.no_value
+    rows: list[Row] = []
+    for index in range(reading.header_row, len(sheet.rows)):
+        cells = sheet.rows[index]
+        if all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells) and not any(
+            cell_name(index, at) in marked for at in range(len(cells) if marked else 0)
+        ):
+            continue
+        if not groups:
+            rows.append(reader.row(index, single, reading, template))
+            continue
+        for (age, number), columns in sorted(groups.items()):
+            if all(
+                sheet.cell(index, at) is None and cell_name(index, at) not in sheet.no_value
+                for at, _item, _c in columns
+            ):
+                continue
+            row = reader.row(index, single + columns, reading, template)
+            place = Place(index, columns[0][0])
+            row.values["age_days"], row.places["age_days"] = age, place
+            row.values["specimen_number"], row.places["specimen_number"] = number, place
+            rows.append(row)
+    return rows, remarks
+
+
+def _marked(sheet: Sheet) -> set[int]:
+    """Columns with cells that look blank and are not: errors, and formulas without their value."""
+    return {column_of(re.sub(r"[0-9]", "", name)) for name in (*sheet.errors, *sheet.no_value)}
+
+
+class _CellReader:
+    """Cells of one sheet; what repeats in a column is read once."""
+
+    def __init__(
+        self,
+        sheet: Sheet,
+        form: Form,
+        merged: Mapping[tuple[int, int], Cell],
+        twice: frozenset[tuple[int, int]],
+        places: Mapping[str, int],
+    ) -> None:
+        self.places = places
+        self.sheet, self.form, self.merged, self.twice = sheet, form, merged, twice
+        self.known: dict[tuple[str, str, type, Cell], Any] = {}
+        self.special = bool(sheet.errors or sheet.no_value or merged or twice)
+
+    def row(
+        self,
+        index: int,
+        columns: Sequence[tuple[int, MappedColumn, Column]],
+        reading: Reading,
+        template: Template,
+    ) -> Row:
+        row = Row(index + 1, self.places)
+        cells = self.sheet.rows[index]
+        width = len(cells)
+        for at, item, column in columns:
+            cell = cells[at] if at < width else None
+            if item.age_days is not None:
+                row.places[column.name] = Place(index, at)
+            if self.special:
+                cell = self.merged.get((index, at), cell)
+                if self._refused(row, column, index, at):
+                    continue
+            if cell is None:
+                continue
+            key = (column.name, item.unit, type(cell), cell)
+            if key in self.known:
+                row.values[column.name] = self.known[key]
+                continue
+            fill(row, column, cell, self.form, item.unit)
+            if column.name in row.values:
+                self.known[key] = row.values[column.name]
+        for name, text in reading.constants.items():
+            if (
+                name in template.columns
+                and name not in row.values
+                and name not in {p.field for p in row.problems}
+            ):
+                if row.place_of(name) is None:
+                    row.places[name] = Place(index, -1)
+                fill(row, template.columns[name], text, self.form, "")
+        return row
+
+    def _refused(self, row: Row, column: Column, index: int, at: int) -> bool:
+        name = cell_name(index, at)
+        message = ""
+        if name in self.sheet.errors:
+            message = _("holds an error of the sheet; accepted: a value")
+        elif name in self.sheet.no_value:
+            message = _(
+                "is a formula without its value; accepted: the file opened and saved in Excel, or the value itself"
+            )
+        elif (index, at) in self.twice:
+            message = _("is merged over several rows; accepted: a measured value in each row")
+        if message:
+            row.refuse([Problem(column.name, message, shown(self.sheet.cell(index, at)))])
+        return bool(message)
+
+
+def _filled(
+    sheet: Sheet, header_row: int, mapped: Sequence[tuple[int, MappedColumn, Column]]
+) -> tuple[dict[tuple[int, int], Cell], frozenset[tuple[int, int]]]:
+    """Cells of merged ranges that reach over rows: what every row of them has, and measured values that may not."""
+    columns = {at: column for at, _item, column in mapped}
+    filled: dict[tuple[int, int], Cell] = {}
+    twice = set()
+    for top, left, bottom, right in sheet.merged:
+        column = columns.get(left)
+        if bottom < header_row or top == bottom or column is None or right - left > 50:
+            continue
+        for index in range(max(top, header_row), min(bottom + 1, len(sheet.rows))):
+            if column.measured:
+                twice.add((index, left))
+            else:
+                filled[index, left] = sheet.cell(top, left)
+    return filled, frozenset(twice)
+
+
+def _told(book: Book, sheet: Sheet, reading: Reading, template: Template) -> Iterator[str]:
+    hidden = [
+        item.name for item in book.sheets if item.hidden and item.rows and not item.name.startswith("_")
+    ]
+    if hidden:
+        yield _("Hidden sheets are not read: %(what)s.", what=", ".join(hidden)[:200])
+    rows = [number for number in sheet.hidden_rows if number > reading.header_row]
+    if rows:
+        yield _("Hidden rows are read like the others: %(what)s.", what=_listed(rows))
+    over = [m for m in sheet.merged if m[0] >= reading.header_row and m[2] > m[0]]
+    if over:
+        names = ", ".join(cell_name(m[0], m[1]) + ":" + cell_name(m[2], m[3]) for m in over[:8])
+        yield _("Merged cells count for each of their rows: %(what)s.", what=names)
+    read = {item.at for item in reading.columns}
+    left = [
+        head
+        for head in heads_of(sheet, reading.header_row)
+        if head.at not in read and head.examples and head.text
+    ]
+    if left:
+        yield _(
+            "Columns that are not read: %(what)s.", what=", ".join(f"{h.at} {h.text[:30]}" for h in left[:12])
+        )
+    if reading.rounds:
+        yield _("Values with more places than are kept are rounded, half to even.")
+    units = {(str(template.columns[c.field].label), c.unit) for c in reading.columns if c.unit}
+    for label, unit in sorted(units):
+        yield _("%(what)s is converted from %(unit)s.", what=label, unit=unit)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:12])) + (" …" if len(numbers) > 12 else "")
+
+
+def needs_hour(template: Template) -> bool:
+    return any(isinstance(column.kind, Instant) for column in template.columns.values())
+
+
+def has_units(column: Column) -> bool:
+    return isinstance(column.kind, Quantity) and len(units_for(column.unit)) > 1

@@ -1,0 +1,249 @@
+"""Reads one workbook in a process of its own and writes its cells as JSON. Run by lims/importing/workbooks.py.
+
+A workbook comes from outside and may be damaged or made to harm. Here it may use little memory and little time, and when
+it breaks the reader, only this process ends. Nothing of the application is imported: it starts in a tenth of a second.
+
+In: one line of JSON (limits), then the bytes. Out: {"sheets": [...], ...} or {"refused": reason, "detail": ...}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import sys
+import zipfile
+import zlib
+from typing import Any
+
+#: Of a column's letters and a row's digits.
+_CELL = re.compile(rb"<(?:\w+:)?c\b([^>]*)>")
+_ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*)>")
+_REFERENCE = re.compile(rb"""\br=["']([A-Z]{1,3})(\d{1,7})["']""")
+_NUMBER = re.compile(rb"""\br=["'](\d{1,9})["']""")
+_HIDDEN = re.compile(rb"""\bhidden=["'](?:1|true)["']""")
+_ERROR = re.compile(rb"""\bt=["']e["']""")
+#: A formula whose value was never stored: <c r="B7"><f>…</f></c> or with an empty <v>.
+_NO_VALUE = re.compile(
+    rb"""<(?:\w+:)?c\b[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["'][^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"""
+    rb"""(?:</(?:\w+:)?c>|<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)"""
+)
+_MAC_DATES = re.compile(rb"""<(?:\w+:)?workbookPr\b[^>]*\bdate1904=["'](?:1|true)["']""")
+_SHEET = re.compile(rb"<(?:\w+:)?sheet\b([^>]*)>")
+_RELATION = re.compile(rb"<Relationship\b([^>]*)>")
+
+
+class Unfit(Exception):
+    """The file is not read: `reason` is a word that the application makes a sentence of."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.detail = reason, detail
+
+
+def limit_resources(memory_bytes: int, cpu_seconds: int) -> None:
+    """Where the system knows such limits (not on Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def unpacked(content: bytes, most_bytes: int) -> dict[str, bytes]:
+    """The parts that hold cells, counted while they are unpacked: what the directory says is not believed."""
+    parts: dict[str, bytes] = {}
+    left = most_bytes
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError) as error:
+        raise Unfit("damaged", str(error)) from None
+    entries = archive.infolist()
+    if len(entries) > 2000:
+        raise Unfit("bomb", f"{len(entries)} parts")
+    if sum(entry.file_size for entry in entries) > most_bytes:
+        raise Unfit("bomb", f"{sum(entry.file_size for entry in entries) // 1_000_000} MB")
+    for entry in entries:
+        if entry.flag_bits & 1:
+            raise Unfit("protected")
+        if not entry.filename.lower().endswith((".xml", ".rels", "mimetype")):
+            continue
+        try:
+            with archive.open(entry) as packed:
+                part = packed.read(left + 1)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            ValueError,
+            OSError,
+            NotImplementedError,
+            EOFError,
+            KeyError,
+        ) as error:
+            raise Unfit("damaged", str(error)) from None
+        left -= len(part)
+        if left < 0:
+            raise Unfit("bomb", f"more than {most_bytes // 1_000_000} MB")
+        if b"<!DOCTYPE" in part[:4096] or b"<!ENTITY" in part[:4096]:
+            raise Unfit("damaged", "DOCTYPE")
+        parts[entry.filename] = part
+    return parts
+
+
+def packed_again(parts: dict[str, bytes]) -> bytes:
+    """The same parts, not compressed: the reader sees only what was counted."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return made.getvalue()
+
+
+def attribute(text: bytes, name: bytes) -> str:
+    found = re.search(rb"""\b""" + name + rb"""=["']([^"']*)["']""", text)
+    return found.group(1).decode("utf-8", "replace") if found else ""
+
+
+def sheet_parts(parts: dict[str, bytes]) -> dict[str, bytes]:
+    """Sheet name -> its XML, through the relations of the workbook."""
+    book = parts.get("xl/workbook.xml", b"")
+    relations = {
+        attribute(found.group(1), b"Id"): attribute(found.group(1), b"Target")
+        for found in _RELATION.finditer(parts.get("xl/_rels/workbook.xml.rels", b""))
+    }
+    sheets = {}
+    for found in _SHEET.finditer(book):
+        target = relations.get(attribute(found.group(1), b"r:id"), "").lstrip("/")
+        path = target if target.startswith("xl/") else f"xl/{target}"
+        name = attribute(found.group(1), b"name")
+        for code, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&")):
+            name = name.replace(code, sign)
+        sheets[name] = parts.get(path, b"")
+    return sheets
+
+
+def column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def marks(xml: bytes, most_cells: int) -> dict[str, Any]:
+    """What the values alone do not tell: hidden rows, errors, formulas without a value. Refuses a far-away cell."""
+    hidden, row, last_row, last_column, count = [], 0, 0, 1, 0
+    for found in _ROW.finditer(xml):
+        given = _NUMBER.search(found.group(1))
+        row = int(given.group(1)) if given else row + 1
+        last_row = max(last_row, row)
+        if _HIDDEN.search(found.group(1)):
+            hidden.append(row)
+    errors = []
+    for found in _CELL.finditer(xml):
+        count += 1
+        reference = _REFERENCE.search(found.group(1))
+        if reference:
+            last_column = max(last_column, column_number(reference.group(1)))
+            last_row = max(last_row, int(reference.group(2)))
+            if _ERROR.search(found.group(1)):
+                errors.append((reference.group(1) + reference.group(2)).decode())
+    if last_row > 1_048_576 or last_column > 16_384:
+        raise Unfit("damaged", "a cell outside of any sheet")
+    if max(count, last_row * last_column) > most_cells:
+        raise Unfit("large", f"{last_row} x {last_column}")
+    return {
+        "hidden_rows": hidden[:1000],
+        "errors": errors[:10_000],
+        "no_value": [found.group(1).decode() for found in _NO_VALUE.finditer(xml)][:10_000],
+    }
+
+
+def cell(value: Any) -> Any:
+    """A cell as JSON: null, true, a number, text, or [kind, ISO text] of a day, a time or a length of time."""
+    kind = type(value)
+    if value == "" or value is None:
+        return None
+    if kind in (bool, float, int, str):
+        return value
+    if kind.__name__ == "datetime":
+        return ["datetime", value.isoformat()]
+    if kind.__name__ == "date":
+        return ["date", value.isoformat()]
+    if kind.__name__ == "time":
+        return ["time", value.isoformat()]
+    return ["duration", str(value)]
+
+
+def read(content: bytes, limits: dict[str, int]) -> dict[str, Any]:
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+
+    extra: dict[str, dict[str, Any]] = {}
+    mac_dates: bool | None = None
+    if content.startswith(b"PK"):
+        parts = unpacked(content, limits["unpacked_bytes"])
+        for name, xml in sheet_parts(parts).items():
+            extra[name] = marks(xml, limits["cells"])
+        if "xl/workbook.xml" in parts:
+            mac_dates = bool(_MAC_DATES.search(parts["xl/workbook.xml"]))
+        content = packed_again(parts)
+        del parts
+    try:
+        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        sheets, cells = [], 0
+        for meta in book.sheets_metadata:
+            if not str(meta.typ).endswith("WorkSheet"):
+                continue
+            sheet = book.get_sheet_by_name(meta.name)
+            # A sheet without cells has no last one, and cannot be asked for its rows.
+            last = sheet.end
+            height, width = (last[0] + 1, last[1] + 1) if last is not None else (0, 0)
+            cells += height * width
+            if cells > limits["cells"]:
+                raise Unfit("large", f"{height} x {width}")
+            rows = sheet.to_python(skip_empty_area=False) if height else []
+            sheets.append(
+                {
+                    "name": meta.name,
+                    "hidden": not str(meta.visible).endswith(".Visible"),
+                    "rows": [[cell(value) for value in row] for row in rows],
+                    "merged": [list(map(list, merged)) for merged in sheet.merged_cell_ranges or []][:20_000],
+                    **extra.get(meta.name, {}),
+                }
+            )
+    except PasswordError:
+        raise Unfit("protected") from None
+    except (CalamineError, ValueError, OSError, KeyError, IndexError, OverflowError, TypeError) as error:
+        raise Unfit("damaged", str(error)) from None
+    return {"sheets": sheets, "mac_dates": mac_dates}
+
+
+def peak_kb() -> int:
+    """The most memory that this program has held; 0 where the system does not tell."""
+    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("VmHWM"):
+                return int(line.split()[1])
+    return 0
+
+
+def main() -> None:
+    limits = json.loads(sys.stdin.buffer.readline())
+    limit_resources(limits["memory_bytes"], limits["cpu_seconds"])
+    try:
+        answer = read(sys.stdin.buffer.read(), limits)
+    except Unfit as error:
+        answer = {"refused": error.reason, "detail": error.detail[:200]}
+    except MemoryError:
+        answer = {"refused": "large", "detail": "memory"}
+    except BaseException as error:  # noqa: BLE001 - a panic of the reader is no Exception; this process is its fence
+        answer = {"refused": "damaged", "detail": type(error).__name__}
+    answer["peak_kb"] = peak_kb()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

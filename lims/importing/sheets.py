@@ -1,0 +1,369 @@
+"""Workbooks that we make: empty templates, exports in the form of a template, and a file with its refusals marked.
+
+Text is always text: a cell that begins with = + - or @ never becomes a formula, here or in a program that reads it later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from flask_babel import force_locale
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.comments import Comment
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
+
+from lims.base.database import current_session
+from lims.base.display import laboratory_zone
+from lims.base.fields import Choice, Day, Instant, Quantity, WholeNumber
+from lims.importing.columns import LANGUAGES, Column, choice_text, in_all_languages, value_of
+from lims.importing.imports import TEMPLATES, Plan, Refusal, template_of
+from lims.importing.numbers import Form
+from lims.importing.templates import Template
+from lims.importing.workbooks import Book
+
+#: Rows that the drop-down lists of a template reach over.
+LIST_ROWS = 2000
+#: A marked copy keeps the looks of the original up to this size; above, it holds the values.
+MOST_TO_COPY = 1_500_000
+#: A fixed time in the files, so that making them again changes nothing.
+MADE = datetime(2026, 1, 1, tzinfo=UTC)
+
+HEAD = PatternFill("solid", fgColor="DCE9E7")
+REQUIRED = PatternFill("solid", fgColor="F6D9A8")
+QUIET = Font(color="8A9493", size=8)
+REFUSED = PatternFill("solid", fgColor="F8B4B4")
+BOLD = Font(bold=True)
+TITLE = Font(bold=True, size=14)
+WRAP = Alignment(wrap_text=True, vertical="top")
+
+DATA, EXAMPLES, NOTES, LISTS = "Data", "Examples", "Notes", "_lists"
+
+#: What every template says about itself: English, simplified and traditional Chinese.
+SAYINGS = (
+    (
+        "Fill in “Data” from the first empty row, a row a record. A blank means not known, or as it is; never 0.",
+        "请从“Data”表的第一空行开始填写。每行一条记录；空白表示未知或不变。空白不等于零。",
+        "請從「Data」表的第一空行開始填寫。每行一筆記錄；空白表示未知或不變。空白不等於零。",
+    ),
+    (
+        "Amber heads are needed. Numbers are numbers: no units in the cells, a decimal point, no thousands marks.",
+        "表头为琥珀色的列必填。数字只填数字：不带单位，用小数点，不用千位分隔符。",
+        "表頭為琥珀色的欄必填。數字只填數字：不帶單位，用小數點，不用千位分隔符。",
+    ),
+    (
+        "Days as 2026-03-28, times as 2026-03-28 10:00 by the laboratory's clock. Save formulas with their values.",
+        "日期写作 2026-03-28，时间写作 2026-03-28 10:00（本试验室时间）。公式须连同计算值一起保存。",
+        "日期寫作 2026-03-28，時間寫作 2026-03-28 10:00（本試驗室時間）。公式須連同計算值一起儲存。",
+    ),
+    (
+        "Leave the row of small grey names: columns are known by them. Columns may be moved or left out.",
+        "请勿改动灰色小字的列名行：程序据此识别各列。列可以移动或省略。",
+        "請勿改動灰色小字的欄名列：程式據此識別各欄。欄可以移動或省略。",
+    ),
+    (
+        "The same file twice changes nothing. Everything is shown before anything is written.",
+        "同一文件导入两次不会改变任何内容。写入之前会先显示全部结果。",
+        "同一檔案匯入兩次不會改變任何內容。寫入之前會先顯示全部結果。",
+    ),
+)
+NOTE_HEADS = (
+    ("Column", "列", "欄"),
+    ("Unit", "单位", "單位"),
+    ("Needed", "必填", "必填"),
+    ("Accepted", "可接受的内容", "可接受的內容"),
+    ("Remark", "说明", "說明"),
+)
+
+
+# --- templates and exports -------------------------------------------------------------------------------------
+
+
+def template_workbook(name: str) -> bytes:
+    """The empty sheet of a subject with its examples, notes and drop-down lists."""
+    return _workbook(template_of(name), ())
+
+
+def export_template(subject: str, query: Any = None) -> bytes:
+    """Records in the form of their template, which reads them again without a change.
+
+    `query` is a select of the template's record (`TEMPLATES[subject].query()` with conditions); None is everything.
+    """
+    template = template_of(subject)
+    records = current_session().scalars(template.query() if query is None else query).unique()
+    return _workbook(template, (values for record in records for values in template.exported(record)))
+
+
+def _workbook(template: Template, rows: Iterable[dict[str, Any]]) -> bytes:
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = DATA
+    first = _heads(sheet, template)
+    _fill(sheet, template, rows, first)
+    lists = book.create_sheet(LISTS)
+    lists.sheet_state = "hidden"
+    _drop_downs(sheet, lists, template, first)
+    examples = book.create_sheet(EXAMPLES)
+    first = _heads(examples, template)
+    _fill(examples, template, _examples(template), first)
+    _notes(book.create_sheet(NOTES), template)
+    book.move_sheet(LISTS, offset=2)
+    return _saved(book)
+
+
+def _heads(sheet: Any, template: Template) -> int:
+    """Title, heads in three languages, the names by which columns are known. Returns the first row of data."""
+    _put(sheet.cell(1, 1), " · ".join(dict.fromkeys(in_all_languages(template.title))))
+    sheet.cell(1, 1).font = TITLE
+    for position, column in enumerate(template.columns.values(), start=1):
+        unit = f", {column.unit}" if column.unit else ""
+        for row, label in enumerate(in_all_languages(column.label), start=2):
+            cell = sheet.cell(row, position)
+            _put(cell, f"{label}{unit}" + (" *" if column.required else ""))
+            cell.fill = REQUIRED if column.required else HEAD
+            cell.font, cell.alignment = BOLD, WRAP
+        names = sheet.cell(2 + len(LANGUAGES), position)
+        _put(names, column.name)
+        names.font = QUIET
+        sheet.column_dimensions[get_column_letter(position)].width = _width(column)
+    first: int = 3 + len(LANGUAGES)
+    sheet.freeze_panes = sheet.cell(first, 2)
+    return first
+
+
+def _width(column: Column) -> float:
+    if isinstance(column.kind, Quantity | WholeNumber):
+        return 13
+    return 18 if isinstance(column.kind, Choice | Day | Instant) else 16
+
+
+def _fill(sheet: Any, template: Template, rows: Iterable[dict[str, Any]], first: int) -> None:
+    for number, values in enumerate(rows, start=first):
+        for position, column in enumerate(template.columns.values(), start=1):
+            value = values.get(column.name)
+            if value is not None:
+                _put(sheet.cell(number, position), _written(column, value))
+
+
+def _written(column: Column, value: Any) -> Any:
+    """A stored value as a cell that reads back as the same value."""
+    kind = column.kind
+    if isinstance(kind, Choice):
+        return choice_text(kind, value)
+    if isinstance(value, datetime):
+        local = value.astimezone(laboratory_zone())
+        twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+        if twice:
+            return local.isoformat()
+        # A sheet's serial number keeps seconds, and a midnight would read as a day without a time.
+        plain = local.replace(tzinfo=None)
+        return (
+            plain.isoformat(sep=" ")
+            if local.microsecond or (local.hour, local.minute, local.second) == (0, 0, 0)
+            else plain
+        )
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value)
+    if isinstance(value, Decimal):
+        shown = f"{value:f}"
+        return Decimal(shown.rstrip("0").rstrip(".") if "." in shown else shown)
+    return value
+
+
+def _examples(template: Template) -> Iterable[dict[str, Any]]:
+    count = max((len(column.example) for column in template.columns.values()), default=0)
+    for number in range(count):
+        row: dict[str, Any] = {}
+        for column in template.columns.values():
+            given = column.example[number] if number < len(column.example) else None
+            if given is None:
+                continue
+            moves = isinstance(column.kind, Quantity | WholeNumber | Choice | Day)
+            row[column.name] = value_of(column, given, Form()) if moves else given
+        yield row
+
+
+def _drop_downs(sheet: Any, lists: Any, template: Template, first: int) -> None:
+    """Choices as lists to choose from; what is no choice gets none, since the import says more than Excel could."""
+    used = 0
+    for position, column in enumerate(template.columns.values(), start=1):
+        if not isinstance(column.kind, Choice):
+            continue
+        used += 1
+        texts = [choice_text(column.kind, key) for key in column.kind.options]
+        for row, text in enumerate(texts, start=1):
+            _put(lists.cell(row, used), text)
+        letter = get_column_letter(used)
+        rule = DataValidation(
+            type="list",
+            formula1=f"{LISTS}!${letter}$1:${letter}${len(texts)}",
+            allow_blank=True,
+            showErrorMessage=True,
+        )
+        rule.errorTitle = column.name
+        rule.error = "; ".join(texts)[:250]
+        sheet.add_data_validation(rule)
+        here = get_column_letter(position)
+        rule.add(f"{here}{first}:{here}{first + LIST_ROWS}")
+
+
+def _notes(sheet: Any, template: Template) -> None:
+    row = 1
+    for language, saying in enumerate(zip(*SAYINGS, strict=True)):
+        with force_locale(LANGUAGES[language]):
+            _put(sheet.cell(row, 1), str(template.title))
+            sheet.cell(row, 1).font = TITLE
+            _put(sheet.cell(row + 1, 1), str(template.about))
+            row += 2
+            for sentence in saying:
+                _put(sheet.cell(row, 1), sentence)
+                row += 1
+            for position, head in enumerate(NOTE_HEADS, start=1):
+                _put(sheet.cell(row, position), head[language])
+                sheet.cell(row, position).font, sheet.cell(row, position).fill = BOLD, HEAD
+            row += 1
+            for column in template.columns.values():
+                note = in_all_languages(column.note)[language] if column.note is not None else ""
+                cells = (
+                    f"{in_all_languages(column.label)[language]} ({column.name})",
+                    column.unit,
+                    "*" if column.required else "",
+                    column.accepted(),
+                    note,
+                )
+                for position, text in enumerate(cells, start=1):
+                    if text:
+                        _put(sheet.cell(row, position), text)
+                        sheet.cell(row, position).alignment = WRAP
+                row += 1
+            row += 1
+    for letter, width in (("A", 44), ("B", 10), ("C", 9), ("D", 70), ("E", 34)):
+        sheet.column_dimensions[letter].width = width
+
+
+def _put(cell: Any, value: Any) -> None:
+    """A value into a cell; text stays text whatever it begins with."""
+    if isinstance(value, str):
+        cell.value = ILLEGAL_CHARACTERS_RE.sub("\ufffd", value)[:32_767]
+        cell.data_type = "s"
+        if value[:1] in "=+-@\t\r" and value:
+            cell.quotePrefix = True
+        return
+    cell.value = value
+    if isinstance(value, datetime):
+        cell.number_format = "yyyy-mm-dd hh:mm:ss" if value.second else "yyyy-mm-dd hh:mm"
+    elif isinstance(value, date):
+        cell.number_format = "yyyy-mm-dd"
+
+
+def _saved(book: Workbook) -> bytes:
+    """The workbook's bytes, the same for the same content: no clock of this machine in them."""
+    book.properties.creator = "lims"
+    book.properties.created = MADE.replace(tzinfo=None)
+    raw = io.BytesIO()
+    book.save(raw)
+    made = io.BytesIO()
+    with zipfile.ZipFile(raw) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:
+        for entry in source.infolist():
+            part = source.read(entry)
+            if entry.filename == "docProps/core.xml":
+                part = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>2026-01-01T00:00:00Z", part)
+            fixed = zipfile.ZipInfo(entry.filename, (2026, 1, 1, 0, 0, 0))
+            fixed.compress_type = zipfile.ZIP_DEFLATED
+            fixed.external_attr = 0o644 << 16
+            target.writestr(fixed, part)
+    return made.getvalue()
+
+
+# --- refusals --------------------------------------------------------------------------------------------------
+
+
+def marked_workbook(plan: Plan, original: bytes | None) -> bytes:
+    """The file with every refused cell coloured, a comment at it, and a sheet that lists them all.
+
+    The original keeps its looks where it is an .xlsx of moderate size; else its values stand in a new workbook.
+    """
+    refusals = plan.refusals()
+    book = _copied(plan.book, original) or _values(plan.book)
+    with contextlib.suppress(KeyError):
+        _mark(book[plan.reading.sheet], refusals)
+    listed = book.create_sheet(_free_name(book.sheetnames))
+    for number, words in enumerate(
+        (
+            ("Sheet", "Cell", "Column", "Value", "What would be accepted"),
+            *((item.sheet, item.cell, item.column, item.value, item.message) for item in refusals),
+        ),
+        start=1,
+    ):
+        for position, text in enumerate(words, start=1):
+            _put(listed.cell(number, position), text)
+            if number == 1:
+                listed.cell(1, position).font, listed.cell(1, position).fill = BOLD, HEAD
+    for letter, width in zip("ABCDE", (18, 8, 24, 24, 90), strict=True):
+        listed.column_dimensions[letter].width = width
+    return _saved(book)
+
+
+def _free_name(names: Sequence[str]) -> str:
+    name, number = "Refused 未通过", 1
+    while name in names:
+        number += 1
+        name = f"Refused 未通过 {number}"
+    return name
+
+
+def _mark(sheet: Any, refusals: Sequence[Refusal]) -> None:
+    said: dict[str, list[str]] = {}
+    for item in refusals:
+        said.setdefault(item.cell, []).append(
+            f"{item.column}: {item.message}" if item.column else item.message
+        )
+    for name, messages in said.items():
+        cell = sheet[name]
+        if type(cell).__name__ == "MergedCell":
+            continue
+        cell.fill = REFUSED
+        comment = Comment(ILLEGAL_CHARACTERS_RE.sub("\ufffd", "\n".join(messages))[:2000], "lims")
+        comment.width, comment.height = 320, 110
+        cell.comment = comment
+
+
+def _copied(book: Book, original: bytes | None) -> Workbook | None:
+    """The original with its looks. It was read once already, in a process of its own; what openpyxl cannot take is
+    written by its values."""
+    if original is None or book.is_text or not original.startswith(b"PK") or len(original) > MOST_TO_COPY:
+        return None
+    if sum(len(sheet.rows) for sheet in book.sheets) > 5000:
+        return None
+    try:
+        found: Workbook = load_workbook(io.BytesIO(original))
+    except Exception:  # noqa: BLE001 - nine kinds of error were seen from damaged files; all mean the same here
+        return None
+    return found if not {sheet.name for sheet in book.sheets} - set(found.sheetnames) else None
+
+
+def _values(book: Book) -> Workbook:
+    made = Workbook()
+    made.remove(made.worksheets[0])
+    for sheet in book.sheets:
+        target = made.create_sheet(re.sub(r"[\[\]:*?/\\]", "_", sheet.name)[:31] or "Sheet")
+        if sheet.hidden:
+            target.sheet_state = "hidden"
+        for number, cells in enumerate(sheet.rows, start=1):
+            for position, value in enumerate(cells, start=1):
+                if value is not None:
+                    _put(target.cell(number, position), value)
+    return made
+
+
+__all__ = ["TEMPLATES", "export_template", "marked_workbook", "template_workbook"]

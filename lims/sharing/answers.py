@@ -1,0 +1,144 @@
+"""What a reader of a sheet sends back: kept, told to the salesperson, and, for a trial, a prospect with a task."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from datetime import timedelta
+
+from flask import current_app
+from flask_babel import force_locale
+from flask_babel import gettext as _
+from sqlalchemy import func, select
+
+from lims.base.actor import Actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.display import local_time
+from lims.base.laboratory import laboratory
+from lims.base.problems import refuse
+from lims.base.services import SERVICES
+from lims.customers.models import Customer
+from lims.sharing.models import ShareAnswer, ShareLink
+from lims.sharing.schemas import AnswerIn
+
+#: A salesperson is not to be buried under a link that went round.
+MOST_ANSWERS_A_DAY = 20
+#: A form that was opened longer ago is opened anew.
+FORM_LIVES_S = 14 * 86_400
+#: Working days are not known here; two days are a promise that can be kept.
+TASK_WITHIN = timedelta(days=2)
+
+
+def form_mark(token: str, now: float | None = None) -> str:
+    """Ties a form to its link and its time. With the key in the address, a foreign page can send nothing."""
+    at = f"{int(time.time() if now is None else now)}"
+    return f"{at}.{_seal(token, at)}"
+
+
+def mark_holds(token: str, mark: str) -> bool:
+    at, _dot, seal = mark.partition(".")
+    if not at.isascii() or not at.isdecimal() or len(at) > 12:
+        return False
+    fresh = 0 <= time.time() - int(at) <= FORM_LIVES_S
+    return hmac.compare_digest(seal.encode("utf-8", "replace"), _seal(token, at).encode()) and fresh
+
+
+def _seal(token: str, at: str) -> str:
+    key = str(current_app.config["SECRET_KEY"]).encode()
+    text = f"trial-sheet-form:{at}:{token}".encode("utf-8", "surrogatepass")
+    return hmac.new(key, text, hashlib.sha256).hexdigest()
+
+
+def reader_of(link: ShareLink) -> Actor:
+    """Who writes: a reader has no name of an account, but his link has one."""
+    return Actor(key=f"reader:link-{link.id}", label=link.name)
+
+
+def keep_answer(link: ShareLink, given: AnswerIn) -> ShareAnswer:
+    """Raises: Refused when the link has had its answers for today."""
+    actor = reader_of(link)
+    with transaction(actor, "answer to a trial sheet") as session:
+        today = session.scalar(
+            select(func.count())
+            .select_from(ShareAnswer)
+            .where(
+                ShareAnswer.share_link_id == link.id, ShareAnswer.created_at > utc_now() - timedelta(days=1)
+            )
+        )
+        if (today or 0) >= MOST_ANSWERS_A_DAY:
+            raise refuse("", _("has been answered often today; please call us"))
+        customer_id = link.customer_id
+        if given.kind == "trial":
+            customer_id = customer_id or _open_prospect(link, given, actor)
+            _open_task(link, given, customer_id, actor)
+        answer = ShareAnswer(
+            share_link_id=link.id,
+            kind=given.kind,
+            name=given.name,
+            company=given.company,
+            contact=given.contact,
+            message=given.message,
+            customer_id=customer_id,
+        )
+        session.add(answer)
+        session.flush()
+    return answer
+
+
+def _open_prospect(link: ShareLink, given: AnswerIn, actor: Actor) -> int:
+    """The prospect that this reader opened before, or a new one."""
+    session = current_session()
+    name = given.company or given.name
+    known = session.scalar(
+        select(ShareAnswer.customer_id)
+        .join(Customer, Customer.id == ShareAnswer.customer_id)
+        .where(ShareAnswer.share_link_id == link.id, Customer.name == name)
+        .limit(1)
+    )
+    if known is not None:
+        return int(known)
+    number = 1 + (session.scalar(select(func.count()).select_from(ShareAnswer)) or 0)
+    code = f"P-{link.id}-{number}"
+    email = given.contact if "@" in given.contact else None
+    values = {
+        "code": code,
+        "name": name,
+        "kind": "mixing_station",
+        "status": "prospect",
+        "region_id": link.trial.region_id,
+        "owner_id": link.owner_id,
+        "contact_name": given.name[:80],
+        "email": email,
+        "phone": None if email else given.contact[:40],
+    }
+    return int(SERVICES["customers"].add(values, actor).id)
+
+
+def _open_task(link: ShareLink, given: AnswerIn, customer_id: int, actor: Actor) -> None:
+    """A visit to plan where visits are planned, else a visit of today that is to be followed up."""
+    today = local_time(utc_now()).date()
+    with force_locale(laboratory().language):
+        purpose = str(_("Trial with their materials, asked for on a trial sheet"))
+    about = "\n".join(part for part in (given.name, given.contact, given.message) if part)
+    due = today + TASK_WITHIN
+    if "visit-plans" in SERVICES:
+        plan = {
+            "customer_id": customer_id,
+            "planned_on": due.isoformat(),
+            "user_id": link.owner_id,
+            "purpose": purpose,
+        }
+        SERVICES["visit-plans"].add(plan, actor)
+        return
+    SERVICES["visits"].add(
+        {
+            "customer_id": customer_id,
+            "visited_on": today.isoformat(),
+            "purpose": purpose,
+            "findings": about,
+            "follow_up_on": due.isoformat(),
+        },
+        actor,
+    )

@@ -1,0 +1,100 @@
+"""Deep pages: every row once in every order, whatever is empty; letters by the index; bad places refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.base import services
+from lims.base.database import database
+from lims.base.problems import Refused
+from lims.base.services import SERVICES
+from tests.conftest import Person
+from tests.factories import a_batch, a_customer, a_mix
+
+
+@pytest.mark.parametrize("order", ["id", "-id", "started_on", "-started_on", "code", "-name", "-changed_at"])
+def test_pages_after_one_another_show_every_row_once_in_order(
+    records_on_both: Flask, actor: Any, order: str
+) -> None:
+    trials = SERVICES["trials"]
+    for number in range(60):
+        started = {"started_on": f"2026-03-{number % 7 + 1:02d}"} if number % 3 else {}
+        trials.add({"name": f"Trial {number % 5}", **started}, actor)
+    wanted = [row.id for row in trials.page(order=order, size=200).items]
+    seen: list[int] = []
+    page = trials.page(order=order, size=25)
+    while True:
+        seen += [row.id for row in page.items]
+        if not page.after:
+            break
+        page = trials.page(order=order, size=25, after=page.after)
+    assert len(wanted) == 60
+    assert seen == wanted
+
+
+def test_list_counts_so_far_and_says_when_there_are_more(
+    records_on_both: Flask, actor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "MOST_COUNTED", 30)
+    for number in range(40):
+        a_customer(f"K-{number}", actor)
+    page = SERVICES["customers"].page()
+    assert (page.total, page.counted, page.pages) == (30, False, 2)
+    assert page.after
+    assert SERVICES["customers"].page(search="K-1").counted
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["x", "!!!", "W10", "é", "A" * 2000, *(
+        base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
+        for told in ([1], [None, -1], [1.5, 2], [1, 10**30], [True, 1], {"a": 1}, [[], 1], "[[[["))],
+)  # fmt: skip
+def test_place_that_no_page_gave_is_refused(records: Flask, after: str) -> None:
+    with pytest.raises(Refused, match="place in this list"):
+        SERVICES["customers"].page(order="code", after=after)
+
+
+def test_list_search_finds_codes_names_and_what_stands_beside_them(
+    records_on_both: Flask, actor: Any
+) -> None:
+    a_customer("K-ALPHA", actor, contact_name="Wang")
+    a_customer("K-BETA", actor)
+    batch = a_batch(mix=a_mix("C30-XY"), element="Pier 7")
+    found = SERVICES["customers"]
+    assert [row.code for row in found.page(search="alph").items] == ["K-ALPHA"]
+    assert [row.code for row in found.page(search="wang").items] == ["K-ALPHA"]
+    assert {row.code for row in found.page(search="k-").items} == {"K-ALPHA", "K-BETA"}
+    assert found.page(search="100%").total == 0
+    assert found.page(search='" OR "').total == 0
+    inside = (
+        ("pier 7", batch.code[1:]) if database().is_sqlite else ()
+    )  # the test's PostgreSQL has no pg_trgm
+    for letters in ("C30-XY", batch.code[:-1], "Trial", *inside):
+        assert [row.id for row in SERVICES["batches"].page(search=letters).items] == [batch.id], letters
+    whole = SERVICES["specimen-sets"].page(search=batch.code)
+    assert whole.total == SERVICES["specimen-sets"].page().total > 0
+
+
+def test_next_page_of_a_long_list_is_a_link_and_over_rest_a_word(
+    app: Flask, technician: Person, actor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "MOST_COUNTED", 25)
+    with app.app_context():
+        for number in range(60):
+            a_mix(f"C30-{number:02d}", actor)
+    first = technician.get("/mix-designs/").get_data(as_text=True)
+    assert "after=" in first
+    answer = technician.get("/api/v1/mix-designs/?page_size=25").get_json()
+    assert (answer["count"], answer["counted"]) == (25, False)
+    second = technician.get(f"/api/v1/mix-designs/?page_size=25&after={answer['after']}").get_json()
+    assert {row["id"] for row in answer["result"]}.isdisjoint(row["id"] for row in second["result"])
+    page = technician.get(f"/mix-designs/?after={second['after']}")
+    assert page.status_code == 200
+    assert "C30-59" in page.get_data(as_text=True)
+    assert technician.get("/mix-designs/?after=nonsense").status_code == 400

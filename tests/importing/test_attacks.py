@@ -1,0 +1,367 @@
+"""The cases of the workbook list: each is refused with a message, or read right; never a silently changed number."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import time
+import zipfile
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from flask import Flask
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
+from lims.base.database import current_session
+from lims.base.problems import Refused
+from lims.importing.imports import NotApplied, Plan, import_file, look
+from lims.importing.models import ImportRow, ImportRun
+from lims.importing.sheets import export_template, marked_workbook
+from lims.importing.workbooks import AT_ONCE, READER, TooLarge, read_book
+from lims.materials.models import CementLot
+from lims.mixes.models import MixDesign
+from tests.factories import ACTOR, a_customer
+from tests.importing.workbooks import FIRST, filled, filled_book, letter_of, saved, workbook
+
+RECIPE: dict[str, Any] = {"code": "M-1", "cement_kg_m3": 300, "water_kg_m3": 170}
+
+
+def plan_of(content: bytes, template: str = "mixes", name: str = "x.xlsx") -> Plan:
+    return look(name, content, ACTOR, template=template)
+
+
+def mix_with(cell: Any, **style: Any) -> Plan:
+    """A mix whose cement is this cell."""
+    book, sheet = filled_book("mixes", RECIPE)
+    target = sheet[f"{letter_of('mixes', 'cement_kg_m3')}{FIRST}"]
+    target.value = cell
+    for name, value in style.items():
+        setattr(target, name, value)
+    return plan_of(saved(book))
+
+
+@pytest.mark.parametrize(
+    "cell", ["1_000", "1E5", True, "3,5", "1.234,5", "150 mm", "3OO", "10³", "nan", "-5", "−3.5"], ids=str
+)
+def test_a_number_that_is_none_is_refused_with_its_cell_and_value(records: Flask, cell: Any) -> None:
+    plan = mix_with(cell)
+    (refusal,) = plan.refusals()
+    assert refusal.sheet == "Data"
+    assert refusal.cell == f"{letter_of('mixes', 'cement_kg_m3')}{FIRST}"
+    assert refusal.value
+    assert "accepted" in refusal.message
+    assert plan.count("refused") == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [("３００．５", "300.5"), ("300", "300"), (300.5, "300.5"), ("300 kg/m³", "300"), (1e2, "100")],
+)
+def test_a_number_in_other_clothes_is_read_right(records: Flask, cell: Any, kept: str) -> None:
+    plan = mix_with(cell)
+    assert plan.count("new") == 1
+    assert plan.rows[0].values["cement_kg_m3"] == Decimal(kept)
+
+
+def test_minus_sign_of_typesetting_is_a_minus(records: Flask) -> None:
+    book, _sheet = filled_book(
+        "history",
+        {"lab": "L", "mix_id": "A", "age_days": 3, "strength_mpa": 20, "curing_temperature_c": "−3.5"},
+    )
+    plan = plan_of(saved(book), "history")
+    assert plan.rows[0].values["curing_temperature_c"] == Decimal("-3.5")
+
+
+def test_a_formula_without_a_stored_value_is_refused_not_blank(records: Flask) -> None:
+    (refusal,) = mix_with("=150*2").refusals()
+    assert "formula" in refusal.message
+
+
+def test_an_error_of_the_sheet_is_refused_not_blank(records: Flask) -> None:
+    (refusal,) = mix_with("#DIV/0!", data_type="e").refusals()
+    assert "error of the sheet" in refusal.message
+
+
+def test_a_number_formatted_as_a_date_is_refused(records: Flask) -> None:
+    (refusal,) = mix_with(300, number_format="yyyy-mm-dd").refusals()
+    assert "formatted as a date" in refusal.message
+
+
+def test_a_code_that_excel_made_a_date_is_refused(records: Flask) -> None:
+    book, sheet = filled_book("mixes", RECIPE)
+    sheet[f"A{FIRST}"] = datetime(2026, 3, 1)  # noqa: DTZ001 - as a sheet has it
+    (refusal,) = plan_of(saved(book)).refusals()
+    assert "formatted as text" in refusal.message
+
+
+def test_a_code_with_more_digits_than_a_sheet_keeps_is_refused(records: Flask) -> None:
+    book, sheet = filled_book("mixes", RECIPE)
+    sheet[f"A{FIRST}"] = 12345678901234567
+    (refusal,) = plan_of(saved(book)).refusals()
+    assert "digits" in refusal.message
+
+
+def test_merged_keys_count_for_every_row_and_merged_measurements_are_refused(records: Flask) -> None:
+    rows = [{"lab": "L", "mix_id": "A", "age_days": 7, "strength_mpa": value} for value in (30.1, 30.2, 30.3)]
+    book, sheet = filled_book("history", *rows)
+    column = letter_of("history", "mix_id")
+    sheet.merge_cells(f"{column}{FIRST}:{column}{FIRST + 2}")
+    plan = plan_of(saved(book), "history")
+    assert [row.values["mix_id"] for row in plan.rows] == ["A", "A", "A"]
+    assert plan.count("new") == 3
+    assert any("Merged" in remark for remark in plan.remarks)
+    value = letter_of("history", "strength_mpa")
+    sheet.merge_cells(f"{value}{FIRST}:{value}{FIRST + 1}")
+    refused = plan_of(saved(book), "history")
+    assert {item.cell for item in refused.refusals()} >= {f"{value}{FIRST}", f"{value}{FIRST + 1}"}
+
+
+def test_hidden_rows_are_read_and_told_hidden_sheets_are_not_read_and_told(records: Flask) -> None:
+    book, sheet = filled_book("mixes", RECIPE, {**RECIPE, "code": "M-2"})
+    sheet.row_dimensions[FIRST + 1].hidden = True
+    other = book.create_sheet("Old")
+    other["A1"] = "x"
+    other.sheet_state = "hidden"
+    plan = plan_of(saved(book))
+    assert plan.count("new") == 2
+    assert any("Hidden rows" in remark and str(FIRST + 1) in remark for remark in plan.remarks)
+    assert any("Hidden sheets" in remark and "Old" in remark for remark in plan.remarks)
+
+
+def test_days_of_both_calendars_are_the_same_day(records: Flask) -> None:
+    from lims.base.services import SERVICES
+
+    SERVICES["cement-products"].add({"code": "P", "name": "P"}, ACTOR)
+    for mac in (False, True):
+        for raw in (False, True):
+            book, sheet = filled_book("cement-lots", {"code": f"L{mac}{raw}", "cement_product_id": "P"})
+            if mac:
+                book.epoch = CALENDAR_MAC_1904
+            cell = sheet[f"{letter_of('cement-lots', 'produced_on')}{FIRST}"]
+            cell.value = datetime(2026, 3, 28) if not raw else 44647 if mac else 46109  # noqa: DTZ001
+            import_file("lots.xlsx", saved(book), ACTOR, template="cement-lots")
+    days = set(current_session().query(CementLot.produced_on).all())
+    assert len(days) == 1
+    assert str(days.pop()[0]) == "2026-03-28"
+
+
+def test_blank_is_not_zero_and_a_blank_leaves_what_is_stored(records: Flask) -> None:
+    import_file("a.xlsx", filled("mixes", {**RECIPE, "slump_mm": 180}), ACTOR, template="mixes")
+    design = current_session().query(MixDesign).one()
+    kinds = {part.kind for part in design.revisions[0].components}
+    assert kinds == {"cement", "water"}
+    plan = plan_of(filled("mixes", {"code": "M-1", "cement_kg_m3": 300, "water_kg_m3": 170}))
+    assert plan.changes_nothing
+    sieves = plan_of(
+        filled(
+            "aggregate-samples",
+            {"code": "S", "aggregate_source_id": "X", "sampled_on": "2026-03-01", "retained_pan_g": 5},
+        ),
+        "aggregate-samples",
+    )
+    assert any("accepted" in item.message for item in sieves.refusals())
+
+
+def test_duplicates_in_the_file_and_against_the_database_are_told(records: Flask) -> None:
+    a_customer("K-1", name="One")
+    content = filled(
+        "customers",
+        {"code": "K-1", "name": "One"},
+        {"code": "K-2", "name": "Two"},
+        {"code": "K-2", "name": "Deux"},
+    )
+    plan = plan_of(content, "customers")
+    assert [row.outcome for row in plan.rows] == ["same", "new", "refused"]
+    assert "row 7" in plan.refusals()[0].message
+
+
+def test_one_refused_cell_keeps_everything_out(records: Flask) -> None:
+    content = filled("customers", {"code": "K-1", "name": "One"}, {"code": "K 2", "name": "Two"})
+    with pytest.raises(NotApplied) as refusal:
+        import_file("k.xlsx", content, ACTOR, template="customers")
+    assert refusal.value.problems[0].field == f"Data A{FIRST + 1}"
+    from lims.customers.models import Customer
+
+    assert current_session().query(Customer).count() == 0
+    assert current_session().query(ImportRow).count() == 0
+    assert current_session().query(ImportRun).one().state == "uploaded"
+
+
+def test_text_never_becomes_a_formula_in_what_we_write(records: Flask) -> None:
+    for number, text in enumerate(("=1+1", "+49 23", "-x", "@SUM(A1)", "\t=2", "=cmd|' /C calc'!A0")):
+        a_customer(f"K-{number}", name=text if text.strip() == text else "plain", notes=text)
+    content = export_template("customers")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert b"<f>" not in archive.read("xl/worksheets/sheet1.xml")
+    sheet = openpyxl.load_workbook(io.BytesIO(content))["Data"]
+    assert sheet[f"B{FIRST}"].value == "=1+1"
+    assert sheet[f"B{FIRST}"].data_type == "s"
+    assert sheet[f"B{FIRST}"].quotePrefix
+    assert plan_of(content, "customers").changes_nothing
+    plan = plan_of(b"code,name,kind\nK 1,=1+1,=2\n", "customers", "k.csv")
+    marked = marked_workbook(plan, None)
+    with zipfile.ZipFile(io.BytesIO(marked)) as archive:
+        assert all(
+            b"<f>" not in archive.read(n) for n in archive.namelist() if n.startswith("xl/worksheets/")
+        )
+
+
+# --- files that are made to harm -----------------------------------------------------------------------------------
+
+
+def spent(content: bytes) -> tuple[str, float, float]:
+    """(what was said, seconds, MB that the reader held)."""
+    begun = time.perf_counter()
+    order = {
+        "unpacked_bytes": AT_ONCE.unpacked_bytes,
+        "cells": AT_ONCE.cells,
+        "memory_bytes": AT_ONCE.memory_bytes,
+        "cpu_seconds": AT_ONCE.cpu_seconds,
+    }
+    ran = subprocess.run(
+        [sys.executable, "-I", "-P", str(READER)],
+        input=json.dumps(order).encode() + b"\n" + content,
+        capture_output=True,
+        check=False,
+    )
+    answer = json.loads(ran.stdout) if ran.stdout else {"refused": "died", "peak_kb": 0}
+    try:
+        read_book("x.xlsx", content)
+        said = ""
+    except Refused as error:
+        said = str(error)
+    assert bool(said) == ("refused" in answer)
+    return said, time.perf_counter() - begun, answer["peak_kb"] / 1000
+
+
+def packed(parts: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return made.getvalue()
+
+
+def parts_of(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_a_zip_bomb_is_refused_before_it_unpacks(records: Flask) -> None:
+    parts = parts_of(workbook([["a", "b"], [1, 2]]))
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in parts.items():
+            with archive.open(name, "w", force_zip64=True) as target:
+                target.write(part)
+                for _chunk in range(629 if name.endswith("sheet1.xml") else 0):
+                    target.write(b" " * 1_000_000)
+    content = made.getvalue()
+    assert len(content) < 1_000_000
+    said, _seconds, megabytes = spent(content)
+    assert "unpacks" in said
+    assert megabytes <= 200
+
+
+def test_a_zip_that_lies_about_its_size_is_counted_while_it_unpacks(records: Flask) -> None:
+    parts = parts_of(workbook([["a", "b"], [1, 2]]))
+    parts["xl/worksheets/sheet1.xml"] += b" " * 100_000_000
+    content = bytearray(packed(parts))
+    size = len(parts["xl/worksheets/sheet1.xml"]).to_bytes(4, "little")
+    while (at := content.find(size)) >= 0:
+        content[at : at + 4] = (1000).to_bytes(4, "little")
+    said, _seconds, megabytes = spent(bytes(content))
+    assert said
+    assert megabytes <= 200
+
+
+@pytest.mark.parametrize("reference", ["XFD1048576", "A1048576", "XFD1"])
+def test_a_cell_far_away_does_not_make_the_reader_allocate_the_whole_sheet(
+    records: Flask, reference: str
+) -> None:
+    parts = parts_of(workbook([["a", "b"], [1, 2]]))
+    sheet = parts["xl/worksheets/sheet1.xml"]
+    row = "".join(sign for sign in reference if sign.isdigit())
+    far = f'<row r="{row}"><c r="{reference}"><v>1</v></c></row></sheetData>'.encode()
+    parts["xl/worksheets/sheet1.xml"] = sheet.replace(b"</sheetData>", far)
+    said, _seconds, megabytes = spent(packed(parts))
+    assert said
+    assert megabytes <= 200
+
+
+def test_entities_and_doctypes_are_refused(records: Flask) -> None:
+    parts = parts_of(workbook([["a", "b"], [1, 2]]))
+    parts["xl/sharedStrings.xml"] = (
+        b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><sst><si><t>&b;</t></si></sst>'
+    )
+    assert spent(packed(parts))[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.xlsx", b""),
+        ("x.xlsx", b"PK\x03\x04"),
+        ("x.xlsx", b"not a workbook"),
+        ("x.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 2000),
+        ("x.pdf", b"%PDF"),
+        ("x.csv", b"\x00\x01\x02"),
+        ("x.csv", b'a,b\n"1,2\n'),
+        ("x.csv", b"\xff\xfe\xff"),
+        ("x", b"a,b\n1,2"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_a_sentence(records: Flask, name: str, content: bytes) -> None:
+    with pytest.raises(Refused):
+        read_book(name, content)
+
+
+def test_a_workbook_with_a_password_says_so(records: Flask) -> None:
+    from lims.importing.workbooks import _unfit
+
+    assert "password" in str(_unfit("protected", "", "x.xlsx"))
+
+
+def test_more_rows_than_one_waits_for_are_left_to_a_job(records: Flask) -> None:
+    text = "code,name\n" + "".join(f"K-{n},N\n" for n in range(20_001))
+    with pytest.raises(TooLarge):
+        read_book("k.csv", text.encode())
+
+
+def test_old_excel_and_text_of_four_encodings_are_read(records: Flask) -> None:
+    old = Path(__file__).parents[2] / "lims" / "importing" / "data" / "uci_Concrete_Data.xls"
+    book = read_book("uci.xls", old.read_bytes())
+    assert len(book.sheets[0].rows) == 1031
+    simplified, traditional = (
+        "编号,客户名称,备注\nK-1,江北混凝土搅拌站,试验混凝土强度\n",
+        "編號,客戶名稱,備註\nK-1,江北混凝土攪拌站,試驗混凝土強度\n",
+    )
+    for encoding, text in (
+        ("utf-8", simplified),
+        ("utf-8-sig", simplified),
+        ("gb18030", simplified),
+        ("big5", traditional),
+        ("utf-16", traditional),
+    ):
+        found = read_book("k.csv", text.encode(encoding))
+        assert found.sheets[0].rows[1][1] == text.splitlines()[1].split(",")[1], encoding
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found(records: Flask, sign: str) -> None:
+    text = sign.join(["code", "name", "phone"]) + "\n" + sign.join(["K-1", "One", "023"]) + "\n"
+    assert read_book("k.csv", text.encode()).sheets[0].rows[1] == ["K-1", "One", "023"]
+
+
+def test_a_large_honest_file_is_read_within_its_time_and_memory(records: Flask) -> None:
+    rows = [["Mix", "Age", "Strength"], *([f"M-{n}", 28, n % 50 + 0.5] for n in range(19_000))]
+    said, seconds, megabytes = spent(workbook(rows))
+    assert said == ""
+    assert megabytes <= 200
+    assert seconds <= 20  # a busy machine; make bench-workbooks measures it alone

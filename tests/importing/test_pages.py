@@ -1,0 +1,230 @@
+"""The pages of importing: upload, mapping, preview, apply, by role."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import openpyxl
+import pytest
+from flask import Flask
+
+from lims.accounts.roles import AUDITOR, MANAGER, SALES, TECHNICIAN
+from lims.base.database import current_session
+from lims.customers.models import Customer
+from lims.importing.imports import TEMPLATES
+from lims.importing.models import ImportMapping, ImportRow, ImportRun
+from tests.conftest import Person
+from tests.factories import a_customer
+from tests.importing.workbooks import filled, workbook
+
+
+def send(person: Person, content: bytes, name: str = "k.xlsx", **more: Any) -> Any:
+    return person.post("/import/", {"file": (io.BytesIO(content), name), **more})
+
+
+def test_a_template_goes_from_upload_to_preview_to_import_and_again_changes_nothing(
+    app: Flask, sales: Person
+) -> None:
+    content = filled("customers", {"code": "K-7", "name": "Seven Ltd", "kind": "precast"})
+    sent = send(sales, content)
+    assert sent.status_code == 302
+    shown = sales.get(sent.location)
+    text = shown.get_data(as_text=True)
+    assert shown.status_code == 200
+    assert 'data-count="new">1<' in text
+    with app.app_context():
+        assert current_session().query(Customer).count() == 0
+    done = sales.post(sent.location + "/apply")
+    assert done.status_code == 302
+    assert "Imported, all of it" in sales.get(sent.location).get_data(as_text=True)
+    with app.app_context():
+        customer = current_session().query(Customer).one()
+        link = current_session().query(ImportRow).one()
+        assert (link.record_name, link.record_id, link.row, link.action) == (
+            "customers",
+            customer.id,
+            6,
+            "new",
+        )
+        page_url = f"/customers/{customer.id}"
+    again = send(sales, content)
+    assert "there is nothing to import" in sales.get(again.location).get_data(as_text=True)
+    refused = sales.post(sent.location + "/apply")
+    assert refused.status_code == 422
+    with app.app_context():
+        assert current_session().query(Customer).count() == 1
+    assert page_url
+
+
+def test_a_record_says_from_which_row_of_which_file_it_came(
+    app: Flask, sales: Person, sign_in_as: Callable[[str], Person]
+) -> None:
+    sent = send(sales, filled("customers", {"code": "K-7", "name": "Seven Ltd"}), "mine.xlsx")
+    sales.post(sent.location + "/apply")
+    page = sign_in_as(MANAGER).get("/customers/1").get_data(as_text=True)
+    assert "Came from" in page
+    assert "mine.xlsx, Data, row 6" in page
+    assert "mine.xlsx" not in sales.get("/customers/1").get_data(as_text=True)  # who may not read import runs
+
+
+def test_a_preview_shows_old_and_new_and_writes_nothing(app: Flask, sales: Person) -> None:
+    with app.app_context():
+        a_customer("K-7", name="Old Ltd")
+    sent = send(sales, filled("customers", {"code": "K-7", "name": "New Ltd"}))
+    text = sales.get(sent.location).get_data(as_text=True)
+    assert "Old Ltd" in text
+    assert "New Ltd" in text
+    assert 'data-count="changed">1<' in text
+    with app.app_context():
+        assert current_session().query(Customer).one().name == "Old Ltd"
+
+
+def test_refusals_name_the_cell_and_the_marked_workbook_carries_them(app: Flask, sales: Person) -> None:
+    content = filled(
+        "customers", {"code": "K 7", "name": "Seven"}, {"code": "K-8", "name": "Eight", "kind": "shop"}
+    )
+    sent = send(sales, content)
+    text = sales.get(sent.location).get_data(as_text=True)
+    assert ">A6<" in text
+    assert ">C7<" in text
+    assert "K 7" in text
+    assert 'id="apply"' not in text
+    assert sales.post(sent.location + "/apply").status_code == 422
+    marked = openpyxl.load_workbook(io.BytesIO(sales.get(sent.location + "/marked.xlsx").get_data()))
+    sheet = marked["Data"]
+    assert sheet["A6"].comment is not None
+    assert "is not a code" in sheet["A6"].comment.text
+    assert sheet["C7"].fill.fgColor.rgb.endswith("F8B4B4")
+    listed = marked["Refused 未通过"]
+    assert [cell.value for cell in listed[2]][:2] == ["Data", "A6"]
+    with app.app_context():
+        assert current_session().query(Customer).count() == 0
+
+
+def test_a_free_form_sheet_is_mapped_once_and_remembered(app: Flask, sales: Person) -> None:
+    rows = [
+        ["客户一览"],
+        [],
+        ["编码", "客户名称", "电话", "x"],
+        ["K-1", "Eins", "023", 1],
+        ["K-2", "Zwei", None, 2],
+    ]
+    content = workbook(rows)
+    sent = send(sales, content, "list.xlsx")
+    mapping = sales.get(sent.location).location
+    page = sales.get(mapping).get_data(as_text=True)
+    assert 'value="code" selected' in page
+    assert 'value="name" selected' in page
+    posted = {
+        "template": "customers",
+        "sheet": "Sheet",
+        "header_row": "3",
+        "field_A": "code",
+        "field_B": "name",
+        "field_C": "phone",
+        "every_kind": "dealer",
+        "code": "sales-list",
+    }
+    assert sales.post(mapping, posted).status_code == 302
+    text = sales.get(sent.location).get_data(as_text=True)
+    assert 'data-count="new">2<' in text
+    sales.post(sent.location + "/apply")
+    with app.app_context():
+        kinds = {customer.code: customer.kind for customer in current_session().query(Customer)}
+        assert kinds == {"K-1": "dealer", "K-2": "dealer"}
+        assert current_session().query(ImportMapping).one().code == "sales-list"
+    rows.append(["K-3", "Drei", None, 3])
+    again = send(sales, workbook(rows), "list2.xlsx")
+    text = sales.get(again.location).get_data(as_text=True)
+    assert 'data-count="new">1<' in text
+    assert 'data-count="same">2<' in text
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"field_B": ""}, "needed"),
+        ({"field_B": "code"}, "already"),
+        ({"field_B": "nothing"}, "not a field"),
+        ({"decimal_mark": ";"}, "accepted"),
+        ({"date_form": "moon"}, "accepted"),
+        ({"time_of_day": "25:00"}, "HH:MM"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_is_refused_with_its_choices_kept(
+    sales: Person, change: dict[str, str], word: str
+) -> None:
+    sent = send(sales, workbook([["编码", "客户名称"], ["K-1", "Eins"]]))
+    posted = {
+        "template": "customers",
+        "sheet": "Sheet",
+        "header_row": "1",
+        "field_A": "code",
+        "field_B": "name",
+    }
+    answer = sales.post(sent.location + "/mapping", {**posted, **change})
+    assert answer.status_code == 422
+    assert word in answer.get_data(as_text=True)
+
+
+def test_who_may_import_what_follows_from_what_they_may_write(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    sales, technician, auditor = (sign_in_as(role) for role in (SALES, TECHNICIAN, AUDITOR))
+    customers = filled("customers", {"code": "K-7", "name": "Seven"})
+    mixes = filled("mixes", {"code": "M-1", "cement_kg_m3": 300, "water_kg_m3": 170})
+    assert send(sales, customers).status_code == 302
+    taken = send(technician, mixes)
+    assert taken.status_code == 302
+    assert send(auditor, customers).status_code == 403
+    assert auditor.get("/import/").status_code == 403
+    # Without saying what it is, the file finds its template: the next page asks for the right.
+    assert sales.get(send(sales, mixes).location).status_code == 403
+    assert sales.get(taken.location).status_code == 403
+    assert sales.post(taken.location + "/apply").status_code == 403
+    assert technician.get(send(technician, customers).location).status_code == 403
+    page = sales.get("/import/").get_data(as_text=True)
+    assert "customers.xlsx" in page
+    assert "mixes.xlsx" not in page
+
+
+def test_every_template_can_be_downloaded(technician: Person) -> None:
+    for name in TEMPLATES:
+        answer = technician.get(f"/import/templates/{name}.xlsx")
+        assert answer.status_code == 200
+        assert openpyxl.load_workbook(io.BytesIO(answer.get_data())).sheetnames[0] == "Data"
+    assert technician.get("/import/templates/none.xlsx").status_code == 404
+
+
+def test_the_uploaded_bytes_come_back_as_they_were(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
+    manager = sign_in_as(MANAGER)
+    content = filled("customers", {"code": "K-7", "name": "Seven"})
+    sent = send(manager, content)
+    assert manager.get(sent.location + "/file").get_data() == content
+    with app.app_context():
+        run = current_session().query(ImportRun).one()
+        import hashlib
+
+        assert run.sha256 == hashlib.sha256(content).hexdigest()
+    assert sign_in_as(SALES).get(sent.location + "/file").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/import/99", "/import/99/mapping", "/import/99/marked.xlsx", "/import/99/file"]
+)
+def test_a_file_that_is_not_there_is_404(sign_in_as: Callable[[str], Person], path: str) -> None:
+    assert sign_in_as(MANAGER).get(path).status_code == 404
+
+
+def test_an_upload_without_a_file_or_of_no_table_is_refused_on_the_page(sales: Person) -> None:
+    assert sales.post("/import/").status_code == 422
+    assert send(sales, b"not a workbook", "x.xlsx").status_code == 422
+    assert send(sales, b"%PDF", "x.pdf").status_code == 422
+    assert send(sales, filled("customers", {"code": "K"}), template="moon").status_code == 422
+
+
+def test_pages_read_chinese(sales: Person) -> None:
+    sales.get("/lang/zh")
+    assert sales.get("/import/").status_code == 200

@@ -1,0 +1,195 @@
+"""Sheets as laboratories have them: titles, merged heads, columns grouped by age, other units, Chinese heads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.base.database import current_session
+from lims.importing.imports import TEMPLATES, Plan, compare, find_reading, import_file, prepare, remember
+from lims.importing.mapping import Reading, heads_of, own_reading, propose, unit_in
+from lims.importing.workbooks import read_book
+from lims.results.models import SetResult
+from tests.factories import ACTOR, a_batch
+from tests.importing.workbooks import saved, sheet_of
+
+
+def proposal(content: bytes, template: str, name: str = "x.xlsx", **more: Any) -> tuple[Reading, Plan]:
+    book = read_book(name, content)
+    assert own_reading(book, [TEMPLATES[template]]) is None
+    reading = replace(propose(book, [TEMPLATES[template]]), **more)
+    return reading, compare(prepare(name, book, reading), ACTOR)
+
+
+def grouped_sheet() -> bytes:
+    """A title, two rows of heads, groups of three cubes and an average at 7 and 28 days, a remark below."""
+    book, sheet = sheet_of(
+        [
+            ["混凝土抗压强度试验台账"],
+            ["编制：试验室", None, None, "2026-03"],
+            [
+                "配合比编号",
+                "水泥(kg/m³)",
+                "水",
+                "7d抗压强度(MPa)",
+                None,
+                None,
+                None,
+                "28d抗压强度(MPa)",
+                None,
+                None,
+                None,
+            ],
+            [None, None, None, "1", "2", "3", "平均", "1", "2", "3", "平均"],
+            ["C30-1", 350, 175, 25.1, 26.2, 24.9, 25.4, 38.1, 39.2, 37.7, 38.3],
+            ["C30-2", 360, 172, 27.5, 27.9, 28.0, 27.8, None, None, None, None],
+        ],
+        "台账",
+    )
+    sheet.merge_cells("A1:K1")
+    sheet.merge_cells("D3:G3")
+    sheet.merge_cells("H3:K3")
+    for column in "ABC":
+        sheet.merge_cells(f"{column}3:{column}4")
+    return saved(book)
+
+
+def test_columns_grouped_by_age_are_proposed_and_read(records: Flask) -> None:
+    reading, plan = proposal(grouped_sheet(), "history", constants={"lab": "Plant"})
+    assert (reading.sheet, reading.header_row) == ("台账", 4)
+    groups = [(item.at, item.field, item.age_days, item.number) for item in reading.columns if item.age_days]
+    assert groups == [
+        ("D", "strength_mpa", 7, 1),
+        ("E", "strength_mpa", 7, 2),
+        ("F", "strength_mpa", 7, 3),
+        ("H", "strength_mpa", 28, 1),
+        ("I", "strength_mpa", 28, 2),
+        ("J", "strength_mpa", 28, 3),
+    ]
+    assert {item.at: item.field for item in reading.columns if not item.age_days} == {
+        "A": "mix_id",
+        "B": "cement_kg_m3",
+        "C": "water_kg_m3",
+    }
+    assert plan.refusals() == []
+    assert plan.count("new") == 9  # a blank cube is no cube
+    assert plan.rows[0].values["strength_mpa"] == Decimal("25.1")
+    assert any("平均" in remark for remark in plan.remarks)
+
+
+def test_a_refused_cube_of_a_group_names_its_own_cell(records: Flask) -> None:
+    book = read_book("x.xlsx", grouped_sheet())
+    book.sheets[0].rows[4][8] = "39,2"
+    reading = replace(propose(book, [TEMPLATES["history"]]), constants={"lab": "Plant"})
+    plan = compare(prepare("x.xlsx", book, reading), ACTOR)
+    assert [(item.cell, item.value) for item in plan.refusals()] == [("I5", "39,2")]
+
+
+def test_a_grouped_sheet_becomes_breaks_of_registered_batches(records: Flask) -> None:
+    cast = datetime.now(UTC) - timedelta(days=7, hours=1)
+    batch = a_batch("20", cast_at=cast.isoformat(), plan_ages="7,28")
+    book, _sheet = sheet_of(
+        [
+            ["Batch", "7 days (lbf)", None, None, None],
+            [None, "1", "2", "3", "Average"],
+            [batch.code, 95000, 94000, 96000, 95000],
+        ]
+    )
+    day = f"{datetime.now(UTC) + timedelta(hours=8) - timedelta(minutes=9):%Y-%m-%d %H:%M}"
+    reading, plan = proposal(saved(book), "breaks", constants={"tested_at": day})
+    assert [item.field for item in reading.columns if item.age_days] == ["load_kn"] * 3
+    assert {item.unit for item in reading.columns if item.age_days} == {"lbf"}
+    assert plan.refusals() == []
+    assert [row.values["load_kn"] for row in plan.rows] == [
+        Decimal("422.581"),
+        Decimal("418.133"),
+        Decimal("427.029"),
+    ]
+    assert any("lbf" in remark for remark in plan.remarks)
+
+
+@pytest.mark.parametrize(
+    ("heads", "cells", "expected"),
+    [
+        (
+            ["Mix", "Cement (lb/yd3)", "Water (lb/yd³)", "Slump (in)"],
+            ["A", 590, 295, 4],
+            {"cement_kg_m3": "350.033", "water_kg_m3": "175.017", "slump_mm": "102"},
+        ),
+        (
+            ["配合比编号", "水泥 kg/m³", "水", "砂", "石", "粉煤灰", "矿粉", "减水剂"],
+            ["B", 300, 170, 760, 1050, 60, 40, 6.2],
+            {
+                "fine_aggregate_kg_m3": "760",
+                "coarse_aggregate_kg_m3": "1050",
+                "fly_ash_kg_m3": "60",
+                "slag_kg_m3": "40",
+            },
+        ),
+        (
+            ["配合比編號", "水泥", "水", "細骨料", "粗骨料", "礦粉", "減水劑", "強度等級"],
+            ["C", 300, 170, 760, 1050, 40, 6.2, "C30"],
+            {"superplasticizer_kg_m3": "6.2", "strength_class": "C30"},
+        ),
+    ],
+)
+def test_mixes_under_other_heads_and_units(
+    records: Flask, heads: list[str], cells: list[Any], expected: dict[str, str]
+) -> None:
+    book, _sheet = sheet_of([["Recipes of the plant"], [], heads, cells])
+    reading, plan = proposal(saved(book), "mixes")
+    assert reading.header_row == 3
+    assert plan.refusals() == []
+    values = plan.rows[0].values
+    assert {name: str(values[name]) for name in expected} == expected
+
+
+def test_psi_decimal_commas_and_days_of_a_text_file(records: Flask) -> None:
+    text = "Mix;Age;Strength (psi);Cement\nA;7;3.500,5;350,5\n"
+    reading, plan = proposal(text.encode(), "history", "h.csv", constants={"lab": "Plant"}, decimal_mark=",")
+    assert plan.count("new") == 0  # a recipe without water
+    assert plan.rows[0].values["strength_mpa"] == Decimal("24.1351")
+    assert plan.rows[0].values["cement_kg_m3"] == Decimal("350.5")
+    assert reading.delimiter == "semicolon"
+
+
+def test_rounding_is_a_choice_and_told(records: Flask) -> None:
+    book, _sheet = sheet_of([["Mix", "Cement", "Water"], ["A", 350.12345, 170]])
+    _reading, plan = proposal(saved(book), "mixes")
+    assert "decimal places" in plan.refusals()[0].message
+    _reading, rounded = proposal(saved(book), "mixes", rounds=True)
+    assert rounded.rows[0].values["cement_kg_m3"] == Decimal("350.123")
+    assert any("rounded" in remark for remark in rounded.remarks)
+
+
+def test_a_source_that_was_settled_once_is_read_the_same_way(records: Flask) -> None:
+    book = read_book("x.xlsx", grouped_sheet())
+    reading = replace(propose(book, [TEMPLATES["history"]]), constants={"lab": "Plant"})
+    assert find_reading(book) is None
+    remember("site-lab", book, reading, ACTOR)
+    assert find_reading(book) == replace(reading)
+    _run, plan = import_file("march.xlsx", grouped_sheet(), ACTOR, template="history", mapping="site-lab")
+    assert plan.count("new") == 9
+    assert current_session().query(SetResult).count() == 3
+    _run, again = import_file("april.xlsx", grouped_sheet(), ACTOR, template="history")
+    assert again.changes_nothing
+
+
+def test_heads_and_their_units(records: Flask) -> None:
+    assert unit_in("破坏荷载（kN）") == ("破坏荷载", "kN")
+    assert unit_in("Slump, mm") == ("Slump", "mm")
+    assert unit_in("w/c") == ("w/c", "")
+    sheet = read_book("x.xlsx", grouped_sheet()).sheets[0]
+    heads = heads_of(sheet, 4)
+    assert [(head.at, head.text, head.group) for head in heads[:5]] == [
+        ("A", "配合比编号", ""),
+        ("B", "水泥(kg/m³)", ""),
+        ("C", "水", ""),
+        ("D", "1", "7d抗压强度(MPa)"),
+        ("E", "2", "7d抗压强度(MPa)"),
+    ]

@@ -1,0 +1,309 @@
+"""What an export writes in template form is read again without a change: every template."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from flask import Flask
+
+import lims.importing
+from lims.base.database import current_session
+from lims.base.services import SERVICES
+from lims.importing.commands import TEMPLATE_NAMES
+from lims.importing.history import import_history
+from lims.importing.imports import TEMPLATES, import_file, look
+from lims.importing.models import ImportRow, ImportRun
+from lims.importing.readers import read_history
+from lims.importing.sheets import export_template, template_workbook
+from lims.mixes.models import MixDesign
+from lims.results.models import Break, SetResult
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set
+from tests.factories import ACTOR, RECIPE, a_batch, a_customer, a_mix, a_trial
+from tests.importing.workbooks import filled
+
+DATA = Path(lims.importing.__file__).parent / "data"
+ROOT = Path(__file__).resolve().parents[2]
+EXPECTED = {
+    "history": 20,
+    "mixes": 7,
+    "batches": 2,
+    "breaks": 6,
+    "aggregate-samples": 2,
+    "cement-lots": 2,
+    "customers": 3,
+}
+
+
+@pytest.fixture
+def laboratory(records: Flask) -> Flask:
+    """Some of everything, with the values that are hard to carry through a sheet."""
+    region = SERVICES["regions"].add({"code": "R-SW", "name": "西南"}, ACTOR)
+    a_customer("K-1", name="=1+1", region_id=region.id, phone="0236789", notes="two\nlines")
+    a_customer("007", name="江北搅拌站", kind="dealer", status="trial")
+    a_customer("K/3#a", email="x@example.com")
+    for code in ("PO425", "PO525"):
+        product = SERVICES["cement-products"].add({"code": code, "name": code}, ACTOR)
+        lot = SERVICES["cement-lots"].add(
+            {
+                "code": "L-1",
+                "cement_product_id": product.id,
+                "produced_on": f"{datetime.now(UTC) - timedelta(days=9):%Y-%m-%d}",
+                "mass_t": "480.25",
+                "initial_set_min": "172",
+                "chloride_percent": "0.021",
+                "strength_3d_mpa": "27.0",
+            },
+            ACTOR,
+        )
+    source = SERVICES["aggregate-sources"].add({"code": "S-LH", "name": "Longhe"}, ACTOR)
+    sieves = dict(zip(TEMPLATES["aggregate-samples"].sieves, (25, 50, 100, 125, 100, 75, 25), strict=True))  # type: ignore[attr-defined]
+    sample = SERVICES["aggregate-samples"].add(
+        {
+            "code": "S-1",
+            "aggregate_source_id": source.id,
+            "sampled_on": "2026-03-01",
+            "season": "spring",
+            **{name: str(mass) for name, mass in sieves.items()},
+        },
+        ACTOR,
+    )
+    SERVICES["aggregate-samples"].add(
+        {"code": "S-2", "aggregate_source_id": source.id, "sampled_on": "2026-03-01", "mud_percent": "0.4"},
+        ACTOR,
+    )
+    mix = a_mix(cement_product_id=product.id, slump_mm="180", name="pumped")
+    SERVICES["mix-revisions"].add(
+        {"mix_design_id": mix.id, "reason": "less water", **RECIPE, "water_kg_m3": "168.125"}, ACTOR
+    )
+    a_mix("UNKNOWN", cement_kg_m3="", water_kg_m3="", coarse_aggregate_kg_m3="", fine_aggregate_kg_m3="")
+    press = SERVICES["presses"].add({"code": "YES-2000", "name": "Press"}, ACTOR)
+    batch = a_batch(
+        "50",
+        mix=mix,
+        cement_lot_id=lot.id,
+        aggregate_sample_id=sample.id,
+        hold_sets="1",
+        site_sets="2",
+        slump_mm="185.5",
+        element="Pile A-1",
+    )
+    a_batch(
+        "10",
+        mix=mix,
+        plan_ages="7,28",
+        specimens_per_set="6",
+        shape="cylinder",
+        cast_at="2026-03-01T00:00:00+08:00",
+    )
+    for number, found in enumerate(batch.sets[:2]):
+        record_set(
+            found.id,
+            SetBreaksIn.read(
+                {
+                    "loads_kn": ["424", "401.5", "396.125"],
+                    "tested_at": (datetime.now(UTC) - timedelta(minutes=number)).isoformat(),
+                    "press_id": press.id if number else None,
+                    "tested_by": "李伟",
+                    "remark": "-",
+                }
+            ),
+            ACTOR,
+        )
+    text = "lab,mix_id,age_days,strength_mpa,cement_kg_m3,water_kg_m3\n" + "".join(
+        f"Plant,A{n % 4},{(3, 7, 28)[n % 3]},{20 + n}.125,350,175\n" for n in range(20)
+    )
+    import_history("plant.csv", text.encode(), ACTOR)
+    return records
+
+
+@pytest.mark.parametrize("name", TEMPLATE_NAMES)
+def test_export_import_no_change(laboratory: Flask, name: str) -> None:
+    content = export_template(name)
+    plan = look(f"{name}.xlsx", content, ACTOR, template=name)
+    assert plan.refusals() == []
+    assert plan.count("same") == len(plan.rows) == EXPECTED[name]
+    runs = current_session().query(ImportRun).count()
+    _run, applied = import_file(f"{name}.xlsx", content, ACTOR, template=name)
+    assert applied.changes_nothing
+    assert current_session().query(ImportRow).count() == 0
+    assert export_template(name) == content
+    import_file(f"{name}.xlsx", content, ACTOR, template=name)
+    assert current_session().query(ImportRun).count() == runs + 1  # the second time leaves no trace
+
+
+def test_an_export_holds_what_the_query_asks_for(laboratory: Flask) -> None:
+    from lims.customers.models import Customer
+
+    query = TEMPLATES["customers"].query().where(Customer.kind == "dealer")
+    plan = look("k.xlsx", export_template("customers", query), ACTOR, template="customers")
+    assert [row.title for row in plan.rows] == ["江北搅拌站"]
+
+
+def test_public_history_survives_the_round_trip(records: Flask) -> None:
+    name = "boxcrete_data.csv"
+    content = (DATA / name).read_bytes()
+    import_history(name, content, ACTOR)
+    plan = look("history.xlsx", export_template("history"), ACTOR, template="history")
+    assert plan.refusals() == []
+    assert plan.count("same") == sum(mix.specimen_count for mix in read_history(name, content).mixes) == 2127
+
+
+def test_what_one_laboratory_exports_another_imports_whole(laboratory: Flask, tmp_path: Path) -> None:
+    from tests.conftest import _records
+
+    sheets = {name: export_template(name) for name in TEMPLATE_NAMES}
+    url = f"sqlite:///{tmp_path / 'other.sqlite3'}"
+    for _app in _records(url):
+        SERVICES["regions"].add({"code": "R-SW", "name": "西南"}, ACTOR)
+        for code in ("PO425", "PO525"):
+            SERVICES["cement-products"].add({"code": code, "name": code}, ACTOR)
+        SERVICES["aggregate-sources"].add({"code": "S-LH", "name": "Longhe"}, ACTOR)
+        SERVICES["presses"].add({"code": "YES-2000", "name": "Press"}, ACTOR)
+        for code in ("T26-0001", "T26-0002"):
+            a_trial(code=code)
+        for name in (
+            "customers",
+            "cement-lots",
+            "aggregate-samples",
+            "mixes",
+            "history",
+            "batches",
+            "breaks",
+        ):
+            _run, plan = import_file(f"{name}.xlsx", sheets[name], ACTOR, template=name)
+            assert plan.count("new") == EXPECTED[name], name
+            links = current_session().query(ImportRow).filter_by(import_run_id=_run.id).count()
+            assert links >= EXPECTED[name]
+        assert current_session().query(SetResult).count() == 2 + 12
+        for name in TEMPLATE_NAMES:
+            assert look(f"{name}.xlsx", sheets[name], ACTOR, template=name).changes_nothing, name
+
+
+@pytest.mark.parametrize("name", TEMPLATE_NAMES)
+def test_the_shipped_template_is_the_one_that_the_schemas_make(in_app: Flask, name: str) -> None:
+    shipped = (ROOT / "import_templates" / f"{name}.xlsx").read_bytes()
+    assert content_of(shipped) == content_of(template_workbook(name)), "run make templates"
+
+
+@pytest.fixture
+def in_app(app: Flask) -> Iterator[Flask]:
+    """The whole application with its translations."""
+    with app.app_context():
+        yield app
+
+
+def content_of(content: bytes) -> list[Any]:
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    return [
+        (
+            sheet.title,
+            sheet.sheet_state,
+            [[cell.value for cell in row] for row in sheet.iter_rows()],
+            sorted((str(rule.sqref), rule.formula1) for rule in sheet.data_validations.dataValidation),
+        )
+        for sheet in book.worksheets
+    ]
+
+
+def test_making_a_template_twice_gives_the_same_bytes(in_app: Flask) -> None:
+    assert template_workbook("batches") == template_workbook("batches")
+
+
+@pytest.mark.parametrize("name", TEMPLATE_NAMES)
+def test_a_template_speaks_three_languages_and_has_its_lists_and_examples(in_app: Flask, name: str) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(template_workbook(name)))
+    assert book.sheetnames == ["Data", "Examples", "Notes", "_lists"]
+    assert book["_lists"].sheet_state == "hidden"
+    data = book["Data"]
+    names = [cell.value for cell in data[5]]
+    assert names == list(TEMPLATES[name].columns)
+    heads = [[str(data.cell(row, column + 1).value) for column in range(len(names))] for row in (2, 3, 4)]
+    assert heads[0] != heads[1] != heads[2]
+    for column, (english, simplified) in enumerate(zip(*heads[:2], strict=True)):
+        unit = list(TEMPLATES[name].columns.values())[column].unit
+        assert unit in english
+        assert unit in simplified
+    assert data.max_row == 5
+    assert book["Examples"].max_row >= 6
+    notes = " ".join(str(cell.value) for row in book["Notes"].iter_rows() for cell in row if cell.value)
+    assert "Blank" in notes or "blank" in notes
+    assert "空白不等于零" in notes
+    assert "空白不等於零" in notes
+
+
+@pytest.mark.parametrize("name", TEMPLATE_NAMES)
+def test_the_examples_are_what_the_schema_accepts(records: Flask, name: str) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(template_workbook(name)))
+    del book["Data"]
+    book["Examples"].title = "Data"
+    made = io.BytesIO()
+    book.save(made)
+    plan = look("x.xlsx", made.getvalue(), ACTOR, template=name)
+    unknown = ("names no record", "no specimen has this code", "belongs to the set")
+    wrong = [item for item in plan.refusals() if not any(text in item.message for text in unknown)]
+    assert wrong == []
+
+
+def test_a_changed_revision_that_was_cast_is_refused_and_a_new_one_comes_in(laboratory: Flask) -> None:
+    changed = filled("mixes", {"code": "C30-1", "revision": 1, "water_kg_m3": 160})
+    assert look("m.xlsx", changed, ACTOR, template="mixes").count("changed") == 1
+    a_batch("10", mix=current_session().query(MixDesign).filter_by(code="C30-1").one())
+    current_session().expire_all()
+    cast = look(
+        "m.xlsx",
+        filled("mixes", {"code": "C30-1", "revision": 2, "water_kg_m3": 160}),
+        ACTOR,
+        template="mixes",
+    )
+    assert "was cast" in cast.refusals()[0].message
+    third = {"code": "C30-1", "revision": 3, "reason": "winter", "cement_kg_m3": 360, "water_kg_m3": 165}
+    _run, plan = import_file("m.xlsx", filled("mixes", third), ACTOR, template="mixes")
+    assert plan.count("new") == 1
+    assert plan.rows[0].title == "C30-1/3"
+    jump = look("m.xlsx", filled("mixes", {**third, "revision": 9}), ACTOR, template="mixes")
+    assert "accepted: 4" in jump.refusals()[0].message
+
+
+def test_breaks_are_judged_by_the_rule_and_a_difference_is_no_change(records: Flask) -> None:
+    batch = a_batch("50")
+    first = batch.sets[0]
+    now = f"{datetime.now(UTC) + timedelta(hours=8) - timedelta(minutes=5):%Y-%m-%d %H:%M}"
+    rows = [
+        {"specimen": specimen.code, "load_kn": load, "tested_at": now}
+        for specimen, load in zip(first.specimens, (424, 401, 396), strict=True)
+    ]
+    part = look("b.xlsx", filled("breaks", *rows[:2]), ACTOR, template="breaks")
+    assert "2 of 3" in part.refusals()[0].message
+    _run, plan = import_file("b.xlsx", filled("breaks", *rows), ACTOR, template="breaks")
+    assert plan.count("new") == 3
+    result = current_session().query(SetResult).one()
+    assert (result.strength_mpa, result.basis, result.state) == (Decimal("18.1"), "mean", "entered")
+    assert current_session().query(Break).count() == 3
+    assert look("b.xlsx", filled("breaks", *rows), ACTOR, template="breaks").changes_nothing
+    rows[1]["load_kn"] = 402
+    other = look("b.xlsx", filled("breaks", *rows), ACTOR, template="breaks")
+    (refusal,) = other.refusals()
+    assert "401" in refusal.message
+    assert refusal.value == "402"
+    assert other.count("changed") == 0
+
+
+def test_breaks_may_be_named_by_batch_age_and_number(records: Flask) -> None:
+    batch = a_batch("50")
+    now = f"{datetime.now(UTC) + timedelta(hours=8) - timedelta(minutes=5):%Y-%m-%d %H:%M}"
+    rows = [
+        {"batch": batch.code, "age_days": 3, "specimen_number": n, "load_kn": 400 + n, "tested_at": now}
+        for n in (1, 2, 3)
+    ]
+    _run, plan = import_file("b.xlsx", filled("breaks", *rows), ACTOR, template="breaks")
+    assert plan.count("new") == 3
+    wrong = look("b.xlsx", filled("breaks", {**rows[0], "specimen_number": 9}), ACTOR, template="breaks")
+    assert "no specimen 9" in wrong.refusals()[0].message

@@ -1,0 +1,76 @@
+"""`lims export`: the summary and any list into a file; what is wrong is said in a sentence."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import openpyxl
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+
+from lims.base.problems import Refused
+from lims.reporting.commands import export
+from tests.reporting.production import ACCEPTED, a_production
+
+
+@pytest.fixture
+def data(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Path:
+    with app.app_context():
+        a_production(ACCEPTED)
+    monkeypatch.setenv("LIMS_DATA", str(app.config["LIMS_DATA"]))
+    return Path(app.config["LIMS_DATA"])
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(export, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def refused(*arguments: str) -> str:
+    done = CliRunner().invoke(export, arguments)
+    assert done.exit_code != 0
+    if isinstance(done.exception, Refused):
+        return str(done.exception)
+    return done.output
+
+
+def test_summary_of_a_period(data: Path, tmp_path: Path) -> None:
+    target = tmp_path / "half-year.xlsx"
+    said = run(
+        "summary", "--from", "2026-01-01", "--to", "2026-06-30", "--grade", "C30", "--output", str(target)
+    )
+    assert "10 results" in said
+    book = openpyxl.load_workbook(target)
+    assert book["By grade"]["A2"].value == "C30"
+    run("summary", "--from", "2027-01-01", "--output", str(target), "--language", "zh")
+    assert openpyxl.load_workbook(target).sheetnames[0] == "说明"
+
+
+def test_breaks_as_csv_and_workbook(data: Path, tmp_path: Path) -> None:
+    target = tmp_path / "breaks.csv"
+    assert "30 rows" in run(
+        "breaks", "--output", str(target), "--order", "-strength_mpa", "--columns", "specimen,strength_mpa"
+    )
+    rows = list(csv.reader(target.read_text(encoding="utf-8-sig").splitlines()))
+    assert rows[0] == ["Specimen", "Strength (MPa)"]
+    assert rows[1][1] == "43.1022" or float(rows[1][1]) == pytest.approx(43.1, abs=0.01)
+    run("set-results", "--output", str(tmp_path / "r.xlsx"), "--filter", "state=released")
+    assert openpyxl.load_workbook(tmp_path / "r.xlsx").worksheets[0].max_row == 11
+
+
+def test_mistakes_are_sentences(data: Path, tmp_path: Path) -> None:
+    good = str(tmp_path / "x.xlsx")
+    assert "ends in none of .xlsx, .csv" in refused("breaks", "--output", "x.pdf")
+    assert "ends in none of .xlsx" in refused("summary", "--output", "x.csv")
+    assert "there is no folder" in refused("breaks", "--output", "/nowhere/x.xlsx")
+    assert "accepted: summary" in refused("moons", "--output", good)
+    assert "accepted" in refused("breaks", "--output", good, "--order", "moon")
+    assert "is not NAME=VALUE" in refused("breaks", "--output", good, "--filter", "moon")
+    assert "is not a filter" in refused("breaks", "--output", good, "--filter", "moon=1")
+    assert "is no column" in refused("breaks", "--output", good, "--columns", "password")
+    assert "YYYY-MM-DD" in refused("summary", "--output", good, "--from", "2026-13-01")
+    assert "ends before" in refused("summary", "--output", good, "--from", "2026-02-01", "--to", "2026-01-01")
+    assert "none of this code" in refused("summary", "--output", good, "--region", "nowhere")

@@ -1,0 +1,271 @@
+"""The sheet: frozen forecast, released results beside it, changes said, the same in every form, light on a phone."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import openpyxl
+import pytest
+from flask import Flask
+
+from lims.base.services import SERVICES
+from lims.results.service import amend_set, record_set, release, result_of, retract, verify
+from lims.sharing.models import ShareAnswer
+from tests.conftest import Person
+from tests.factories import ACTOR
+from tests.sharing.sheets import CHECKER, LOADS, a_share, a_shown_trial, entry, link_of, reader, set_of
+
+
+def text_of(app: Flask, token: str) -> str:
+    answer = reader(app).get(f"/s/{token}")
+    assert answer.status_code == 200
+    return answer.get_data(as_text=True)
+
+
+def test_sheet_shows_the_forecast_with_its_band_and_waits_for_the_28_day_result(app: Flask) -> None:
+    _link, token = a_share(app)
+    page = text_of(app, token)
+    assert re.search(r"data-forecast>\d\d\.\d", page)
+    assert "data-band" in page
+    assert "P(f28 ≥ 30 MPa)" in page
+    assert "data-waits" in page
+    assert '<svg xmlns="http://www.w3.org/2000/svg" class="picture"' in page
+    assert "<script" not in page
+    assert "Reader Ltd" in page
+    assert "sales@example.com" in page
+
+
+def test_28_day_result_appears_beside_the_frozen_forecast_when_it_is_released(app: Flask) -> None:
+    with app.app_context():
+        shown = a_shown_trial()
+    _link, token = a_share(app, trial=shown)
+    before = re.search(r"data-forecast>(\d\d\.\d)", text_of(app, token))
+    with app.app_context():
+        found = set_of(shown[1], 28)
+        record_set(found.id, entry(*LOADS[28]), ACTOR)
+    assert "data-result" not in text_of(app, token)
+    with app.app_context():
+        verify(found.id, CHECKER)
+    assert "data-result" not in text_of(app, token)
+    with app.app_context():
+        release(found.id, CHECKER)
+    page = text_of(app, token)
+    assert "data-result>38.7" in page
+    after = re.search(r"data-forecast>(\d\d\.\d)", page)
+    assert before is not None
+    assert after is not None
+    assert before[1] == after[1]
+
+
+def test_amended_result_changes_the_sheet_and_the_sheet_says_so(app: Flask) -> None:
+    with app.app_context():
+        shown = a_shown_trial()
+    _link, token = a_share(app, trial=shown)
+    assert "18.1" in text_of(app, token)
+    with app.app_context():
+        found = set_of(shown[1], 3)
+        present = result_of(found.id)
+        assert present is not None
+        amend_set(found.id, entry("450", "455", "446"), present.number, ACTOR, "wrong scale, not for readers")
+    page = text_of(app, token)
+    assert "18.1" not in page
+    assert "was taken back on" in page
+    with app.app_context():
+        verify(found.id, CHECKER)
+        release(found.id, CHECKER)
+    page = text_of(app, token)
+    assert "20.0" in page
+    assert "was amended on" in page
+    assert "not for readers" not in page
+
+
+def test_retracted_result_leaves_the_sheet_and_the_sheet_says_so(app: Flask) -> None:
+    with app.app_context():
+        shown = a_shown_trial()
+    _link, token = a_share(app, trial=shown)
+    with app.app_context():
+        retract(set_of(shown[1], 7).id, "mould was not square", CHECKER)
+    page = text_of(app, token)
+    assert "27.6" not in page
+    assert "The result at 7 d was taken back on" in page
+    assert "mould" not in page
+
+
+def test_every_form_holds_the_same_numbers(app: Flask) -> None:
+    _link, token = a_share(app)
+    client = reader(app)
+    answers = {form: client.get(f"/s/{token}/sheet.{form}") for form in ("json", "csv", "xlsx", "pdf")}
+    assert {form: answer.status_code for form, answer in answers.items()} == dict.fromkeys(answers, 200)
+    sheet = json.loads(answers["json"].get_data(as_text=True))
+    assert [item["mpa"] for item in sheet["strengths"]] == ["18.1", "27.6"]
+    assert "18.1" in answers["csv"].get_data().decode("utf-8-sig")
+    cells = [
+        cell.value
+        for row in openpyxl.load_workbook(io.BytesIO(answers["xlsx"].get_data())).active.iter_rows()
+        for cell in row
+    ]
+    assert 18.1 in cells
+    assert answers["pdf"].get_data().startswith(b"%PDF")
+
+
+def test_what_is_not_ticked_is_on_no_form(app: Flask) -> None:
+    _link, token = a_share(app, shows="forecast")
+    sheet = json.loads(reader(app).get(f"/s/{token}/sheet.json").get_data(as_text=True))
+    assert "strengths" not in sheet
+    assert "mix" not in sheet
+    assert sheet["drawn"] is None
+    assert "forecast" in sheet
+
+
+@pytest.mark.parametrize(("language", "word"), [("zh", "强度"), ("zh_TW", "強度"), ("en", "Contact")])
+def test_sheet_speaks_the_language_it_was_made_in(app: Flask, language: str, word: str) -> None:
+    _link, token = a_share(app, language=language)
+    page = text_of(app, token)
+    assert word in page
+    assert {"zh": 'lang="zh-Hans"', "zh_TW": 'lang="zh-Hant"', "en": 'lang="en"'}[language] in page
+
+
+def test_page_with_all_it_loads_is_far_below_300_kb(app: Flask) -> None:
+    _link, token = a_share(app)
+    client = reader(app)
+    page = text_of(app, token)
+    weight = len(page.encode())
+    for address in set(re.findall(r'(?:href|src)="(/static/[^"]+)"', page)):
+        with client.get(address) as loaded:
+            assert loaded.status_code == 200
+            weight += len(loaded.get_data())
+    assert weight < 60_000
+
+
+def test_sheet_takes_few_statements(
+    app: Flask, count_sql: Callable[[], AbstractContextManager[list[str]]]
+) -> None:
+    _link, token = a_share(app)
+    client = reader(app)
+    client.get(f"/s/{token}")
+    with count_sql() as seen:
+        assert client.get(f"/s/{token}").status_code == 200
+    assert len(seen) <= 16, seen
+
+
+def test_request_for_a_trial_opens_a_prospect_with_a_task_and_tells_the_salesperson(
+    app: Flask, sales: Person
+) -> None:
+    with app.app_context():
+        shown = a_shown_trial()
+    _link, token = a_share(app, trial=shown, customer_id=None)
+    client = reader(app)
+    mark = re.search(r'name="mark" value="([^"]+)"', text_of(app, token))
+    assert mark is not None
+    sent = {
+        "mark": mark[1],
+        "kind": "trial",
+        "name": "Ms Zhao",
+        "company": "North Quarry Mixing",
+        "contact": "139 0000 0000",
+        "message": "Our sand is from the river.",
+    }
+    answer = client.post(f"/s/{token}/answer", data=sent)
+    assert answer.status_code == 303
+    assert "Thank you" in client.get(answer.headers["Location"]).get_data(as_text=True)
+    with app.app_context():
+        prospect = SERVICES["customers"].page(search="North Quarry").items[0]
+        assert prospect.status == "prospect"
+        assert prospect.contact_name == "Ms Zhao"
+        tasks = SERVICES.get("visit-plans") or SERVICES["visits"]
+        assert tasks.page(filters={"customer_id": prospect.id}).total == 1
+    home = sales.get("/").get_data(as_text=True)
+    assert "North Quarry Mixing" in home
+
+
+def test_question_of_a_known_customer_opens_nothing_new(app: Flask) -> None:
+    link_id, token = a_share(app)
+    mark = re.search(r'name="mark" value="([^"]+)"', text_of(app, token))
+    assert mark is not None
+    with app.app_context():
+        before = SERVICES["customers"].page().total
+    reader(app).post(
+        f"/s/{token}/answer",
+        data={
+            "mark": mark[1],
+            "kind": "question",
+            "name": "Li",
+            "contact": "li@example.com",
+            "message": "Why?",
+        },
+    )
+    with app.app_context():
+        assert SERVICES["customers"].page().total == before
+        answer = SERVICES["share-answers"].page(filters={"share_link_id": link_id}).items[0]
+        assert isinstance(answer, ShareAnswer)
+        assert answer.message == "Why?"
+        assert answer.created_by == f"reader:link-{link_id}"
+
+
+def test_refused_answer_names_the_field_and_keeps_what_was_typed(app: Flask) -> None:
+    _link, token = a_share(app)
+    mark = re.search(r'name="mark" value="([^"]+)"', text_of(app, token))
+    assert mark is not None
+    answer = reader(app).post(
+        f"/s/{token}/answer",
+        data={"mark": mark[1], "kind": "question", "name": "Li", "message": "typed text"},
+    )
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert "typed text" in page
+    assert "Phone or e-mail" in page
+
+
+def test_new_address_ends_the_old_one(app: Flask, sales: Person) -> None:
+    link_id, token = a_share(app)
+    page = sales.post(f"/share-links/{link_id}/renew").get_data(as_text=True)
+    new = re.search(r"/s/([\w-]{43})", page)
+    assert new is not None
+    assert reader(app).get(f"/s/{token}").status_code == 404
+    assert reader(app).get(f"/s/{new[1]}").status_code == 200
+
+
+def test_builder_offers_the_own_trial_first_and_the_link_it_makes_opens(app: Flask, sales: Person) -> None:
+    with app.app_context():
+        trial, _batch, mix, customer = a_shown_trial()
+        other = a_shown_trial(released=(3, 7, 28), code="C30-T")
+        other_id = other[2].id
+    query = f"customer_id={customer.id}&cement_kg_m3=350&water_kg_m3=175"
+    page = sales.get(f"/share-links/add?{query}").get_data(as_text=True)
+    assert page.index("C30-S") > 0
+    assert "own trial" in page
+    sent = {
+        "chosen": f"{trial.id}-{mix.id}",
+        "near_ids": str(other_id),
+        "customer_id": str(customer.id),
+        "name": "Reader Ltd",
+        "shows": ["forecast", "strengths", "near"],
+        "language": "en",
+        "days": "30",
+    }
+    preview = sales.post(f"/share-links/preview?{query}", sent)
+    assert preview.status_code == 200
+    assert "data-forecast" in preview.get_data(as_text=True)
+    with app.app_context():
+        assert SERVICES["share-links"].page().total == 0
+    made = sales.post(f"/share-links/add?{query}", sent)
+    found = re.search(r"http://localhost:8000/s/([\w-]{43})", made.get_data(as_text=True))
+    assert found is not None
+    sheet = text_of(app, found[1])
+    assert "Nearest trials" in sheet
+    assert "38.7" in sheet
+    assert "C30-T" not in sheet
+
+
+def test_views_answers_and_state_stand_in_the_list(app: Flask, sales: Person) -> None:
+    link_id, token = a_share(app)
+    for _look in range(3):
+        text_of(app, token)
+    assert link_of(app, link_id).views == 3
+    page = sales.get("/share-links/").get_data(as_text=True)
+    assert "Reader" in page
+    assert sales.get(f"/share-links/{link_id}").status_code == 200
