@@ -119,7 +119,7 @@ def strength_svg(sheet: Sheet) -> Markup | None:
         )
     drawn.append(
         f'<text {tick} x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{escape(_("Age, days"))}</text>'
-        f'<text {tick} x="4" y="13">MPa</text>'
+        f'<text {tick} x="{LEFT + 4}" y="14">MPa</text>'
     )
     drawn += [area("90"), area("50")]
     line = path(list(zip(curve["ages_days"], curve["mpa"], strict=True)))
