@@ -98,6 +98,7 @@ bench-press: setup-dev ## a set from scan to saved; the cockpit with 100,000 ope
 
 bench-audit: setup-dev ## what the record of changes costs, beside none and beside SQLAlchemy-Continuum; verifying a million entries
 	$(BIN)/python -m benchmarks.audit
+	$(BIN)/python -m benchmarks.trace
 
 tamper: setup-dev ## a thousand alterations of each kind against the record of changes, on both databases
 	$(BIN)/python -m tests.audit.tamper

@@ -249,7 +249,8 @@ TOPICS = (
         (
             _l("From any specimen go to its batch, mix, lots, press and persons, and back."),
             _l(
-                "A checkpoint is the signed head of the record of changes; keep it outside to prove later that nothing was altered."
+                "A checkpoint is the signed head of the record of changes; keep it outside to prove later that "
+                "nothing was altered."
             ),
         ),
         (),
