@@ -192,6 +192,9 @@ class ComplaintEdit(Schema):
 
     kind: Annotated[str, Choice(KINDS), Ui(_l("Kind"))] = "complaint"
     site_id: Annotated[int | None, Reference("sites"), Ui(_l("Site"))] = None
+    trial_id: Annotated[
+        int | None, Reference("trials"), Ui(_l("Trial"), help=_l("Before and after the correction"))
+    ] = None
     category: Annotated[str, Choice(CATEGORIES), Ui(_l("What it is about"))] = "other"
     subject: Annotated[str, Text(200), Ui(_l("Subject"))]
     description: Annotated[str | None, Text(8000, lines=True), Ui(_l("What the customer says"))] = None
@@ -200,9 +203,6 @@ class ComplaintEdit(Schema):
     channel: Annotated[str, Choice(CHANNELS), Ui(_l("By"))] = "phone"
     severity: Annotated[str, Choice(SEVERITIES), Ui(_l("Severity"))] = "normal"
     owner_id: Annotated[int | None, Staff(), Ui(_l("Handled by"))] = None
-    trial_id: Annotated[
-        int | None, Reference("trials"), Ui(_l("Trial"), help=_l("Before and after the correction"))
-    ] = None
 
 
 class AnswerIn(Schema):

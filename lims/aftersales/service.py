@@ -70,6 +70,7 @@ from lims.aftersales.schemas import (
 )
 from lims.aftersales.triggers import NEXT_STATES
 from lims.base.actor import Actor
+from lims.base.auditing.erasure import forget
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import local_time, show_time
@@ -80,7 +81,7 @@ from lims.base.schemas import Schema
 from lims.base.services import RecordService
 from lims.customers.models import Contact, Customer
 from lims.customers.regions import seen_customers, seen_through, seen_within
-from lims.customers.service import ERASED_TOO, forget, require_own_site
+from lims.customers.service import ERASED_TOO, require_own_site
 from lims.mail.service import write_mail
 from lims.materials.models import CementTest
 
@@ -701,8 +702,7 @@ def replace_person(session: Session, customer_id: int, name: str, mark: str) -> 
             setattr(row, column, mark)
             if isinstance(row, Complaint):
                 row.phone = None
-            session.flush()
-            forget(session, row)
+            forget(row.__tablename__, row.id, session)
 
 
 ERASED_TOO.append(replace_person)

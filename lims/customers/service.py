@@ -9,16 +9,15 @@ from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from lims.base.actor import Actor
-from lims.base.auditing.models import AuditSalt, PersonalValue
+from lims.base.auditing.erasure import forget
 from lims.base.auditing.policy import ERASED
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.problems import Problem, Refused, refuse
-from lims.base.records import Record
 from lims.base.services import RecordService
 from lims.customers.models import (
     Competitor,
@@ -114,7 +113,7 @@ class CustomerService(RecordService[Customer]):
                     replace(session, record.id, known, record.contact_name)
             record.phone = record.email = None
             self._flush(session, record)
-            forget(session, record)
+            forget(record.__tablename__, record.id, session)
         return record
 
 
@@ -192,7 +191,7 @@ class ContactService(RecordService[Contact]):
                 record.emergency = False
                 record.erased_at = utc_now()
             self._flush(session, record)
-            forget(session, record)
+            forget(record.__tablename__, record.id, session)
         return record
 
 
@@ -412,11 +411,3 @@ def pseudonym(name: str) -> str:
     """What stands in a person's place after erasing: a mark with a salt that nobody keeps."""
     mark = hashlib.sha256(secrets.token_bytes(16) + name.encode()).hexdigest()[:8]
     return f"{ERASED}-{mark}"
-
-
-def forget(session: Session, record: Record) -> None:
-    """Take the clear text and the salt of this row's personal data out of the record of changes: what stays there are
-    digests that nobody can open, and the chain still holds."""
-    row = {"table_name": record.__tablename__, "pk": str(record.id)}
-    for kept in (PersonalValue, AuditSalt):
-        session.execute(delete(kept.__table__).where(*(kept.__table__.c[name] == row[name] for name in row)))

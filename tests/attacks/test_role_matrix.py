@@ -56,5 +56,9 @@ def test_every_route_has_a_line_in_the_role_matrix(app: Flask) -> None:
 
 def test_every_line_is_what_the_route_declares_and_the_roles_grant(app: Flask) -> None:
     found, told = declared(app), matrix()
-    wrong = [f"{rule}: {who}, the matrix says {told.get(rule)}" for rule, who in found.items() if told.get(rule) != who]
+    wrong = [
+        f"{rule}: {who}, the matrix says {told.get(rule)}"
+        for rule, who in found.items()
+        if told.get(rule) != who
+    ]
     assert wrong == []

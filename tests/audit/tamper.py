@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -392,7 +393,7 @@ def trigger_dropped(chance: random.Random, at: Target) -> Aim:
             if trigger.name != wanted.name:
                 continue
             if weakened:
-                text = trigger.statement.replace(" BEGIN ", " BEGIN SELECT 1; ", 1)
+                text = re.sub(r"\bBEGIN\b", "BEGIN SELECT 1;", trigger.statement, count=1)
                 at.connection.exec_driver_sql(f"DROP TRIGGER {trigger.name}")
                 at.connection.exec_driver_sql(text)
             else:
