@@ -87,6 +87,7 @@ def _trial_of(prospect: Any, actor: Actor) -> tuple[Any, Any]:
     """A mix cast ten days ago: 3 and 7 d are released, 28 d waits."""
     chance, now = random.Random(SEED), utc_now()  # noqa: S311 - invented data, nothing secret
     cement = SERVICES["cement-products"].find(code="PO425")
+    assert cement is not None  # lims/demonstration.py has made it
     mix = SERVICES["mix-designs"].add(
         {
             "code": "C35-N",
