@@ -33,11 +33,17 @@ def add_shares(actor: Actor) -> None:
     """Once, when the customers of the demonstration are there."""
     prospect = SERVICES["customers"].find(code="K-002")
     seller = find_user("sales")
-    if prospect is None or seller is None or SERVICES["mix-designs"].find(code="C35-N") is not None:
+    cement = SERVICES["cement-products"].find(code="PO425")
+    if (
+        prospect is None
+        or cement is None
+        or seller is None
+        or SERVICES["mix-designs"].find(code="C35-N") is not None
+    ):
         return
     owner = user_actor(seller.id, seller.get_full_name())
     production = SERVICES["trials"].page(search="production control").items
-    waiting, mix = _trial_of(prospect, actor)
+    waiting, mix = _trial_of(prospect, cement, actor)
     cards = [card.id for card in SERVICES["advice-cards"].page(filters={"language": "en"}).items][:2]
     service = ShareLinkService()
     near = SERVICES["mix-designs"].find(code="C30-P")
@@ -83,10 +89,9 @@ def add_shares(actor: Actor) -> None:
     )
 
 
-def _trial_of(prospect: Any, actor: Actor) -> tuple[Any, Any]:
+def _trial_of(prospect: Any, cement: Any, actor: Actor) -> tuple[Any, Any]:
     """A mix cast ten days ago: 3 and 7 d are released, 28 d waits."""
     chance, now = random.Random(SEED), utc_now()  # noqa: S311 - invented data, nothing secret
-    cement = SERVICES["cement-products"].find(code="PO425")
     mix = SERVICES["mix-designs"].add(
         {
             "code": "C35-N",
