@@ -1,6 +1,6 @@
 """`make load`: fifty technicians at once against the real server, a mix of what they do at the press.
 
-LIMS_LOAD_SECONDS (1800), LIMS_LOAD_PEOPLE (50) and LIMS_LOAD_THINK (0: flat out; 1: a second between requests) say how much;
+LIMS_LOAD_SECONDS (1800), LIMS_LOAD_PEOPLE (50) and LIMS_LOAD_THINK (0: flat out; 1: a second between requests);
 `python -m benchmarks.load postgresql` runs gunicorn over PostgreSQL instead of waitress over SQLite. Loopback alone.
 """
 
