@@ -181,7 +181,11 @@ def changes(asked: Asked, size: int = PAGE_SIZE) -> tuple[list[Change], int | No
         allowed = [table] if table in allowed else []
         if asked.key is not None:
             query = query.where(AuditEntry.pk == str(asked.key))
-    query = query.where(AuditEntry.table_name.in_(allowed))
+    if asked.key is not None:
+        query = query.where(AuditEntry.table_name.in_(allowed))
+    else:
+        # Newest first: the index over tables and keys would bring every entry of these tables to be sorted.
+        query = query.where(func.coalesce(AuditEntry.table_name, "").in_(allowed))
     if asked.op:
         query = query.where(AuditEntry.op == asked.op)
     if asked.who:
@@ -247,10 +251,9 @@ def _in_words(rows: Sequence[tuple[AuditEntry, AuditTransaction]]) -> list[Chang
 
 def _columns(table: str, values: dict[str, Any]) -> Iterable[tuple[Column[Any], Any]]:
     columns = Model.metadata.tables[table].columns if table in Model.metadata.tables else {}
+    money = may("read", "prices")
     for name, stored in values.items():
-        if name in columns and columns[name].info.get("price") and not may("read", "prices"):
-            continue  # what a thing costs is read by role, in its history too
-        if name in columns and name not in QUIET:
+        if name in columns and name not in QUIET and (money or not columns[name].info.get("money")):
             yield columns[name], stored
 
 

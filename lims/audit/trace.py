@@ -445,7 +445,9 @@ def trace_of_person(user_id: int) -> Trace:
         .execute(
             select(AuditEntry.table_name, AuditEntry.pk)
             .join(AuditTransaction, AuditTransaction.txid == AuditEntry.txid)
-            .where(AuditTransaction.actor == f"user:{user_id}")
+            .where(
+                func.coalesce(AuditTransaction.actor, "") == f"user:{user_id}"
+            )  # newest entries first, see log.py
             .order_by(AuditEntry.seq.desc())
             .limit(MOST_OF_PERSON + 1)
         )

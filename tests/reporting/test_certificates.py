@@ -21,7 +21,7 @@ from lims.base.files import bytes_of
 from lims.base.papers import pdf
 from lims.base.problems import Conflict, NotFound, Refused
 from lims.base.services import SERVICES
-from lims.reporting.certificate import LAYOUT, certificate_data, released_results, with_marks
+from lims.reporting.certificate import LAYOUT, certificate_data, released_results, verify_address, with_marks
 from lims.reporting.schemas import CertificateIn, ReissueIn
 from lims.reporting.service import CertificateService, verified
 from lims.results.schemas import SetBreaksIn
@@ -383,3 +383,15 @@ def test_rest_issues_and_reissues(shown: SimpleNamespace, manager: Person) -> No
     assert (
         manager.client.put(f"/api/v1/certificates/{first['id']}", json={}, headers=headers).status_code == 405
     )
+
+
+def test_address_on_a_paper_made_without_a_request_is_that_of_the_installation(app: Flask) -> None:
+    settings = app.config["LIMS_SETTINGS"]
+    with app.app_context():
+        assert verify_address("C26-0001", "a" * 64) == (
+            f"http://{settings.host}:{settings.port}/verify/C26-0001?h={'a' * 16}"
+        )
+        app.config["LIMS_SETTINGS"] = settings.model_copy(update={"public_url": "https://lims.example.com/"})
+        assert verify_address("C26-0001", "a" * 64).startswith("https://lims.example.com/verify/C26-0001?h=")
+    with app.test_request_context("/", base_url="http://localhost:9000"):
+        assert verify_address("C26-0001", "a" * 64).startswith("https://lims.example.com/")
