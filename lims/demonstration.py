@@ -19,6 +19,7 @@ from lims.demonstration_comparison import add_late_strength
 from lims.demonstration_papers import add_papers
 from lims.demonstration_production import add_production
 from lims.demonstration_service import add_laboratory, add_service
+from lims.demonstration_sharing import add_shares
 from lims.forecasts.service import forecast_history
 from lims.importing.history import import_history
 from lims.initialise import initialise
@@ -56,6 +57,7 @@ def prepare(app: Flask, console: Console) -> None:
                 forecast_history(actor, lambda done, total: bar.update(task, completed=done, total=total))
         _laboratory(actor)
         add_papers(actor)
+        add_shares(actor)
 
 
 def _accounts(actor: Actor) -> None:

@@ -187,7 +187,7 @@ class Complaint(Record):
     #: cement, use, equipment, aggregate, weather or other
     root_cause: Mapped[str | None] = mapped_column(String(12), index=True)
     compensation: Mapped[str | None] = mapped_column(String(300))
-    compensation_amount: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2), info={"price": True})
+    compensation_amount: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2), info={"money": True})
     agreed_on: Mapped[date | None] = mapped_column(Date)
     agreed_by: Mapped[str | None] = mapped_column(String(80), info=PERSONAL)
     #: 1 to 5, as the customer says it at the end.

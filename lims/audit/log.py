@@ -251,10 +251,9 @@ def _in_words(rows: Sequence[tuple[AuditEntry, AuditTransaction]]) -> list[Chang
 
 def _columns(table: str, values: dict[str, Any]) -> Iterable[tuple[Column[Any], Any]]:
     columns = Model.metadata.tables[table].columns if table in Model.metadata.tables else {}
+    money = may("read", "prices")
     for name, stored in values.items():
-        if name in columns and columns[name].info.get("price") and not may("read", "prices"):
-            continue  # what a thing costs is read by role, in its history too
-        if name in columns and name not in QUIET:
+        if name in columns and name not in QUIET and (money or not columns[name].info.get("money")):
             yield columns[name], stored
 
 

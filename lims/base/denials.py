@@ -25,6 +25,7 @@ from lims.base.columns import UtcDateTime, utc_now
 from lims.base.database import transaction
 from lims.base.problems import Unavailable
 from lims.base.records import Record
+from lims.base.secret_addresses import hidden
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ def denied(kind: str, user: Any | None, asked: str = "") -> None:
     writer: Writer | None = current_app.extensions.get("lims.denials")
     if writer is not None:
         who = f"user:{user.id}" if user is not None else None
-        target = f"{request.method} {request.path}"[:200]
+        target = f"{request.method} {hidden(request.path)}"[:200]
         writer.take(Note(kind, who, target, asked[:120], (request.remote_addr or "")[:60]))
 
 

@@ -12,6 +12,8 @@ PREFIX = "/s/"
 _KEY = re.compile(r"(/s/)[^/\s?#\"'&<>\\]+", re.IGNORECASE)
 _ENCODED = re.compile(r"(%2[fF]s%2[fF])[^/\s?#\"'&<>\\%]+")
 
+_PLAIN = logging.Formatter()
+
 
 def is_secret(path: str) -> bool:
     return path.startswith(PREFIX)
@@ -22,10 +24,6 @@ def hidden(text: str) -> str:
     return _ENCODED.sub(r"\1…", _KEY.sub(r"\1…", text))
 
 
-def _hidden_in(value: Any) -> Any:
-    return hidden(value) if isinstance(value, str) else value
-
-
 def hide_in_logs() -> None:
     """No record of any logger in this process carries a key: not the server's line for a request, not an error's."""
     make = logging.getLogRecordFactory()
@@ -34,11 +32,16 @@ def hide_in_logs() -> None:
 
     def record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         made = make(*args, **kwargs)
-        made.msg = _hidden_in(made.msg)
-        if isinstance(made.args, tuple):
-            made.args = tuple(_hidden_in(item) for item in made.args)
-        elif isinstance(made.args, dict):
-            made.args = {key: _hidden_in(item) for key, item in made.args.items()}
+        try:
+            said = made.getMessage()
+        except (TypeError, ValueError, KeyError):  # the logging call itself is wrong, and will be told so
+            return made
+        if hidden(said) != said:
+            made.msg, made.args = hidden(said), ()
+        if made.exc_info and made.exc_info[0] is not None:
+            told = _PLAIN.formatException(made.exc_info)
+            if hidden(told) != told:
+                made.exc_text = hidden(told)  # formatters take it as it stands
         return made
 
     record.hides_keys = True  # type: ignore[attr-defined]

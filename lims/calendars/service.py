@@ -31,6 +31,7 @@ from lims.base.schemas import Schema
 from lims.base.security import may, principal
 from lims.base.services import SERVICES, RecordService
 from lims.calendars.models import CalendarFeed
+from lims.comparison.programme import calendar_entries
 from lims.maintenance.models import MaintenancePlan
 from lims.results.models import Calibration
 from lims.trials.models import SpecimenSet
@@ -146,7 +147,7 @@ def calendar_of(user: User) -> bytes:
 
 
 def entries(user_id: int) -> Iterator[Entry]:
-    """Visits, call-backs, sets due, calibrations and maintenance around today."""
+    """Visits, call-backs, sets due, calibrations, maintenance and the weekly programme around today."""
     today = local_time(utc_now()).date()
     first, last = today - BEHIND, today + AHEAD
     session = current_session()
@@ -195,6 +196,10 @@ def entries(user_id: int) -> Iterator[Entry]:
             )
     yield from _sets(first, last)
     yield from _equipment(first, last)
+    if may("read", "programme-entries"):
+        now = utc_now()
+        for planned in calendar_entries(first, last)[:MOST]:
+            yield Entry(planned.uid, planned.day, planned.title, planned.about, now)
 
 
 def _sets(first: date, last: date) -> Iterator[Entry]:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import exists, func, or_, select
 
 from lims.base.database import current_session
+from lims.base.services import SERVICES
 from lims.comparison.models import Price, ProcessChange
 from lims.materials.models import AggregateSample, CementLot
 from lims.mixes.models import BINDERS, MixComponent, MixDesign, MixRevision
@@ -124,6 +125,7 @@ def trial_rows(
             or_(Batch.curing_temperature_c.is_(None), Batch.curing_temperature_c >= STANDARD_CURING_FROM_C),
             Batch.cast_at.is_not(None),
             Batch.retired_at.is_(None),
+            *SERVICES["batches"].visible(),  # a salesperson compares within the own regions
             # The lot says which cement it was; a recipe only says which was meant.
             or_(
                 CementLot.cement_product_id == cement_product_id,

@@ -92,13 +92,15 @@ class Comparison(Record):
     earlier_id: Mapped[int | None] = mapped_column(Key, ForeignKey("comparisons.id"), index=True)
     remarks: Mapped[str | None] = mapped_column(Text)
     #: JSON: batches and prices as they went in.
-    inputs: Mapped[str] = mapped_column(Text, nullable=False)
+    inputs: Mapped[str] = mapped_column(Text, nullable=False, info={"money": True})
     #: JSON of lims.comparison.outcome.Outcome.
-    outcome: Mapped[str] = mapped_column(Text, nullable=False)
+    outcome: Mapped[str] = mapped_column(Text, nullable=False, info={"money": True})
     told_apart: Mapped[bool] = mapped_column(Boolean, nullable=False)
     binder_difference_kg_m3: Mapped[Decimal] = mapped_column(ExactDecimal(places=1), nullable=False)
     #: Own minus other; None while a price is missing. Only for roles that read prices.
-    cost_difference_per_m3: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2))
+    cost_difference_per_m3: Mapped[Decimal | None] = mapped_column(
+        ExactDecimal(places=2), info={"money": True}
+    )
 
     own: Mapped[CementProduct] = relationship(foreign_keys=[own_id])
     other: Mapped[CementProduct] = relationship(foreign_keys=[other_id])

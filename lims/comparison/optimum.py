@@ -13,6 +13,7 @@ from sqlalchemy import select
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import local_time
+from lims.base.services import SERVICES
 from lims.comparison.gathering import (
     AGGREGATES,
     SCMS,
@@ -198,7 +199,7 @@ def _forecast(
         select(MixRevision.mix_design_id, MixRevision.id)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
         .join(Trial, Trial.id == Batch.trial_id)
-        .where(Batch.retired_at.is_(None))
+        .where(Batch.retired_at.is_(None), *SERVICES["trials"].visible())
     )
     if asked.trial_id is not None:
         cast = cast.where(Trial.id == asked.trial_id)

@@ -185,12 +185,18 @@ TOPICS = (
         _l("Sharing with a prospect"),
         _l("A link to a trial that stays true and says nothing it should not."),
         (
-            _l("Open the trial, share it, choose what goes out and until when."),
-            _l("Send the link. You see when it was opened."),
+            _l("Say what the prospect needs; the customer's own trial and the nearest ones are listed."),
+            _l("Tick what goes out, look at the preview, make the link and send it. It is shown once."),
+            _l(
+                "Prospects answer from the sheet; their answers wait on your first page until you mark them as dealt with."
+            ),
             _l("Revoke it at any time; it is dead at the next request."),
         ),
-        (_l("Names of other customers, prices and unreleased results never go out."),),
-        ("share-links",),
+        (
+            _l("Names of other customers, prices and unreleased results never go out."),
+            _l("The forecast stays as it was sent; the 28-day result appears beside it when it is released."),
+        ),
+        ("share-links", "share-answers"),
     ),
     Topic(
         "reports",

@@ -20,6 +20,7 @@ from lims.base.records import Record
 from lims.base.security import current_actor, may, require
 from lims.base.services import SERVICES
 from lims.base.views import ORIGINS, GuardedView, MenuPlace, Origin, RecordView
+from lims.importing.columns import Column, Row, text_of
 from lims.importing.imports import (
     APPLIED,
     LARGE,
@@ -273,11 +274,7 @@ class ImportView(GuardedView):
             changed=plan.of("changed")[:MOST_ROWS_SHOWN],
             new=plan.of("new")[:MOST_ROWS_SHOWN],
             columns=columns[:6],
-            read=lambda row, column: (
-                shown(plan.book.sheet(plan.reading.sheet).cell(place.row, place.column))
-                if (place := row.place_of(column.name)) is not None and place.column >= 0
-                else plan.reading.constants.get(column.name, "")
-            ),
+            read=lambda row, column: _as_read(plan, row, column),
             most=MOST_ROWS_SHOWN,
         )
 
@@ -353,6 +350,18 @@ class ImportView(GuardedView):
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, **context)
         return rendered
+
+
+def _as_read(plan: Plan, row: Row, column: Column) -> str:
+    """A value as it was understood; a record that is named by its code as the sheet names it."""
+    if column.name not in row.values:
+        return ""
+    if not column.reference:
+        return text_of(column, row.values[column.name])
+    place = row.place_of(column.name)
+    if place is None or place.column < 0:
+        return plan.reading.constants.get(column.name, "")
+    return shown(plan.book.sheet(plan.reading.sheet).cell(place.row, place.column))
 
 
 def _named(problem: Problem, template: Template) -> str:

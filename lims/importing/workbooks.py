@@ -153,7 +153,7 @@ def shown(value: Cell) -> str:
 def exact_text(value: float) -> str:
     """The digits of a number in a sheet. A binary fraction shows up to 17 digits; sheets show and keep 15."""
     text = repr(value)
-    if sum(sign.isdigit() for sign in text.partition("e")[0].lstrip("-0.")) > 15:
+    if len(text) > 16 and sum(sign.isdigit() for sign in text.partition("e")[0].lstrip("-0.")) > 15:
         text = f"{value:.15g}"
     try:
         number = Decimal(text)

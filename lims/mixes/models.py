@@ -131,7 +131,8 @@ class MixComponent(Record):
     kind: Mapped[str] = mapped_column(String(30), nullable=False)
     name: Mapped[str | None] = mapped_column(String(120))
     mass_kg_m3: Mapped[Decimal] = mapped_column(ExactDecimal(places=3), nullable=False)
-    price_per_t: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2), info={"price": True})
+    #: `money`: shown, in the history of changes too, to roles that read prices.
+    price_per_t: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2), info={"money": True})
     cement_product_id: Mapped[int | None] = mapped_column(Key, ForeignKey("cement_products.id"), index=True)
 
     revision: Mapped[MixRevision] = relationship(back_populates="components")

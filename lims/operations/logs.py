@@ -17,6 +17,7 @@ from typing import Any
 
 from flask import Flask, Response, g, has_request_context, request
 
+from lims.base.secret_addresses import hidden
 from lims.base.security import principal
 from lims.settings import Settings
 
@@ -41,7 +42,7 @@ SECRETS = (
 def without_secrets(text: str) -> str:
     for pattern, shown in SECRETS:
         text = pattern.sub(shown, text)
-    return text
+    return hidden(text)
 
 
 class Told(logging.Formatter):

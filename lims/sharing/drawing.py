@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from markupsafe import Markup, escape
 
 from lims.forecasts.service import TARGET_DAYS
 from lims.sharing.redaction import Sheet
-from lims.strength.curves import band, fit_curve
+from lims.strength.curves import Curve, band, fit_curve
 
 #: Ages of the axis, days; strength needs its early days wide, so the axis is logarithmic.
 FROM_DAYS, TO_DAYS = 1.0, 91.0
@@ -46,7 +47,7 @@ def curve_of(sheet: Sheet) -> dict[str, Any] | None:
         return None
     weights = [1.0] * len(early) + ([FORECAST_WEIGHT] if len(ages) > len(early) else [])
     grid = np.geomspace(FROM_DAYS, TO_DAYS, GRID_POINTS)
-    middle = fit_curve(ages, means, weights)(grid)
+    middle = _fitted(tuple(ages), tuple(means), tuple(weights))(grid)
     found: dict[str, Any] = {"ages_days": _rounded(grid), "mpa": _rounded(middle)}
     if median is not None:
         known = max(ages[: len(early)], default=None)
@@ -57,6 +58,12 @@ def curve_of(sheet: Sheet) -> dict[str, Any] | None:
                 lower, upper = band(grid, middle, known, float(TARGET_DAYS), half)
                 found |= {f"lower_{level}_mpa": _rounded(lower), f"upper_{level}_mpa": _rounded(upper)}
     return found
+
+
+@lru_cache(maxsize=1024)
+def _fitted(ages: tuple[float, ...], means: tuple[float, ...], weights: tuple[float, ...]) -> Curve:
+    """The same points give the same curve: a sheet that is looked at again is not fitted again."""
+    return fit_curve(ages, means, weights)
 
 
 def _rounded(values: Any) -> list[float]:
@@ -112,7 +119,7 @@ def strength_svg(sheet: Sheet) -> Markup | None:
         )
     drawn.append(
         f'<text {tick} x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{escape(_("Age, days"))}</text>'
-        f'<text {tick} x="4" y="13">MPa</text>'
+        f'<text {tick} x="{LEFT + 4}" y="14">MPa</text>'
     )
     drawn += [area("90"), area("50")]
     line = path(list(zip(curve["ages_days"], curve["mpa"], strict=True)))

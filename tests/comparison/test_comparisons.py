@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
+from lims.accounts.service import find_user
 from lims.base.actor import system_actor
 from lims.base.columns import utc_now
 from lims.base.problems import Refused
@@ -24,7 +25,7 @@ from lims.comparison.service import answer_to, outcome_of_record, outward_compar
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set, release, verify
 from tests.conftest import Person
-from tests.factories import ACTOR
+from tests.factories import ACTOR, a_customer
 
 DAY = "%Y-%m-%d"
 RATIOS = (0.40, 0.46, 0.52)
@@ -476,3 +477,21 @@ def test_a_customer_is_offered_nothing_extrapolated(kept: dict[str, int], sales:
         f"/cement-comparison/?own_id={kept['own']}&other_id={kept['other']}&target_mpa=90&go=1"
     ).get_data(as_text=True)
     assert "Nothing is extrapolated" in page
+
+
+def test_a_salesperson_compares_within_the_own_regions(app: Flask, sales: Person, technician: Person) -> None:
+    """Batches of another region's customer are neither counted nor named."""
+    with app.test_request_context():
+        user = find_user("sales")
+        assert user is not None
+        ours, theirs = add("regions", code="R-1", name="Ours"), add("regions", code="R-2", name="Theirs")
+        add("region-staff", region_id=ours.id, user_id=user.id)
+        own, other, trial = trials_of_both()
+        customer = a_customer("K-FAR", region_id=theirs.id)
+        far = SERVICES["trials"].get(trial.id)
+        SERVICES["trials"].edit(far.id, {"name": far.name, "customer_id": customer.id}, far.version, ACTOR)
+        asked = f"/api/v1/comparisons/question?own_id={own.id}&other_id={other.id}&target_mpa=43.2"
+    assert technician.get(asked).get_json()["result"]["outcome"]["batches_own"] == 9
+    refused = sales.get(asked).get_json()["result"]
+    assert refused["outcome"] is None
+    assert "Too few batches" in refused["reason"]

@@ -161,7 +161,7 @@ def test_what_one_laboratory_exports_another_imports_whole(laboratory: Flask, tm
 
     sheets = {name: export_template(name) for name in TEMPLATE_NAMES}
     url = f"sqlite:///{tmp_path / 'other.sqlite3'}"
-    for _app in _records(url):
+    for _app in _records(url, tmp_path):
         SERVICES["regions"].add({"code": "R-SW", "name": "西南"}, ACTOR)
         for code in ("PO425", "PO525"):
             SERVICES["cement-products"].add({"code": code, "name": code}, ACTOR)
