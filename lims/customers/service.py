@@ -120,7 +120,7 @@ class CustomerService(RecordService[Customer]):
 class StageChangeService(RecordService[StageChange]):
     record = StageChange
     search_columns = ("customer.name",)
-    filter_columns = ("customer_id", "after", "reason")
+    filter_columns = ("customer_id", "reason")
     order_columns = ("created_at",)
     shown_relations = ("customer",)
     writable = False

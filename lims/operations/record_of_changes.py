@@ -36,28 +36,30 @@ def _walk(connection: Connection) -> list[str]:
     columns = [column for column in table.columns if column.name != "leaves"]
     number, previous = 0, ZEROS
     wanted: dict[int, tuple[int, bytes, str]] = {}
-    for row in connection.execution_options(yield_per=AT_ONCE).execute(select(*columns).order_by(table.c.id)):
-        if row.id != number + 1:
-            return [f"record of changes: transaction {number + 1} is missing"]
-        if row.previous != previous or row.hash != _chained(row.id, previous, row.root):
-            return [f"record of changes: transaction {row.id} does not follow the one before it"]
-        said = context_text(row.txid, row.actor, instant_text(row.at), row.reason, row.source, row.entries)
-        wanted[row.txid] = (row.id, leaf_hash(said), row.root)
-        number, previous = row.id, row.hash
+    query = select(*columns).order_by(table.c.id)
+    with connection.execution_options(yield_per=AT_ONCE).execute(query) as rows:
+        for row in rows:
+            if row.id != number + 1:
+                return [f"record of changes: transaction {number + 1} is missing"]
+            if row.previous != previous or row.hash != _chained(row.id, previous, row.root):
+                return [f"record of changes: transaction {row.id} does not follow the one before it"]
+            said = context_text(row.txid, row.actor, instant_text(row.at), row.reason, row.source, row.entries)
+            wanted[row.txid] = (row.id, leaf_hash(said), row.root)
+            number, previous = row.id, row.hash
     return _faults_of_entries(connection, wanted)
 
 
 def _faults_of_entries(connection: Connection, wanted: dict[int, tuple[int, bytes, str]]) -> list[str]:
     leaf = LEAF_SQL if connection.dialect.name == "sqlite" else LEAF_POSTGRESQL
     query = f"SELECT txid, {leaf} AS leaf FROM audit_entries ORDER BY txid, seq"  # noqa: S608 - fixed text
-    rows = connection.execution_options(yield_per=AT_ONCE).execute(text(query))
-    for txid, entries in itertools.groupby(rows, lambda row: row.txid):
-        found = wanted.pop(txid, None)
-        if found is None:
-            return [f"record of changes: entries of a transaction {txid} that was never sealed"]
-        number, said, root = found
-        if merkle_root([said, *leaf_hashes(row.leaf for row in entries)]).hex() != root:
-            return [f"record of changes: transaction {number} was altered"]
+    with connection.execution_options(yield_per=AT_ONCE).execute(text(query)) as rows:
+        for txid, entries in itertools.groupby(rows, lambda row: row.txid):
+            found = wanted.pop(txid, None)
+            if found is None:
+                return [f"record of changes: entries of a transaction {txid} that was never sealed"]
+            number, said, root = found
+            if merkle_root([said, *leaf_hashes(row.leaf for row in entries)]).hex() != root:
+                return [f"record of changes: transaction {number} was altered"]
     for number, said, root in wanted.values():
         if merkle_root([said]).hex() != root:
             return [f"record of changes: entries of transaction {number} are missing"]

@@ -141,8 +141,8 @@ def _curve(sheet: Sheet) -> Iterator[Section]:
     columns = [
         (title, drawn[name])
         for title, name in (
-            (_("Age, days"), "ages_days"), (_("Curve, MPa"), "mpa"), (_("90 %% from"), "lower_90_mpa"),
-            (_("90 %% to"), "upper_90_mpa"),
+            (_("Age, days"), "ages_days"), (_("Curve, MPa"), "mpa"), (_("Lower end of 90 %(sign)s", sign="%"), "lower_90_mpa"),
+            (_("Upper end of 90 %(sign)s", sign="%"), "upper_90_mpa"),
         )
         if name in drawn
     ]  # fmt: skip
@@ -171,7 +171,7 @@ def _fresh(sheet: Sheet) -> Iterator[Section]:
     columns: list[tuple[str, str, Callable[[str], str]]] = [
         ("cast_on", _("Cast on"), day),
         ("slump_mm", _("Slump, mm"), _short),
-        ("air_percent", _("Air, %%").replace("%%", "%"), _short),
+        ("air_percent", _("Air, %(sign)s", sign="%"), _short),
         ("density_kg_m3", _("Density, kg/m³"), _short),
         ("concrete_temperature_c", _("Temperature, °C"), _short),
     ]

@@ -118,7 +118,7 @@ def readings_chart(tank: CuringTank) -> dict[str, Any] | None:
     if any(row.relative_humidity_percent is not None for row in rows):
         series.append(
             {
-                "name": _("Relative humidity, %%"),
+                "name": _("Relative humidity, %(sign)s", sign="%"),
                 "data": [
                     float(row.relative_humidity_percent)
                     if row.relative_humidity_percent is not None

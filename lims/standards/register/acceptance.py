@@ -435,7 +435,7 @@ RULES = (
         vectors=(
             Vector(
                 {"strengths_mpa": ["30", "31.128", "30"]},
-                {"s_mpa": "1", "mean_range_mpa": "1.128", "upper_range_mpa": "3.685176"},
+                {"s_mpa": "1", "mean_range_mpa": "1.128", "upper_range_mpa": "3.685"},
                 "C",
             ),
         ),
