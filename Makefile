@@ -103,6 +103,9 @@ bench-audit: setup-dev ## what the record of changes costs, beside none and besi
 tamper: setup-dev ## a thousand alterations of each kind against the record of changes, on both databases
 	$(BIN)/python -m tests.audit.tamper
 
+load: setup-dev ## fifty technicians for 30 minutes on waitress and SQLite, then on gunicorn and PostgreSQL (LIMS_LOAD_SECONDS)
+	$(BIN)/python -m benchmarks.load
+	$(BIN)/python -m benchmarks.load postgresql
 bench-share: setup-dev ## the trial sheet among 1,000,000 specimens; a million guesses
 	$(BIN)/python -m benchmarks.sharing
 

@@ -207,10 +207,6 @@ def fsync_ms(folder: Path) -> float:
     return statistics.median(taken)
 
 
-#: Further figures about the record, each given the report: the trace among a million specimens stands in lims/audit.
-MORE: list[Callable[[Report], None]] = []
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--entries", type=int, default=1_000_000)
@@ -241,8 +237,6 @@ def main() -> None:
                 offline(report, app, given.entries, folder)
             app.extensions["lims.database"].engine.dispose()
         server.cleanup()
-    for figure in MORE:
-        figure(report)
     report.close()
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 import lims
-from lims.accounts.roles import AUDITOR, MANAGER, ROLES, SALES, SERVICE, TECHNICIAN
+from lims.accounts.roles import AUDITOR, MANAGER, OWN, ROLES, SALES, SERVICE, TECHNICIAN
 from lims.audit.log import Asked, changes, history_of, label_of
 from lims.audit.references import PARTS
 from lims.audit.sampling import recomputed
@@ -247,7 +247,7 @@ def test_r12_the_database_refuses_every_illegal_change_of_state(found: Any, befo
 
 #: What an auditor may send: their own account and choices, and findings.
 AUDITORS_OWN = re.compile(
-    r"^/(findings/|profile/|preferences/|login/|logout/|lock/|unlock/|tour|help/|jobs/|lang/)"
+    r"^/(findings/|calendar-feeds/|profile/|preferences/|login/|logout/|lock/|unlock/|tour|help/|jobs/|lang/)"
     r"|^/api/v1/(findings|security|jobs)/"
 )
 
@@ -303,9 +303,8 @@ def test_r13_a_permission_that_nobody_granted_is_refused() -> None:
     granted = set().union(*ROLES.values())
     assert all(permission.startswith("can_") for permission, _name in granted)
     assert ("can_write", "signatures") not in ROLES[AUDITOR] | ROLES[MANAGER]
-    assert {name for permission, name in ROLES[AUDITOR] if permission not in {"can_read"}} <= {
-        "findings", "profile", "preferences", "jobs",
-    }  # fmt: skip
+    written = {name for permission, name in ROLES[AUDITOR] if permission not in {"can_read", "can_read_all"}}
+    assert written == {"findings", *OWN}
 
 
 def test_r14_a_signature_names_who_when_and_what_it_means_and_is_bound_to_the_content(found: Any) -> None:

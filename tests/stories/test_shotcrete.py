@@ -68,6 +68,7 @@ def test_shotcrete_falls_off_at_a_mine(people: People) -> None:
     page = service.open("/complaints/add")
     service.choose("customer_id", MINE)
     service.choose("site_id", SITE)
+    page.locator("h1").click()  # on a phone the open list would cover what stands below
     page.get_by_role("radio", name="Shotcrete rebound").check()
     page.fill("#f-subject", f"Shotcrete falls off {mark}")
     page.fill(

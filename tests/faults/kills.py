@@ -1,0 +1,138 @@
+"""Writers that are killed with SIGKILL while they write results, again and again, on SQLite or PostgreSQL.
+
+`python -m tests.faults.kills FOLDER URL KILLS RESULTS`: forks writers over one prepared laboratory, kills all of them
+after a random moment, counts what they had acknowledged (a line in a file, written after the commit), and goes on with
+what was not, as a client that got no answer would. Prints what was acknowledged, lost and doubled as JSON.
+
+SIGKILL is not a power cut: the kernel still writes what it was given. `synchronous = FULL` is for the other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import text
+
+from benchmarks.laboratory import fill
+from lims.app import create_app
+from lims.base.actor import user_actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session
+from lims.base.problems import Unavailable
+from lims.initialise import initialise
+from lims.operations import databases
+from lims.operations.record_of_changes import faults_of_record
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set
+from lims.settings import Settings
+
+WRITERS = 3
+
+
+def prepare(folder: Path, url: str, results: int) -> Flask:
+    app = create_app(Settings(data=folder, database_url=url))
+    initialise(app)
+    fill(app, results * 7 + 90, open_share=1.0, days=2)  # some sets are past their window
+    return app
+
+
+def waiting_sets(app: Flask) -> list[int]:
+    with app.app_context():
+        query = "SELECT id FROM specimen_sets WHERE state = 'waiting' ORDER BY id"
+        return [row[0] for row in current_session().execute(text(query))]
+
+
+def write(app: Flask, sets: list[int], acknowledged: Path, place: int) -> None:
+    """Enter results, one after another; each is acknowledged after its commit by one write to a file."""
+    entry = SetBreaksIn.read({"loads_kn": ["424", "401", "396"], "tested_at": utc_now().isoformat()})
+    with acknowledged.open("ab", buffering=0) as file, app.app_context():
+        for set_id in sets:
+            try:
+                record_set(set_id, entry, user_actor(1, f"writer {place}"))
+            except Unavailable:
+                continue
+            file.write(f"{set_id}\n".encode())
+
+
+def one_round(app: Flask, todo: list[int], acknowledged: Path, seconds: float) -> None:
+    """Fork writers, let them write for so long, kill them all at once."""
+    app.extensions["lims.database"].engine.dispose()
+    children = []
+    for place in range(WRITERS):
+        child = os.fork()
+        if child == 0:
+            try:
+                write(app, todo[place::WRITERS], acknowledged, place)
+            finally:
+                os._exit(0)
+        children.append(child)
+    time.sleep(seconds)  # the fault comes at a random moment: this is it
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def acknowledged_sets(path: Path) -> list[int]:
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    return [int(line) for line in lines[:-1]]
+
+
+def count(app: Flask, acknowledged: set[int]) -> dict[str, Any]:
+    """What the database holds of what was acknowledged."""
+    with app.app_context():
+        session = current_session()
+        rows = session.execute(
+            text(
+                "SELECT r.specimen_set_id, count(*), (SELECT count(*) FROM breaks b JOIN specimens s"
+                " ON s.id = b.specimen_id WHERE s.specimen_set_id = r.specimen_set_id) FROM set_results r"
+                " GROUP BY r.specimen_set_id"
+            )
+        ).all()
+    found = {row[0]: (row[1], row[2]) for row in rows}
+    return {
+        "acknowledged": len(acknowledged),
+        "lost": sum(set_id not in found for set_id in acknowledged),
+        "doubled": sum(results > 1 for results, _breaks in found.values()),
+        "half written": sum(breaks != 3 for _results, breaks in found.values()),
+        "committed, not acknowledged": len(found.keys() - acknowledged),
+    }
+
+
+def run(folder: Path, url: str, kills: int, results: int, *, longest_s: float = 0.5) -> dict[str, Any]:
+    app = prepare(folder, url, results)
+    chance = random.Random(kills)
+    path = folder / "acknowledged"
+    todo = waiting_sets(app)[:results]
+    made, wanted = 0, len(todo)
+    while made < kills and todo:
+        # Each kill takes its share, so that there is something to write at the last one too.
+        share = max(WRITERS, -(-len(todo) // (kills - made)))
+        one_round(app, todo[:share], path, chance.uniform(0.02, longest_s))
+        made += 1
+        done = set(acknowledged_sets(path))
+        todo = [set_id for set_id in todo if set_id not in done]
+        if made % 20 == 0:
+            print(f"{made} kills, {len(done)} acknowledged", file=sys.stderr, flush=True)  # noqa: T201
+    write(app, todo, path, 0)  # what never was acknowledged is sent once more, and is not doubled
+    told = {"kills": made, "wanted": wanted, **count(app, set(acknowledged_sets(path)))}
+    app.extensions["lims.database"].engine.dispose()
+    settings: Settings = app.config["LIMS_SETTINGS"]
+    file = databases.sqlite_path(settings.sqlalchemy_url)
+    told["integrity"] = databases.faults_of_sqlite(file) if file is not None else []
+    told["record of changes"] = faults_of_record(settings.sqlalchemy_url)
+    return told
+
+
+if __name__ == "__main__":
+    where, address, times, how_many = sys.argv[1:5]
+    told = run(Path(where), "" if address == "sqlite" else address, int(times), int(how_many))
+    print(json.dumps(told))  # noqa: T201
