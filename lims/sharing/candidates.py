@@ -170,7 +170,11 @@ def _add_strengths(shown: list[Candidate]) -> None:
     by_key = {(item.trial_id, item.mix_design_id): item for item in shown}
     rows = current_session().execute(
         select(
-            Batch.trial_id, MixRevision.mix_design_id, SpecimenSet.age_days, func.avg(SetResult.strength_mpa)
+            Batch.trial_id,
+            MixRevision.mix_design_id,
+            SpecimenSet.age_days,
+            func.sum(SetResult.strength_mpa),
+            func.count(),
         )
         .select_from(Batch)
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
@@ -185,7 +189,7 @@ def _add_strengths(shown: list[Candidate]) -> None:
         )
         .group_by(Batch.trial_id, MixRevision.mix_design_id, SpecimenSet.age_days)
     )
-    for trial_id, mix_id, age, mean in rows:
+    for trial_id, mix_id, age, total, count in rows:
         item = by_key.get((trial_id, mix_id))
         if item is not None:
-            item.strengths[int(age)] = Decimal(mean).quantize(Decimal("0.1"))
+            item.strengths[int(age)] = ((total or Decimal(0)) / count).quantize(Decimal("0.1"))

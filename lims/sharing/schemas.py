@@ -24,7 +24,7 @@ ANSWER_KINDS = {
 ANSWER_STATES = {"open": _l("Open"), "answered": _l("Answered")}
 #: Mixes beside the trial itself.
 MOST_NEAR = 5
-MOST_CARDS = 5
+MOST_CARDS = 12
 SHORTEST_PASSWORD = 6
 
 

@@ -16,6 +16,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 
 from lims.aftersales.models import AdviceCard
+from lims.aftersales.schemas import CARD_LANGUAGES
 from lims.base.database import current_session
 from lims.base.display import laboratory_zone
 from lims.base.forms import build_form, posted_values
@@ -32,6 +33,8 @@ from lims.sharing.service import ShareAnswerService, ShareLinkService, views_by_
 from lims.sharing.sheet_view import SheetView, address_of_sheet, page_of
 
 LINK_STATES = {"active": _l("Live"), "lapsed": _l("Ended")}
+#: Cards that are ticked to begin with.
+USUAL_CARDS = 3
 WANTED_FIRST = (
     "customer_id",
     "trial_id",
@@ -202,6 +205,16 @@ class ShareLinkView(RecordView):
             ),
             problems=problems,
         )
+        # What the table and the ticks bring has no control of its own; what is wrong with it is said above.
+        own = [(title, fields) for title, fields in form.sections if title]
+        form.problems += [
+            f"{item.label}: {'; '.join(item.errors)}"
+            for title, fields in form.sections
+            if not title
+            for item in fields
+            if item.errors
+        ]
+        form.sections = own
         rest = tuple(name for name in names if name not in WANTED_FIRST)
         return self.page(
             "lims/share_build.html",
@@ -216,7 +229,7 @@ class ShareLinkView(RecordView):
             chosen_shows=str(values.get("shows") or ",".join(SHAREABLE)).split(","),
             chosen_near=str(values.get("near_ids") or "").split(","),
             chosen_cards=str(values.get("card_ids") or "").split(","),
-            cards=_advice_cards(),
+            cards=_cards_by_language(),
             most_near=MOST_NEAR,
             query=request.query_string.decode("utf-8", "replace")[:1000],
         )  # fmt: skip
@@ -237,7 +250,8 @@ class ShareLinkView(RecordView):
             near = [item for item in found[1:] if item.strengths][:2]
             values["near_ids"] = ",".join(str(item.mix_design_id) for item in near)
         language = values["language"]
-        values["card_ids"] = ",".join(str(card.id) for card in _advice_cards() if card.language == language)
+        cards = [str(card.id) for card in _advice_cards() if card.language == language]
+        values["card_ids"] = ",".join(cards[:USUAL_CARDS])
         return values
 
 
@@ -301,7 +315,16 @@ def _colleagues() -> list[User]:
 
 def _advice_cards() -> list[AdviceCard]:
     query = select(AdviceCard).where(AdviceCard.retired_at.is_(None)).order_by(AdviceCard.name)
-    return list(current_session().scalars(query.limit(60)))
+    return list(current_session().scalars(query.limit(120)))
+
+
+def _cards_by_language() -> list[tuple[str, list[AdviceCard]]]:
+    """(name of the language, its cards), the page's own first."""
+    cards = _advice_cards()
+    mine = current_language()
+    order = sorted(CARD_LANGUAGES, key=lambda language: language != mine)
+    found = [(CARD_LANGUAGES[key], [card for card in cards if card.language == key]) for key in order]
+    return [(name, some) for name, some in found if some]
 
 
 VIEWS = (ShareLinkView, ShareAnswerView, SheetView)

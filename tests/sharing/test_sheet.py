@@ -15,6 +15,7 @@ from flask import Flask
 from lims.base.services import SERVICES
 from lims.results.service import amend_set, record_set, release, result_of, retract, verify
 from lims.sharing.models import ShareAnswer
+from lims.sharing.redaction import SHAREABLE
 from tests.conftest import Person
 from tests.factories import ACTOR
 from tests.sharing.sheets import CHECKER, LOADS, a_share, a_shown_trial, entry, link_of, reader, set_of
@@ -238,6 +239,8 @@ def test_builder_offers_the_own_trial_first_and_the_link_it_makes_opens(app: Fla
     page = sales.get(f"/share-links/add?{query}").get_data(as_text=True)
     assert page.index("C30-S") > 0
     assert "own trial" in page
+    assert ">38.7</td>" in page
+    assert page.count('name="shows"') == len(SHAREABLE)
     sent = {
         "chosen": f"{trial.id}-{mix.id}",
         "near_ids": str(other_id),

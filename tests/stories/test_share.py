@@ -63,4 +63,4 @@ def test_salesperson_shares_a_trial_and_the_prospect_asks_for_one(
     expect(item).to_be_visible()
     item.click()
     home.get_by_role("button", name="Dealt with").click()
-    expect(home.get_by_text("zhao@example.com")).to_be_visible()
+    expect(home.get_by_text("zhao@example.com").first).to_be_visible()

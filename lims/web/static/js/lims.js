@@ -25,7 +25,8 @@ document.addEventListener("submit", (event) => {
     dialog.showModal();
     return;
   }
-  // A double click sends once.
+  // A double click sends once; what opens beside the page (a preview) leaves the form to be sent.
+  if (event.submitter && event.submitter.getAttribute("formtarget")) { return; }
   if ((form.getAttribute("method") || "get").toLowerCase() === "post") {
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "1";
