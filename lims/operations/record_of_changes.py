@@ -43,7 +43,9 @@ def _walk(connection: Connection) -> list[str]:
                 return [f"record of changes: transaction {number + 1} is missing"]
             if row.previous != previous or row.hash != _chained(row.id, previous, row.root):
                 return [f"record of changes: transaction {row.id} does not follow the one before it"]
-            said = context_text(row.txid, row.actor, instant_text(row.at), row.reason, row.source, row.entries)
+            said = context_text(
+                row.txid, row.actor, instant_text(row.at), row.reason, row.source, row.entries
+            )
             wanted[row.txid] = (row.id, leaf_hash(said), row.root)
             number, previous = row.id, row.hash
     return _faults_of_entries(connection, wanted)

@@ -365,7 +365,7 @@ def test_r16_nobody_anonymous_writes(found: Any) -> None:
         session.flush()
     session.rollback()
     with pytest.raises(SQLAlchemyError):
-        session.execute(text("UPDATE specimen_sets SET number = number"))
+        session.execute(text("UPDATE specimen_sets SET number = number + 100"))
     session.rollback()
 
 

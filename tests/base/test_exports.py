@@ -58,7 +58,7 @@ def test_workbook_and_csv_hold_what_the_list_shows_in_its_order(app: Flask, sale
     sheet = book.worksheets[0]
     assert [cell.value for cell in sheet["A"]] == ["Code", "K-3", "K-1"]
     about = {row[0].value: row[1].value for row in book["About"]}
-    assert about["Status"] == "Prospect"
+    assert about["Stage"] == "Prospect"
     assert about["Entries"] == "2"
     assert "Asia/Shanghai" in about["Exported at"]
 
@@ -78,7 +78,7 @@ def test_column_that_a_role_does_not_see_does_not_go_out(
 ) -> None:
     with app.app_context():
         a_customer("K-1", name="Riverside")
-    sales.post("/preferences/columns", {"list": "customers", "columns": ["code", "name"]})
+    sales.post("/preferences/columns", {"list": "customers", "columns": ["code", "status"]})
     view = VIEWS["customers"]
     monkeypatch.setattr(view, "known_columns", lambda: ["code", "kind"])
     assert csv_rows(sales.get("/customers/export?format=csv").get_data())[0] == ["Code"]
@@ -176,16 +176,16 @@ def test_exact_decimals_survive_the_workbook(app: Flask) -> None:
     assert [Decimal(repr(value)) for value in read] == values
 
 
-def test_chinese_names_of_relations_choices_and_flags_are_words(app: Flask, sales: Person) -> None:
+def test_chinese_names_of_relations_choices_and_flags_are_words(app: Flask, administrator: Person) -> None:
     with app.app_context():
         from lims.base.services import SERVICES
 
         region = SERVICES["regions"].add({"code": "R-1", "name": "西南"}, ACTOR)
         a_customer("K-1", region_id=region.id, status="trial")
-    rows = csv_rows(sales.get("/customers/export?format=csv").get_data())
+    rows = csv_rows(administrator.get("/customers/export?format=csv").get_data())
     row = dict(zip(*rows, strict=True))
     assert row["Region"] == "西南"
-    assert row["Status"] == "In trial" or row["Status"]
+    assert row["Stage"] == "On trial"
 
 
 def test_long_list_is_made_by_a_job_and_downloaded(
@@ -264,7 +264,8 @@ def test_rows_are_read_in_chunks_with_the_number_of_statements_that_a_chunk_need
         with count_sql() as seen:
             rows = list(rows_of(view, list(view.list_columns), ListQuery()))
         assert len(rows) == 30
-        assert len(seen) <= 2, seen
+        # The laboratory's clock is read at most once in five seconds, whoever asks first.
+        assert len([one for one in seen if "FROM laboratory" not in one]) <= 2, seen
 
 
 def test_a_list_with_columns_that_python_makes_is_exported_too(app: Flask) -> None:

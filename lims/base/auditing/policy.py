@@ -27,6 +27,7 @@ COLUMNS_NOT_CAPTURED = {
 #: Kept as a salted digest only: a change shows, the value does not.
 SECRETS = {
     ("ab_user", "password"),
+    ("share_links", "password_hash"),
     ("ab_register_user", "password"),
     ("ab_register_user", "registration_hash"),
     ("ab_api_key", "key_hash"),
