@@ -325,7 +325,7 @@ def apply(
     if not run.reading:
         raise refuse("mapping", _("nobody has said yet how this file reads"), run.file_name)
     plan = prepare(run.file_name, book or book_of(run, limits), Reading.of_json(run.reading))
-    with transaction(actor, f"import {run.file_name}"[:200]) as session:
+    with transaction(actor, f"import {run.id}") as session:
         found = _locked(session, run.id)
         if found.state == APPLIED:
             raise refuse("", _("was imported already"), run.file_name)

@@ -141,7 +141,8 @@ def _curve(sheet: Sheet) -> Iterator[Section]:
     columns = [
         (title, drawn[name])
         for title, name in (
-            (_("Age, days"), "ages_days"), (_("Curve, MPa"), "mpa"), (_("Lower end of 90 %(sign)s", sign="%"), "lower_90_mpa"),
+            (_("Age, days"), "ages_days"), (_("Curve, MPa"), "mpa"),
+            (_("Lower end of 90 %(sign)s", sign="%"), "lower_90_mpa"),
             (_("Upper end of 90 %(sign)s", sign="%"), "upper_90_mpa"),
         )
         if name in drawn
