@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import fasteners
@@ -162,3 +163,33 @@ def visit(chromium: Browser, demo_server: str, request: pytest.FixtureRequest) -
     context.close()
     unexpected = [text for text in found.complaints if not any(word in text for word in found.expected)]
     assert unexpected == []
+
+
+@dataclass
+class Persons:
+    """Browsers of the persons of one story, each signed in on their own."""
+
+    chromium: Browser
+    address: str
+    size: tuple[int, int]
+    visits: dict[str, Visit] = field(default_factory=dict)
+
+    def of(self, username: str) -> Visit:
+        if username not in self.visits:
+            width, height = self.size
+            context = self.chromium.new_context(viewport={"width": width, "height": height}, locale="en-GB")
+            context.set_default_timeout(20_000)
+            visit = Visit(context.new_page(), self.address)
+            visit.sign_in(username)
+            self.visits[username] = visit
+        return self.visits[username]
+
+
+@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["1280px", "390px"])
+def persons(chromium: Browser, demo_server: str, request: pytest.FixtureRequest) -> Iterator[Persons]:
+    found = Persons(chromium, demo_server, request.param)
+    yield found
+    for visit in found.visits.values():
+        visit.page.context.close()
+        unexpected = [text for text in visit.complaints if not any(word in text for word in visit.expected)]
+        assert unexpected == []

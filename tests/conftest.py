@@ -28,10 +28,10 @@ from lims.base.metadata import Model
 from lims.base.sessions import open_session
 from lims.initialise import initialise
 from lims.settings import Settings
-from tests.browser import chromium, demo_folder, demo_server, playwright_here, visit
+from tests.browser import chromium, demo_folder, demo_server, persons, playwright_here, visit
 
 # One browser and one demonstration server for every folder that needs them.
-__all__ = ["chromium", "demo_folder", "demo_server", "playwright_here", "visit"]
+__all__ = ["chromium", "demo_folder", "demo_server", "persons", "playwright_here", "visit"]
 
 
 @pytest.fixture(scope="session")

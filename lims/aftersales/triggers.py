@@ -6,7 +6,9 @@ remedy and the customer's agreement; a closed one is fixed. The migration runs t
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, Table, event
+from sqlalchemy import Table
+
+from lims.base.refusals import attach_statements, postgresql_refusals, sqlite_refusals
 
 #: State -> the states that may follow. Arriving answers; what is solved by phone needs no visit; a customer who does
 #: not agree sends it back to the site.
@@ -63,30 +65,13 @@ def _rules(table: str, different: str) -> list[tuple[str, str, str, str]]:
 
 
 def sqlite(table: str) -> list[str]:
-    return [
-        f"CREATE TRIGGER {table}_{name} BEFORE {action} ON {table} WHEN {condition} "
-        f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
-        for name, action, condition, message in _rules(table, "IS NOT")
-    ]
+    return sqlite_refusals(table, _rules)
 
 
 def postgresql(table: str) -> list[str]:
-    made = []
-    for name, action, condition, message in _rules(table, "IS DISTINCT FROM"):
-        back = "OLD" if action == "DELETE" else "NEW"
-        made += [
-            f"""CREATE OR REPLACE FUNCTION {table}_{name}() RETURNS trigger AS $$
-BEGIN
-  IF {condition} THEN RAISE EXCEPTION '{message}' USING ERRCODE = 'check_violation'; END IF;
-  RETURN {back};
-END $$ LANGUAGE plpgsql""",
-            f"CREATE TRIGGER {table}_{name} BEFORE {action} ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_{name}()",
-        ]
-    return made
+    return postgresql_refusals(table, _rules)
 
 
 def attach(table: Table) -> None:
     """Make the triggers whenever the table is made (tests; the migration names them itself)."""
-    for dialect, make in (("sqlite", sqlite), ("postgresql", postgresql)):
-        for statement in make(table.name):
-            event.listen(table, "after_create", DDL(statement.replace("%", "%%")).execute_if(dialect=dialect))
+    attach_statements(table, sqlite(table.name), postgresql(table.name))

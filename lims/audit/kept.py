@@ -55,7 +55,7 @@ class FindingService(RecordService[Finding]):
     def answer(self, finding_id: int, data: AnswerIn, actor: Actor) -> Finding:
         """By the person who is responsible, or by whoever answers for them. Raises: NotFound, Refused."""
         with transaction(actor, "finding answered") as session:
-            record = self._locked(finding_id)
+            record = self.locked(session, finding_id)
             self._require(record, "open")
             record.state, record.answer = "answered", data.answer
             record.answered_by, record.answered_at = actor.key, utc_now()
@@ -65,7 +65,7 @@ class FindingService(RecordService[Finding]):
     def close(self, finding_id: int, data: RemarkIn, actor: Actor) -> Finding:
         """The answer is accepted. Raises: NotFound, Refused."""
         with transaction(actor, "finding closed") as session:
-            record = self._locked(finding_id)
+            record = self.locked(session, finding_id)
             self._require(record, "answered")
             record.state, record.remark = "closed", data.remark
             record.closed_by, record.closed_at = actor.key, utc_now()
@@ -75,7 +75,7 @@ class FindingService(RecordService[Finding]):
     def reopen(self, finding_id: int, data: RemarkIn, due_on: date, actor: Actor) -> Finding:
         """The answer is not enough: wanted again by another day. Raises: NotFound, Refused."""
         with transaction(actor, data.remark) as session:
-            record = self._locked(finding_id)
+            record = self.locked(session, finding_id)
             self._require(record, "answered")
             if due_on < local_time(utc_now()).date():
                 raise refuse("due_on", _("lies in the past; accepted: today or later"), due_on)
@@ -88,12 +88,6 @@ class FindingService(RecordService[Finding]):
         today = local_time(utc_now()).date()
         query = select(Finding).where(Finding.state == "open", Finding.due_on < today)
         return list(current_session().scalars(query.order_by(Finding.due_on, Finding.id).limit(200)))
-
-    def _locked(self, finding_id: int) -> Finding:
-        found = current_session().get(Finding, finding_id, populate_existing=True, with_for_update=True)
-        if found is None:
-            raise NotFound(f"findings {finding_id}")
-        return found
 
     @staticmethod
     def _require(record: Finding, state: str) -> None:

@@ -10,7 +10,7 @@ from flask_appbuilder.api import expose, permission_name, protect
 
 from lims.base.api import RecordApi, plain
 from lims.base.security import may
-from lims.comparison.schemas import ComparisonQuestion
+from lims.comparison.schemas import TRIAL_FILTERS, ComparisonQuestion
 from lims.comparison.service import answer_to, outcome_of_record
 from lims.comparison.views import (
     COST_COLUMNS,
@@ -56,13 +56,7 @@ class ComparisonApi(RecordApi):
         "target_mpa",
         "water_kg_m3",
         "slump_mm",
-        "region_id",
-        "trial_id",
-        "aggregate_source_id",
-        "admixture_lot_id",
-        "scm",
-        "cast_from",
-        "cast_until",
+        *TRIAL_FILTERS,
         "priced_on",
         "earlier_id",
         "remarks",

@@ -65,6 +65,12 @@ class PriceIn(Schema):
         return self
 
 
+#: What of a question chooses the trials, the same for both cements.
+TRIAL_FILTERS = (
+    "region_id", "trial_id", "aggregate_source_id", "admixture_lot_id", "scm", "cast_from", "cast_until",
+)  # fmt: skip
+
+
 class ComparisonQuestion(Schema):
     """Which trials of which two cements are compared, and where."""
 

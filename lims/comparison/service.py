@@ -39,6 +39,7 @@ from lims.comparison.models import (
 )
 from lims.comparison.outcome import Outcome, outcome_of
 from lims.comparison.schemas import (
+    TRIAL_FILTERS,
     ComparisonEdit,
     ComparisonIn,
     ComparisonQuestion,
@@ -219,18 +220,7 @@ class Answer:
 
 def answer_to(question: ComparisonQuestion) -> Answer:
     """Gather, fit, invert, price. Nothing is stored."""
-    filters = {
-        name: getattr(question, name)
-        for name in (
-            "region_id",
-            "trial_id",
-            "aggregate_source_id",
-            "admixture_lot_id",
-            "scm",
-            "cast_from",
-            "cast_until",
-        )
-    }
+    filters = {name: getattr(question, name) for name in TRIAL_FILTERS}
     own = trial_rows(question.own_id, question.age_days, **filters)
     other = trial_rows(question.other_id, question.age_days, **filters)
     rows = own + other

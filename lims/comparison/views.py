@@ -28,6 +28,7 @@ from lims.comparison.outcome import Outcome
 from lims.comparison.programme import materials_of, old_pits, today, weeks
 from lims.comparison.schemas import (
     CHANGED,
+    TRIAL_FILTERS,
     ComparisonQuestion,
     OptimumQuestion,
     monday,
@@ -64,15 +65,7 @@ QUESTION_SECTIONS = (
     (_l("At equal strength"), ("target_mpa", "age_days", "water_kg_m3", "slump_mm")),
     (
         _l("Which trials"),
-        (
-            "region_id",
-            "trial_id",
-            "aggregate_source_id",
-            "admixture_lot_id",
-            "scm",
-            "cast_from",
-            "cast_until",
-        ),
+        TRIAL_FILTERS,
     ),
 )
 

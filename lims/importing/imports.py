@@ -22,6 +22,7 @@ from lims.base.services import SERVICES
 from lims.importing.columns import Row
 from lims.importing.mapping import Reading, fingerprint, heads_of, own_reading, propose, rows_of
 from lims.importing.models import ImportMapping, ImportRow, ImportRun
+from lims.importing.service import ImportRunService
 from lims.importing.strengths import BreakTemplate, HistoryTemplate
 from lims.importing.templates import (
     AggregateSampleTemplate,
@@ -251,7 +252,7 @@ def remember(code: str, book: Book, reading: Reading, actor: Actor) -> ImportMap
 def settle(run: ImportRun, reading: Reading, actor: Actor) -> ImportRun:
     """The file is read so. Raises: Refused for one that was applied."""
     with transaction(actor, "mapping of a file") as session:
-        found = _locked(session, run.id)
+        found = ImportRunService().locked(session, run.id)
         if found.state == APPLIED:
             raise refuse("", _("was imported already"), found.file_name)
         found.kind, found.reading = reading.template, reading.to_json()
@@ -326,14 +327,14 @@ def apply(
         raise refuse("mapping", _("nobody has said yet how this file reads"), run.file_name)
     plan = prepare(run.file_name, book or book_of(run, limits), Reading.of_json(run.reading))
     with transaction(actor, f"import {run.id}") as session:
-        found = _locked(session, run.id)
+        found = ImportRunService().locked(session, run.id)
         if found.state == APPLIED:
             raise refuse("", _("was imported already"), run.file_name)
         plan.template.run(plan.rows, actor, write=True, progress=progress)
         if any(row.problems for row in plan.rows):
             raise NotApplied(plan)
         link(session, found.id, plan)
-        found = _locked(session, run.id)
+        found = ImportRunService().locked(session, run.id)
         found.state, found.finished_at = APPLIED, utc_now()
         found.rows_read = len(plan.rows)
         found.rows_new, found.rows_changed, found.rows_same = (
@@ -363,13 +364,6 @@ def link(session: Any, run_id: int, plan: Plan) -> None:
         for name, record_id in row.written
     ]
     insert_rows(session, ImportRow.__table__, links)
-
-
-def _locked(session: Any, run_id: int) -> ImportRun:
-    found: ImportRun | None = session.get(ImportRun, run_id, populate_existing=True, with_for_update=True)
-    if found is None:
-        raise NotFound(f"import-runs {run_id}")
-    return found
 
 
 def import_file(

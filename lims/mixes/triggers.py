@@ -5,7 +5,9 @@ The application refuses first; these hold for every other way in. The migration 
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, Table, event
+from sqlalchemy import Table
+
+from lims.base.refusals import attach_statements
 
 MESSAGE = "mix revision is frozen: it was cast"
 
@@ -54,6 +56,4 @@ FOR EACH ROW EXECUTE FUNCTION mix_components_frozen()""",
 
 def attach(table: Table) -> None:
     """Make the triggers whenever the table is made (tests; the migration names them itself)."""
-    for dialect, statements in (("sqlite", SQLITE), ("postgresql", POSTGRESQL)):
-        for statement in statements[table.name]:
-            event.listen(table, "after_create", DDL(statement.replace("%", "%%")).execute_if(dialect=dialect))
+    attach_statements(table, SQLITE[table.name], POSTGRESQL[table.name])

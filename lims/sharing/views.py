@@ -26,6 +26,7 @@ from lims.base.security import current_actor, may, require
 from lims.base.services import SERVICES
 from lims.base.views import MenuPlace, RecordView, current_language
 from lims.sharing.candidates import Candidate, candidates
+from lims.sharing.models import ShareLink
 from lims.sharing.overview import overview
 from lims.sharing.redaction import SHAREABLE
 from lims.sharing.schemas import ANSWER_KINDS, ANSWER_STATES, MOST_NEAR, ShareLinkIn, WantedIn
@@ -94,15 +95,7 @@ class ShareLinkView(RecordView):
             )
         except Refused as error:
             return self._builder(posted, error.problems), 422
-        address = address_of_sheet(token)
-        # Shown in the answer itself: a redirect would have to carry the token through a session or an address.
-        return self.page(
-            "lims/share_made.html",
-            record=link,
-            address=address,
-            paper=f"{address}/sheet.pdf",
-            qr=segno.make(address, error="m", micro=False).svg_data_uri(border=2, scale=4),
-        )
+        return self._made(link, token)
 
     @expose("/<int:record_id>/edit", methods=["GET", "POST"])
     @permission_name("write")
@@ -139,6 +132,10 @@ class ShareLinkView(RecordView):
         """A new address for the same sheet."""
         self.allow("write")
         link, token = self.service.renew(record_id, current_actor())
+        return self._made(link, token)
+
+    def _made(self, link: ShareLink, token: str) -> str:
+        """The address, this once: a redirect would have to carry the token through a session or an address."""
         address = address_of_sheet(token)
         return self.page(
             "lims/share_made.html",

@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser import Visit, password_of
+from tests.browser import Persons, password_of
 
 pytestmark = pytest.mark.browser
-
-
-@dataclass
-class Persons:
-    """A browser for each person who takes part."""
-
-    chromium: Browser
-    address: str
-    size: tuple[int, int]
-    visits: dict[str, Visit] = field(default_factory=dict)
-
-    def of(self, username: str) -> Visit:
-        if username not in self.visits:
-            width, height = self.size
-            context = self.chromium.new_context(viewport={"width": width, "height": height}, locale="en-GB")
-            context.set_default_timeout(15_000)
-            visit = Visit(context.new_page(), self.address)
-            visit.sign_in(username)
-            self.visits[username] = visit
-        return self.visits[username]
-
-
-@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["1280px", "390px"])
-def persons(chromium: Browser, demo_server: str, request: pytest.FixtureRequest) -> Iterator[Persons]:
-    found = Persons(chromium, demo_server, request.param)
-    yield found
-    for visit in found.visits.values():
-        visit.page.context.close()
-        unexpected = [text for text in visit.complaints if not any(word in text for word in visit.expected)]
-        assert unexpected == []
 
 
 def test_complaint_to_press_calibration_and_back_in_three_clicks(persons: Persons) -> None:

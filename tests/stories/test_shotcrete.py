@@ -4,49 +4,17 @@ poor cohesion, cement adjusted, sprayed before and after, closed."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser import Visit
+from tests.browser import Persons
 
 pytestmark = pytest.mark.browser
 
 MINE, SITE = "北山煤矿", "Heading 2"
 PRISMS = ("48.1", "49.0", "47.6", "48.8", "49.5", "48.3")
-
-
-@dataclass
-class People:
-    """Each person of the story in a browser of their own."""
-
-    chromium: Browser
-    address: str
-    size: tuple[int, int]
-    visits: dict[str, Visit]
-
-    def of(self, username: str) -> Visit:
-        if username not in self.visits:
-            width, height = self.size
-            context = self.chromium.new_context(viewport={"width": width, "height": height}, locale="en-GB")
-            context.set_default_timeout(20_000)
-            visit = Visit(context.new_page(), self.address)
-            visit.sign_in(username)
-            self.visits[username] = visit
-        return self.visits[username]
-
-
-@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["1280px", "390px"])
-def people(chromium: Browser, demo_server: str, request: pytest.FixtureRequest) -> Iterator[People]:
-    found = People(chromium, demo_server, request.param, {})
-    yield found
-    for visit in found.visits.values():
-        visit.page.context.close()
-        unexpected = [text for text in visit.complaints if not any(word in text for word in visit.expected)]
-        assert unexpected == []
 
 
 def local_day(days_ago: int = 0) -> str:
@@ -60,9 +28,9 @@ def fits(page: Page) -> None:
     assert width <= 0
 
 
-def test_shotcrete_falls_off_at_a_mine(people: People) -> None:
-    mark = f"{people.size[0]}-{datetime.now(UTC):%H%M%S}"
-    service = people.of("service")
+def test_shotcrete_falls_off_at_a_mine(persons: Persons) -> None:
+    mark = f"{persons.size[0]}-{datetime.now(UTC):%H%M%S}"
+    service = persons.of("service")
 
     # The call: one intake, and the clocks run.
     page = service.open("/complaints/add")
@@ -124,7 +92,7 @@ def test_shotcrete_falls_off_at_a_mine(people: People) -> None:
     page.fill("#f-ordered_on", local_day())
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#retests")).to_contain_text("Open")
-    technician = people.of("technician")
+    technician = persons.of("technician")
     bench = technician.open("/cement-tests/add")
     technician.choose("cement_lot_id", lot_code)
     bench.fill("#f-tested_on", local_day())
@@ -147,7 +115,7 @@ def test_shotcrete_falls_off_at_a_mine(people: People) -> None:
     fits(page)
 
     # So the cause is sought elsewhere: poor cohesion. The works makes a cement for the mine, and it is sprayed.
-    manager = people.of("manager")
+    manager = persons.of("manager")
     desk = manager.open("/trials/add")
     desk.fill("#f-name", f"Cohesion before and after {mark}")
     manager.choose("customer_id", MINE)
@@ -216,8 +184,8 @@ def test_shotcrete_falls_off_at_a_mine(people: People) -> None:
     assert card.body().startswith(b"%PDF")
 
 
-def test_the_case_of_the_demonstration_stands_whole(people: People) -> None:
-    manager = people.of("manager")
+def test_the_case_of_the_demonstration_stands_whole(persons: Persons) -> None:
+    manager = persons.of("manager")
     page = manager.open("/complaints/?q=heading 2&category=rebound&state=closed")
     page.get_by_role("link", name=re.compile(r"K\d\d-0002")).click()
     expect(page.locator("#findings")).to_contain_text("Poor cohesion")

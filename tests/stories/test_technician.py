@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser import Visit, password_of
+from tests.browser import Persons, password_of
 
 pytestmark = pytest.mark.browser
-
-
-@dataclass
-class Desk:
-    """Browsers of the persons who share the day, each signed in on their own."""
-
-    chromium: Browser
-    address: str
-    size: tuple[int, int]
-    visits: dict[str, Visit]
-
-    def of(self, username: str) -> Visit:
-        if username not in self.visits:
-            width, height = self.size
-            context = self.chromium.new_context(viewport={"width": width, "height": height}, locale="en-GB")
-            context.set_default_timeout(15_000)
-            visit = Visit(context.new_page(), self.address)
-            visit.sign_in(username)
-            self.visits[username] = visit
-        return self.visits[username]
-
-
-@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["1280px", "390px"])
-def desk(chromium: Browser, demo_server: str, request: pytest.FixtureRequest) -> Iterator[Desk]:
-    found = Desk(chromium, demo_server, request.param, {})
-    yield found
-    for visit in found.visits.values():
-        visit.page.context.close()
-        unexpected = [text for text in visit.complaints if not any(word in text for word in visit.expected)]
-        assert unexpected == []
 
 
 def sign(page: Page, step: str, username: str) -> None:
@@ -61,8 +29,8 @@ def three_days_ago(page: Page) -> str:
     return moment
 
 
-def test_the_whole_day_of_a_technician(desk: Desk) -> None:
-    technician = desk.of("technician")
+def test_the_whole_day_of_a_technician(persons: Persons) -> None:
+    technician = persons.of("technician")
     # Register: as the last batch, with a set to hold.
     page = technician.open("/batches/add?repeat=last")
     page.fill("#f-cast_at", three_days_ago(page))
@@ -113,7 +81,7 @@ def test_the_whole_day_of_a_technician(desk: Desk) -> None:
     technician.expected.append("status of 422")
     sign(page, "Verify", "technician")
     expect(page.locator("main")).to_contain_text("another person")
-    manager = desk.of("manager")
+    manager = persons.of("manager")
     other = manager.open(entry_url.removeprefix(manager.address))
     sign(other, "Verify", "manager")
     expect(other.get_by_role("status").first).to_contain_text("Verified.")
@@ -149,8 +117,8 @@ def test_the_whole_day_of_a_technician(desk: Desk) -> None:
     expect(story.locator("main")).to_contain_text("load of the third cube read wrongly")
 
 
-def test_slip_of_the_key_is_asked_about_once(desk: Desk) -> None:
-    technician = desk.of("technician")
+def test_slip_of_the_key_is_asked_about_once(persons: Persons) -> None:
+    technician = persons.of("technician")
     page = technician.open("/entry/")
     page.locator("#due button").last.click()
     for load in ("424", "4010", "396"):
@@ -163,8 +131,8 @@ def test_slip_of_the_key_is_asked_about_once(desk: Desk) -> None:
     page.locator("#leave").click()
 
 
-def test_two_persons_on_one_set_lose_nothing(desk: Desk) -> None:
-    first, second = desk.of("technician"), desk.of("manager")
+def test_two_persons_on_one_set_lose_nothing(persons: Persons) -> None:
+    first, second = persons.of("technician"), persons.of("manager")
     second.expected.append("status of 409")
     mine, theirs = first.open("/entry/"), second.open("/entry/")
     code = mine.locator("#due button .num").nth(-2).inner_text()
