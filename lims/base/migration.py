@@ -36,8 +36,8 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         engine.connect().execution_options(lims_write=True, **{OPTION: opening}) as connection,
         exempt(connection),
     ):
-        command.upgrade(alembic_config(connection), revision)
         make_functions(connection)
+        command.upgrade(alembic_config(connection), revision)
         connection.commit()
     install_triggers(engine)
 
