@@ -238,7 +238,9 @@ def main() -> None:
         for kind, title in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL")):
             if given.only not in (None, kind):
                 continue
-            without, recording = (_application(folder, title, server, name) for name in ("without", "recording"))
+            without, recording = (
+                _application(folder, title, server, name) for name in ("without", "recording")
+            )
             ours = cost(report, without, recording, title)
             without.extensions["lims.database"].engine.dispose()
             if not given.quick:

@@ -290,9 +290,11 @@ def _in_words(rows: Sequence[tuple[AuditEntry, AuditTransaction]]) -> list[Chang
 
 def _columns(table: str, values: dict[str, Any]) -> Iterable[tuple[Column[Any], Any]]:
     columns = Model.metadata.tables[table].columns if table in Model.metadata.tables else {}
-    money = may("read", "prices")
     for name, stored in values.items():
-        if name in columns and name not in QUIET and (money or not columns[name].info.get("money")):
+        if name not in columns or name in QUIET:
+            continue
+        needed = "prices" if columns[name].info.get("money") else columns[name].info.get("reads")
+        if needed is None or may("read", needed):
             yield columns[name], stored
 
 

@@ -1,4 +1,4 @@
-"""The seal costs less: an index that nothing reads goes, and PostgreSQL hashes in the function that seals.
+"""The seal costs less (an index that nothing reads goes); the database refuses to change a signature.
 
 Revision: 0017, after 0014.
 """
@@ -6,6 +6,8 @@ Revision: 0017, after 0014.
 from __future__ import annotations
 
 from alembic import op
+
+from lims.base.signatures import postgresql_guards, sqlite_guards
 
 revision = "0017"
 down_revision = "0014"
@@ -15,7 +17,15 @@ depends_on = None
 
 def upgrade() -> None:
     op.drop_index(op.f("ix_audit_transactions_actor"), "audit_transactions")
+    for statement in sqlite_guards() if op.get_bind().dialect.name == "sqlite" else postgresql_guards():
+        op.execute(statement)
 
 
 def downgrade() -> None:
+    for name in ("fixed", "delete"):
+        if op.get_bind().dialect.name == "sqlite":
+            op.execute(f"DROP TRIGGER signatures_{name}")
+        else:
+            op.execute(f"DROP TRIGGER signatures_{name} ON signatures")
+            op.execute(f"DROP FUNCTION signatures_{name}()")
     op.create_index(op.f("ix_audit_transactions_actor"), "audit_transactions", ["actor"])

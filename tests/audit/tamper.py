@@ -616,7 +616,9 @@ def main() -> int:
                 for kind, count in counts.items():
                     for missed in count.missed[:3]:
                         print(f"  not named: {kind}: {missed}")  # noqa: T201
-                good &= all(c.caught == c.named == c.tried and c.told == c.missed_alone for c in counts.values())
+                good &= all(
+                    c.caught == c.named == c.tried and c.told == c.missed_alone for c in counts.values()
+                )
         server.cleanup()
     return 0 if good else 1
 

@@ -120,7 +120,9 @@ def open_context(connection: Connection, opening: Opening) -> None:
             # On libpq, because psycopg would wait for a BEGIN of its own first: the record costs no round trip.
             opened = driver.pgconn.exec_(_OPEN_POSTGRESQL)
             if opened.status != ExecStatus.TUPLES_OK:
-                raise connection.dialect.loaded_dbapi.OperationalError(opened.error_message.decode("utf-8", "replace"))
+                raise connection.dialect.loaded_dbapi.OperationalError(
+                    opened.error_message.decode("utf-8", "replace")
+                )
             state.txid = int(opened.get_value(0, 0))
     state.opening = opening
 
