@@ -82,7 +82,7 @@ def postgresql_guards() -> list[str]:
     return postgresql_refusals(Signature.__tablename__, _rules)
 
 
-attach_statements(Signature.__table__, sqlite_guards(), postgresql_guards())  # type: ignore[arg-type]
+attach_statements(Signature.__table__, sqlite_guards(), postgresql_guards())
 
 
 @dataclass(frozen=True, slots=True)
