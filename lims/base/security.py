@@ -138,10 +138,11 @@ class LimsSecurityManager(SecurityManager):
     def get_user_menu_access(self, menu_names: list[str] | None = None) -> set[str]:
         """Menu entries follow the right to read what they open; a category shows when one of its entries does."""
         allowed: set[str] = set()
+        rights = granted()
         for category in current_app.appbuilder.menu.get_list():  # type: ignore[attr-defined]
             for item in category.childs:
                 view = item.baseview
-                if view is not None and ("can_read", view.class_permission_name) in granted():
+                if view is not None and ("can_read", view.class_permission_name) in rights:
                     allowed |= {item.name, category.name}
         return allowed
 
