@@ -53,7 +53,10 @@ def floor(path: Path, deep: bool) -> Any:
     def page() -> str:
         with engine.connect() as connection:
             if deep:
-                return template.render(total="", rows=connection.execute(rows.where(batches.c.id < SPECIMENS // 9 - DEEP * SIZE)).all())
+                return template.render(
+                    total="",
+                    rows=connection.execute(rows.where(batches.c.id < SPECIMENS // 9 - DEEP * SIZE)).all(),
+                )
             total = connection.scalar(select(func.count()).select_from(batches))
             return template.render(total=total, rows=connection.execute(rows).all())
 
@@ -119,7 +122,9 @@ def main() -> None:
             assert page.status_code == 200
             assert page.get_data(as_text=True).count("<tr") > 2, "no rows are shown"
             ours[name] = cpu_milliseconds(lambda address=address: client.get(address), times)  # type: ignore[misc]
-            report.tell(f"ours, {name}: SQL statements", statements(app, lambda address=address: client.get(address)))  # type: ignore[misc]
+            report.tell(
+                f"ours, {name}: SQL statements", statements(app, lambda address=address: client.get(address))
+            )  # type: ignore[misc]
             report.tell("... HTML", len(page.get_data()) / 1000, " kB")
         for name in ("list", "deep", "searched"):
             report.tell(f"stock, {name}: SQL statements", peer[f"{name} SQL"])
