@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
-
-
-def settle() -> None:
-    """What a server does once it has started: what was made so far is not looked at again by the collector."""
-    gc.collect()
-    gc.freeze()
 
 
 def cpu_milliseconds(what: Callable[[], object], times: int) -> float:

@@ -17,12 +17,13 @@ from flask import Flask
 from sqlalchemy import event, func, select
 
 from benchmarks.laboratory import bench_app, fill, signed_in
-from benchmarks.measuring import cpu_milliseconds, settle
+from benchmarks.measuring import cpu_milliseconds
 from benchmarks.report import Report
 from lims.app import create_app
 from lims.base.database import sqlite_module
 from lims.mixes.models import MixRevision
 from lims.operations.databases import copy_sqlite, sqlite_path
+from lims.operations.serving import settle
 from lims.settings import Settings
 from lims.trials.models import Batch, SpecimenSet, Trial
 
