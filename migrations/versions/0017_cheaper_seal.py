@@ -1,6 +1,6 @@
 """The seal costs less (an index that nothing reads goes); the database refuses to change a signature.
 
-Revision: 0016, after 0015.
+Revision: 0017, after 0016.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from alembic import op
 
 from lims.base.signatures import postgresql_guards, sqlite_guards
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
