@@ -195,7 +195,7 @@ class RecordView(GuardedView):
             query=request.query_string.decode("utf-8", "replace")[:500],
             order=request.args.get("order", "") or self.service.default_order,
             may_add=self.may_add(),
-            may_retire=self.may_add() and self.service.retirable,
+            may_retire=self.may_retire(),
             shows_retired=request.args.get("retired") == "1",
             page_sizes=PAGE_SIZES,
         )
@@ -227,6 +227,10 @@ class RecordView(GuardedView):
     @permission_name("write")
     def add(self) -> ResponseReturnValue:
         self.allow("write")
+        return self.adding()
+
+    def adding(self) -> ResponseReturnValue:
+        """The form of a new record, for whom the exposed method let in."""
         if not self.service.writable:
             return self.not_written_here()
         schema = self.service.schema
@@ -389,6 +393,9 @@ class RecordView(GuardedView):
 
     def may_add(self) -> bool:
         return self.service.writable and may("write", self.class_permission_name)
+
+    def may_retire(self) -> bool:
+        return self.may_add() and self.service.retirable
 
     def not_written_here(self) -> ResponseReturnValue:
         raise refuse("", _("these records are made by the system, not by hand"))

@@ -340,6 +340,8 @@ MEASURE_LABELS = {
     "initial_set": _l("Initial set"),
     "residue_45um": _l("45 µm residue"),
     "specific_surface": _l("Specific surface"),
+    "al2o3": _l("Al₂O₃ of the clinker"),
+    "scm_share": _l("Share of mineral admixture in the cement"),
     "cost": _l("Cost of a cubic metre at equal strength"),
 }
 

@@ -166,7 +166,7 @@ def test_every_rule_of_use_is_shipped_in_three_languages() -> None:
 
 
 def rules_for(case: Situation, category: str = "") -> dict[str, tuple[str, ...]]:
-    return {match.card.rule or "": match.reasons for match in matching_cards(case, category)}
+    return {match.card.rule or "": match.reasons for match in matching_cards(case, category=category)}
 
 
 def test_cards_come_up_with_the_fact_that_brought_them() -> None:
