@@ -320,9 +320,7 @@ def similar_complaints(complaint: Complaint, conditions: Iterable[Any] = ()) -> 
         *conditions,
     )
     session = current_session()
-    by_words = select(Complaint).where(
-        Complaint.id.in_(most_alike("complaints", words, SIMILAR_READ)), *past
-    )
+    by_words = select(Complaint).where(Complaint.id.in_(most_alike("complaints", words, SIMILAR_READ)), *past)
     found = {other.id: other for other in session.scalars(by_words)}
     if complaint.category != "other":
         of_kind = (

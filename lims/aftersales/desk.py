@@ -63,9 +63,7 @@ class ServiceView(GuardedView):
         complaints = figures.complaints_since(now - timedelta(days=days))
         months, reasons = figures.won_and_lost(today)
         told = (
-            figures.forecasts_of_new_customers(now - timedelta(days=days))
-            if may("read", "forecasts")
-            else []
+            figures.forecasts_of_new_customers(now - timedelta(days=days)) if may("read", "forecasts") else []
         )
         mark, marks = figures.satisfaction_since(today - timedelta(days=days))
         return self._page(
@@ -91,8 +89,8 @@ class ServiceView(GuardedView):
             chart={
                 "x": [month for month, _won, _lost in months],
                 "series": [
-                    {"name": _("Won"), "data": [won for _m, won, _l_ in months]},
-                    {"name": _("Lost"), "data": [lost for _m, _w, lost in months]},
+                    {"name": _("Won"), "bars": True, "data": [won for _m, won, _l_ in months]},
+                    {"name": _("Lost"), "bars": True, "data": [lost for _m, _w, lost in months]},
                 ],
                 "labels": {"x": _("Month"), "y": _("Customers")},
             },

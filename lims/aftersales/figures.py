@@ -259,7 +259,7 @@ def forecasts_of_new_customers(since: datetime) -> list[Told]:
     came: dict[int, list[Decimal]] = defaultdict(list)
     entered: dict[int, datetime] = {}
     results = session.execute(
-        select(MixRevision.mix_design_id, SetResult.strength_mpa, SetResult.created_at)
+        select(MixRevision.mix_design_id, SetResult.strength_mpa, SetResult.created_at, SetResult.state)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
         .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
         .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
@@ -267,12 +267,12 @@ def forecasts_of_new_customers(since: datetime) -> list[Told]:
             MixRevision.mix_design_id.in_(customers),
             SpecimenSet.age_days == TARGET_DAYS,
             SetResult.superseded_at.is_(None),
-            SetResult.state == "released",
             SetResult.strength_mpa > 0,
         )
     )
-    for mix_id, strength, at in results:
-        came[int(mix_id)].append(Decimal(strength))
+    for mix_id, strength, at, state in results:
+        if state == "released":
+            came[int(mix_id)].append(Decimal(strength or 0))
         entered[int(mix_id)] = min(at, entered.get(int(mix_id), at))
     said: dict[int, Forecast] = {}
     forecasts = session.scalars(

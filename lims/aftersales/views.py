@@ -285,7 +285,7 @@ class ComplaintView(RecordView):
     choices = {"state": STATES}
     show_sections = (
         (
-            _l("What the customer says"),
+            _l("Particulars"),
             (
                 "customer",
                 "site",
@@ -297,7 +297,6 @@ class ComplaintView(RecordView):
                 "channel",
                 "received_at",
                 "owner_id",
-                "description",
             ),
         ),
     )

@@ -59,8 +59,8 @@ def pdf(
                 shutil.copyfile(found, Path(folder) / found.name)
         for name, content in files.items():
             (Path(folder) / Path(name).name).write_bytes(content)
-        made = _compiled(Path(folder) / source.name, data, "pdf", made_at)
-    return made
+        drawn: bytes = _compiled(Path(folder) / source.name, data, "pdf", made_at)
+        return drawn
 
 
 def picture(layout: str, data: Mapping[str, Any], *, dots_per_inch: float = 80) -> bytes:

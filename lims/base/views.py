@@ -143,6 +143,8 @@ class RecordView(GuardedView):
     show_sections: ClassVar[tuple[tuple[Any, tuple[str, ...]], ...]] = ()
     form_sections: ClassVar[tuple[tuple[Any, tuple[str, ...]], ...]] = ()
     related: ClassVar[tuple[Related, ...]] = ()
+    #: Of many related lists those without an entry stand together in one card.
+    folds_empty: ClassVar[bool] = False
     #: A sentence for an empty list: what to do next.
     empty_hint: ClassVar[Any] = ""
     list_template: ClassVar[str] = "lims/record_list.html"

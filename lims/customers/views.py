@@ -60,6 +60,7 @@ class CustomerView(RecordView):
         (_l("Stage"), ("status", "lapse_reason", "lapse_note")),
         (_l("Contact"), ("contact_name", "phone", "email", "address", "notes")),
     )
+    folds_empty = True
     related = (
         Related("contacts", "customer_id"),
         Related("sites", "customer_id"),

@@ -107,7 +107,10 @@ class _BatchFacts(Schema):
     water_used_kg_m3: Annotated[
         Decimal | None,
         Quantity(places=1, maximum=400, unit="kg/m³"),
-        Ui(_l("Water that went in"), help=_l("With what sand and stone brought; advice compares it with the mix")),
+        Ui(
+            _l("Water that went in"),
+            help=_l("With what sand and stone brought; advice compares it with the mix"),
+        ),
     ] = None
     ambient_temperature_c: Annotated[
         Decimal | None, Quantity(places=1, minimum=-50, maximum=60, unit="°C"), Ui(_l("Air temperature"))

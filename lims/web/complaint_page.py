@@ -13,7 +13,16 @@ from sqlalchemy.orm import joinedload
 from lims.aftersales.advice import matching_cards, similar_complaints, situation_of_complaint
 from lims.aftersales.models import Complaint, Escalation, Objection, Retest
 from lims.aftersales.promises import promises
-from lims.aftersales.schemas import CATEGORIES, CLOCK_STATES, CLOCKS, OUTCOMES, PARTS, ROOT_CAUSES, STATES
+from lims.aftersales.schemas import (
+    CATEGORIES,
+    CLOCK_STATES,
+    CLOCKS,
+    OUTCOMES,
+    PARTS,
+    ROOT_CAUSES,
+    SEVERITIES,
+    STATES,
+)
 from lims.aftersales.triggers import NEXT_STATES
 from lims.aftersales.views import STEPS, ComplaintView
 from lims.base.columns import utc_now
@@ -77,6 +86,8 @@ def complaint_context(
         "line": _line(record),
         "states": STATES,
         "category": CATEGORIES[record.category],
+        "severity": SEVERITIES[record.severity],
+        "owner": staff_names().get(str(record.owner_id), "") if record.owner_id is not None else "",
         "next_step": _next_step(record, missing, refused) if may_write else None,
         "other_steps": _other_steps(record, missing, refused) if may_write else [],
         "may_write": may_write,

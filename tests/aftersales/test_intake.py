@@ -38,7 +38,8 @@ def test_salesperson_takes_in_a_complaint_of_an_own_customer_by_the_form(
 ) -> None:
     assert sales.get(f"/complaints/add?customer_id={regions['own']}").status_code == 200
     answer = sales.post(
-        "/complaints/add", {"customer_id": regions["own"], "subject": "Sets slowly", "category": "slow_setting"}
+        "/complaints/add",
+        {"customer_id": regions["own"], "subject": "Sets slowly", "category": "slow_setting"},
     )
     assert answer.status_code == 302
     found = complaints(app)
