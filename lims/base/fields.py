@@ -99,17 +99,10 @@ class Quantity(Kind):
     def parse(self, value: Any) -> Decimal:
         if isinstance(value, bool):
             raise _wrong(_("is not a number; accepted: %(what)s", what=self.accepted()))
-        if isinstance(value, float):
-            value = repr(value)
-        text = plain_text(value)
-        if not _NUMBER.fullmatch(text):
-            raise _wrong(
-                _("“%(value)s” is not a number; accepted: %(what)s", value=text, what=self.accepted())
-            )
-        try:
-            number = Decimal(text)
-        except InvalidOperation as error:  # pragma: no cover - the pattern admits only what Decimal reads
-            raise _wrong(self.accepted()) from error
+        if isinstance(value, Decimal) and value.is_finite():
+            number, text = value, f"{value:f}"  # read once already, by an import
+        else:
+            number, text = self._read(repr(value) if isinstance(value, float) else value)
         exponent = number.normalize().as_tuple().exponent
         too_fine = isinstance(exponent, int) and -exponent > self.places
         outside = (
@@ -120,6 +113,17 @@ class Quantity(Kind):
         if too_fine or outside:
             raise _wrong(_("%(value)s is not accepted; accepted: %(what)s", value=text, what=self.accepted()))
         return number
+
+    def _read(self, value: Any) -> tuple[Decimal, str]:
+        text = plain_text(value)
+        if not _NUMBER.fullmatch(text):
+            raise _wrong(
+                _("“%(value)s” is not a number; accepted: %(what)s", value=text, what=self.accepted())
+            )
+        try:
+            return Decimal(text), text
+        except InvalidOperation as error:  # pragma: no cover - the pattern admits only what Decimal reads
+            raise _wrong(self.accepted()) from error
 
     def text(self, value: Any) -> str:
         if value is None:

@@ -21,7 +21,7 @@ from lims.base.problems import NotFound, Problem, Refused, refuse
 from lims.base.services import SERVICES
 from lims.importing.columns import Row
 from lims.importing.mapping import Reading, fingerprint, heads_of, own_reading, propose, rows_of
-from lims.importing.models import ImportMapping, ImportRow, ImportRun
+from lims.importing.models import LINKED, ImportMapping, ImportRow, ImportRun
 from lims.importing.service import ImportRunService
 from lims.importing.strengths import BreakTemplate, HistoryTemplate
 from lims.importing.templates import (
@@ -350,19 +350,31 @@ def apply(
 
 
 def link(session: Any, run_id: int, plan: Plan) -> None:
-    """Every record that was written, with the row that wrote it."""
-    links = [
-        {
-            "import_run_id": run_id,
-            "record_name": name,
-            "record_id": record_id,
-            "sheet": plan.reading.sheet[:100],
-            "row": row.number,
-            "action": row.outcome,
-        }
-        for row in plan.rows
-        for name, record_id in row.written
-    ]
+    """Every record that was written, with the row that wrote it: runs of neighbours under one link."""
+    links: list[dict[str, Any]] = []
+    open_links: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in plan.rows:
+        for name, record_id in row.written:
+            link = open_links.get((name, row.outcome))
+            if link is not None:
+                further = link["more"] + 1
+                if (
+                    further < LINKED
+                    and record_id == link["record_id"] + further
+                    and row.number == link["row"] + further
+                ):
+                    link["more"] = further
+                    continue
+            link = open_links[name, row.outcome] = {
+                "import_run_id": run_id,
+                "record_name": name,
+                "record_id": record_id,
+                "sheet": plan.reading.sheet[:100],
+                "row": row.number,
+                "more": 0,
+                "action": row.outcome,
+            }
+            links.append(link)
     insert_rows(session, ImportRow.__table__, links)
 
 
@@ -448,9 +460,19 @@ def run_import(job: RunningJob, run_id: int) -> dict[str, Any]:
 def came_from(record_name: str, record_id: int) -> Sequence[tuple[str, int, str, int, str]]:
     """(file, run id, sheet, row, action) of every file that made or changed the record, the newest first."""
     rows = current_session().execute(
-        select(ImportRun.file_name, ImportRun.id, ImportRow.sheet, ImportRow.row, ImportRow.action)
+        select(
+            ImportRun.file_name,
+            ImportRun.id,
+            ImportRow.sheet,
+            ImportRow.row + (record_id - ImportRow.record_id),
+            ImportRow.action,
+        )
         .join(ImportRun, ImportRun.id == ImportRow.import_run_id)
-        .where(ImportRow.record_name == record_name, ImportRow.record_id == record_id)
+        .where(
+            ImportRow.record_name == record_name,
+            ImportRow.record_id.between(record_id - LINKED + 1, record_id),
+            ImportRow.record_id + ImportRow.more >= record_id,
+        )
         .order_by(ImportRow.id.desc())
         .limit(20)
     )

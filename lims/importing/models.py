@@ -48,8 +48,12 @@ class ImportRun(Record):
         return self.file_name
 
 
+#: Rows under one link. A record's link begins at most so many ids before it.
+LINKED = 1000
+
+
 class ImportRow(Model):
-    """Which row of which file made or changed a record. Written once with the record, never changed."""
+    """Which rows of which file made or changed which records. Written once with the records, never changed."""
 
     __tablename__ = "import_rows"
 
@@ -60,6 +64,9 @@ class ImportRow(Model):
     sheet: Mapped[str] = mapped_column(String(100), nullable=False)
     #: From 1, as the sheet counts.
     row: Mapped[int] = mapped_column(Integer, nullable=False)
+    #: So many further rows made so many further records, each the next of the one before: a file of 10,000 breaks is
+    #: ten links. At most LINKED - 1.
+    more: Mapped[int] = mapped_column(Integer, nullable=False, server_default="0")
     #: new or changed
     action: Mapped[str] = mapped_column(String(10), nullable=False)
 

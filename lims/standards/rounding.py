@@ -14,9 +14,12 @@ from lims.standards.errors import RuleInputError
 PRECISION = 40
 
 
+_EXACT = Context(prec=PRECISION, rounding=ROUND_HALF_EVEN)
+
+
 def exact_context() -> Context:
-    """The arithmetic of all rules."""
-    return Context(prec=PRECISION, rounding=ROUND_HALF_EVEN)
+    """The arithmetic of all rules; `localcontext` works on a copy."""
+    return _EXACT
 
 
 def require_number(

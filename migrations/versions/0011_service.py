@@ -1,7 +1,7 @@
 """The service: persons, regions, stocks and usage cards of customers; deliveries, planned visits, photos, clocks, checklists
 and steps of complaints, objections, attendance, promises; maintenance; the outbox; calendars.
 
-Revision: 0011, after 0008.
+Revision: 0011, after 0010.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lims.base.columns import ExactDecimal, UtcDateTime
 from lims.base.records import exactly_one
 
 revision = "0011"
-down_revision = "0008"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """The living trial sheet: what a link shows and says as it was sent, its owner, language and password; views by day and
 the prospects' answers.
 
-Revision: 0013, after 0007.
+Revision: 0013, after 0012.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 from lims.base.columns import UtcDateTime
 
 revision = "0013"
-down_revision = "0007"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

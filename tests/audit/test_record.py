@@ -361,7 +361,7 @@ def test_migrations_up_and_down_keep_triggers_and_chain(database_url: str, tmp_p
         )
     assert baselines == 200
     assert _verified(engine).findings == []
-    downgrade(engine, "0009")
+    downgrade(engine, "0007")
     upgrade(engine)
     assert _rows(engine) == before
     assert _verified(engine).findings == []

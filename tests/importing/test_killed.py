@@ -43,8 +43,12 @@ def counts(folder: Path) -> tuple[int, int, int, str]:
     """(breaks, results, links, integrity) as another program sees them."""
     with sqlite3.connect(folder / "lims.sqlite3") as connection:
         numbers = [
-            connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0]
-            for t in ("breaks", "set_results", "import_rows")
+            connection.execute(f"SELECT {count} FROM {table}").fetchone()[0]
+            for table, count in (
+                ("breaks", "count(*)"),
+                ("set_results", "count(*)"),
+                ("import_rows", "coalesce(sum(more + 1), 0)"),
+            )
         ]
         integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
     connection.close()

@@ -1,6 +1,6 @@
 """Files that come in: kept bytes, how they were read, which row made which record; the same file may come again.
 
-Revision: 0007, after 0011.
+Revision: 0012, after 0011.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 
 from lims.base.columns import UtcDateTime
 
-revision = "0007"
+revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None

@@ -1,6 +1,6 @@
 """Certificates keep their bytes, what was printed, and the results they show.
 
-Revision: 0008, after 0012.
+Revision: 0010, after 0009.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from alembic import op
 from lims.base.columns import UtcDateTime
 from lims.searching.triggers import NUMBERS, sqlite_triggers
 
-revision = "0008"
-down_revision = "0012"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -3,7 +3,7 @@
 The triggers themselves are made after every migration (lims/base/migration.py), which also records the rows that are
 there already as they stand.
 
-Revision: 0009, after 0006.
+Revision: 0007, after 0006.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from alembic import op
 
 from lims.base.columns import UtcDateTime
 
-revision = "0009"
+revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None

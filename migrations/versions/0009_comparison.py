@@ -1,6 +1,6 @@
 """Prices, comparisons of cements, changes at the works, customers' materials and the weekly programme.
 
-Revision: 0012, after 0010.
+Revision: 0009, after 0008.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from alembic import op
 from lims.base.columns import ExactDecimal, UtcDateTime
 from lims.base.records import exactly_one
 
-revision = "0012"
-down_revision = "0010"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """Signatures, findings, denied attempts, runs of the self-test.
 
-Revision: 0010, after 0009.
+Revision: 0008, after 0007.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from lims.base.columns import ExactDecimal, UtcDateTime
 
-revision = "0010"
-down_revision = "0009"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
