@@ -1,6 +1,6 @@
 """Alumina of a lot's clinker, the water that went into a batch, and past cases found by what was said in them.
 
-Revision: 0015, after 0014.
+Revision: 0016, after 0015.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from lims.searching.triggers import (
     sqlite_triggers,
 )
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
