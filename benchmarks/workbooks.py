@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-
-from benchmarks import workbooks_in
+from benchmarks import workbooks_in, workbooks_out
 from benchmarks.report import Report
 
 
@@ -13,8 +10,7 @@ def main() -> None:
     report = Report("workbooks")
     report.head()
     workbooks_in.measure(report)
-    if find_spec("benchmarks.workbooks_out") is not None:
-        import_module("benchmarks.workbooks_out").measure(report)
+    workbooks_out.measure(report)
     report.close()
 
 

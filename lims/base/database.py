@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from flask import Flask, current_app, g, has_request_context, request
@@ -220,19 +220,25 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
         session.info.pop("reason", None)
 
 
-def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_rows(
+    session: Session,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    alike: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Thousands of rows with the same columns in one call of the driver, inside a transaction.
 
     The values go through the columns' types, as every write's do, but each distinct one only once: times, names and
-    codes repeat. Server defaults apply; relations, versions and stamps are the caller's.
+    codes repeat. `alike` holds the columns that are the same in every row. Server defaults apply; relations, versions and
+    stamps are the caller's.
     """
     if not rows:
         return
     connection = session.connection()
     dialect = connection.dialect
-    names = [column.name for column in table.columns if column.name in rows[0]]
+    names = [column.name for column in table.columns if column.name in rows[0] or column.name in alike]
     compiled = insert(table).compile(dialect=dialect, column_keys=names)
-    columns = [[row[name] for row in rows] for name in names]
+    columns = [[alike[name]] * len(rows) if name in alike else [row[name] for row in rows] for name in names]
     for position, name in enumerate(names):
         process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
         if process is None:

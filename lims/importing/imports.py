@@ -366,16 +366,15 @@ def link(session: Any, run_id: int, plan: Plan) -> None:
                     link["more"] = further
                     continue
             link = open_links[name, row.outcome] = {
-                "import_run_id": run_id,
                 "record_name": name,
                 "record_id": record_id,
-                "sheet": plan.reading.sheet[:100],
                 "row": row.number,
                 "more": 0,
                 "action": row.outcome,
             }
             links.append(link)
-    insert_rows(session, ImportRow.__table__, links)
+    of_all = {"import_run_id": run_id, "sheet": plan.reading.sheet[:100]}
+    insert_rows(session, ImportRow.__table__, links, of_all)
 
 
 def import_file(

@@ -17,13 +17,12 @@ import zipfile
 import zlib
 from typing import Any
 
-#: Of a column's letters and a row's digits.
-_CELL = re.compile(rb"<(?:\w+:)?c\b([^>]*)>")
+#: A cell's column letters and row digits.
+_CELL = re.compile(rb"""<(?:\w+:)?c\b[^>]*?\br=["']([A-Z]{1,3})(\d{1,7})["']""")
+_CELL_OF_ERROR = re.compile(rb"""<(?:\w+:)?c\b(?=[^>]*\bt=["']e["'])[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']""")
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*)>")
-_REFERENCE = re.compile(rb"""\br=["']([A-Z]{1,3})(\d{1,7})["']""")
 _NUMBER = re.compile(rb"""\br=["'](\d{1,9})["']""")
 _HIDDEN = re.compile(rb"""\bhidden=["'](?:1|true)["']""")
-_ERROR = re.compile(rb"""\bt=["']e["']""")
 #: A formula whose value was never stored: <c r="B7"><f>…</f></c> or with an empty <v>.
 _NO_VALUE = re.compile(
     rb"""<(?:\w+:)?c\b[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["'][^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"""
@@ -134,30 +133,26 @@ def column_number(letters: bytes) -> int:
 
 def marks(xml: bytes, most_cells: int) -> dict[str, Any]:
     """What the values alone do not tell: hidden rows, errors, formulas without a value. Refuses a far-away cell."""
-    hidden, row, last_row, last_column, count = [], 0, 0, 1, 0
+    hidden, row, last_row = [], 0, 0
     for found in _ROW.finditer(xml):
         given = _NUMBER.search(found.group(1))
         row = int(given.group(1)) if given else row + 1
         last_row = max(last_row, row)
         if _HIDDEN.search(found.group(1)):
             hidden.append(row)
-    errors = []
-    for found in _CELL.finditer(xml):
-        count += 1
-        reference = _REFERENCE.search(found.group(1))
-        if reference:
-            last_column = max(last_column, column_number(reference.group(1)))
-            last_row = max(last_row, int(reference.group(2)))
-            if _ERROR.search(found.group(1)):
-                errors.append((reference.group(1) + reference.group(2)).decode())
+    references = _CELL.findall(xml)
+    last_row = max(last_row, max((int(digits) for _letters, digits in references), default=0))
+    last_column = max(map(column_number, {letters for letters, _digits in references}), default=1)
+    count = sum(map(xml.count, (b"<c ", b"<c>", b"<c/", b":c ", b":c>", b":c/")))
+    errors, formulas = (b'"e"' in xml or b"'e'" in xml), (b"<f" in xml or b":f" in xml)
     if last_row > 1_048_576 or last_column > 16_384:
         raise Unfit("damaged", "a cell outside of any sheet")
     if max(count, last_row * last_column) > most_cells:
         raise Unfit("large", f"{last_row} x {last_column}")
     return {
         "hidden_rows": hidden[:1000],
-        "errors": errors[:10_000],
-        "no_value": [found.group(1).decode() for found in _NO_VALUE.finditer(xml)][:10_000],
+        "errors": [name.decode() for name in _CELL_OF_ERROR.findall(xml)[:10_000]] if errors else [],
+        "no_value": [name.decode() for name in _NO_VALUE.findall(xml)[:10_000]] if formulas else [],
     }
 
 

@@ -407,10 +407,10 @@ class SetEntries:
         results: list[dict[str, Any]] = []
         for set_id, (entry, judged) in self._ready.items():
             for position, specimen in enumerate(self.facts[set_id].specimens):
-                breaks.append(stamps | _break_values(entry, judged, position, specimen.id, 1, actor))
-            results.append(stamps | _result_values(entry, judged, set_id, 1, None))
-        insert_rows(session, Break.__table__, breaks)
-        insert_rows(session, SetResult.__table__, results)
+                breaks.append(_break_values(entry, judged, position, specimen.id, 1, actor))
+            results.append(_result_values(entry, judged, set_id, 1, None))
+        insert_rows(session, Break.__table__, breaks, stamps)
+        insert_rows(session, SetResult.__table__, results, stamps)
         session.expire_all()  # what the session had read of these sets is old now
         for batch_id in sorted({self.facts[key].batch_id for key in self._ready}):
             result_written(batch_id, actor.key)

@@ -239,8 +239,9 @@ def cube_set(
         raise RuleInputError("edge_mm", edge_mm, "100, 150 or 200 mm, or a size factor found by test")
     factor = size_factor("cube", edge_mm, grade_mpa, stated=size_factor_stated)
     loads = tuple(require_number("loads_kn", load, above=0, maximum=20000) for load in loads_kn)
-    strengths = tuple(compressive_strength(load, "cube", edge) for load in loads)
+    area = loaded_area_mm2("cube", edge)
     with localcontext(exact_context()):
+        strengths = tuple(load * 1000 / area for load in loads)
         return _judge(loads, strengths, 1000 * factor, edge * edge, CUBE_SET_RULE)
 
 
