@@ -165,6 +165,7 @@ class SiteView(RecordView):
     menu = MenuPlace("customers", order=20, icon="building")
     list_columns = ("code", "name", "customer", "region", "address")
     show_sections = ((_l("Site"), ("code", "name", "customer", "region", "address")),)
+    folds_empty = True
     related = (
         Related("site-stocks", "site_id"),
         Related("contacts", "site_id"),

@@ -14,6 +14,7 @@ from lims.accounts.roles import SALES, SERVICE, TECHNICIAN
 from lims.accounts.service import find_user
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.secret_addresses import hidden
 from lims.base.services import SERVICES
 from lims.calendars.models import CalendarFeed
 from tests.conftest import Person
@@ -124,3 +125,8 @@ def test_addresses_of_others_are_neither_seen_nor_revoked(
     assert "Telephone" not in other.get("/calendar-feeds/").get_data(as_text=True)
     assert other.post(f"/calendar-feeds/{feed.id}/revoke").status_code == 404
     assert app.test_client().get(address).status_code == 200
+
+
+def test_the_address_of_a_calendar_stands_in_no_line_of_a_log() -> None:
+    assert hidden('"GET /calendar/abc-DEF_123.ics HTTP/1.1" 200') == '"GET /calendar/… HTTP/1.1" 200'
+    assert hidden("GET /calendar-feeds/ and /calendars") == "GET /calendar-feeds/ and /calendars"
