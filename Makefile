@@ -109,9 +109,25 @@ bench-audit: setup-dev ## what the record of changes costs, beside none and besi
 tamper: setup-dev ## a thousand alterations of each kind against the record of changes, on both databases
 	$(BIN)/python -m tests.audit.tamper
 
-load: setup-dev ## fifty technicians for 30 minutes on waitress and SQLite, then on gunicorn and PostgreSQL (LIMS_LOAD_SECONDS)
+load: setup-dev ## fifty technicians for 30 minutes on waitress and SQLite, then on gunicorn and PostgreSQL (LIMS_LOAD_SECONDS, LIMS_LOAD_READS)
 	$(BIN)/python -m benchmarks.load
-	$(BIN)/python -m benchmarks.load postgresql
+
+
+bench-pages: setup-dev ## our lists beside a stock Flask-AppBuilder and bare Core on the same data (LIMS_PAGES_SPECIMENS)
+	$(BIN)/python -m benchmarks.pages
+
+bench-growth: setup-dev ## pages and exports from 100,000 to 1,000,000 specimens on SQLite (LIMS_BIG_SPECIMENS)
+	$(BIN)/python -m benchmarks.growth
+
+bench-growth-postgresql: setup-dev ## the same to 10,000,000 on PostgreSQL (LIMS_BIG_SPECIMENS, LIMS_BIG_DATABASE_URL)
+	$(BIN)/python -m benchmarks.growth postgresql
+
+big-data: setup-dev ## 1,000,000 specimens, seeded, into LIMS_BIG_DATA (var/big)
+	LIMS_BIG_DATA=$${LIMS_BIG_DATA:-var/big} $(BIN)/python -m benchmarks.growth write
+
+big-data-postgresql: setup-dev ## 10,000,000 specimens, seeded, into the server that LIMS_BIG_DATABASE_URL names
+	LIMS_BIG_DATA=$${LIMS_BIG_DATA:-var/big-postgresql} $(BIN)/python -m benchmarks.growth write postgresql
+
 bench-share: setup-dev ## the trial sheet among 1,000,000 specimens; a million guesses
 	$(BIN)/python -m benchmarks.sharing
 

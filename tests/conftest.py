@@ -138,6 +138,21 @@ USERNAMES = {
 }
 
 
+def add_account(role: str) -> None:
+    username = USERNAMES[role]
+    data = AccountIn.read(
+        {
+            "username": username,
+            "first_name": role.split()[0],
+            "last_name": "Test",
+            "email": f"{username}@example.com",
+            "role": role,
+            "password": PASSWORD,
+        }
+    )
+    add_user(data, system_actor("test"))
+
+
 @pytest.fixture(scope="session")
 def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder that `lims init` prepared, with one account a role. Copied, never used itself."""
@@ -145,18 +160,8 @@ def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     app = create_app(Settings(data=folder))
     initialise(app)
     with app.app_context():
-        for role, username in USERNAMES.items():
-            data = AccountIn.read(
-                {
-                    "username": username,
-                    "first_name": role.split()[0],
-                    "last_name": "Test",
-                    "email": f"{username}@example.com",
-                    "role": role,
-                    "password": PASSWORD,
-                }
-            )
-            add_user(data, system_actor("test"))
+        for role in USERNAMES:
+            add_account(role)
         database().session.remove()
         database().engine.dispose()
     return folder
@@ -173,12 +178,29 @@ def app(made_app: Flask, initialised: Path, tmp_path: Path) -> Iterator[Flask]:
     """The whole application on its own copy of the prepared SQLite database, with nothing remembered."""
     folder = tmp_path / "data"
     shutil.copytree(initialised, folder)
-    settings = Settings(data=folder)
+    with _settled(made_app, Settings(data=folder)):
+        yield made_app
+
+
+@pytest.fixture
+def postgresql_app(made_app: Flask, postgresql_url: str, tmp_path: Path) -> Iterator[Flask]:
+    """The whole application on a PostgreSQL that `lims init` prepared, with a salesperson's account."""
+    with _settled(made_app, Settings(data=tmp_path, database_url=postgresql_url)):
+        initialise(made_app)
+        with made_app.app_context():
+            add_account(SALES)
+            database().session.remove()
+        yield made_app
+
+
+@contextmanager
+def _settled(made_app: Flask, settings: Settings) -> Iterator[None]:
+    """The one application of this worker, for as long as a test takes, with these settings."""
     config, extensions = dict(made_app.config), dict(made_app.extensions)
     made_app.config.update(flask_config(settings))
     made_app.extensions["lims.database"].point_at(settings.sqlalchemy_url)
     made_app.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
-    yield made_app
+    yield
     made_app.extensions["lims.database"].engine.dispose()
     for kept, before in ((made_app.config, config), (made_app.extensions, extensions)):
         kept.clear()

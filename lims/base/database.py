@@ -116,7 +116,8 @@ def _sealed(engine: Engine) -> None:
 
     @event.listens_for(engine, "rollback")
     def _forget(connection: Connection) -> None:
-        state_of(connection).clear()
+        if not connection.invalidated:  # the server went away: what belonged to its connection went with it
+            state_of(connection).clear()
 
 
 class Database:

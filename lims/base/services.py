@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, String, and_, cast, false, func, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload, lazyload
 from sqlalchemy.orm.exc import StaleDataError
 
 from lims.base import keyset
@@ -76,6 +76,8 @@ class RecordService(Generic[R]):
     order_columns: ClassVar[tuple[str, ...]] = ("id",)
     #: Many-to-one relations that lists and pages show; loaded with the row.
     shown_relations: ClassVar[tuple[str, ...]] = ()
+    #: Collections that are loaded with a record but that no list shows (dotted paths): a list leaves them out.
+    left_out_of_lists: ClassVar[tuple[str, ...]] = ()
     default_order: ClassVar[str] = "-id"
     #: Rows may be taken out of use (and back) from the list.
     retirable: ClassVar[bool] = True
@@ -152,7 +154,8 @@ class RecordService(Generic[R]):
         found = session.scalar(select(func.count()).select_from(seen)) or 0
         total, counted = min(found, MOST_COUNTED), found <= MOST_COUNTED
         number = max(0, min(number, max(0, -(-total // size) - 1)))
-        ordered = self.base_query().where(*conditions).order_by(*self._order(order)).limit(size + 1)
+        query = self.base_query().options(*(_left_out(self.record, path) for path in self.left_out_of_lists))
+        ordered = query.where(*conditions).order_by(*self._order(order)).limit(size + 1)
         name = (order or self.default_order).lstrip("-")
         if after:
             rows: list[Any] = []
@@ -443,6 +446,19 @@ class RecordService(Generic[R]):
                 if old != new:
                     theirs[name], yours[name] = old, new
         return Conflict(record.id, theirs, yours, record.version)
+
+
+def _left_out(record: type[Record], path: str) -> Any:
+    """A loader option: the collection at the end of `path` is read only when somebody asks for it."""
+    *way, last = path.split(".")
+    option: Any = None
+    at: Any = record
+    for name in way:
+        relation = getattr(at, name)
+        option = option.joinedload(relation) if option is not None else joinedload(relation)
+        at = relation.property.mapper.class_
+    collection = getattr(at, last)
+    return option.lazyload(collection) if option is not None else lazyload(collection)
 
 
 def _like_escape(text: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from flask import flash, jsonify, redirect, request, session, url_for
+from flask import flash, g, jsonify, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import permission_name
@@ -92,7 +92,13 @@ ORIGINS: list[Callable[[Record], list[Origin]]] = []
 def address_of(record: Record) -> str:
     """The page of a record, "" when it has none."""
     view = VIEWS.get(record.record_name)
-    return url_for(f"{view.endpoint}.show", record_id=record.id) if view else ""
+    if view is None:
+        return ""
+    # A list names seventy records: the address is built once a kind, and a number set behind it.
+    kept: dict[str, str] = g.setdefault("lims_addresses", {})
+    if view.endpoint not in kept:
+        kept[view.endpoint] = url_for(f"{view.endpoint}.show", record_id=0).removesuffix("0")
+    return f"{kept[view.endpoint]}{record.id}"
 
 
 class GuardedView(BaseView):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import func, select
 
@@ -18,16 +20,63 @@ def laboratory_key(laboratory: str, kind: str) -> str:
     return laboratory if kind == "concrete" else f"{laboratory} ({kind})"
 
 
-def fingerprint() -> tuple[int, int, int]:
-    """Changes whenever a result that counts does."""
-    row = (
-        current_session()
-        .execute(
-            select(func.count(SetResult.id), func.max(SetResult.id), func.count(SetResult.superseded_at))
+#: Results that committed late may carry a number below the newest: so many are looked at again.
+LOOKED_AT_AGAIN = 500
+ALSO_BEFORE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How far the results, corrections and mixes had come when they were last read."""
+
+    results: frozenset[int] = frozenset()
+    corrected: frozenset[int] = frozenset()
+    revision: int = 0
+    design: int = 0
+
+    @classmethod
+    def now(cls) -> Seen:
+        """Four statements that each read an index's end: what they cost does not grow with the laboratory."""
+        session = current_session()
+        last = session.scalar(select(func.max(SetResult.id))) or 0
+        newest = session.scalars(select(SetResult.id).where(SetResult.id > last - LOOKED_AT_AGAIN))
+        latest = session.scalar(
+            select(func.max(SetResult.superseded_at)).where(SetResult.superseded_at.is_not(None))
         )
-        .one()
-    )
-    return int(row[0]), int(row[1] or 0), int(row[2])
+        corrected = (
+            session.scalars(select(SetResult.id).where(SetResult.superseded_at >= latest - ALSO_BEFORE)).all()
+            if latest is not None
+            else ()
+        )
+        return cls(
+            frozenset(newest),
+            frozenset(corrected),
+            session.scalar(select(func.max(MixRevision.id))) or 0,
+            session.scalar(select(func.max(MixDesign.id))) or 0,
+        )
+
+    def changed_since(self, before: Seen) -> set[int] | None:
+        """Mix designs whose history may differ from what it was; None when too much has happened to tell."""
+        if before.results and self.results and min(self.results) > max(before.results):
+            return None  # whole results lie between the two looks
+        session = current_session()
+        changed = list((self.results - before.results) | (self.corrected - before.corrected))
+        if len(changed) > LOOKED_AT_AGAIN:
+            return None
+        of_results = (
+            select(MixRevision.mix_design_id)
+            .join(Batch, Batch.mix_revision_id == MixRevision.id)
+            .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
+            .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
+            .where(SetResult.id.in_(changed))
+        )
+        found = set(session.scalars(of_results)) if changed else set()
+        if self.revision > before.revision:
+            query = select(MixRevision.mix_design_id).where(MixRevision.id > before.revision)
+            found |= set(session.scalars(query))
+        if self.design > before.design:
+            found |= set(session.scalars(select(MixDesign.id).where(MixDesign.id > before.design)))
+        return found
 
 
 def mix_histories(mix_design_id: int | None = None) -> dict[int, MixHistory]:
@@ -48,7 +97,6 @@ def mix_histories(mix_design_id: int | None = None) -> dict[int, MixHistory]:
         .join(Batch, Batch.id == SpecimenSet.batch_id)
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
         .where(SetResult.superseded_at.is_(None), SetResult.strength_mpa.is_not(None))
-        .order_by(SetResult.id)
     )
     newest = select(func.max(MixRevision.id)).group_by(MixRevision.mix_design_id)
     components = (

@@ -17,7 +17,6 @@ from sqlalchemy import select
 from lims.base.database import current_session
 from lims.base.fields import Quantity, Reference, Ui
 from lims.base.schemas import Schema
-from lims.forecasts.history import mix_histories
 from lims.forecasts.service import TARGET_DAYS, fits
 from lims.materials.models import CementLot
 from lims.mixes.models import MixComponent, MixDesign, MixRevision
@@ -96,9 +95,10 @@ def outlook(asked: NewMixIn, laboratory: str) -> Outlook:
     holder = fits()
     with holder.lock:
         forecast = holder.current().forecast([mix], float(TARGET_DAYS))[0]
+        known = dict(holder.histories)
     histories = {
         mix_id: item
-        for mix_id, item in mix_histories().items()
+        for mix_id, item in known.items()
         if item.composition and item.strength_at(float(TARGET_DAYS)) is not None
     }
     wanted = _of_region_and_cement(asked)

@@ -9,14 +9,15 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask, current_app, has_request_context
 from sqlalchemy import select
 
 from lims.base.actor import Actor, system_actor
 from lims.base.database import current_session, database, transaction
 from lims.base.services import RecordService
-from lims.forecasts.history import fingerprint, mix_histories
+from lims.forecasts.history import Seen, mix_histories
 from lims.forecasts.models import Forecast, ForecastModel
+from lims.forecasts.refreshing import refresher
 from lims.mixes.models import MixRevision
 from lims.results.events import EXPECTATIONS, LISTENERS
 from lims.strength.history import MixHistory
@@ -54,21 +55,29 @@ class ForecastService(RecordService[Forecast]):
 
 
 class StoredFits:
-    """The fitted model of this process: its history is read again when a result has changed, its sub-models come
-    from the database and go there."""
+    """The fitted model of this process: the history of a mix is read again when one of its results has changed, the
+    sub-models come from the database and go there."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.seen: tuple[int, int, int] | None = None
+        self.seen: Seen | None = None
+        #: mix_design id -> its history, as of `seen`.
+        self.histories: dict[int, MixHistory] = {}
         self.model: FittedModel = fit(())
         self.ids: dict[tuple[float, ...], int] = {}
 
     def current(self) -> FittedModel:
         """The model over the history as it is now. Sub-models survive while they are not stale."""
-        now = fingerprint()
+        now = Seen.now()
         if now != self.seen:
             kept = self.model
-            mixes = list(mix_histories().values())
+            changed = now.changed_since(self.seen) if self.seen is not None else None
+            if changed is None:
+                self.histories = mix_histories()
+            else:
+                for mix_design_id in changed:
+                    self.histories.update(mix_histories(mix_design_id))
+            mixes = list(self.histories.values())
             self.model = fit([mix for mix in mixes if mix.breaks], asked=mixes)
             self.model.adopt(kept, STALE_AFTER)
             self.seen = now
@@ -145,18 +154,23 @@ def refresh_mix(mix_design_id: int, actor: Actor) -> Forecast | None:
     if not early_only.breaks and not early_only.composition:
         return None
     holder = fits()
+    known = mix.strength_at(float(TARGET_DAYS)) is not None
+    early_ages = early_only.ages_before(TARGET_DAYS)
+    if known and _said_before(mix_design_id, early_ages):
+        return None
     with holder.lock:
         model = holder.current()
-        route, _own = model.route(early_only.ages_before(TARGET_DAYS), float(TARGET_DAYS))
+        route, _own = model.route(early_ages, float(TARGET_DAYS))
+        if known and _said_before(mix_design_id, route):
+            return None
         found = holder.stored(route, actor)
         if found is None:
             return None
         _sub, model_id = found
-        known = mix.strength_at(float(TARGET_DAYS)) is not None
         # Once its own result is in the history, only what is said without it is a forecast.
         held = model.held_out(route) if known else {}
         prediction = held.get(mix.key) if known else model.forecast([early_only], float(TARGET_DAYS))[0]
-    if prediction is None or (known and _said_before(mix_design_id, prediction)):
+    if prediction is None or (known and _said_before(mix_design_id, prediction.early_ages)):
         return None
     with transaction(actor, "forecast") as session:
         row = _row(mix_design_id, model_id, early_only, prediction, held_out=known)
@@ -165,10 +179,10 @@ def refresh_mix(mix_design_id: int, actor: Actor) -> Forecast | None:
     return row
 
 
-def _said_before(mix_design_id: int, prediction: Prediction) -> bool:
+def _said_before(mix_design_id: int, early_ages: tuple[float, ...]) -> bool:
     """Is there a forecast of this mix from these ages already? After the result only a new early break adds one."""
     query = select(Forecast.id).where(
-        Forecast.mix_design_id == mix_design_id, Forecast.early_ages == ages_text(prediction.early_ages)
+        Forecast.mix_design_id == mix_design_id, Forecast.early_ages == ages_text(early_ages)
     )
     return current_session().scalar(query.limit(1)) is not None
 
@@ -266,8 +280,16 @@ def forecast_pending() -> None:
             .where(Batch.id.in_(batches[start : start + 1000]))
         )
         mixes.update(session.scalars(query))
+    if mixes and has_request_context():
+        session.rollback()  # nothing is held while it waits
+        refresher(_refresh).ask(mixes)
+        return
     for mix_id in sorted(mixes):
-        refresh_mix(mix_id, system_actor("forecast"))
+        _refresh(mix_id)
+
+
+def _refresh(mix_design_id: int) -> None:
+    refresh_mix(mix_design_id, system_actor("forecast"))
 
 
 def _expected(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], tuple[float, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -33,8 +34,16 @@ def refuse_to_start_wrong(settings: Settings) -> None:
         raise Refused(problems)
 
 
+def settle() -> None:
+    """A thousand routes and their templates stay for good: the collector need not look at them again and again, which
+    stops every thread for a tenth of a second."""
+    gc.collect()
+    gc.freeze()
+
+
 def serve(app: Flask, settings: Settings) -> None:
     """Serve, and run jobs beside it, until Ctrl-C or SIGTERM."""
+    settle()
     sockets: dict[int, Any] = {}
     try:
         server = create_server(

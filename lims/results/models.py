@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -88,6 +89,10 @@ class Calibration(Record):
         return found.title if found is not None else ""
 
 
+#: Few rows were ever corrected: an index of these alone finds them and costs the others nothing.
+CORRECTED = text("superseded_at IS NOT NULL")
+
+
 class Break(Record):
     """The observation on one specimen. A correction supersedes it and leaves it readable."""
 
@@ -115,6 +120,7 @@ class Break(Record):
 
     __table_args__ = (
         UniqueConstraint("specimen_id", "number"),
+        Index(None, "superseded_at", sqlite_where=CORRECTED, postgresql_where=CORRECTED),
         CheckConstraint("reported OR load_kn IS NOT NULL", name="load_unless_reported"),
         CheckConstraint("strength_mpa >= 0", name="strength_not_negative"),
     )
@@ -156,6 +162,7 @@ class SetResult(Record):
     __table_args__ = (
         UniqueConstraint("specimen_set_id", "number"),
         Index(None, "specimen_set_id", "superseded_at"),
+        Index(None, "superseded_at", sqlite_where=CORRECTED, postgresql_where=CORRECTED),
         Index(None, "created_at", "id"),  # an order of the list
     )
 

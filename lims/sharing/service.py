@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from flask_appbuilder.security.sqla.models import User
@@ -26,6 +26,7 @@ from lims.base.passwords import hash_password
 from lims.base.problems import Refused, refuse
 from lims.base.schemas import Schema
 from lims.base.services import Page, RecordService
+from lims.comparison.service import outward_comparison
 from lims.customers.regions import seen_through, seen_within
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
@@ -37,6 +38,8 @@ from lims.sharing.models import ShareAnswer, ShareBatch, ShareLink, ShareView
 from lims.sharing.redaction import Sheet
 from lims.sharing.schemas import ShareLinkIn
 from lims.sharing.sheet import sheet_of
+from lims.standards.proportioning import target_strength
+from lims.standards.rounding import round_half_even
 from lims.trials.models import Batch, SpecimenSet, Trial
 from lims.trials.service import batches_of_seen
 
@@ -95,7 +98,12 @@ class ShareLinkService(RecordService[ShareLink]):
         record.batches = [ShareBatch(batch_id=batch_id, part=0) for batch_id in own]
         taken = set(own)
         for part, mix_id in enumerate(values.near_ids, start=1):
-            for batch_id in _batches_of_mix(mix_id):
+            near = _batches_of_mix(mix_id)
+            if not near:
+                raise refuse(
+                    "near_ids", _("%(mix)s was not cast; accepted: mixes with batches", mix=mix_id), mix_id
+                )
+            for batch_id in near:
                 if batch_id not in taken:
                     taken.add(batch_id)
                     record.batches.append(ShareBatch(batch_id=batch_id, part=part))
@@ -322,7 +330,10 @@ def _batches_of_mix(mix_design_id: int) -> list[int]:
 
 
 def _forecast(batch_ids: Sequence[int]) -> dict[str, Any] | None:
-    """The stored forecast of the mix as it stands, or, where the result is known, the one made from early breaks."""
+    """The stored forecast of the mix as it stands, or, where the result is known, the one made from early breaks.
+
+    Only one that rests on released results: a number made of others would give them away.
+    """
     session = current_session()
     mix_id = session.scalar(
         select(MixRevision.mix_design_id)
@@ -332,14 +343,17 @@ def _forecast(batch_ids: Sequence[int]) -> dict[str, Any] | None:
     )
     if mix_id is None:
         return None
-    said = list(
-        session.scalars(
+    released, unreleased = _ages_of(mix_id)
+    said = [
+        item
+        for item in session.scalars(
             select(Forecast)
             .where(Forecast.mix_design_id == mix_id, Forecast.strength_mpa.is_not(None))
             .order_by(Forecast.id.desc())
             .limit(40)
         )
-    )
+        if (ages := _early_ages(item)) <= released and not ages & unreleased
+    ]
     known = session.scalar(
         select(SetResult.id)
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
@@ -369,13 +383,34 @@ def _forecast(batch_ids: Sequence[int]) -> dict[str, Any] | None:
     }
 
 
+def _early_ages(forecast: Forecast) -> set[int]:
+    return {int(age) for age in forecast.early_ages.split(",") if age}
+
+
+def _ages_of(mix_id: int) -> tuple[set[int], set[int]]:
+    """Ages at which the mix has released results, and at which it has results that are not."""
+    rows = current_session().execute(
+        select(SpecimenSet.age_days, SetResult.state)
+        .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
+        .join(Batch, Batch.id == SpecimenSet.batch_id)
+        .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+        .where(
+            MixRevision.mix_design_id == mix_id,
+            SetResult.superseded_at.is_(None),
+            SetResult.state.in_(("entered", "verified", "released")),
+        )
+        .distinct()
+    )
+    found = list(rows)
+    return (
+        {age for age, state in found if state == "released"},
+        {age for age, state in found if state != "released"},
+    )
+
+
 def _comparison(record: ShareLink, values: ShareLinkIn) -> dict[str, Any] | None:
     """Our cement against another of its kind, as the comparison says it for outsiders."""
     if values.compared_with_id is None or "comparison" not in values.shows:
-        return None
-    try:
-        service: Any = importlib.import_module("lims.comparison.service")
-    except ModuleNotFoundError:  # an installation without comparisons
         return None
     session = current_session()
     trial = session.get(Trial, record.trial_id)
@@ -390,8 +425,14 @@ def _comparison(record: ShareLink, values: ShareLinkIn) -> dict[str, Any] | None
     )
     if own is None or grade is None:
         raise refuse("compared_with_id", _("needs a trial with a cement and a mix with a grade"))
+    # At equal strength means at the mean strength that the grade needs, not at the grade itself.
+    target, _deviation = target_strength(grade)
     try:
-        found = asdict(service.outward_comparison(own.id, values.compared_with_id, grade, with_cost=False))
+        found = asdict(
+            outward_comparison(
+                own.id, values.compared_with_id, round_half_even(target, Decimal("0.1")), with_cost=False
+            )
+        )
     except Refused as error:
         raise refuse("compared_with_id", "; ".join(str(p.message) for p in error.problems)) from None
     return found if found.get("binder_difference_kg_m3") else None

@@ -136,6 +136,7 @@ class BatchService(RecordService[Batch]):
     filter_columns = ("trial_id", "mix_revision_id", "cement_lot_id", "curing", "aggregate_sample_id")
     order_columns = ("code", "cast_at", "volume_m3", "changed_at")
     shown_relations = ("trial", "mix_revision", "cement_lot", "aggregate_sample", "site")
+    left_out_of_lists = ("mix_revision.components", "mix_revision.mix_design.revisions")
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return batches_of_seen(Batch.trial_id)
@@ -261,6 +262,7 @@ class SpecimenSetService(RecordService[SpecimenSet]):
     filter_columns = ("batch_id", "age_days", "state", "purpose", "curing_tank_id")
     order_columns = ("code", "age_days", "due_at", "state")
     shown_relations = ("batch", "curing_tank", "retest_of")
+    left_out_of_lists = ("specimens", "retest_of.specimens")
     default_order = "due_at"
     writable = False
 
@@ -322,6 +324,7 @@ class SpecimenService(RecordService[Specimen]):
     filter_columns = ("specimen_set_id", "shape")
     order_columns = ("code", "number")
     shown_relations = ("specimen_set",)
+    left_out_of_lists = ("specimen_set.specimens",)
     writable = False
 
     def visible(self) -> Sequence[ColumnElement[bool]]:

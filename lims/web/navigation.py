@@ -2,43 +2,75 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 from flask import current_app, request
+from flask_babel import get_locale
+
+from lims.base.security import granted
+
+#: Menus that are kept a process: one a set of rights and language. More would be a laboratory of unusual habits.
+MOST_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    label: str
+    icon: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    name: str
+    label: str
+    icon: str
+    entries: tuple[Entry, ...]
 
 
 def navigation() -> tuple[list[Any], list[Any]]:
     """Entries that stand at the top without a group, and the groups below them."""
     top: list[Any] = []
     groups: list[Any] = []
-    for group in current_app.appbuilder.menu.get_data():  # type: ignore[attr-defined]
-        children = group.get("childs") or []
-        if not children:
-            continue
-        items = [
-            SimpleNamespace(
-                label=item["label"], icon=item["icon"], url=item["url"], active=_here(str(item["url"]))
-            )
-            for item in children
-        ]
+    for group in _groups():
+        fitting = [item for item in group.entries if _here(item.url)]
         # Of two entries that fit, the longer address is meant.
-        best = max((item for item in items if item.active), key=lambda item: len(item.url), default=None)
-        for item in items:
-            item.active = item is best
-        if group["name"] == "today":
+        best = max(fitting, key=lambda item: len(item.url), default=None)
+        items = [
+            SimpleNamespace(label=item.label, icon=item.icon, url=item.url, active=item is best)
+            for item in group.entries
+        ]
+        if group.name == "today":
             top.extend(items)
         else:
             groups.append(
                 SimpleNamespace(
-                    name=group["name"],
-                    label=group["label"],
-                    icon=group["icon"],
-                    entries=items,
-                    open=best is not None,
+                    name=group.name, label=group.label, icon=group.icon, entries=items, open=best is not None
                 )
             )
     return top, groups
+
+
+def _groups() -> tuple[Group, ...]:
+    """What these rights open, in this language: the same for every page, so it is put together once."""
+    kept: dict[Any, tuple[Group, ...]] = current_app.extensions.setdefault("lims.navigation", {})
+    rights = granted()
+    key = (rights, str(get_locale()), request.script_root)
+    if key not in kept:
+        if len(kept) >= MOST_KEPT:
+            kept.clear()
+        kept[key] = tuple(
+            Group(item["name"], str(item["label"]), item["icon"], _entries(item["childs"]))
+            for item in current_app.appbuilder.menu.get_data()  # type: ignore[attr-defined]
+            if item.get("childs")
+        )
+    return kept[key]
+
+
+def _entries(children: list[dict[str, Any]]) -> tuple[Entry, ...]:
+    return tuple(Entry(str(item["label"]), item["icon"], str(item["url"])) for item in children)
 
 
 def _here(url: str) -> bool:

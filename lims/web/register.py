@@ -42,6 +42,12 @@ def _mark(filename: str) -> str:
 
 def asset(filename: str) -> str:
     """A static file's address that changes with its content: it may be kept for a year, never too long."""
+    return _address(filename, request.script_root)
+
+
+@cache
+def _address(filename: str, _root: str) -> str:
+    """Once a file and place that the program is reached under: a page names its icons fifty times."""
     return url_for("static", filename=filename, v=_mark(filename))
 
 

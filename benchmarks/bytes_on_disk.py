@@ -1,0 +1,31 @@
+"""What a laboratory takes on disk: the database, and what of it is the record of changes."""
+
+from __future__ import annotations
+
+from flask import Flask
+from sqlalchemy import text
+
+from lims.base.database import database, sqlite_module
+from lims.operations.databases import sqlite_path
+
+
+def bytes_on_disk(app: Flask) -> tuple[int, int]:
+    """Bytes of the whole database, and of its record of changes (tables and indexes whose names begin with audit)."""
+    with app.app_context(), database().engine.connect() as connection:
+        if not database().is_sqlite:
+            whole = connection.scalar(text("SELECT pg_database_size(current_database())"))
+            record = connection.scalar(
+                text(
+                    "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class c JOIN pg_namespace n"
+                    " ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname = 'public'"
+                    " AND c.relname LIKE 'audit%'"
+                )
+            )
+            return int(whole), int(record)
+        path = sqlite_path(app.config["LIMS_SETTINGS"].sqlalchemy_url)
+        assert path is not None
+        with sqlite_module().connect(str(path)) as plain:
+            plain.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # The library here counts no pages by table: what the rows hold stands for what they take.
+        query = "SELECT coalesce(sum(length(payload) + length(table_name) + 40), 0) FROM audit_entries"
+        return path.stat().st_size, int(connection.scalar(text(query)))

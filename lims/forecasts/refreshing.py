@@ -1,0 +1,91 @@
+"""Forecasts beside the requests that ask for them: at once while there is time, one after another when there is not.
+
+A save waits for the forecast of its mix, so that the next page shows it. A laboratory at full work saves more often
+than a model can be read again: then a save waits for nothing, mixes that are asked for twice are forecast once, and
+forecasting takes a quarter of one processor at most. What a killed process had not come to is forecast with the next
+result of its mix.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from flask import Flask, current_app
+from numpy.linalg import LinAlgError
+
+from lims.base.problems import Unavailable
+
+log = logging.getLogger(__name__)
+
+#: A save waits no longer; the forecast goes on without it.
+PATIENCE_S = 10.0
+#: Seconds of forecasting that a quiet time lays up, and the part of each second that is laid up.
+MOST_CREDIT_S, CREDIT_A_SECOND = 10.0, 0.25
+
+
+class Refresher:
+    """The mixes that wait for a forecast, and the thread that makes them while there are any."""
+
+    def __init__(self, app: Flask, refresh: Callable[[int], object]) -> None:
+        self.app, self.refresh = app, refresh
+        self.changed = threading.Condition()
+        self.waiting: dict[int, None] = {}
+        self.now: int | None = None
+        self.works = False
+        self._credit, self._counted_at = MOST_CREDIT_S, time.monotonic()
+
+    def ask(self, mixes: Iterable[int]) -> None:
+        """Have these mixes forecast; returns when they are, or at once when there is no time for it."""
+        wanted = set(mixes)
+        until = time.monotonic() + PATIENCE_S
+        with self.changed:
+            self.waiting.update(dict.fromkeys(sorted(wanted)))
+            if not self.works:
+                self.works = True
+                threading.Thread(target=self._work, name="forecasts", daemon=True).start()
+            while self._credit_s() > 0 and (wanted & self.waiting.keys() or self.now in wanted):
+                left = until - time.monotonic()
+                if left <= 0 or not self.changed.wait(left):
+                    return
+
+    def _credit_s(self) -> float:
+        at = time.monotonic()
+        self._credit = min(MOST_CREDIT_S, self._credit + (at - self._counted_at) * CREDIT_A_SECOND)
+        self._counted_at = at
+        return self._credit
+
+    def _work(self) -> None:
+        while True:
+            with self.changed:
+                self.now = None
+                self.changed.notify_all()
+                while self.waiting and (credit := self._credit_s()) <= 0:
+                    self.changed.wait(0.05 - credit / CREDIT_A_SECOND)
+                if not self.waiting:
+                    self.works = False
+                    return
+                self.now = next(iter(self.waiting))
+                del self.waiting[self.now]
+            begun = time.monotonic()
+            self._one(self.now)
+            with self.changed:
+                self._credit -= time.monotonic() - begun
+
+    def _one(self, mix_design_id: int) -> None:
+        try:
+            with self.app.app_context():
+                self.refresh(mix_design_id)
+        except (Unavailable, ArithmeticError, LinAlgError):
+            log.exception("forecast failed; the result itself is saved")
+        except Exception:  # the next mix must not wait for this one's fault
+            log.exception("forecast of mix %s failed", mix_design_id)
+
+
+def refresher(refresh: Callable[[int], object]) -> Refresher:
+    """One for each application."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    found: Refresher = app.extensions.setdefault("lims.forecasts.refresher", Refresher(app, refresh))
+    return found
