@@ -361,7 +361,7 @@ POSTGRESQL_FUNCTIONS = (
   SELECT CASE WHEN value IS NULL OR substr(value, 1, {len(policy.ERASED)}) = '{policy.ERASED}' THEN value ELSE
     'sha256:' || encode(sha256(convert_to(coalesce(salt, '') || ':' || column_name || ':' || value, 'UTF8')), 'hex') END
 $$ LANGUAGE sql IMMUTABLE""",
-    # The seal of before revision 0017, which was given hashes that the application had computed.
+    # The seal of before revision 0018, which was given hashes that the application had computed.
     "DROP FUNCTION IF EXISTS audit_seal(bigint, text, timestamptz, text, text, integer, text, bytea)",
     f"""CREATE OR REPLACE FUNCTION audit_seal(tx bigint, by text, sealed_at timestamptz, why text, where_from text,
   context text) RETURNS bigint AS $$

@@ -1,6 +1,6 @@
 """The seal costs less (an index that nothing reads goes); the database refuses to change a signature.
 
-Revision: 0017, after 0016.
+Revision: 0018, after 0017.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from alembic import op
 
 from lims.base.signatures import postgresql_guards, sqlite_guards
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
