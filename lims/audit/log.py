@@ -75,6 +75,7 @@ WORDS = {
     "record_id": _l("Number of the record"),
     "sheet": _l("Sheet"),
     "row": _l("Row"),
+    "more": _l("Further rows in one piece"),
     "action": _l("What was done"),
     "inputs": _l("What it was made from"),
     "owner_id": _l("Belongs to"),
