@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
 from lims.base.actor import Actor
-from lims.base.database import current_session
+from lims.base.database import among, current_session
 from lims.base.fields import Choice, Code, Instant, Quantity, Reference, Text, WholeNumber
 from lims.base.problems import Problem, Refused
 from lims.base.services import SERVICES
@@ -254,11 +254,11 @@ class BreakTemplate(Template):
         """Code -> specimen; codes as people type them, and short codes, are looked up one by one."""
         session = current_session()
         found: dict[str, _Known] = {}
-        for codes in pieces(row.values["specimen"] for row in rows):
-            for code, key, set_id in session.execute(
-                select(Specimen.code, Specimen.id, Specimen.specimen_set_id).where(Specimen.code.in_(codes))
-            ):
-                found[code] = _Known(key, set_id)
+        codes = {row.values["specimen"] for row in rows}
+        for code, key, set_id in session.execute(
+            select(Specimen.code, Specimen.id, Specimen.specimen_set_id).where(among(Specimen.code, codes))
+        ):
+            found[code] = _Known(key, set_id)
         tried = 0
         for row in rows:
             code = row.values["specimen"]
@@ -273,11 +273,8 @@ class BreakTemplate(Template):
         return found
 
     def _stored(self, specimen_ids: Any) -> dict[int, Break]:
-        found: dict[int, Break] = {}
-        for keys in pieces(specimen_ids):
-            query = select(Break).where(Break.specimen_id.in_(keys), Break.superseded_at.is_(None))
-            found.update((item.specimen_id, item) for item in current_session().scalars(query))
-        return found
+        query = select(Break).where(among(Break.specimen_id, specimen_ids), Break.superseded_at.is_(None))
+        return {item.specimen_id: item for item in current_session().scalars(query)}
 
     def _entry(self, facts: SetFacts, here: Mapping[int, Row]) -> SetBreaksIn:
         rows = [here[specimen.id] for specimen in facts.specimens if specimen.id in here]

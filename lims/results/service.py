@@ -5,7 +5,7 @@ One break's way, whether typed, posted or imported: schema -> here -> lims.stand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, insert_rows, transaction
+from lims.base.database import among, current_session, insert_rows, transaction
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
@@ -245,58 +245,41 @@ class SetFacts:
         )
 
 
-#: Keys in one IN (...): below the limits of every driver.
-CHUNK = 1000
-
-
-def chunks(keys: Iterable[int]) -> Iterator[list[int]]:
-    """Sorted keys in pieces that one statement can take."""
-    ordered = sorted(keys)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]
-
-
 def facts_of_sets(set_ids: Iterable[int]) -> dict[int, SetFacts]:
-    """Set id -> its facts: two statements for each thousand sets."""
+    """Set id -> its facts: two statements, however many sets."""
     session = current_session()
-    found: dict[int, SetFacts] = {}
-    for keys in chunks(set(set_ids)):
-        specimens: dict[int, list[SetSpecimen]] = {}
-        for set_id, key, code, shape, width_mm in session.execute(
-            select(Specimen.specimen_set_id, Specimen.id, Specimen.code, Specimen.shape, Specimen.width_mm)
-            .where(Specimen.specimen_set_id.in_(keys))
-            .order_by(Specimen.specimen_set_id, Specimen.number)
-        ):
-            specimens.setdefault(set_id, []).append(SetSpecimen(key, code, shape, width_mm))
-        rows = session.execute(
-            select(
-                SpecimenSet.id,
-                SpecimenSet.code,
-                SpecimenSet.state,
-                SpecimenSet.age_days,
-                SpecimenSet.batch_id,
-                Batch.cast_at,
-                MixDesign.grade_mpa,
-            )
-            .join(Batch, Batch.id == SpecimenSet.batch_id)
-            .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
-            .join(MixDesign, MixDesign.id == MixRevision.mix_design_id)
-            .where(SpecimenSet.id.in_(keys))
+    keys = sorted(set(set_ids))
+    specimens: dict[int, list[SetSpecimen]] = {}
+    for set_id, key, code, shape, width_mm in session.execute(
+        select(Specimen.specimen_set_id, Specimen.id, Specimen.code, Specimen.shape, Specimen.width_mm)
+        .where(among(Specimen.specimen_set_id, keys))
+        .order_by(Specimen.specimen_set_id, Specimen.number)
+    ):
+        specimens.setdefault(set_id, []).append(SetSpecimen(key, code, shape, width_mm))
+    rows = session.execute(
+        select(
+            SpecimenSet.id,
+            SpecimenSet.code,
+            SpecimenSet.state,
+            SpecimenSet.age_days,
+            SpecimenSet.batch_id,
+            Batch.cast_at,
+            MixDesign.grade_mpa,
         )
-        for row in rows:
-            found[row[0]] = SetFacts(*row, tuple(specimens.get(row[0], ())))
-    return found
+        .join(Batch, Batch.id == SpecimenSet.batch_id)
+        .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+        .join(MixDesign, MixDesign.id == MixRevision.mix_design_id)
+        .where(among(SpecimenSet.id, keys))
+    )
+    return {row[0]: SetFacts(*row, tuple(specimens.get(row[0], ()))) for row in rows}
 
 
 def results_of_sets(set_ids: Iterable[int]) -> dict[int, SetResult]:
     """Set id -> the result that counts."""
-    found: dict[int, SetResult] = {}
-    for keys in chunks(set(set_ids)):
-        query = select(SetResult).where(
-            SetResult.specimen_set_id.in_(keys), SetResult.superseded_at.is_(None)
-        )
-        found.update((result.specimen_set_id, result) for result in current_session().scalars(query))
-    return found
+    query = select(SetResult).where(
+        among(SetResult.specimen_set_id, sorted(set(set_ids))), SetResult.superseded_at.is_(None)
+    )
+    return {result.specimen_set_id: result for result in current_session().scalars(query)}
 
 
 def judge(
@@ -394,13 +377,11 @@ class SetEntries:
             "changed_by": actor.key,
         }
         sets = SpecimenSet.__table__
-        taken = 0
-        for keys in chunks(self._ready):
-            taken += session.execute(
-                update(sets)
-                .where(sets.c.id.in_(keys), sets.c.state == "waiting")
-                .values(state="broken", version=sets.c.version + 1, changed_at=now, changed_by=actor.key)
-            ).rowcount  # type: ignore[attr-defined]
+        taken = session.execute(
+            update(sets)
+            .where(among(sets.c.id, sorted(self._ready)), sets.c.state == "waiting")
+            .values(state="broken", version=sets.c.version + 1, changed_at=now, changed_by=actor.key)
+        ).rowcount  # type: ignore[attr-defined]
         if taken != len(self._ready):  # PostgreSQL lets another writer in between reading and this
             raise Conflict(next(iter(self._ready)))
         breaks: list[dict[str, Any]] = []
@@ -435,14 +416,13 @@ def _breaks_written(
 ) -> dict[int, dict[int, int]]:
     of_set = {specimen.id: key for key in set_ids for specimen in facts[key].specimens}
     written: dict[int, dict[int, int]] = {}
-    for keys in chunks(of_set):
-        rows = session.execute(
-            select(Break.specimen_id, Break.id).where(
-                Break.specimen_id.in_(keys), Break.superseded_at.is_(None)
-            )
+    rows = session.execute(
+        select(Break.specimen_id, Break.id).where(
+            among(Break.specimen_id, sorted(of_set)), Break.superseded_at.is_(None)
         )
-        for specimen_id, break_id in rows:
-            written.setdefault(of_set[specimen_id], {})[specimen_id] = break_id
+    )
+    for specimen_id, break_id in rows:
+        written.setdefault(of_set[specimen_id], {})[specimen_id] = break_id
     return written
 
 
