@@ -114,7 +114,6 @@ PAGES = (
     "/usage-notes/add",
     "/visits/2",
     "/retests/add",
-    "/objections/1",
     "/seminars/add",
     "/seminars/1",
     "/surveys/add",
