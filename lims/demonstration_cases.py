@@ -94,6 +94,7 @@ def _shotcrete(
                 "final_set_min": final,
                 "strength_3d_mpa": "26.8",
                 "strength_28d_mpa": "49.1",
+                "al2o3_percent": "5.0" if name == "before" else "5.4",
                 "scm_type": "coal gangue, limestone" if name == "before" else "fly ash",
                 "scm_share_percent": "12",
             },

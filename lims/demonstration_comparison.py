@@ -39,6 +39,9 @@ LOT_SD, BATCH_SD, SPECIMEN_SD, DOSE_SD = 0.007, 0.012, 0.020, 0.04
 MORTAR_MPA = {"other": 50.0, "before": 47.4, "after": 50.2}
 WATER_DEMAND = {"other": 26.6, "before": 27.7, "after": 26.7}
 INITIAL_SET = {"other": 168, "before": 178, "after": 162}
+SURFACE_M2_KG = {"other": 358, "before": 352, "after": 361}
+ALUMINA_PERCENT = {"other": 5.2, "before": 5.0, "after": 5.4}
+SHARE_PERCENT = {"other": 14.0, "before": 13.0, "after": 13.0}
 RESIDUE_PERCENT = {"other": 4.1, "before": 6.0, "after": 2.9}
 WATER_KG_M3, FLY_ASH_SHARE = 172, 0.20
 RATIOS = (0.40, 0.46, 0.52)
@@ -249,6 +252,8 @@ def _lot(product: Any, kind: str, code: str, ago: int, chance: random.Random, da
             "final_set_min": str(initial + 62),
             "strength_3d_mpa": f"{chance.gauss(27.0, 0.5):.1f}",
             "strength_28d_mpa": f"{chance.gauss(MORTAR_MPA[kind], 0.6):.1f}",
+            # Of the code's own chance: the figures above stay what they were.
+            **_analysis(kind, random.Random(code)),  # noqa: S311 - a demonstration's noise
         },
         actor,
     )
@@ -263,6 +268,15 @@ def _lot(product: Any, kind: str, code: str, ago: int, chance: random.Random, da
             actor,
         )
     return lot
+
+
+def _analysis(kind: str, chance: random.Random) -> dict[str, str]:
+    return {
+        "specific_surface_m2_kg": f"{chance.gauss(SURFACE_M2_KG[kind], 4):.0f}",
+        "al2o3_percent": f"{chance.gauss(ALUMINA_PERCENT[kind], 0.05):.2f}",
+        "scm_type": "fly ash",
+        "scm_share_percent": f"{chance.gauss(SHARE_PERCENT[kind], 0.5):.1f}",
+    }
 
 
 def _batch(

@@ -27,6 +27,9 @@ SEASONS = (
 )
 #: Days ago that a batch of the mix was cast, so that the due list has something on most days.
 CAST_DAYS_AGO = (27, 25, 21, 6, 5, 4, 2, 1)
+#: Of those batches: water that went in (the mix has 172 kg/m³: once the sand was wetter than thought) and air.
+WATER_USED = ("172", "171.5", "172", "184", "172", "171", "172", "172")
+AIR_C = ("16", "15", "17", "12", "9", "3.5", "8", "10")
 #: Mean strength of the mix at early ages, MPa.
 EARLY_MPA = {3: 19.0, 7: 27.0}
 SEED = 20261124
@@ -214,6 +217,8 @@ def _week(trial: Any, mix: Any, lot: Any, tank: Any, now: datetime, actor: Actor
                 "hold_sets": "1" if number % 4 == 0 else "0",
                 "site_sets": "1" if number % 4 == 1 else "0",
                 "slump_mm": str(170 + 5 * (number % 4)),
+                "water_used_kg_m3": WATER_USED[number],
+                "ambient_temperature_c": AIR_C[number],
                 "element": ("Piles, axis B", "Raft, part 2", "Columns, floor 1")[number % 3],
             },
             actor,

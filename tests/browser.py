@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 
 import fasteners
@@ -21,6 +22,24 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
+
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+#: What may not stand on any page.
+FORBIDDEN = {"serious", "critical"}
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds against a screen reader's needs, of the kinds that stop a person."""
+    found = page.evaluate(
+        AXE + "\n; axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+    )
+    return [
+        f"{item['id']} ({item['impact']}): {node['target']}"
+        for item in found["violations"]
+        if item["impact"] in FORBIDDEN
+        for node in item["nodes"]
+    ]
 
 
 @pytest.fixture(scope="session")

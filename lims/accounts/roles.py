@@ -78,6 +78,8 @@ EVERYTHING = (
 )  # fmt: skip
 #: Customers of every region; who lacks it sees those of the regions they work in (lims/customers/regions.py).
 ALL_REGIONS = ("customers",)
+#: Taken in by whoever the customer calls; the steps afterwards need `write`.
+INTAKE = ("complaints",)
 #: Whose data a person's are: taken out for good by few.
 PERSONAL = ("customers", "contacts")
 
@@ -95,6 +97,7 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("write", EVERYTHING)
         | _grants("read_all", ALL_REGIONS)
         | _grants("erase", PERSONAL)
+        | _grants("take_in", INTAKE)
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
         | _grants("oversee", ["jobs", "share-links"])
@@ -109,6 +112,7 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants("write", (*COMPARISON, *PRICES, *OWN, "rules", "certificates"))
         | _grants("read_all", ALL_REGIONS)
         | _grants("erase", PERSONAL)
+        | _grants("take_in", INTAKE)
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])
         | _grants("oversee", ["jobs", "share-links"])
@@ -156,6 +160,7 @@ ROLES: dict[str, frozenset[Grant]] = {
         | _grants(
             "write", (*CUSTOMERS, *MARKET, *SHARING, "visits", "visit-plans", "surveys", *IMPORTS, *OWN)
         )
+        | _grants("take_in", INTAKE)
         | _grants("read", (*COMPARISON, *PRICES))
         | _grants("write", ("comparisons", "customer-materials"))
     ),
@@ -175,6 +180,7 @@ ROLES: dict[str, frozenset[Grant]] = {
             ),
         )
         | _grants("write", (*CUSTOMERS, *AFTERSALES, *IMPORTS, *OWN))
+        | _grants("take_in", INTAKE)
         | _grants("read", COMPARISON)
         | _grants("write", ("comparisons", "customer-materials", "programme-entries"))
         | _grants("read_all", ALL_REGIONS)

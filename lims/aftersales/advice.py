@@ -1,4 +1,4 @@
-"""Which advice fits a complaint or a batch, and why; and which past complaints are like it.
+"""Which advice fits a complaint, a batch or a mix, and why; and which past complaints are like it.
 
 A condition is a fact that can be read from the records; it says in words what it found, so that the reader sees why a
 card came up. The cards themselves are data (lims/aftersales/shipped.py ships the first ones).
@@ -17,16 +17,23 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
+from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import format_decimal, local_time
+from lims.base.security import may
+from lims.base.services import SERVICES
 from lims.materials.models import RETEST_AFTER, AggregateSample, CementLot
+from lims.mixes.models import MixRevision
+from lims.searching.service import most_alike
 from lims.standards.aggregates import impurity_limits
+from lims.trials.models import Batch
 
 if TYPE_CHECKING:
     from lims.aftersales.models import AdviceCard, Complaint, ComplaintFact
     from lims.customers.models import ScaleCheck
-    from lims.trials.models import Batch
+    from lims.mixes.models import MixDesign
 
 #: Concrete is protected from here on, degC: air for winter work (JGJ/T 104), air for hot weather (the source document).
 FROST_BELOW_C = Decimal(5)
@@ -35,6 +42,8 @@ HOT_ABOVE_C = Decimal(30)
 RICH_ABOVE_KG_M3 = Decimal(550)
 #: A slump so far above the plan was made with water, mm.
 SLUMP_ABOVE_MM = Decimal(30)
+#: The latest castings of a mix that are looked at.
+BATCHES_OF_MIX = 8
 #: Grade whose limits of mud hold where none is stated.
 USUAL_GRADE_MPA = Decimal(30)
 SIMILAR_SHOWN = 5
@@ -61,6 +70,8 @@ class Situation:
     """What is known about a case when advice is looked for."""
 
     day: date
+    #: Which of several cases it is; goes before the reasons.
+    about: str = ""
     lots: list[CementLot] = field(default_factory=list)
     samples: list[AggregateSample] = field(default_factory=list)
     scale_checks: list[ScaleCheck] | None = None
@@ -179,8 +190,44 @@ def situation_of_batch(batch: Batch) -> Situation:
         case.samples.append(batch.aggregate_sample)
     case.temperature_c = batch.ambient_temperature_c
     case.slump_mm, case.slump_planned_mm = batch.slump_mm, design.slump_mm
+    case.water_used_kg_m3 = batch.water_used_kg_m3
+    case.water_planned_kg_m3 = batch.mix_revision.water_kg_m3 or None
     case.cement_kg_m3 = batch.mix_revision.mass_of("cement")
     return case
+
+
+def situations_of_mix(mix: MixDesign) -> list[Situation]:
+    """What the latest castings of a mix tell, each by its batch, and the recipe as it stands: two statements.
+
+    The days, the slumps and the lots of a mix are those of its batches; whoever reads none of them sees the recipe.
+    """
+    found = []
+    if may("read", "batches"):
+        query = (
+            select(Batch)
+            .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+            .where(
+                MixRevision.mix_design_id == mix.id,
+                Batch.cast_at.is_not(None),
+                Batch.retired_at.is_(None),
+                *SERVICES["batches"].visible(),
+            )
+            .options(
+                joinedload(Batch.cement_lot),
+                joinedload(Batch.aggregate_sample).joinedload(AggregateSample.aggregate_source),
+                joinedload(Batch.mix_revision).joinedload(MixRevision.mix_design),
+            )
+            .order_by(Batch.cast_at.desc(), Batch.id.desc())
+            .limit(BATCHES_OF_MIX)
+        )
+        for batch in current_session().scalars(query).unique():
+            case = situation_of_batch(batch)
+            case.about = batch.code
+            found.append(case)
+    if mix.latest is not None:
+        today = local_time(utc_now()).date()
+        found.append(Situation(today, mix.latest.code, cement_kg_m3=mix.latest.mass_of("cement")))
+    return found
 
 
 def situation_of_complaint(
@@ -206,8 +253,11 @@ def situation_of_complaint(
     return case
 
 
-def matching_cards(case: Situation, category: str = "") -> list[Match]:
-    """Cards that fit, in the reader's language, those with the most reasons first."""
+def matching_cards(*cases: Situation, category: str = "") -> list[Match]:
+    """Cards that fit, in the reader's language, those with the most reasons first.
+
+    Of several cases each condition is told once, by the first case in which it holds.
+    """
     from lims.aftersales.models import AdviceCard
     from lims.aftersales.schemas import CATEGORIES
 
@@ -216,7 +266,11 @@ def matching_cards(case: Situation, category: str = "") -> list[Match]:
             select(AdviceCard).where(AdviceCard.retired_at.is_(None)).order_by(AdviceCard.code)
         )
     )
-    holds = {name: words for name, test in TESTS.items() if (words := test(case))}
+    holds: dict[str, str] = {}
+    for case in cases:
+        for name, test in TESTS.items():
+            if name not in holds and (words := test(case)):
+                holds[name] = f"{case.about}: {words}" if case.about else words
     found = []
     for card in cards:
         reasons = [holds[name] for name in (card.conditions or "").split(",") if name in holds]
@@ -253,25 +307,32 @@ def reading_language() -> str:
 def similar_complaints(complaint: Complaint, conditions: Iterable[Any] = ()) -> list[tuple[Complaint, int]]:
     """Past cases like this one with their likeness in %, the most alike first.
 
-    The category and the letters of subject, story and cause decide. Only what the asking person may know of, by
-    `conditions`, is looked at.
+    Found by words through the search index, however old they are, and by category; the letters of subject, story and
+    cause, and the category, put them in order. Only what the asking person may know of, by `conditions`, is looked at.
     """
     from lims.aftersales.models import Complaint
 
-    query = (
-        select(Complaint)
-        .where(
-            Complaint.id != complaint.id,
-            Complaint.state.in_(("solved", "closed")),
-            Complaint.retired_at.is_(None),
-            *conditions,
-        )
-        .order_by((Complaint.category == complaint.category).desc(), Complaint.id.desc())
-        .limit(SIMILAR_READ)
+    words = f"{complaint.subject} {complaint.description or ''} {complaint.cause or ''}"
+    past = (
+        Complaint.id != complaint.id,
+        Complaint.state.in_(("solved", "closed")),
+        Complaint.retired_at.is_(None),
+        *conditions,
     )
-    mine = _letters(f"{complaint.subject} {complaint.description or ''} {complaint.cause or ''}")
+    session = current_session()
+    by_words = select(Complaint).where(Complaint.id.in_(most_alike("complaints", words, SIMILAR_READ)), *past)
+    found = {other.id: other for other in session.scalars(by_words)}
+    if complaint.category != "other":
+        of_kind = (
+            select(Complaint)
+            .where(Complaint.category == complaint.category, *past)
+            .order_by(Complaint.id.desc())
+            .limit(SIMILAR_READ)
+        )
+        found |= {other.id: other for other in session.scalars(of_kind)}
+    mine = _letters(words)
     scored = []
-    for other in current_session().scalars(query):
+    for other in found.values():
         theirs = _letters(f"{other.subject} {other.description or ''} {other.cause or ''}")
         alike = len(mine & theirs) / len(mine | theirs) if mine | theirs else 0.0
         same = complaint.category == other.category and complaint.category != "other"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask.typing import ResponseReturnValue
+from flask_appbuilder.api import expose, permission_name, protect
+
 from lims.aftersales.views import (
     OBJECTION_STEPS,
     STEPS,
@@ -78,6 +81,13 @@ class ComplaintApi(RecordApi):
         Step(step.name, str(step.name).capitalize(), "write", "complaints", step.run, step.schema)
         for step in STEPS.values()
     )
+
+    @expose("/", methods=["POST"])
+    @protect()
+    @permission_name("take_in")
+    def post(self) -> ResponseReturnValue:
+        """The intake. With an Idempotency-Key the same request, sent again, gets the same complaint."""
+        return self.adding()
 
     def outward(self, record: Any) -> dict[str, Any]:
         """The amount of a compensation is a price."""

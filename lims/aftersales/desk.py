@@ -31,6 +31,8 @@ from lims.base.staff import staff_names
 from lims.base.views import GuardedView, MenuPlace, address_of, bounded_int
 from lims.customers.schemas import LAPSE_REASONS
 
+#: Days that the page may look back.
+PERIODS = (30, 90, 180, 365)
 SETTINGS_SECTIONS = (
     (
         _l("What we promise"),
@@ -60,6 +62,9 @@ class ServiceView(GuardedView):
         today = local_time(now).date()
         complaints = figures.complaints_since(now - timedelta(days=days))
         months, reasons = figures.won_and_lost(today)
+        told = (
+            figures.forecasts_of_new_customers(now - timedelta(days=days)) if may("read", "forecasts") else []
+        )
         mark, marks = figures.satisfaction_since(today - timedelta(days=days))
         return self._page(
             "lims/service.html",
@@ -77,12 +82,15 @@ class ServiceView(GuardedView):
             won=sum(won for _month, won, _lost in months),
             lost=sum(lost for _month, _won, lost in months),
             reasons=[(LAPSE_REASONS.get(key, _("not said")), n) for key, n in reasons.items()],
-            forecasts=figures.forecasts_of_new_customers(today) if may("read", "forecasts") else [],
+            forecasts=told[: figures.SHOWN_FORECASTS],
+            told=len(told),
+            accuracy=figures.accuracy(told),
+            periods=PERIODS,
             chart={
                 "x": [month for month, _won, _lost in months],
                 "series": [
-                    {"name": _("Won"), "data": [won for _m, won, _l_ in months]},
-                    {"name": _("Lost"), "data": [lost for _m, _w, lost in months]},
+                    {"name": _("Won"), "bars": True, "data": [won for _m, won, _l_ in months]},
+                    {"name": _("Lost"), "bars": True, "data": [lost for _m, _w, lost in months]},
                 ],
                 "labels": {"x": _("Month"), "y": _("Customers")},
             },

@@ -168,7 +168,9 @@ def satisfaction_since(since: date) -> tuple[Decimal | None, int]:
 
 def won_and_lost(today: date) -> tuple[list[tuple[str, int, int]], dict[str, int]]:
     """(month, won, lost) of the last twelve months, and the reasons of those lost."""
-    start = (today.replace(day=1) - timedelta(days=31 * (MONTHS - 1))).replace(day=1)
+    start = today.replace(day=1)
+    for _month in range(MONTHS - 1):
+        start = (start - timedelta(days=1)).replace(day=1)
     months: dict[str, list[int]] = {}
     day = start
     while day <= today:
@@ -193,24 +195,71 @@ def won_and_lost(today: date) -> tuple[list[tuple[str, int, int]], dict[str, int
     return [(month, won, lost) for month, (won, lost) in months.items()], dict(reasons.most_common())
 
 
-def forecasts_of_new_customers(today: date) -> list[dict[str, Any]]:
-    """What was said of mixes of trials for customers who came within a year, beside their 28-d results."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was forecast for one mix of a new customer, and the mean of its released results; None: none yet."""
+
+    customer: Customer
+    mix_id: int
+    mix: str
+    said: Decimal
+    low: Decimal | None
+    high: Decimal | None
+    came: Decimal | None
+    n: int
+
+    @property
+    def error_percent(self) -> Decimal | None:
+        """Forecast minus actual, of the actual."""
+        return None if self.came is None else 100 * (self.said / self.came - 1)
+
+    @property
+    def inside(self) -> bool | None:
+        """Did the actual fall into the 90 % interval?"""
+        if self.came is None or self.low is None or self.high is None:
+            return None
+        return self.low <= self.came <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Of the mixes with a released result: how many, mean signed error, mean absolute error, share inside the band."""
+
+    n: int
+    signed_percent: Decimal | None
+    mape_percent: Decimal | None
+    inside: int
+    banded: int
+
+    @property
+    def inside_percent(self) -> int | None:
+        return round(100 * self.inside / self.banded) if self.banded else None
+
+
+def forecasts_of_new_customers(since: datetime) -> list[Told]:
+    """What was said of mixes cast for customers who became trial or active customers since then, beside what came out.
+
+    Only a forecast made before the result (or that held it out) counts, and only a released result that stands.
+    """
     session = current_session()
-    since = utc_now() - timedelta(days=365)
+    new = select(StageChange.customer_id).where(
+        StageChange.created_at >= since, StageChange.after.in_(("trial", "active"))
+    )
     rows = session.execute(
         select(MixRevision.mix_design_id, Customer)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
         .join(Trial, Trial.id == Batch.trial_id)
         .join(Customer, Customer.id == Trial.customer_id)
-        .where(Customer.created_at >= since, Customer.retired_at.is_(None), *seen_customers())
+        .where(Customer.id.in_(new), Customer.retired_at.is_(None), *seen_customers())
         .distinct()
     )
     customers: dict[int, Customer] = {int(mix_id): customer for mix_id, customer in rows}
     if not customers:
         return []
     came: dict[int, list[Decimal]] = defaultdict(list)
+    entered: dict[int, datetime] = {}
     results = session.execute(
-        select(MixRevision.mix_design_id, SetResult.strength_mpa)
+        select(MixRevision.mix_design_id, SetResult.strength_mpa, SetResult.created_at, SetResult.state)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
         .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
         .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
@@ -218,11 +267,13 @@ def forecasts_of_new_customers(today: date) -> list[dict[str, Any]]:
             MixRevision.mix_design_id.in_(customers),
             SpecimenSet.age_days == TARGET_DAYS,
             SetResult.superseded_at.is_(None),
-            SetResult.strength_mpa.is_not(None),
+            SetResult.strength_mpa > 0,
         )
     )
-    for mix_id, strength in results:
-        came[int(mix_id)].append(Decimal(strength or 0))
+    for mix_id, strength, at, state in results:
+        if state == "released":
+            came[int(mix_id)].append(Decimal(strength or 0))
+        entered[int(mix_id)] = min(at, entered.get(int(mix_id), at))
     said: dict[int, Forecast] = {}
     forecasts = session.scalars(
         select(Forecast)
@@ -234,32 +285,43 @@ def forecasts_of_new_customers(today: date) -> list[dict[str, Any]]:
         .order_by(Forecast.id)
     )
     for forecast in forecasts:
-        said[forecast.mix_design_id] = forecast
+        known = entered.get(forecast.mix_design_id)
+        if known is None or forecast.held_out or forecast.created_at <= known:
+            said[forecast.mix_design_id] = forecast
     codes = dict(
         session.execute(select(MixDesign.id, MixDesign.code).where(MixDesign.id.in_(customers))).all()
     )
-    found: list[dict[str, Any]] = []
+    found = []
     for mix_id, forecast in said.items():
         assert forecast.strength_mpa is not None  # the conditions leave no others
         values = came.get(mix_id, [])
-        actual = sum(values, Decimal(0)) / len(values) if values else None
         found.append(
-            {
-                "customer": customers[mix_id],
-                "mix_id": mix_id,
-                "mix": codes[mix_id],
-                "said": forecast.strength_mpa,
-                "low": forecast.lower_90_mpa,
-                "high": forecast.upper_90_mpa,
-                "came": actual,
-                "n": len(values),
-                "error_percent": None
-                if actual is None
-                else round(100 * (forecast.strength_mpa / actual - 1), 1),
-            }
+            Told(
+                customers[mix_id],
+                mix_id,
+                codes[mix_id],
+                forecast.strength_mpa,
+                forecast.lower_90_mpa,
+                forecast.upper_90_mpa,
+                sum(values, Decimal(0)) / len(values) if values else None,
+                len(values),
+            )
         )
-    found.sort(key=lambda row: (row["came"] is None, row["customer"].name))
-    return found[:SHOWN_FORECASTS]
+    found.sort(key=lambda row: (row.came is None, row.customer.name, row.mix))
+    return found
+
+
+def accuracy(told: Sequence[Told]) -> Accuracy:
+    errors = [row.error_percent for row in told if row.error_percent is not None]
+    banded = [row.inside for row in told if row.inside is not None]
+    n = len(errors)
+    return Accuracy(
+        n,
+        sum(errors, Decimal(0)) / n if n else None,
+        sum((abs(error) for error in errors), Decimal(0)) / n if n else None,
+        sum(banded),
+        len(banded),
+    )
 
 
 def scores(since: datetime) -> list[Score]:

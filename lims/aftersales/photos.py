@@ -14,6 +14,7 @@ from flask_babel import gettext as _
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lims.aftersales.models import Complaint, Photo, Visit
+from lims.aftersales.schemas import PhotoEdit
 from lims.base.actor import Actor
 from lims.base.database import transaction
 from lims.base.files import keep_file
@@ -27,6 +28,9 @@ MOST_PIXELS = 40_000_000
 #: The longer side is brought to this: enough to see a crack, a tenth of the bytes.
 LONGEST_PX = 2000
 MOST_PHOTOS = 30
+#: On paper a picture is 85 mm wide: 250 dots an inch.
+PAPER_PX = 850
+PAPER_QUALITY = 78
 QUALITY = 85
 
 
@@ -75,10 +79,30 @@ def clean_picture(content: bytes, name: str) -> tuple[bytes, str, int, int]:
     return out.getvalue(), FORMATS[kind], made.width, made.height
 
 
+def for_paper(content: bytes) -> bytes:
+    """A kept picture as a JPEG that prints well and leaves the paper small enough to be sent."""
+    with Image.open(io.BytesIO(content), formats=list(FORMATS)) as opened:
+        opened.load()
+        drawn = opened.convert("RGBA")
+    made = Image.new("RGB", drawn.size, "white")
+    made.paste(drawn, mask=drawn)
+    made.thumbnail((PAPER_PX, PAPER_PX))
+    out = io.BytesIO()
+    made.save(out, "JPEG", quality=PAPER_QUALITY, optimize=True)
+    return out.getvalue()
+
+
 def add_photo(
-    content: bytes, name: str, actor: Actor, *, visit_id: int | None = None, complaint_id: int | None = None
+    content: bytes,
+    name: str,
+    actor: Actor,
+    *,
+    caption: str = "",
+    visit_id: int | None = None,
+    complaint_id: int | None = None,
 ) -> Photo:
     """Keep a picture with a visit or a complaint. Raises: NotFound, Refused."""
+    words = PhotoEdit.read({"caption": caption}).caption
     cleaned, media_type, width, height = clean_picture(content, name)
     owner: type[Visit] | type[Complaint] = Visit if visit_id is not None else Complaint
     record_name = owner.record_name
@@ -98,6 +122,7 @@ def add_photo(
             complaint_id=complaint_id,
             stored_file_id=stored.id,
             name=file_name(name, media_type),
+            caption=words,
             width_px=width,
             height_px=height,
         )

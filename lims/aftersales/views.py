@@ -57,7 +57,7 @@ from lims.base.files import download
 from lims.base.forms import posted_values
 from lims.base.problems import NotFound, Refused
 from lims.base.schemas import Schema, localise
-from lims.base.security import current_actor
+from lims.base.security import current_actor, may
 from lims.base.views import MenuPlace, RecordView, Related
 
 
@@ -153,7 +153,13 @@ def take_photos(view: RecordView, record_id: int, **owner: int) -> ResponseRetur
     actor = current_actor()
     for item in given:
         try:
-            add_photo(item.read(), item.filename or "photo", actor, **owner)
+            add_photo(
+                item.read(),
+                item.filename or "photo",
+                actor,
+                caption=request.form.get("caption", ""),
+                **owner,
+            )
         except Refused as error:
             problem = error.problems[0]
             flash(f"{problem.value}: {problem.message}", "danger")
@@ -279,7 +285,7 @@ class ComplaintView(RecordView):
     choices = {"state": STATES}
     show_sections = (
         (
-            _l("What the customer says"),
+            _l("Particulars"),
             (
                 "customer",
                 "site",
@@ -291,7 +297,6 @@ class ComplaintView(RecordView):
                 "channel",
                 "received_at",
                 "owner_id",
-                "description",
             ),
         ),
     )
@@ -302,6 +307,19 @@ class ComplaintView(RecordView):
     def __init__(self) -> None:
         super().__init__()
         self.inputs.update({item.name: item for item in FindingsIn.inputs()})
+
+    @expose("/add", methods=["GET", "POST"])
+    @permission_name("take_in")
+    def add(self) -> ResponseReturnValue:
+        """Whoever the customer calls writes it down; the steps afterwards are the service's."""
+        self.allow("take_in")
+        return self.adding()
+
+    def may_add(self) -> bool:
+        return may("take_in", "complaints")
+
+    def may_retire(self) -> bool:
+        return may("write", "complaints")
 
     def show_context(self, record: Any) -> dict[str, Any]:
         from lims.web.complaint_page import complaint_context
@@ -368,9 +386,9 @@ class ComplaintView(RecordView):
         return redirect(url_for("ComplaintView.show", record_id=record_id) + "#lots")
 
     @expose("/<int:record_id>/photos", methods=["POST"])
-    @permission_name("write")
+    @permission_name("take_in")
     def add_photos(self, record_id: int) -> ResponseReturnValue:
-        self.allow("write")
+        self.allow("take_in")
         return take_photos(self, record_id, complaint_id=record_id)
 
     @expose("/<int:record_id>/card.pdf")

@@ -162,6 +162,9 @@ class RecordApi(BaseApi):
     @permission_name("write")
     def post(self) -> ResponseReturnValue:
         """With an Idempotency-Key the same request, sent again, gets the same record."""
+        return self.adding()
+
+    def adding(self) -> ResponseReturnValue:
         key = request.headers.get("Idempotency-Key", "")
         return self._one(add_once(self.service, json_object(), current_actor(), key), 201)
 

@@ -7,6 +7,8 @@ Layouts may be changed without code: a file of the same name under LIMS_DATA/rep
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,25 +35,42 @@ def layout_file(name: str) -> Path:
     raise refuse("layout", _("there is no such layout under reports/"), name)
 
 
-def pdf(layout: str, data: Mapping[str, Any], *, made_at: datetime | None = None) -> bytes:
+def pdf(
+    layout: str,
+    data: Mapping[str, Any],
+    *,
+    made_at: datetime | None = None,
+    files: Mapping[str, bytes] | None = None,
+) -> bytes:
     """`reports/<layout>.typ` filled with `data` (anything that JSON holds).
 
-    `made_at` goes into the PDF's metadata; without it the bytes depend on layout and data alone.
+    `made_at` goes into the PDF's metadata; without it the bytes depend on layout, data and files alone. `files` are
+    pictures by plain names that the layout finds beside itself.
     Raises: Refused naming the layout and the place when a laboratory's own layout does not compile.
     """
-    made: bytes = _compiled(layout, data, "pdf", made_at)
-    return made
+    if not files:
+        made: bytes = _compiled(layout_file(f"{layout}.typ"), data, "pdf", made_at)
+        return made
+    # Typst reads pictures from its root alone: layouts and pictures stand together there while it works.
+    source = layout_file(f"{layout}.typ")
+    with tempfile.TemporaryDirectory(prefix="lims-paper-") as folder:
+        for layouts in dict.fromkeys((REPORTS, source.parent)):
+            for found in layouts.glob("*.typ"):
+                shutil.copyfile(found, Path(folder) / found.name)
+        for name, content in files.items():
+            (Path(folder) / Path(name).name).write_bytes(content)
+        drawn: bytes = _compiled(Path(folder) / source.name, data, "pdf", made_at)
+        return drawn
 
 
 def picture(layout: str, data: Mapping[str, Any], *, dots_per_inch: float = 80) -> bytes:
     """The first page as PNG, for a page of the browser. Raises: Refused."""
-    made = _compiled(layout, data, "png", None, ppi=dots_per_inch)
+    made = _compiled(layout_file(f"{layout}.typ"), data, "png", None, ppi=dots_per_inch)
     first: bytes = made[0] if isinstance(made, list) else made
     return first
 
 
-def _compiled(layout: str, data: Mapping[str, Any], form: Any, made_at: datetime | None, **more: Any) -> Any:
-    source = layout_file(f"{layout}.typ")
+def _compiled(source: Path, data: Mapping[str, Any], form: Any, made_at: datetime | None, **more: Any) -> Any:
     try:
         return typst.compile(
             str(source),

@@ -7,16 +7,18 @@ import logging
 import re
 from typing import Any
 
-#: What follows is the key.
+#: What follows is the key of a trial sheet.
 PREFIX = "/s/"
-_KEY = re.compile(r"(/s/)[^/\s?#\"'&<>\\]+", re.IGNORECASE)
-_ENCODED = re.compile(r"(%2[fF]s%2[fF])[^/\s?#\"'&<>\\%]+")
+#: And of a person's calendar.
+PREFIXES = (PREFIX, "/calendar/")
+_KEY = re.compile(r"(/(?:s|calendar)/)[^/\s?#\"'&<>\\]+", re.IGNORECASE)
+_ENCODED = re.compile(r"(%2[fF](?:s|calendar)%2[fF])[^/\s?#\"'&<>\\%]+")
 
 _PLAIN = logging.Formatter()
 
 
 def is_secret(path: str) -> bool:
-    return path.startswith(PREFIX)
+    return path.startswith(PREFIXES)
 
 
 def hidden(text: str) -> str:

@@ -149,6 +149,8 @@ class RecordView(GuardedView):
     show_sections: ClassVar[tuple[tuple[Any, tuple[str, ...]], ...]] = ()
     form_sections: ClassVar[tuple[tuple[Any, tuple[str, ...]], ...]] = ()
     related: ClassVar[tuple[Related, ...]] = ()
+    #: Of many related lists those without an entry stand together in one card.
+    folds_empty: ClassVar[bool] = False
     #: A sentence for an empty list: what to do next.
     empty_hint: ClassVar[Any] = ""
     list_template: ClassVar[str] = "lims/record_list.html"
@@ -201,7 +203,7 @@ class RecordView(GuardedView):
             query=request.query_string.decode("utf-8", "replace")[:500],
             order=request.args.get("order", "") or self.service.default_order,
             may_add=self.may_add(),
-            may_retire=self.may_add() and self.service.retirable,
+            may_retire=self.may_retire(),
             shows_retired=request.args.get("retired") == "1",
             page_sizes=PAGE_SIZES,
         )
@@ -233,6 +235,10 @@ class RecordView(GuardedView):
     @permission_name("write")
     def add(self) -> ResponseReturnValue:
         self.allow("write")
+        return self.adding()
+
+    def adding(self) -> ResponseReturnValue:
+        """The form of a new record, for whom the exposed method let in."""
         if not self.service.writable:
             return self.not_written_here()
         schema = self.service.schema
@@ -395,6 +401,9 @@ class RecordView(GuardedView):
 
     def may_add(self) -> bool:
         return self.service.writable and may("write", self.class_permission_name)
+
+    def may_retire(self) -> bool:
+        return self.may_add() and self.service.retirable
 
     def not_written_here(self) -> ResponseReturnValue:
         raise refuse("", _("these records are made by the system, not by hand"))

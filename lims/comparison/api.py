@@ -19,6 +19,7 @@ from lims.comparison.views import (
     PriceView,
     ProcessChangeView,
     ProgrammeEntryView,
+    paper_of,
     visible,
 )
 from lims.comparison.words import effect_words
@@ -74,6 +75,13 @@ class ComparisonApi(RecordApi):
                 found.pop(name, None)
         found["outcome"] = _figures(visible(outcome_of_record(record)).as_json())
         return found
+
+    @expose("/<int:record_id>/comparison.pdf", methods=["GET"])
+    @protect()
+    @permission_name("read")
+    def paper(self, record_id: int) -> ResponseReturnValue:
+        """The comparison as PDF."""
+        return paper_of(self.service.get(record_id))
 
     @expose("/question", methods=["GET"])
     @protect()

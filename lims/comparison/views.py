@@ -14,10 +14,10 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.display import Cell, show_day
+from lims.base.display import Cell, local_time, show_day
 from lims.base.fields import Day
 from lims.base.forms import build_form
-from lims.base.problems import Problem, Refused
+from lims.base.problems import Problem, Refused, refuse
 from lims.base.schemas import Schema
 from lims.base.security import may
 from lims.base.views import GuardedView, MenuPlace, RecordView, address_of
@@ -25,6 +25,7 @@ from lims.comparison.charts import day_of, laws_chart, lots_chart
 from lims.comparison.models import Comparison, ProcessChange
 from lims.comparison.optimum import optimum_for
 from lims.comparison.outcome import Outcome
+from lims.comparison.paper import comparison_pdf
 from lims.comparison.programme import materials_of, old_pits, today, weeks
 from lims.comparison.schemas import (
     CHANGED,
@@ -184,6 +185,12 @@ class ComparisonView(RecordView):
             return Cell("–", "empty")
         return super().cell(record, name)
 
+    @expose("/<int:record_id>/comparison.pdf")
+    @permission_name("read")
+    def paper(self, record_id: int) -> ResponseReturnValue:
+        self.allow("read")
+        return paper_of(self.service.get(record_id))
+
     def show_context(self, record: Comparison) -> dict[str, Any]:
         found = visible(outcome_of_record(record))
         batches = record.rested_on["batches"]
@@ -202,6 +209,31 @@ class ComparisonView(RecordView):
             "earlier": earlier,
             "signed": signed,
         }
+
+
+def paper_of(record: Comparison) -> ResponseReturnValue:
+    """A kept comparison as PDF, with what the asking person may see of it."""
+    earlier = record.earlier
+    rows = [
+        (_("Customer"), record.customer.name if record.customer is not None else "–"),
+        (_("Own cement"), record.own.title),
+        (_("Compared with"), record.other.title),
+        (_("Kept on"), show_day(local_time(record.created_at).date())),
+    ]
+    if may("read", "prices"):
+        rows.append((_("Prices of"), show_day(record.priced_on)))
+    if record.remarks:
+        rows.append((_("Remarks"), record.remarks))
+    return comparison_pdf(
+        visible(outcome_of_record(record)),
+        record.rested_on["batches"],
+        (record.own.title, record.other.title),
+        title=record.name,
+        code=record.code,
+        rows=rows,
+        earlier=(earlier.title, visible(outcome_of_record(earlier))) if earlier is not None else None,
+        prices=record.rested_on["prices_per_t"] if may("read", "prices") else None,
+    )
 
 
 class CementComparisonView(GuardedView):
@@ -254,6 +286,26 @@ class CementComparisonView(GuardedView):
             **context,
         )
         return (page, 422) if problems else page
+
+    @expose("/comparison.pdf")
+    @permission_name("read")
+    def paper(self) -> ResponseReturnValue:
+        """The answer to the question in the address as PDF, without keeping it."""
+        self.allow("read")
+        answer = answer_to(ComparisonQuestion.read(asked_of(ComparisonQuestion)))
+        if answer.outcome is None:
+            raise refuse("", answer.reason)
+        own, other = _product(answer.question.own_id), _product(answer.question.other_id)
+        rows = [(_("Own cement"), own.title), (_("Compared with"), other.title)]
+        return comparison_pdf(
+            visible(answer.outcome),
+            answer.inputs()["batches"],
+            (own.title, other.title),
+            title=_("Cement comparison"),
+            code="",
+            rows=rows,
+            prices=answer.prices if may("read", "prices") else None,
+        )
 
 
 def _product(product_id: int) -> CementProduct:
@@ -340,6 +392,8 @@ MEASURE_LABELS = {
     "initial_set": _l("Initial set"),
     "residue_45um": _l("45 µm residue"),
     "specific_surface": _l("Specific surface"),
+    "al2o3": _l("Al₂O₃ of the clinker"),
+    "scm_share": _l("Share of mineral admixture in the cement"),
     "cost": _l("Cost of a cubic metre at equal strength"),
 }
 

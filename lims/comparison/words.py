@@ -267,8 +267,16 @@ def effect_words(found: Measured) -> str:
         "after": effect.lots_after,
     }
     if not effect.tested:
-        if not effect.needed:
+        if not effect.needed and effect.difference == 0:
             return str(_("All lots show the same figure: nothing to test."))
+        if not effect.needed:
+            return str(
+                _(
+                    "%(signed)s %(unit)s; the lots of each side show one and the same figure: nothing to test.",
+                    signed=signed(effect.difference, places),
+                    unit=found.unit,
+                )
+            )
         return str(
             _(
                 "Too few lots for a test (%(before)s before, %(after)s after): %(needed)s more on the "

@@ -36,6 +36,8 @@ MEASURES = {
     "initial_set": ("min", 0, False),
     "residue_45um": ("%", 1, False),
     "specific_surface": ("m²/kg", 0, False),
+    "al2o3": ("%", 2, False),
+    "scm_share": ("%", 1, False),
     "cost": ("yuan/m³", 2, True),
 }
 
@@ -146,6 +148,8 @@ def _of_cement(lots: dict[int, CementLot], starts: date) -> dict[str, list[Batch
             "water_demand": None,
             "residue_45um": lot.residue_45um_percent,
             "specific_surface": lot.specific_surface_m2_kg,
+            "al2o3": lot.al2o3_percent,
+            "scm_share": lot.scm_share_percent,
         }
         made = _made_on(lot)
         for name, value in certified.items():

@@ -60,6 +60,7 @@ class CustomerView(RecordView):
         (_l("Stage"), ("status", "lapse_reason", "lapse_note")),
         (_l("Contact"), ("contact_name", "phone", "email", "address", "notes")),
     )
+    folds_empty = True
     related = (
         Related("contacts", "customer_id"),
         Related("sites", "customer_id"),
@@ -164,6 +165,7 @@ class SiteView(RecordView):
     menu = MenuPlace("customers", order=20, icon="building")
     list_columns = ("code", "name", "customer", "region", "address")
     show_sections = ((_l("Site"), ("code", "name", "customer", "region", "address")),)
+    folds_empty = True
     related = (
         Related("site-stocks", "site_id"),
         Related("contacts", "site_id"),

@@ -74,6 +74,7 @@ class CementLotApi(RecordApi):
         "alkali_percent",
         "loss_on_ignition_percent",
         "c3a_percent",
+        "al2o3_percent",
         "scm_type",
         "scm_share_percent",
         "needs_retest",

@@ -79,6 +79,8 @@ class CementLot(Record):
     alkali_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2))
     loss_on_ignition_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2))
     c3a_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    #: Of the clinker: it decides on setting and early strength, and the works changes it for sprayed concrete.
+    al2o3_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2))
     scm_type: Mapped[str | None] = mapped_column(String(60))
     scm_share_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
 

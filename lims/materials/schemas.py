@@ -97,6 +97,7 @@ class CementLotIn(Schema):
     alkali_percent: Annotated[Decimal | None, percent(2), Ui(_l("Alkali, Na₂O eq."))] = None
     loss_on_ignition_percent: Annotated[Decimal | None, percent(2), Ui(_l("Loss on ignition"))] = None
     c3a_percent: Annotated[Decimal | None, percent(), Ui(_l("C₃A"))] = None
+    al2o3_percent: Annotated[Decimal | None, percent(2), Ui(_l("Al₂O₃ of the clinker"))] = None
     scm_type: Annotated[str | None, Text(60), Ui(_l("Mineral admixture in it"))] = None
     scm_share_percent: Annotated[Decimal | None, percent(), Ui(_l("Its share"))] = None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,7 @@ from sqlalchemy.orm import Session
 from lims.base.database import current_session, database
 from lims.base.security import may
 from lims.base.services import SERVICES, TEXT_INDEXES, TextIndex
-from lims.searching.triggers import KIND_STEP, SEARCHED, Searched
+from lims.searching.triggers import KIND_STEP, NUMBERS, SEARCHED, Searched
 
 #: FTS5 and pg_trgm index runs of three letters.
 TRIGRAM = 3
@@ -82,7 +84,7 @@ def find_among(session: Session, wanted: str, kinds: Iterable[Searched], of_each
         }
         take(_rows(session, parts, values))
     return [
-        Found(item.record_name, key - item.number * KIND_STEP, title.strip())
+        Found(item.record_name, key - item.number * KIND_STEP, title.partition("\n")[0].strip())
         for item in kinds
         for key, title in found[item.number]
     ]
@@ -169,6 +171,49 @@ def _ids(item: Searched) -> Callable[[str], Any]:
         return text(query).bindparams(*bound).columns(column("id", BigInteger))
 
     return ids
+
+
+#: Of a long text, so many of its words are looked for.
+MOST_WORDS = 40
+#: Of a word its beginning: cracks, cracked and cracking are one.
+STEM = 5
+
+
+def most_alike(record_name: str, words: str, size: int) -> list[int]:
+    """Ids of records of this kind that hold most of these words, by the index: rare words weigh most on SQLite, each
+    counts the same on PostgreSQL. Of Chinese every three characters count as a word."""
+    item = NUMBERS[record_name]
+    low, high = item.number * KIND_STEP, (item.number + 1) * KIND_STEP
+    parts = pieces(words)
+    if not parts:
+        return []
+    values: dict[str, object] = {"size": size}
+    if database().is_sqlite:
+        values["wanted"] = " OR ".join(f'"{part}"' for part in parts)
+        query = (
+            f"SELECT rowid - {low} AS id FROM search_trigrams WHERE search_trigrams MATCH :wanted "
+            f"AND rowid BETWEEN {low} AND {high} ORDER BY rank LIMIT :size"
+        )
+    else:
+        values |= {f"part{number}": f"%{part}%" for number, part in enumerate(parts)}
+        held = [f"lower(title) LIKE :part{number}" for number in range(len(parts))]
+        query = (
+            f"SELECT id - {low} AS id FROM search_entries WHERE kind = {item.number} AND ({' OR '.join(held)}) "
+            f"ORDER BY {' + '.join(f'({one})::int' for one in held)} DESC, id DESC LIMIT :size"
+        )
+    return [row[0] for row in current_session().execute(text(query), values)]
+
+
+def pieces(words: str) -> list[str]:
+    """Beginnings of words of four letters and more, and runs of three Chinese characters, without repeats."""
+    found: dict[str, None] = {}
+    for word in re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", words).lower()):
+        for run in re.findall(r"[\u4e00-\u9fff]+|[^\u4e00-\u9fff]+", word):
+            if "\u4e00" <= run[0] <= "\u9fff":
+                found |= dict.fromkeys(run[i : i + TRIGRAM] for i in range(len(run) - TRIGRAM + 1))
+            elif len(run) > TRIGRAM:
+                found[run[:STEM]] = None
+    return list(found)[:MOST_WORDS]
 
 
 for _item in SEARCHED:

@@ -42,7 +42,9 @@ SEARCHED = (
     Searched(9, "cement-products", "cement_products", "{row}.code || ' ' || {row}.name", ("code", "name")),
     Searched(10, "aggregate-samples", "aggregate_samples", "{row}.code", ("code",)),
     Searched(11, "aggregate-sources", "aggregate_sources", "{row}.code || ' ' || {row}.name", ("code", "name")),
-    Searched(12, "complaints", "complaints", "{row}.code || ' ' || {row}.subject", ("code", "subject")),
+    # The first line is its title; what the customer says and the cause are found but not shown.
+    Searched(12, "complaints", "complaints", "substr({row}.code || ' ' || {row}.subject || '\n' || coalesce({row}.cause, '')"
+             " || ' ' || coalesce({row}.description, ''), 1, 500)", ("code", "subject", "description", "cause")),
     Searched(13, "certificates", "certificates", "{row}.code", ("code",)),
     Searched(14, "presses", "presses", "{row}.code || ' ' || {row}.name", ("code", "name")),
 )  # fmt: skip

@@ -102,6 +102,7 @@ class ShareLinkView(RecordView):
     def edit(self, record_id: int) -> ResponseReturnValue:
         """What was sent stays as it was sent."""
         self.allow("write")
+        self.service.get(record_id)
         flash(_("What was sent stays as it was sent: revoke the link and make another."), "info")
         return redirect(url_for("ShareLinkView.show", record_id=record_id))
 

@@ -53,6 +53,7 @@ class BatchApi(RecordApi):
         "slump_mm",
         "air_percent",
         "density_kg_m3",
+        "water_used_kg_m3",
         "concrete_temperature_c",
         "ambient_temperature_c",
         "curing",

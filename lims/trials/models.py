@@ -71,6 +71,8 @@ class Batch(Record):
     slump_mm: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     air_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     density_kg_m3: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=0))
+    #: All the water that went in, what the aggregates brought included; the plan stands in the recipe.
+    water_used_kg_m3: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     concrete_temperature_c: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     ambient_temperature_c: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     curing: Mapped[str] = mapped_column(String(20), nullable=False)

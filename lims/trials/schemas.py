@@ -104,6 +104,14 @@ class _BatchFacts(Schema):
     density_kg_m3: Annotated[
         Decimal | None, Quantity(places=0, minimum=500, maximum=5000, unit="kg/m³"), Ui(_l("Fresh density"))
     ] = None
+    water_used_kg_m3: Annotated[
+        Decimal | None,
+        Quantity(places=1, maximum=400, unit="kg/m³"),
+        Ui(
+            _l("Water that went in"),
+            help=_l("With what sand and stone brought; advice compares it with the mix"),
+        ),
+    ] = None
     ambient_temperature_c: Annotated[
         Decimal | None, Quantity(places=1, minimum=-50, maximum=60, unit="°C"), Ui(_l("Air temperature"))
     ] = None

@@ -90,6 +90,7 @@ class BatchView(RecordView):
                 "slump_mm",
                 "air_percent",
                 "density_kg_m3",
+                "water_used_kg_m3",
                 "concrete_temperature_c",
                 "ambient_temperature_c",
                 "curing",
@@ -112,8 +113,8 @@ class BatchView(RecordView):
         (
             _l("Fresh concrete and curing"),
             (
-                "slump_mm", "air_percent", "density_kg_m3", "concrete_temperature_c", "ambient_temperature_c", "curing",
-                "curing_temperature_c", "curing_tank_id", "scale_id", "mould_id",
+                "slump_mm", "air_percent", "density_kg_m3", "water_used_kg_m3", "concrete_temperature_c",
+                "ambient_temperature_c", "curing", "curing_temperature_c", "curing_tank_id", "scale_id", "mould_id",
             ),
         ),
         (

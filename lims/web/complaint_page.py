@@ -13,7 +13,16 @@ from sqlalchemy.orm import joinedload
 from lims.aftersales.advice import matching_cards, similar_complaints, situation_of_complaint
 from lims.aftersales.models import Complaint, Escalation, Objection, Retest
 from lims.aftersales.promises import promises
-from lims.aftersales.schemas import CATEGORIES, CLOCK_STATES, CLOCKS, OUTCOMES, PARTS, ROOT_CAUSES, STATES
+from lims.aftersales.schemas import (
+    CATEGORIES,
+    CLOCK_STATES,
+    CLOCKS,
+    OUTCOMES,
+    PARTS,
+    ROOT_CAUSES,
+    SEVERITIES,
+    STATES,
+)
 from lims.aftersales.triggers import NEXT_STATES
 from lims.aftersales.views import STEPS, ComplaintView
 from lims.base.columns import utc_now
@@ -28,7 +37,7 @@ from lims.base.security import may
 from lims.base.staff import staff_names
 from lims.customers.models import Customer
 from lims.trials.models import ShotcreteTrial
-from lims.web.visit_page import photos_of
+from lims.web.visit_page import photos_of, photos_on_paper
 
 #: State -> the step that comes next, and what else may be done.
 OFFERED: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -77,6 +86,8 @@ def complaint_context(
         "line": _line(record),
         "states": STATES,
         "category": CATEGORIES[record.category],
+        "severity": SEVERITIES[record.severity],
+        "owner": staff_names().get(str(record.owner_id), "") if record.owner_id is not None else "",
         "next_step": _next_step(record, missing, refused) if may_write else None,
         "other_steps": _other_steps(record, missing, refused) if may_write else [],
         "may_write": may_write,
@@ -91,7 +102,7 @@ def complaint_context(
         "objections": objections,
         "escalations": escalations,
         "clock_names": CLOCKS,
-        "advice": matching_cards(situation_of_complaint(record, cement_lots, facts), record.category)
+        "advice": matching_cards(situation_of_complaint(record, cement_lots, facts), category=record.category)
         if may("read", "advice-cards")
         else [],
         "similar": similar_complaints(record, service.visible()),
@@ -275,6 +286,7 @@ def complaint_pdf(record: Complaint) -> Response:
     lab = laboratory()
     customer = current_session().get(Customer, record.customer_id)
     names = staff_names()
+    photos, files = photos_on_paper(complaint_id=record.id)
     data = {
         "title": _("Product quality feedback card"),
         "laboratory": lab.works or lab.name,
@@ -308,6 +320,10 @@ def complaint_pdf(record: Complaint) -> Response:
         ],
         "lots_title": _("Lots and batches involved"),
         "lots": [[item.title, str(PARTS.get(item.part or "involved", ""))] for item in service.lots(record)],
+        "photos_title": _("Photos"),
+        "photos": photos,
         "signatures": [_("For the works"), _("For the customer")],
     }
-    return file_response(pdf("feedback-card", data), "application/pdf", f"{record.code}.pdf", in_place=True)
+    return file_response(
+        pdf("feedback-card", data, files=files), "application/pdf", f"{record.code}.pdf", in_place=True
+    )

@@ -10,6 +10,7 @@ import numpy as np
 from flask_babel import gettext as _
 from sqlalchemy import select, true
 
+from lims.aftersales.advice import matching_cards, situations_of_mix
 from lims.base.database import current_session
 from lims.base.display import format_decimal
 from lims.base.security import may
@@ -28,7 +29,7 @@ PREFERRED_AGES = ("3", "1,3", "3,7", "7", "1")
 
 
 def mix_context(mix: MixDesign) -> dict[str, Any]:
-    """What the page of a mix shows beyond its record: four statements."""
+    """What the page of a mix shows beyond its record: seven statements."""
     session = current_session()
     # Who reads no results sees what is released, here as on every paper.
     seen = true() if may("read", "set-results") else SetResult.state == "released"
@@ -79,6 +80,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         ),
         "component_kinds": COMPONENT_KINDS,
         "chart": None,
+        "advice": matching_cards(*situations_of_mix(mix)) if may("read", "advice-cards") else [],
         **recipe_context(mix),
     }
     if forecast is not None and forecast.strength_mpa is not None and actual:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from flask import Response
@@ -22,13 +24,27 @@ from lims.customers.service import latest_scale_checks
 def usage_card_context(card: UsageCard) -> dict[str, Any]:
     """The checklist of a first use and the scales that are wrong now."""
     tasks = _tasks(card)
+    latest = latest_scale_checks(card.id)
     return {
         "tasks": tasks,
         "tasks_done": sum(1 for task in tasks if task.done_on is not None),
-        "wrong_scales": [check for check in latest_scale_checks(card.id) if check.wrong],
+        "wrong_scales": [check for check in latest if check.wrong],
+        "scales": latest,
+        "worst": _worst(card, latest),
         "today": local_time(utc_now()).date().isoformat(),
         "problems": [],
     }
+
+
+def _worst(card: UsageCard, latest: Sequence[ScaleCheck]) -> dict[str, Decimal]:
+    """Of scales that are right now and once were wrong: what they delivered then, %."""
+    right = {check.scale for check in latest if not check.wrong}
+    query = select(ScaleCheck).where(ScaleCheck.usage_card_id == card.id, ScaleCheck.retired_at.is_(None))
+    found: dict[str, Decimal] = {}
+    for check in current_session().scalars(query):
+        if check.wrong and check.scale in right:
+            found[check.scale] = min(check.delivered_percent, found.get(check.scale, check.delivered_percent))
+    return found
 
 
 def _tasks(card: UsageCard) -> list[UsageTask]:

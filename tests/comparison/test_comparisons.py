@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from flask import Flask
@@ -17,9 +18,11 @@ from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE,
 from lims.accounts.service import find_user
 from lims.base.actor import system_actor
 from lims.base.columns import utc_now
+from lims.base.papers import pdf
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.comparison.gathering import price_list, trial_rows
+from lims.comparison.paper import laws_svg
 from lims.comparison.schemas import ComparisonQuestion
 from lims.comparison.service import answer_to, outcome_of_record, outward_comparison, outward_saved
 from lims.results.schemas import SetBreaksIn
@@ -495,3 +498,47 @@ def test_a_salesperson_compares_within_the_own_regions(app: Flask, sales: Person
     refused = sales.get(asked).get_json()["result"]
     assert refused["outcome"] is None
     assert "Too few batches" in refused["reason"]
+
+
+def test_a_comparison_goes_out_as_pdf_by_page_and_rest_with_money_for_those_who_read_it(
+    kept: dict[str, int], sales: Person, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def noted(layout: str, data: dict[str, Any], **more: Any) -> bytes:
+        told.append(json.dumps(data, ensure_ascii=False))
+        return pdf(layout, data, **more)
+
+    monkeypatch.setattr("lims.comparison.paper.pdf", noted)
+    asked = f"own_id={kept['own']}&other_id={kept['other']}&target_mpa=43.2"
+    addresses = (
+        f"/comparisons/{kept['first']}/comparison.pdf",
+        f"/api/v1/comparisons/{kept['first']}/comparison.pdf",
+        f"/cement-comparison/comparison.pdf?{asked}",
+    )
+    for person, money in ((sales, True), (technician, False)):
+        for address in addresses:
+            answer = person.get(address)
+            assert answer.status_code == 200, address
+            assert answer.mimetype == "application/pdf"
+            assert answer.data.startswith(b"%PDF")
+            assert ("yuan" in told[-1].replace('"yuan/t"', "")) is money, address
+    assert f"/comparisons/{kept['first']}/comparison.pdf" in sales.get(
+        f"/comparisons/{kept['first']}"
+    ).get_data(as_text=True)
+    refused = sales.get(f"/cement-comparison/comparison.pdf?{asked.replace('43.2', '90')}")
+    assert refused.status_code == 400
+    assert "Nothing is extrapolated" in refused.get_data(as_text=True)
+
+
+def test_the_picture_of_both_laws_holds_every_batch_and_escapes_names(
+    kept: dict[str, int], app: Flask
+) -> None:
+    with app.test_request_context():
+        record = SERVICES["comparisons"].get(kept["first"])
+        batches = record.rested_on["batches"]
+        drawn = laws_svg(outcome_of_record(record), batches, ("A & <B>", "C"))
+    root = ElementTree.fromstring(drawn)  # noqa: S314 - our own drawing
+    marks = [item for item in root.iter() if item.tag.endswith("circle")]
+    assert len(marks) == sum(1 for item in batches if item["own"]) + 1  # and one in the legend
+    assert any(item.text == "A & <B>" for item in root.iter())

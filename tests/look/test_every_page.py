@@ -6,36 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.browser import Visit
+from tests.browser import Visit, violations
 from tests.pages import EVERY, LISTS
 
 pytestmark = pytest.mark.browser
 
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
-#: What may not stand on any page.
-FORBIDDEN = {"serious", "critical"}
 #: One sign-in for a few pages.
 GROUPS = [EVERY[i : i + 6] for i in range(0, len(EVERY), 6)]
 #: A list of 25 rows, bytes of HTML as sent.
 MOST_LIST_BYTES = 30_000
-
-
-def violations(visit: Visit) -> list[str]:
-    page = visit.page
-    found = page.evaluate(
-        AXE + "\n; axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
-    )
-    return [
-        f"{item['id']} ({item['impact']}): {node['target']}"
-        for item in found["violations"]
-        if item["impact"] in FORBIDDEN
-        for node in item["nodes"]
-    ]
 
 
 @pytest.fixture(params=[("light", 1280, "en"), ("dark", 390, "zh")], ids=["light-1280-en", "dark-390-zh"])
@@ -66,7 +49,7 @@ def look_at(looking: Visit, path: str) -> None:
     looking.open(path)
     inner, outer = looking.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert inner <= outer, path
-    assert violations(looking) == [], path
+    assert violations(looking.page) == [], path
     if looking.page.viewport_size and looking.page.viewport_size["width"] < 600:
         assert small_targets(looking) == [], path
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import Visit
+from tests.browser import Visit, violations
 
 
 def build(visit: Visit) -> str:
@@ -27,6 +27,21 @@ def build(visit: Visit) -> str:
     address = page.locator("#address").input_value()
     assert re.search(r"/s/[\w-]{43}$", address)
     return address
+
+
+def can_be_read_by_everyone(chromium: Browser, address: str) -> None:
+    """The sheet as axe sees it, light on a desk and dark on a phone, and from no other origin."""
+    for scheme, width in (("light", 1280), ("dark", 390)):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 844}, color_scheme=scheme, bypass_csp=True
+        )
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(address)
+        assert violations(page) == [], (scheme, width)
+        assert [url for url in asked if not url.startswith(address.split("/s/")[0])] == []
+        context.close()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
@@ -51,6 +66,8 @@ def test_salesperson_shares_a_trial_and_the_prospect_asks_for_one(
     assert sum(loaded) <= 300_000
     if scripts:
         assert sheet.evaluate("document.documentElement.scrollWidth") <= 390
+    if scripts:
+        can_be_read_by_everyone(chromium, address)
     sheet.get_by_text("A trial with our materials, please").click()
     sheet.fill("#name", "Ms Zhao")
     sheet.fill("#company", f"Story Mixing {'with' if scripts else 'without'}")

@@ -36,7 +36,6 @@ def test_shotcrete_falls_off_at_a_mine(persons: Persons) -> None:
     page = service.open("/complaints/add")
     service.choose("customer_id", MINE)
     service.choose("site_id", SITE)
-    page.locator("h1").click()  # on a phone the open list would cover what stands below
     page.get_by_role("radio", name="Shotcrete rebound").check()
     page.fill("#f-subject", f"Shotcrete falls off {mark}")
     page.fill(
@@ -137,7 +136,6 @@ def test_shotcrete_falls_off_at_a_mine(persons: Persons) -> None:
     service.open(url)
     page.get_by_role("link", name="Edit").click()
     service.choose("trial_id", trial)
-    page.locator("h1").click()  # the open list would cover what stands below
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#trial")).to_contain_text("34 %")
     expect(page.locator("#trial")).to_contain_text("12 %")

@@ -1,0 +1,65 @@
+"""Alumina of a lot's clinker, the water that went into a batch, and past cases found by what was said in them.
+
+Revision: 0017, after 0016.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from alembic import op
+
+from lims.base.columns import ExactDecimal
+from lims.searching.triggers import (
+    NUMBERS,
+    Searched,
+    key_sql,
+    postgresql_triggers,
+    sqlite_triggers,
+)
+
+revision = "0017"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+#: (table, column, decimal places): added in place, because a table made anew on SQLite would lose its triggers.
+ADDED = (("cement_lots", "al2o3_percent", 2), ("batches", "water_used_kg_m3", 1))
+CASES = NUMBERS["complaints"]
+#: As it was: code and subject alone.
+TITLES = replace(CASES, text="{row}.code || ' ' || {row}.subject", columns=("code", "subject"))
+
+
+def upgrade() -> None:
+    dialect = op.get_bind().dialect
+    for table, column, places in ADDED:
+        kind = ExactDecimal(places=places).compile(dialect=dialect)
+        op.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+    _index(CASES)
+
+
+def downgrade() -> None:
+    _index(TITLES)
+    for table, column, _places in reversed(ADDED):
+        op.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+
+
+def _index(item: Searched) -> None:
+    """The triggers of complaints anew, and the index of those that are there."""
+    connection = op.get_bind()
+    name = f"search_{item.table}"
+    if connection.dialect.name == "sqlite":
+        for action in ("insert", "update", "delete"):
+            connection.exec_driver_sql(f"DROP TRIGGER {name}_{action}")
+        made = sqlite_triggers(item)
+    else:
+        connection.exec_driver_sql(f"DROP TRIGGER {name} ON {item.table}")
+        made = postgresql_triggers(item)
+    for statement in made:
+        connection.exec_driver_sql(statement)
+    text = item.text.format(row=item.table)
+    key = key_sql(item, item.table)
+    connection.exec_driver_sql(
+        f"UPDATE search_entries SET title = (SELECT {text} FROM {item.table} WHERE {key} = search_entries.id) "
+        f"WHERE kind = {item.number}"
+    )

@@ -1,0 +1,54 @@
+"""The rules of use on the page of a mix: what its castings tell, by the same matching as on a complaint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+
+from lims.accounts.roles import SERVICE
+from lims.aftersales.shipped import ship
+from lims.base.columns import utc_now
+from lims.base.services import SERVICES
+from tests.conftest import Person
+from tests.factories import ACTOR, a_batch, a_mix
+
+
+def add(record: str, **values: Any) -> Any:
+    return SERVICES[record].add(values, ACTOR)
+
+
+def cast_of(mix: Any, **more: Any) -> Any:
+    return a_batch(mix=mix, plan_ages="28", **more)
+
+
+def test_advice_comes_up_on_a_mix_by_its_castings_as_it_does_on_a_complaint(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        ship(ACTOR)
+        product = add("cement-products", code="PO425", name="P.O 42.5")
+        old = add(
+            "cement-lots",
+            code="L-OLD",
+            cement_product_id=product.id,
+            produced_on=f"{utc_now() - timedelta(days=200):%Y-%m-%d}",
+        )
+        plain, hot = a_mix("PLAIN"), a_mix("HOT")
+        cast_of(plain, ambient_temperature_c="20", water_used_kg_m3="175")
+        cast_of(hot, ambient_temperature_c="34", water_used_kg_m3="190")
+        latest = cast_of(
+            hot, ambient_temperature_c="2", cement_lot_id=old.id, answer_lot_too_old="The last of the silo"
+        )
+    engineer = sign_in_as(SERVICE)
+    page = engineer.get(f"/mix-designs/{hot.id}").get_data(as_text=True)
+    for told in (
+        "190 kg/m³ of water instead of 175.",
+        "It was 34 °C.",
+        "It was 2 °C.",
+        f"{latest.code}: Lot L-OLD was",
+    ):
+        assert told in page, told
+    assert "Advice that fits" not in engineer.get(f"/mix-designs/{plain.id}").get_data(as_text=True)

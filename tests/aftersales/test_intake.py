@@ -1,0 +1,96 @@
+"""Whoever the customer calls takes the complaint in; what follows is the service's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.accounts.service import find_user
+from lims.base.services import SERVICES
+from tests.conftest import Person
+from tests.factories import ACTOR, a_customer
+
+
+@pytest.fixture
+def regions(app: Flask) -> dict[str, int]:
+    """A customer of the salesperson's region and one of another. name -> id."""
+    with app.app_context():
+        user = find_user("sales")
+        assert user is not None
+        ours = SERVICES["regions"].add({"code": "R-1", "name": "Ours"}, ACTOR)
+        theirs = SERVICES["regions"].add({"code": "R-2", "name": "Theirs"}, ACTOR)
+        SERVICES["region-staff"].add({"region_id": ours.id, "user_id": user.id}, ACTOR)
+        return {
+            "own": a_customer("K-OWN", region_id=ours.id).id,
+            "foreign": a_customer("K-FOREIGN", name="Zephyrine Ltd", region_id=theirs.id).id,
+        }
+
+
+def complaints(app: Flask) -> list[Any]:
+    with app.app_context():
+        return list(SERVICES["complaints"].page().items)
+
+
+def test_salesperson_takes_in_a_complaint_of_an_own_customer_by_the_form(
+    app: Flask, sales: Person, regions: dict[str, int]
+) -> None:
+    assert sales.get(f"/complaints/add?customer_id={regions['own']}").status_code == 200
+    answer = sales.post(
+        "/complaints/add",
+        {"customer_id": regions["own"], "subject": "Sets slowly", "category": "slow_setting"},
+    )
+    assert answer.status_code == 302
+    found = complaints(app)
+    assert [item.subject for item in found] == ["Sets slowly"]
+    assert found[0].answer_due_at is not None
+    assert sales.get(answer.headers["Location"]).status_code == 200
+
+
+def test_salesperson_takes_in_a_complaint_by_rest_once_for_one_key(
+    app: Flask, sales: Person, regions: dict[str, int]
+) -> None:
+    sales.post("/profile/", {})  # brings the token
+    given = {"customer_id": regions["own"], "subject": "Sets slowly"}
+    headers = {"X-CSRFToken": sales.token, "Idempotency-Key": "one-call"}
+    answers = [sales.client.post("/api/v1/complaints/", json=given, headers=headers) for _time in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert len(complaints(app)) == 1
+
+
+def test_complaint_of_another_region_is_refused_without_naming_the_customer(
+    app: Flask, sales: Person, regions: dict[str, int]
+) -> None:
+    sales.get("/")
+    given = {"customer_id": regions["foreign"], "subject": "Sets slowly"}
+    form = sales.post("/complaints/add", given)
+    rest = sales.client.post("/api/v1/complaints/", json=given, headers={"X-CSRFToken": sales.token})
+    assert (form.status_code, rest.status_code) == (422, 422)
+    for answer in (form, rest, sales.get(f"/complaints/add?customer_id={regions['foreign']}")):
+        assert "Zephyrine" not in answer.get_data(as_text=True)
+    assert complaints(app) == []
+
+
+def test_steps_findings_and_retirement_of_a_complaint_stay_with_the_service(
+    app: Flask, sales: Person, regions: dict[str, int]
+) -> None:
+    sales.post("/complaints/add", {"customer_id": regions["own"], "subject": "Sets slowly"})
+    key = complaints(app)[0].id
+    assert sales.post(f"/complaints/{key}/steps/answer", {"answer": "x"}).status_code == 403
+    assert sales.post(f"/complaints/{key}/retire").status_code == 403
+    assert sales.get(f"/complaints/{key}/edit").status_code == 403
+    rest = sales.client.post(
+        f"/api/v1/complaints/{key}/steps/answer", json={"answer": "x"}, headers={"X-CSRFToken": sales.token}
+    )
+    assert rest.status_code == 403
+    page = sales.get(f"/complaints/{key}").get_data(as_text=True)
+    assert "/steps/answer" not in page
+    assert f"/complaints/{key}/photos" in page
+    assert complaints(app)[0].state == "received"
+
+
+def test_technician_takes_no_complaint_in(app: Flask, technician: Person, regions: dict[str, int]) -> None:
+    answer = technician.post("/complaints/add", {"customer_id": regions["own"], "subject": "x"})
+    assert answer.status_code == 403
+    assert complaints(app) == []

@@ -1,0 +1,129 @@
+"""Breaks by the hundred: one write, a link for a run of rows, and a job for what nobody waits for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.base.database import current_session, insert_rows, transaction
+from lims.base.files import bytes_of
+from lims.base.jobs import Job, enqueue, run_waiting
+from lims.base.problems import Conflict, NotFound, Refused
+from lims.customers.models import Customer
+from lims.importing import imports
+from lims.importing.imports import came_from, import_file, upload
+from lims.importing.models import ImportRow, ImportRun
+from lims.importing.workbooks import AT_ONCE
+from lims.materials.models import Region
+from lims.results.models import Break, SetResult
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set, record_sets
+from tests.factories import ACTOR, a_batch
+from tests.importing.workbooks import filled
+
+
+def entry(*loads: str) -> SetBreaksIn:
+    tested = datetime.now(UTC) - timedelta(minutes=5)
+    return SetBreaksIn.read(
+        {"loads_kn": list(loads or ("424", "401", "396")), "tested_at": tested.isoformat()}
+    )
+
+
+def rows_of(batch: Any) -> list[dict[str, Any]]:
+    """Every specimen of the batch with its load, as a sheet of breaks has them."""
+    now = f"{datetime.now(UTC) + timedelta(hours=8) - timedelta(minutes=5):%Y-%m-%d %H:%M}"
+    return [
+        {"specimen": specimen.code, "load_kn": 400 + specimen.number, "tested_at": now}
+        for found in batch.sets
+        for specimen in found.specimens
+    ]
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_every_break_says_its_row_though_a_run_of_rows_has_one_link() -> None:
+    rows = rows_of(a_batch("150"))
+    run, plan = import_file("b.xlsx", filled("breaks", *rows), ACTOR, template="breaks")
+    assert plan.count("new") == len(rows) == 27
+    assert current_session().query(ImportRow).count() == 1
+    for row, found in zip(plan.rows, current_session().query(Break).order_by(Break.id), strict=True):
+        assert came_from("breaks", found.id) == [("b.xlsx", run.id, plan.reading.sheet, row.number, "new")]
+    assert came_from("breaks", found.id + 1) == []
+    assert came_from("set-results", found.id) == []
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_rows_in_another_order_than_their_breaks_keep_links_of_their_own() -> None:
+    rows = list(reversed(rows_of(a_batch("50"))))
+    import_file("b.xlsx", filled("breaks", *rows), ACTOR, template="breaks")
+    codes = {number: row["specimen"] for number, row in enumerate(rows, start=6)}
+    for found in current_session().query(Break):
+        ((_file, _run, _sheet, number, _action),) = came_from("breaks", found.id)
+        assert codes[number] == found.specimen.code
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_many_sets_are_written_at_once_or_not_at_all() -> None:
+    sets = a_batch("150").sets
+    good = [(item.id, entry()) for item in sets[:8]]
+    with pytest.raises(Refused):
+        record_sets([*good, (sets[8].id, entry("424", "401"))], ACTOR)
+    with pytest.raises(NotFound):
+        record_sets([*good, (999_999, entry())], ACTOR)
+    assert current_session().query(Break).count() == 0
+    written = record_sets(good, ACTOR)
+    assert {key: len(ids) for key, ids in written.items()} == {item.id: 3 for item in sets[:8]}
+    one = record_set(sets[8].id, entry(), ACTOR)
+    assert {result.strength_mpa for result in current_session().query(SetResult)} == {one.strength_mpa}
+    assert record_sets(good, ACTOR) == {}
+    with pytest.raises(Conflict):
+        record_sets([(sets[0].id, entry("500", "501", "502"))], ACTOR)
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_rows_of_one_call_take_their_alike_columns_and_the_database_its_defaults() -> None:
+    now = datetime.now(UTC)
+    alike = {"created_at": now, "created_by": "a", "changed_at": now, "changed_by": "a", "version": 1}
+    with transaction(ACTOR) as session:
+        insert_rows(session, Region.__table__, [], alike)
+        insert_rows(session, Region.__table__, [{"code": f"R{n}", "name": f"{n}"} for n in range(3)], alike)
+    assert [(region.code, region.created_by) for region in current_session().query(Region).order_by(Region.code)] == [
+        ("R0", "a"), ("R1", "a"), ("R2", "a"),
+    ]  # fmt: skip
+
+
+def test_file_that_nobody_waits_for_is_imported_by_a_job(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "AT_ONCE", replace(AT_ONCE, rows=8))
+    customers = [{"code": f"K{n:03d}", "name": f"Customer {n}", "kind": "mixing_station"} for n in range(30)]
+    with app.app_context():
+        run = upload("k.xlsx", filled("customers", *customers), ACTOR, template="customers")
+        assert run.remarks == imports.LARGE
+        run_id = run.id
+        job = enqueue("import-workbook", {"run_id": run_id}, ACTOR).id
+    assert run_waiting(app) == ["done"]
+    with app.app_context():
+        assert current_session().query(Customer).count() == 30
+        told = current_session().get_one(Job, job)
+        assert (told.href, told.message) == (f"/import/{run_id}", "30 new, 0 changed, 0 the same.")
+
+
+def test_job_tells_what_it_refuses_with_a_marked_workbook_and_writes_nothing(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "AT_ONCE", replace(AT_ONCE, rows=8))
+    customers = [{"code": f"K{n:03d}", "name": f"Customer {n}", "kind": "mixing_station"} for n in range(30)]
+    customers[17]["kind"] = "quarry"
+    with app.app_context():
+        run_id = upload("k.xlsx", filled("customers", *customers), ACTOR, template="customers").id
+        job = enqueue("import-workbook", {"run_id": run_id}, ACTOR).id
+    assert run_waiting(app) == ["done"]
+    with app.app_context():
+        assert current_session().query(Customer).count() == 0
+        assert current_session().get_one(ImportRun, run_id).state == imports.UPLOADED
+        told = current_session().get_one(Job, job)
+        assert told.file_name == "k-marked.xlsx"
+        assert bytes_of(told.file_id or 0).startswith(b"PK")
+        assert "1 cells are refused" in (told.message or "")
