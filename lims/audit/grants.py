@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import re
 
+from lims.base.auditing import policy
 from lims.base.auditing.triggers import AUDIT_TABLES
 from lims.base.metadata import Model
 from lims.base.problems import refuse
+from lims.base.records import Record
 
 #: The record itself: what is written stays.
 APPENDED = ("audit_transactions", "audit_entries")
-#: Rows of these are deleted by the application: a person is erased, grants and preferences change.
-DELETED_FROM = (
-    "audit_salts", "audit_personal", "ab_permission_view_role", "ab_user_role", "preferences", "search_entries",
-)  # fmt: skip
+
+
+def deleted_from() -> set[str]:
+    """Tables that the application takes rows out of: what is derived or erasable (policy.py), and links that are nothing
+    but keys (a role's permissions, an account's roles). Records never are."""
+    records = {
+        mapper.class_.__tablename__ for mapper in Model.registry.mappers if issubclass(mapper.class_, Record)
+    }
+    links = {
+        table.name
+        for table in Model.metadata.tables.values()
+        if table.name not in records
+        and all(column.primary_key or column.foreign_keys for column in table.columns)
+    }
+    return (set(policy.NOT_CAPTURED) | links) - set(APPENDED)
 
 
 def statements(role: str) -> list[str]:
@@ -29,12 +42,13 @@ def statements(role: str) -> list[str]:
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};",
         f"GRANT SELECT ON alembic_version TO {role};",
     ]
+    deleted = deleted_from()
     for table in sorted(Model.metadata.tables):
         if table in APPENDED:
             rights = "SELECT, INSERT"
         elif table in AUDIT_TABLES:
             rights = "SELECT, INSERT, DELETE"
         else:
-            rights = "SELECT, INSERT, UPDATE" + (", DELETE" if table in DELETED_FROM else "")
+            rights = "SELECT, INSERT, UPDATE" + (", DELETE" if table in deleted else "")
         made.append(f"GRANT {rights} ON {table} TO {role};")
     return made

@@ -21,6 +21,7 @@ from lims.audit.models import Finding
 from lims.audit.retention import kept_for
 from lims.audit.sampling import QUESTIONS, rows_of, sample, usual_period
 from lims.audit.schemas import DENIALS, FINDING_STATES, SEVERITIES, AnswerIn, RemarkIn, SampleIn
+from lims.audit.service import head_of_record, latest_checkpoint
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import actor_names, laboratory_zone, local_time, show_day, show_time
@@ -322,6 +323,8 @@ class AuditLogView(GuardedView):
             operations=OPERATIONS,
             staff=staff_names(),
             given=request.args,
+            checkpoint=latest_checkpoint(),
+            head=head_of_record()[0],
         )
 
     @expose("/<name>/<int:key>")
@@ -361,6 +364,7 @@ class AuditLogView(GuardedView):
             first=datetime.combine(_day("first", first), time.min, zone) if first else None,
             last=datetime.combine(_day("last", last) + timedelta(days=1), time.min, zone) if last else None,
             before=bounded_int("before", 0, 1, 999_999_999) if args.get("before") else None,
+            unanchored=args.get("unanchored") == "1",
         )
 
     def _page(self, template: str, **context: Any) -> str:

@@ -19,6 +19,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Boolean, Column, Date, func, select
 
+from lims.audit.service import latest_checkpoint
 from lims.base.auditing.models import AuditEntry, AuditTransaction, PersonalValue
 from lims.base.columns import ExactDecimal, UtcDateTime
 from lims.base.database import current_session
@@ -74,6 +75,7 @@ WORDS = {
     "record_id": _l("Number of the record"),
     "sheet": _l("Sheet"),
     "row": _l("Row"),
+    "more": _l("Further rows in one piece"),
     "action": _l("What was done"),
     "inputs": _l("What it was made from"),
     "owner_id": _l("Belongs to"),
@@ -140,6 +142,8 @@ class Change:
     who: str
     reason: str
     number: int
+    #: A checkpoint covers it: whoever holds that one would notice if it were written anew.
+    anchored: bool
     lines: list[Line] = field(default_factory=list)
 
 
@@ -154,6 +158,8 @@ class Asked:
     first: datetime | None = None
     last: datetime | None = None
     before: int | None = None
+    #: Only what no checkpoint covers yet.
+    unanchored: bool = False
 
 
 @cache
@@ -237,10 +243,15 @@ def changes(asked: Asked, size: int = PAGE_SIZE) -> tuple[list[Change], int | No
         query = query.where(AuditTransaction.at < asked.last)
     if asked.before is not None:
         query = query.where(AuditEntry.seq < asked.before)
+    covered = covered_until()
+    if asked.unanchored:
+        query = query.where(AuditTransaction.id > covered)
     rows = current_session().execute(query.order_by(AuditEntry.seq.desc()).limit(size + 1)).all()
     more = len(rows) > size
     rows = rows[:size]
-    return _in_words([(entry, sealed) for entry, sealed in rows]), (rows[-1][0].seq if more else None)
+    return _in_words([(entry, sealed) for entry, sealed in rows], covered), (
+        rows[-1][0].seq if more else None
+    )
 
 
 def history_of(record: Record, size: int = 6) -> tuple[list[Change], int | None]:
@@ -248,7 +259,13 @@ def history_of(record: Record, size: int = 6) -> tuple[list[Change], int | None]
     return changes(Asked(record.record_name, record.id), size)
 
 
-def _in_words(rows: Sequence[tuple[AuditEntry, AuditTransaction]]) -> list[Change]:
+def covered_until() -> int:
+    """The last transaction that a checkpoint covers; 0 before the first."""
+    checkpoint = latest_checkpoint()
+    return checkpoint.transaction_count if checkpoint is not None else 0
+
+
+def _in_words(rows: Sequence[tuple[AuditEntry, AuditTransaction]], covered: int) -> list[Change]:
     read = [(entry, sealed, json.loads(entry.payload)) for entry, sealed in rows]
     wanted: dict[str, set[int]] = defaultdict(set)
     digests: set[str] = set()
@@ -274,7 +291,7 @@ def _in_words(rows: Sequence[tuple[AuditEntry, AuditTransaction]]) -> list[Chang
         title, href = titles.get((entry.table_name, int(entry.pk) if entry.pk.isdecimal() else 0), ("", ""))
         change = Change(
             entry.seq, str(OPERATIONS[entry.op]), kind_of_table(entry.table_name), title or entry.pk, href,
-            sealed.at, names[sealed.actor], sealed.reason, sealed.id,
+            sealed.at, names[sealed.actor], sealed.reason, sealed.id, sealed.id <= covered,
         )  # fmt: skip
         for column, stored in _columns(entry.table_name, values):
             label, unit = label_of(entry.table_name, column.name)
@@ -290,9 +307,11 @@ def _in_words(rows: Sequence[tuple[AuditEntry, AuditTransaction]]) -> list[Chang
 
 def _columns(table: str, values: dict[str, Any]) -> Iterable[tuple[Column[Any], Any]]:
     columns = Model.metadata.tables[table].columns if table in Model.metadata.tables else {}
-    money = may("read", "prices")
     for name, stored in values.items():
-        if name in columns and name not in QUIET and (money or not columns[name].info.get("money")):
+        if name not in columns or name in QUIET:
+            continue
+        needed = "prices" if columns[name].info.get("money") else columns[name].info.get("reads")
+        if needed is None or may("read", needed):
             yield columns[name], stored
 
 

@@ -21,7 +21,7 @@ from lims.base.actor import Actor
 from lims.base.problems import NotFound, refuse
 from lims.base.repeats import add_once
 from lims.base.schemas import Schema
-from lims.base.security import current_actor, require
+from lims.base.security import concealed, current_actor, require
 from lims.base.services import MOST_COUNTED, PAGE_SIZES, RecordService
 from lims.base.signatures import signer
 from lims.base.views import bounded_int
@@ -199,7 +199,8 @@ class RecordApi(BaseApi):
         return self._one(found.run(record_id, values, actor), 200)
 
     def outward(self, record: Any) -> dict[str, Any]:
-        return {name: plain(getattr(record, name)) for name in self.fields}
+        kept = concealed(type(record))
+        return {name: plain(getattr(record, name)) for name in self.fields if name not in kept}
 
     def _one(self, record: Any, status: int) -> Response:
         response = jsonify({"result": self.outward(record)})

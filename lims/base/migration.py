@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from lims.base.actor import system_actor
 from lims.base.auditing.context import OPTION, Opening
 from lims.base.auditing.guards import exempt
-from lims.base.auditing.triggers import columns_of, install, record_baselines, remove
+from lims.base.auditing.triggers import columns_of, install, make_functions, record_baselines, remove
 
 MIGRATION = system_actor("migration")
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +36,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         engine.connect().execution_options(lims_write=True, **{OPTION: opening}) as connection,
         exempt(connection),
     ):
+        make_functions(connection)
         command.upgrade(alembic_config(connection), revision)
         connection.commit()
     install_triggers(engine)

@@ -225,6 +225,12 @@ def may(permission: str, name: str) -> bool:
     return (f"can_{permission}", name) in granted()
 
 
+def concealed(record: type) -> frozenset[str]:
+    """Columns that the asking person is not shown: `mapped_column(…, info={"reads": "set-results"})` and the like."""
+    columns: Any = getattr(record, "__table__").columns  # noqa: B009 - any mapped class
+    return frozenset(c.name for c in columns if "reads" in c.info and not may("read", c.info["reads"]))
+
+
 def require(permission: str, name: str) -> None:
     """Raises: Forbidden."""
     if not may(permission, name):

@@ -27,6 +27,7 @@ from lims.base.denials import denied
 from lims.base.passwords import password_matches
 from lims.base.problems import Forbidden, refuse
 from lims.base.records import Key, Record
+from lims.base.refusals import attach_statements, postgresql_refusals, sqlite_refusals
 from lims.base.security import principal
 
 #: What a signature says, in the signer's words.
@@ -64,6 +65,24 @@ class Signature(Record):
     @property
     def title(self) -> str:
         return f"{self.meaning} {self.signed_record} {self.signed_id}"
+
+
+def _rules(_table: str, _different: str) -> list[tuple[str, str, str, str]]:
+    return [
+        ("fixed", "UPDATE", "1 = 1", "a signature is never changed"),
+        ("delete", "DELETE", "1 = 1", "a signature is never deleted"),
+    ]
+
+
+def sqlite_guards() -> list[str]:
+    return sqlite_refusals(Signature.__tablename__, _rules)
+
+
+def postgresql_guards() -> list[str]:
+    return postgresql_refusals(Signature.__tablename__, _rules)
+
+
+attach_statements(Signature.__table__, sqlite_guards(), postgresql_guards())
 
 
 @dataclass(frozen=True, slots=True)

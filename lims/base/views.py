@@ -30,7 +30,7 @@ from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.records import Record
 from lims.base.repeats import add_once
 from lims.base.schemas import Input, Schema, localise
-from lims.base.security import current_actor, may, principal, require
+from lims.base.security import concealed, current_actor, may, principal, require
 from lims.base.services import PAGE_SIZES, SERVICES, RecordService
 
 #: record_name -> its view, filled when the application is made.
@@ -440,6 +440,8 @@ class RecordView(GuardedView):
         return found
 
     def cell(self, record: Any, name: str) -> Cell:
+        if name in concealed(type(record)):
+            return Cell("–", "empty")
         return cell(record, name, self.inputs, self.choices)
 
     def cells(self, record: Any, names: Sequence[str]) -> Sequence[Cell]:
@@ -464,7 +466,8 @@ class RecordView(GuardedView):
 
     def known_columns(self) -> Sequence[str]:
         """What a person may choose from, in order."""
-        return list(dict.fromkeys((*self.list_columns, *self.more_columns)))
+        kept = concealed(self.service.record)
+        return [name for name in dict.fromkeys((*self.list_columns, *self.more_columns)) if name not in kept]
 
     def _chips(self) -> Sequence[dict[str, str]]:
         """Every condition that narrows the list, each with the address of the list without it."""

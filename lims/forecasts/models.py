@@ -44,8 +44,8 @@ class Forecast(Record):
     )
     #: The ages of the breaks it rests on, e.g. "1,3"; "" for composition alone.
     early_ages: Mapped[str] = mapped_column(String(80), nullable=False)
-    #: JSON of ages, strengths and composition as they went in.
-    inputs: Mapped[str] = mapped_column(Text, nullable=False)
+    #: JSON of ages, strengths and composition as they went in: strengths that nobody may have released yet.
+    inputs: Mapped[str] = mapped_column(Text, nullable=False, info={"reads": "set-results"})
     age_days: Mapped[int] = mapped_column(Integer, nullable=False)
     #: None: refused, see the note.
     strength_mpa: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=2))

