@@ -86,6 +86,9 @@ templates: setup-dev ## write import_templates/*.xlsx anew from the schemas
 fuzz-workbooks: setup-dev ## 1,000 damaged workbooks: none crashes, none is read slowly
 	LIMS_FUZZ_WORKBOOKS=1000 $(BIN)/python -m pytest tests/importing/test_fuzz.py
 
+fuzz-api: setup-dev ## fifty requests, right and wrong, for each operation of the API's description (LIMS_FUZZ_API)
+	LIMS_FUZZ_API=$${LIMS_FUZZ_API:-50} $(BIN)/python -m pytest tests/attacks/test_api_fuzz.py -p no:cacheprovider --timeout=0
+
 bench-workbooks: setup-dev ## workbooks in and out beside pandas, django-import-export and bare writers
 	$(BIN)/python -m benchmarks.workbooks
 

