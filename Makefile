@@ -107,15 +107,13 @@ bench-press: setup-dev ## a set from scan to saved; the cockpit with 100,000 ope
 	$(BIN)/python -m benchmarks.press
 
 bench-audit: setup-dev ## what the record of changes costs, beside none and beside SQLAlchemy-Continuum; verifying a million entries
-	$(BIN)/python -m benchmarks.audit
-	$(BIN)/python -m benchmarks.trace
+	@$(BIN)/python -m benchmarks.audit; missed=$$?; $(BIN)/python -m benchmarks.trace && exit $$missed
 
 tamper: setup-dev ## a thousand alterations of each kind against the record of changes, on both databases
 	$(BIN)/python -m tests.audit.tamper
 
 load: setup-dev ## fifty technicians for 30 minutes on waitress and SQLite, then on gunicorn and PostgreSQL (LIMS_LOAD_SECONDS, LIMS_LOAD_READS)
 	$(BIN)/python -m benchmarks.load
-
 
 bench-pages: setup-dev ## our lists beside a stock Flask-AppBuilder and bare Core on the same data (LIMS_PAGES_SPECIMENS)
 	$(BIN)/python -m benchmarks.pages
