@@ -22,6 +22,7 @@ from lims.operations.health import watch_requests
 from lims.operations.logs import number_requests
 from lims.settings import Settings
 from lims.subjects import register_subjects
+from lims.web.compact import Compact
 
 #: Bytes of an upload on the import page: a workbook for a job (lims/importing/workbooks.py) and its form.
 LARGEST_WORKBOOK = 65_000_000
@@ -46,6 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.session_interface = PageSessions()
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.add_extension(Compact)
     Database(settings.sqlalchemy_url).init_app(app)
     hide_in_logs()
     allow_large_workbooks(app)

@@ -106,7 +106,7 @@ def cell(
     if isinstance(value, int):
         return Cell(show_number(value), "number")
     if isinstance(value, datetime):
-        return Cell(show_time(value), "time", raw=value.isoformat(timespec="seconds"))
+        return Cell(show_time(value), "time", raw=value.isoformat(timespec="seconds").replace("+00:00", "Z"))
     if isinstance(value, date):
         return Cell(show_day(value), "time", raw=value.isoformat())
     return Cell(str(value), "text")
