@@ -58,7 +58,8 @@ def small_targets(visit: Visit) -> list[str]:
     """Buttons, fields and menu entries that a gloved finger would miss. Links inside sentences may be small."""
     found: list[str] = visit.page.evaluate(
         """() => Array.from(document.querySelectorAll(
-             "button, .btn, input:not([type=hidden], [type=checkbox]), select, .side-link, .side a, .tabbar a, a.list-group-item"))
+             "button, .btn, input:not([type=hidden], [type=checkbox]), select, .side-link, .side a, .tabbar a,"
+             + "a.list-group-item"))
            .filter((item) => item.checkVisibility({visibilityProperty: true}))
            .filter((item) => !item.closest(".ts-wrapper, .visually-hidden"))
            .map((item) => [item, item.getBoundingClientRect()])
