@@ -206,7 +206,11 @@ class SampleView(GuardedView):
     def show(self) -> ResponseReturnValue:
         self.allow("read")
         first, last = usual_period()
-        given: dict[str, Any] = {"first": first, "last": last, "seed": utc_now().date().toordinal()}
+        given: dict[str, Any] = {
+            "first": first,
+            "last": last,
+            "seed": local_time(utc_now()).date().toordinal(),
+        }
         problems: Any = ()
         rows: list[dict[str, Any]] = []
         asked = None
