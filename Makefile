@@ -34,12 +34,6 @@ faults: setup-dev ## every fault at full size, its figures beside what they must
 test: setup-dev ## the whole suite on SQLite and PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-GATE := tests/standards tests/strength tests/rules/test_pages.py tests/jobs tests/help tests/materials tests/mixes \
-	tests/results tests/base/test_traps.py tests/base/test_columns.py tests/base/test_database.py tests/base/test_papers.py \
-	tests/attacks
-test-gate: setup-dev ## what .ci/run stops at
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser" $(GATE)
-
 test-fast: setup-dev ## what needs neither a browser nor PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not postgresql"
 

@@ -200,6 +200,7 @@ class Persons:
             context.set_default_timeout(20_000)
             visit = Visit(context.new_page(), self.address)
             visit.sign_in(username)
+            visit.open("/lang/en")  # an account keeps the language that another story chose
             self.visits[username] = visit
         return self.visits[username]
 

@@ -131,7 +131,7 @@ def test_photos_stand_in_the_service_report_scaled_with_their_captions(
     engineer = sign_in_as(SERVICE)
     for number, kind in enumerate(("JPEG", "PNG", "WEBP")):
         sent = {
-            "photo": (io.BytesIO(a_picture(kind, size=(2400, 1600 + number))), f"{kind}.x"),
+            "photo": (io.BytesIO(a_picture(kind, size=(2400, 1600 - 200 * number))), f"{kind}.x"),
             "caption": f"Wall {number}",
         }
         assert engineer.post(f"/visits/{visit.id}/photos", sent).status_code == 302

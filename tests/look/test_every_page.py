@@ -55,10 +55,11 @@ def look_at(looking: Visit, path: str) -> None:
 
 
 def small_targets(visit: Visit) -> list[str]:
-    """Buttons, fields and menu entries that a gloved finger would miss. Links inside sentences may be small."""
+    """Buttons, fields and menu entries that a gloved finger would miss. Of a tick or a choice the label is the target; links
+    inside sentences may be small."""
     found: list[str] = visit.page.evaluate(
         """() => Array.from(document.querySelectorAll(
-             "button, .btn, input:not([type=hidden], [type=checkbox]), select, .side-link, .side a, .tabbar a,"
+             "button, .btn, input:not([type=hidden], [type=checkbox], [type=radio]), select, .side-link, .side a, .tabbar a,"
              + "a.list-group-item"))
            .filter((item) => item.checkVisibility({visibilityProperty: true}))
            .filter((item) => !item.closest(".ts-wrapper, .visually-hidden"))
