@@ -41,6 +41,8 @@ README_PAGES = (
     ("rules", "manager", "/rules/gbt50081-2019/cube-set"),
     ("forecast-quality", "manager", "/forecast-quality/"),
     ("new-customer", "sales", NEW_MIX),
+    ("share", "administrator", "/share-links/add?grade_mpa=35"),
+    ("trace", "administrator", "/trace/complaints/1"),
 )
 LANGUAGES = ("en", "zh", "zh_TW")
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
