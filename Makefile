@@ -31,8 +31,8 @@ demo: setup ## a trial laboratory with demonstration data on http://127.0.0.1:80
 faults: setup-dev ## every fault at full size, its figures beside what they must be (an hour)
 	LIMS_FAULTS=long $(BIN)/python -m pytest tests/faults -p no:cacheprovider --timeout=0
 
-test: setup-dev ## the whole suite on SQLite and PostgreSQL; four workers on two cores, since browsers and processes are waited for
-	$(BIN)/python -m pytest -n 4 --dist loadfile
+test: setup-dev ## the whole suite on SQLite and PostgreSQL
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: setup-dev ## what needs neither a browser nor PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not postgresql"

@@ -42,10 +42,13 @@ document.addEventListener("change", (event) => {
 function lookups() {
   document.querySelectorAll("select[data-lookup-url]").forEach((select) => {
     if (select.tomselect || !window.TomSelect) { return; }
+    const shut = () => { box.close(); box.blur(); };
     const box = new window.TomSelect(select, {
       // What is chosen is chosen: a list that stays open (or comes back when a late answer arrives) covers the fields
       // below it on a phone.
-      onItemAdd: () => { box.setTextboxValue(""); box.close(); box.blur(); },
+      closeAfterSelect: true,
+      onItemAdd: () => { box.setTextboxValue(""); shut(); window.setTimeout(shut, 0); },
+      onLoad: () => { if (document.activeElement !== box.control_input) { shut(); } },
       valueField: "id", labelField: "text", searchField: [], maxOptions: 50, preload: "focus",
       placeholder: select.dataset.placeholder,
       load: (query, done) => {
