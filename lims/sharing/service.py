@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +21,7 @@ from lims.aftersales.models import AdviceCard
 from lims.base.actor import Actor, system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import local_time
+from lims.base.display import local_time, local_today
 from lims.base.passwords import hash_password
 from lims.base.problems import Refused, refuse
 from lims.base.schemas import Schema
@@ -257,7 +257,7 @@ def hash_token(token: str) -> str:
 
 def count_view(link_id: int) -> None:
     """One more reader today, by the laboratory's clock. Nothing of the reader is kept."""
-    today = local_time(utc_now()).date()
+    today = local_today()
     table = ShareView.__table__
     where = (table.c.share_link_id == link_id) & (table.c.day == today)
     with transaction(system_actor("share-view")) as session:
@@ -270,7 +270,7 @@ def count_view(link_id: int) -> None:
 
 def views_by_day(link_id: int, last: int = 14) -> list[tuple[date, int]]:
     """(day, views) of the last days, days without a reader included."""
-    today = local_time(utc_now()).date()
+    today = local_today()
     first = today - timedelta(days=last - 1)
     rows = current_session().execute(
         select(ShareView.day, ShareView.views).where(
@@ -352,7 +352,8 @@ def _forecast(batch_ids: Sequence[int]) -> dict[str, Any] | None:
             .order_by(Forecast.id.desc())
             .limit(40)
         )
-        if (ages := _early_ages(item)) <= released and not ages & unreleased
+        if (ages := _early_ages(item)) <= released
+        and not any(unreleased[age] <= item.created_at for age in ages & unreleased.keys())
     ]
     known = session.scalar(
         select(SetResult.id)
@@ -387,10 +388,11 @@ def _early_ages(forecast: Forecast) -> set[int]:
     return {int(age) for age in forecast.early_ages.split(",") if age}
 
 
-def _ages_of(mix_id: int) -> tuple[set[int], set[int]]:
-    """Ages at which the mix has released results, and at which it has results that are not."""
+def _ages_of(mix_id: int) -> tuple[set[int], dict[int, datetime]]:
+    """Ages at which the mix has released results; and those at which it has others, with when the first was entered: a
+    forecast from before does not rest on it."""
     rows = current_session().execute(
-        select(SpecimenSet.age_days, SetResult.state)
+        select(SpecimenSet.age_days, SetResult.state, func.min(SetResult.created_at))
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
         .join(Batch, Batch.id == SpecimenSet.batch_id)
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
@@ -399,13 +401,16 @@ def _ages_of(mix_id: int) -> tuple[set[int], set[int]]:
             SetResult.superseded_at.is_(None),
             SetResult.state.in_(("entered", "verified", "released")),
         )
-        .distinct()
+        .group_by(SpecimenSet.age_days, SetResult.state)
     )
-    found = list(rows)
-    return (
-        {age for age, state in found if state == "released"},
-        {age for age, state in found if state != "released"},
-    )
+    released: set[int] = set()
+    unreleased: dict[int, datetime] = {}
+    for age, state, first in rows:
+        if state == "released":
+            released.add(age)
+        else:
+            unreleased[age] = min(first, unreleased.get(age, first))
+    return released, unreleased
 
 
 def _comparison(record: ShareLink, values: ShareLinkIn) -> dict[str, Any] | None:

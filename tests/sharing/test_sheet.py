@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 
 import openpyxl
 import pytest
@@ -141,6 +142,24 @@ def test_forecast_made_of_unreleased_strengths_stays_inside(app: Flask) -> None:
         found = set_of(shown[1], 3)
         verify(found.id, CHECKER)
         release(found.id, CHECKER)
+    _link, token = a_share(app, trial=shown)
+    assert reader(app).get(f"/s/{token}/sheet.json").get_json()["forecast"]["mpa"].startswith("37.2")
+
+
+def test_forecast_from_before_an_unreleased_entry_goes_out_all_the_same(app: Flask) -> None:
+    with app.app_context():
+        shown = a_shown_trial(released=(3,))
+        # The next batch of the same mix has a 3 d entry that nobody has released yet.
+        batch = SERVICES["batches"].add(
+            {
+                "trial_id": shown[0].id,
+                "mix_revision_id": shown[1].mix_revision_id,
+                "cast_at": (datetime.now(UTC) - timedelta(days=3)).isoformat(),
+                "volume_m3": "40",
+            },
+            ACTOR,
+        )
+        record_set(set_of(batch, 3).id, entry(*LOADS[3]), ACTOR)
     _link, token = a_share(app, trial=shown)
     assert reader(app).get(f"/s/{token}/sheet.json").get_json()["forecast"]["mpa"].startswith("37.2")
 
