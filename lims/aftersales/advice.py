@@ -19,9 +19,8 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import format_decimal, local_time
+from lims.base.display import format_decimal, local_time, local_today
 from lims.base.security import may
 from lims.base.services import SERVICES
 from lims.materials.models import RETEST_AFTER, AggregateSample, CementLot
@@ -225,7 +224,7 @@ def situations_of_mix(mix: MixDesign) -> list[Situation]:
             case.about = batch.code
             found.append(case)
     if mix.latest is not None:
-        today = local_time(utc_now()).date()
+        today = local_today()
         found.append(Situation(today, mix.latest.code, cement_kg_m3=mix.latest.mass_of("cement")))
     return found
 

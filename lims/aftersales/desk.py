@@ -22,7 +22,7 @@ from lims.aftersales.schemas import CATEGORIES, CLOCKS, PLAN_STATES, ROOT_CAUSES
 from lims.aftersales.service import ServiceSettingsService, VisitPlanService
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import local_time
+from lims.base.display import local_time, local_today
 from lims.base.forms import build_form, posted_values
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.security import current_actor, may, require
@@ -181,7 +181,7 @@ class ServiceView(GuardedView):
     def _month(self) -> date:
         given = request.args.get("month", "")
         if not given:
-            return local_time(utc_now()).date().replace(day=1)
+            return local_today().replace(day=1)
         try:
             return date.fromisoformat(f"{given[:7]}-01")
         except ValueError:
@@ -189,7 +189,7 @@ class ServiceView(GuardedView):
 
     def _plan(self, month: date) -> dict[str, Any]:
         after = (month + timedelta(days=32)).replace(day=1)
-        today = local_time(utc_now()).date()
+        today = local_today()
         session = current_session()
 
         def plans(*conditions: Any) -> list[VisitPlan]:

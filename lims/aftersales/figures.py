@@ -16,7 +16,7 @@ from lims.aftersales.models import OPEN_STATES, Complaint, Survey, Visit, VisitP
 from lims.aftersales.promises import promises
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import local_time
+from lims.base.display import local_time, local_today
 from lims.base.services import SERVICES
 from lims.customers.models import Customer, StageChange
 from lims.customers.regions import seen_customers, seen_through
@@ -110,7 +110,7 @@ def visits_of_month(month: date) -> dict[str, int]:
     """Plans of the month of this day: done, still open, overdue, fallen away; and visits made at all."""
     first = month.replace(day=1)
     after = (first + timedelta(days=32)).replace(day=1)
-    today = local_time(utc_now()).date()
+    today = local_today()
     counts = Counter()  # type: Counter[str]
     plans = current_session().scalars(
         select(VisitPlan).where(
@@ -338,7 +338,7 @@ def scores(since: datetime) -> list[Score]:
         if complaint.satisfaction is not None:
             marks[complaint.owner_id].append(complaint.satisfaction)
     first = local_time(since).date()
-    today = local_time(utc_now()).date()
+    today = local_today()
     plans: dict[int, Counter[str]] = defaultdict(Counter)
     for plan in session.scalars(
         select(VisitPlan).where(

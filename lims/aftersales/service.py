@@ -73,7 +73,7 @@ from lims.base.actor import Actor
 from lims.base.auditing.erasure import forget
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import local_time, show_time
+from lims.base.display import local_time, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_number
 from lims.base.problems import Problem, Refused, refuse
@@ -193,7 +193,7 @@ class VisitPlanService(RecordService[VisitPlan]):
             .where(Customer.retired_at.is_(None), Customer.id.not_in(planned), *seen_customers())
         )
         days = promises().visit_days
-        today = local_time(utc_now()).date()
+        today = local_today()
         found = []
         for customer, visited in rows:
             due = max(first, today) if visited is None else visited + timedelta(days=days[customer.status])
@@ -364,7 +364,7 @@ class ComplaintService(RecordService[Complaint]):
                 )
             if record.solved_at and values.agreed_on < local_time(record.solved_at).date():
                 raise refuse("agreed_on", _("lies before the solution"), values.agreed_on)
-            if values.agreed_on > local_time(utc_now()).date():
+            if values.agreed_on > local_today():
                 raise refuse("agreed_on", _("lies in the future"), values.agreed_on)
             record.agreed_on, record.agreed_by = values.agreed_on, values.agreed_by
             record.satisfaction = values.satisfaction or record.satisfaction

@@ -52,7 +52,7 @@ from lims.aftersales.service import (
     VisitService,
 )
 from lims.base.actor import Actor
-from lims.base.display import laboratory_zone
+from lims.base.display import laboratory_zone, local_today
 from lims.base.files import download
 from lims.base.forms import posted_values
 from lims.base.problems import NotFound, Refused
@@ -122,10 +122,8 @@ class VisitView(RecordView):
     show_template = "lims/visit_show.html"
 
     def defaults(self) -> dict[str, Any]:
-        from lims.base.columns import utc_now
-        from lims.base.display import local_time
 
-        return {"visited_on": local_time(utc_now()).date()}
+        return {"visited_on": local_today()}
 
     def show_context(self, record: Any) -> dict[str, Any]:
         from lims.web.visit_page import photos_of

@@ -15,7 +15,7 @@ from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.denials import DeniedAttempt
-from lims.base.display import local_time
+from lims.base.display import local_time, local_today
 from lims.base.numbering import next_number
 from lims.base.problems import NotFound, refuse
 from lims.base.services import SERVICES, RecordService
@@ -77,7 +77,7 @@ class FindingService(RecordService[Finding]):
         with transaction(actor, data.remark) as session:
             record = self.locked(session, finding_id)
             self._require(record, "answered")
-            if due_on < local_time(utc_now()).date():
+            if due_on < local_today():
                 raise refuse("due_on", _("lies in the past; accepted: today or later"), due_on)
             record.state, record.remark, record.due_on = "open", data.remark, due_on
             session.flush()
@@ -85,7 +85,7 @@ class FindingService(RecordService[Finding]):
 
     def overdue(self) -> list[Finding]:
         """Open ones whose day has passed, the oldest first."""
-        today = local_time(utc_now()).date()
+        today = local_today()
         query = select(Finding).where(Finding.state == "open", Finding.due_on < today)
         return list(current_session().scalars(query.order_by(Finding.due_on, Finding.id).limit(200)))
 

@@ -24,7 +24,7 @@ from lims.audit.schemas import DENIALS, FINDING_STATES, SEVERITIES, AnswerIn, Re
 from lims.audit.service import head_of_record, latest_checkpoint
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import actor_names, laboratory_zone, local_time, show_day, show_time
+from lims.base.display import actor_names, laboratory_zone, local_time, local_today, show_day, show_time
 from lims.base.fields import Day
 from lims.base.files import download, file_response, stored_file
 from lims.base.forms import build_form, posted_values
@@ -86,7 +86,7 @@ class FindingView(RecordView):
             rows=self.service.overdue(),
             staff=staff_names(),
             severities=SEVERITIES,
-            today=local_time(utc_now()).date(),
+            today=local_today(),
         )
 
     @expose("/<int:record_id>/answer", methods=["POST"])
@@ -209,7 +209,7 @@ class SampleView(GuardedView):
         given: dict[str, Any] = {
             "first": first,
             "last": last,
-            "seed": local_time(utc_now()).date().toordinal(),
+            "seed": local_today().toordinal(),
         }
         problems: Any = ()
         rows: list[dict[str, Any]] = []

@@ -8,8 +8,8 @@ from decimal import Decimal
 from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from lims.base.columns import ExactDecimal, UtcDateTime, utc_now
-from lims.base.display import local_time
+from lims.base.columns import ExactDecimal, UtcDateTime
+from lims.base.display import local_today
 from lims.base.files import StoredFile
 from lims.base.records import Key, Record
 
@@ -71,7 +71,7 @@ class Finding(Record):
     @property
     def overdue(self) -> bool:
         """No answer by the day that was asked for."""
-        return self.state == "open" and self.due_on < local_time(utc_now()).date()
+        return self.state == "open" and self.due_on < local_today()
 
 
 class SelftestRun(Record):

@@ -18,9 +18,8 @@ from sqlalchemy.orm import joinedload
 
 from lims.audit.schemas import SampleIn
 from lims.audit.trace import valid_on
-from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import laboratory_zone
+from lims.base.display import laboratory_zone, local_today
 from lims.base.signatures import signatures_of
 from lims.results.models import Break, Calibration, SetResult
 from lims.standards.errors import RuleInputError
@@ -200,5 +199,5 @@ def rows_of(found: Sequence[Sampled]) -> list[dict[str, Any]]:
 
 def usual_period() -> tuple[date, date]:
     """The last ninety days."""
-    today = utc_now().astimezone(laboratory_zone()).date()
+    today = local_today()
     return today - timedelta(days=90), today

@@ -18,6 +18,7 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from sqlalchemy import select
 
+from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.fields import Choice, Quantity
 from lims.base.laboratory import laboratory
@@ -42,6 +43,11 @@ def laboratory_zone() -> ZoneInfo:
 
 def local_time(moment: datetime) -> datetime:
     return moment.astimezone(laboratory_zone())
+
+
+def local_today() -> date:
+    """The laboratory's day, which is not UTC's for a third of it."""
+    return local_time(utc_now()).date()
 
 
 def _locale() -> Locale:

@@ -23,7 +23,7 @@ from lims.aftersales.models import Visit, VisitPlan
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import local_time
+from lims.base.display import local_time, local_today
 from lims.base.fields import Text, Ui
 from lims.base.laboratory import laboratory
 from lims.base.problems import refuse
@@ -148,7 +148,7 @@ def calendar_of(user: User) -> bytes:
 
 def entries(user_id: int) -> Iterator[Entry]:
     """Visits, call-backs, sets due, calibrations, maintenance and the weekly programme around today."""
-    today = local_time(utc_now()).date()
+    today = local_today()
     first, last = today - BEHIND, today + AHEAD
     session = current_session()
     if may("read", "visit-plans"):

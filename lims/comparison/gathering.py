@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import exists, func, or_, select
 
-from lims.base.database import current_session
+from lims.base.database import among, current_session
 from lims.base.services import SERVICES
 from lims.comparison.models import Price, ProcessChange
 from lims.materials.models import AggregateSample, CementLot
@@ -23,8 +23,6 @@ from lims.trials.models import STANDARD_CURING_FROM_C, Batch, BatchLot, Specimen
 
 AGGREGATES = ("fine_aggregate", "coarse_aggregate")
 SCMS = tuple(kind for kind in BINDERS if kind != "cement")
-#: Statements take so many keys at a time.
-CHUNK = 500
 
 
 @dataclass(slots=True)
@@ -196,15 +194,13 @@ def _holds(row: TrialRow, scm: str) -> bool:
 def masses_of(revision_ids: set[int]) -> dict[int, dict[str, float]]:
     """revision id -> kg/m³ by kind."""
     found: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    keys = sorted(revision_ids)
-    for start in range(0, len(keys), CHUNK):
-        rows = current_session().execute(
-            select(MixComponent.revision_id, MixComponent.kind, func.sum(MixComponent.mass_kg_m3))
-            .where(MixComponent.revision_id.in_(keys[start : start + CHUNK]))
-            .group_by(MixComponent.revision_id, MixComponent.kind)
-        )
-        for revision_id, kind, mass in rows:
-            found[revision_id][kind] += float(mass)
+    rows = current_session().execute(
+        select(MixComponent.revision_id, MixComponent.kind, func.sum(MixComponent.mass_kg_m3))
+        .where(among(MixComponent.revision_id, revision_ids))
+        .group_by(MixComponent.revision_id, MixComponent.kind)
+    )
+    for revision_id, kind, mass in rows:
+        found[revision_id][kind] += float(mass)
     return found
 
 

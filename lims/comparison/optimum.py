@@ -10,9 +10,8 @@ from decimal import Decimal
 from flask import current_app
 from sqlalchemy import select
 
-from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import local_time
+from lims.base.display import local_today
 from lims.base.services import SERVICES
 from lims.comparison.gathering import (
     AGGREGATES,
@@ -100,7 +99,7 @@ def optimum_for(asked: OptimumQuestion, *, prices: bool) -> Optimum:
     target, used = target_strength(
         asked.grade_mpa, deviation, HISTORY_SETS if deviation is not None else None
     )
-    on = local_time(utc_now()).date()
+    on = local_today()
     listed = price_list(on, asked.region_id) if prices else {}
     rows = trial_rows(
         asked.cement_product_id,

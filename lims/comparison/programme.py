@@ -11,9 +11,8 @@ from flask_babel import gettext as _
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
-from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import laboratory_zone, local_time
+from lims.base.display import laboratory_zone, local_today
 from lims.base.services import SERVICES
 from lims.comparison.models import CustomerMaterial, ProgrammeEntry
 from lims.comparison.schemas import monday
@@ -52,7 +51,7 @@ class Week:
 
 
 def today() -> date:
-    return local_time(utc_now()).date()
+    return local_today()
 
 
 def weeks(around: date, trial_id: int | None = None) -> list[Week]:

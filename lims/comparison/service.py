@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import local_time
+from lims.base.display import local_time, local_today
 from lims.base.numbering import next_number
 from lims.base.problems import refuse
 from lims.base.schemas import Schema
@@ -224,7 +224,7 @@ def answer_to(question: ComparisonQuestion) -> Answer:
     own = trial_rows(question.own_id, question.age_days, **filters)
     other = trial_rows(question.other_id, question.age_days, **filters)
     rows = own + other
-    priced_on = question.priced_on or local_time(utc_now()).date()
+    priced_on = question.priced_on or local_today()
     masses: dict[str, float] = defaultdict(float)
     for row in rows:
         for kind, mass in row.masses.items():

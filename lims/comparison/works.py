@@ -11,9 +11,8 @@ from datetime import date, timedelta
 import numpy as np
 from sqlalchemy import func, select
 
-from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import local_time
+from lims.base.display import local_time, local_today
 from lims.comparison.gathering import AGGREGATES, SCMS, TrialRow, mean_price, price_list, trial_rows
 from lims.comparison.models import ProcessChange
 from lims.materials.models import CementLot, CementTest
@@ -190,7 +189,7 @@ def _costs(
     level, slope, step = np.linalg.lstsq(X, y, rcond=None)[0]
     if slope <= 0:
         return []
-    prices = price_list(local_time(utc_now()).date(), None)
+    prices = price_list(local_today(), None)
     cement = prices.get(("cement", change.cement_product_id))
     if cement is None:
         return []

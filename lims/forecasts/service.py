@@ -13,7 +13,7 @@ from flask import Flask, current_app, has_request_context
 from sqlalchemy import select
 
 from lims.base.actor import Actor, system_actor
-from lims.base.database import current_session, database, transaction
+from lims.base.database import among, current_session, database, transaction
 from lims.base.services import RecordService
 from lims.forecasts.history import Seen, mix_histories
 from lims.forecasts.models import Forecast, ForecastModel
@@ -271,15 +271,15 @@ def forecast_pending() -> None:
     """Forecast the mixes whose results were written in this request or command. Called after the commit, so that
     a slow fit never holds the writer's lock, and a failed one never loses a result."""
     session = database().session()
-    batches = sorted(session.info.pop("forecast_batches", ()))
-    mixes: set[int] = set()
-    for start in range(0, len(batches), 1000):
-        query = (
-            select(MixRevision.mix_design_id)
-            .join(Batch, Batch.mix_revision_id == MixRevision.id)
-            .where(Batch.id.in_(batches[start : start + 1000]))
-        )
-        mixes.update(session.scalars(query))
+    batches = session.info.pop("forecast_batches", ())
+    if not batches:
+        return
+    query = (
+        select(MixRevision.mix_design_id)
+        .join(Batch, Batch.mix_revision_id == MixRevision.id)
+        .where(among(Batch.id, batches))
+    )
+    mixes = set(session.scalars(query))
     if mixes and has_request_context():
         session.rollback()  # nothing is held while it waits
         refresher(_refresh).ask(mixes)

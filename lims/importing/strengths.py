@@ -24,7 +24,7 @@ from lims.base.services import SERVICES
 from lims.importing.columns import Column, Row, Words, own_column, text_of
 from lims.importing.history import history_trial, write_mix
 from lims.importing.readers import LONGEST_AGE_DAYS, HistoryMix, mix_code
-from lims.importing.templates import Progress, Template, pieces
+from lims.importing.templates import Progress, Template, codes_in
 from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS, MIX_KINDS, MixIn
 from lims.results.models import Break
@@ -205,15 +205,14 @@ class BreakTemplate(Template):
         """Rows that say batch, age and number get the code of their specimen."""
         wanted = [row for row in rows if "specimen" not in row.values and not row.problems]
         codes: dict[tuple[str, int, int, int], str] = {}
-        for batches in pieces(row.values["batch"] for row in wanted if "batch" in row.values):
-            query = (
-                select(Batch.code, SpecimenSet.age_days, SpecimenSet.number, Specimen.number, Specimen.code)
-                .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
-                .join(Specimen, Specimen.specimen_set_id == SpecimenSet.id)
-                .where(Batch.code.in_(batches), SpecimenSet.purpose != "hold")
-            )
-            for batch, age, number, position, code in current_session().execute(query):
-                codes[batch, age, number, position] = code
+        query = (
+            select(Batch.code, SpecimenSet.age_days, SpecimenSet.number, Specimen.number, Specimen.code)
+            .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
+            .join(Specimen, Specimen.specimen_set_id == SpecimenSet.id)
+            .where(among(Batch.code, codes_in(wanted, "batch")), SpecimenSet.purpose != "hold")
+        )
+        for batch, age, number, position, code in current_session().execute(query) if wanted else ():
+            codes[batch, age, number, position] = code
         for row in wanted:
             values = row.values
             missing = [name for name in ("batch", "age_days", "specimen_number") if name not in values]
@@ -254,7 +253,7 @@ class BreakTemplate(Template):
         """Code -> specimen; codes as people type them, and short codes, are looked up one by one."""
         session = current_session()
         found: dict[str, _Known] = {}
-        codes = {row.values["specimen"] for row in rows}
+        codes = codes_in(rows, "specimen")
         for code, key, set_id in session.execute(
             select(Specimen.code, Specimen.id, Specimen.specimen_set_id).where(among(Specimen.code, codes))
         ):
@@ -531,14 +530,12 @@ class HistoryTemplate(Template):
         facts["shape"] = first.shape if first is not None else None
         facts["width_mm"] = first.width_mm if first is not None else None
         keys = {s.id: (item.age_days, item.number, s.number) for item in batch.sets for s in item.specimens}
-        found: dict[int, Decimal] = {}
-        for ids in pieces(keys):
-            rows = current_session().execute(
-                select(Break.specimen_id, Break.strength_mpa).where(
-                    Break.specimen_id.in_(ids), Break.superseded_at.is_(None)
-                )
+        rows = current_session().execute(
+            select(Break.specimen_id, Break.strength_mpa).where(
+                among(Break.specimen_id, keys), Break.superseded_at.is_(None)
             )
-            found.update((specimen_id, strength) for specimen_id, strength in rows)
+        )
+        found: dict[int, Decimal] = dict(rows.all())
         strengths: dict[tuple[int, int], Decimal] = {}
         for specimen_id, (age, _set, _number) in sorted(keys.items(), key=lambda item: item[1]):
             if specimen_id in found:
@@ -615,11 +612,11 @@ class HistoryTemplate(Template):
     def _known(self, mixes: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Batch]:
         """The batch that holds the imported strengths of each mix that is there."""
         found: dict[tuple[str, str], Batch] = {}
-        for codes in pieces(code for _lab, code in mixes):
-            query = self.query().join(MixRevision).join(MixDesign).where(MixDesign.code.in_(codes))
-            for batch in current_session().scalars(query).unique():
-                design = batch.mix_revision.mix_design
-                found[design.laboratory, design.code] = batch
+        codes = {code for _lab, code in mixes}
+        query = self.query().join(MixRevision).join(MixDesign).where(among(MixDesign.code, codes))
+        for batch in current_session().scalars(query).unique():
+            design = batch.mix_revision.mix_design
+            found[design.laboratory, design.code] = batch
         return found
 
     def _plan(
@@ -713,11 +710,11 @@ class HistoryTemplate(Template):
     ) -> dict[tuple[str, str], MixDesign]:
         """Mixes that are there without imported strengths."""
         found: dict[tuple[str, str], MixDesign] = {}
-        for codes in pieces(code for _lab, code in mixes):
-            for design in current_session().scalars(select(MixDesign).where(MixDesign.code.in_(codes))):
-                key = (design.laboratory, design.code)
-                if key in mixes and key not in known:
-                    found[key] = design
+        codes = {code for _lab, code in mixes}
+        for design in current_session().scalars(select(MixDesign).where(among(MixDesign.code, codes))):
+            key = (design.laboratory, design.code)
+            if key in mixes and key not in known:
+                found[key] = design
         return found
 
     def _write(

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from lims.base.actor import Actor
-from lims.base.database import current_session
+from lims.base.database import among, current_session
 from lims.base.fields import Text, WholeNumber
 from lims.base.problems import Conflict, NotFound, Problem, Refused
 from lims.base.schemas import Schema
@@ -33,8 +33,6 @@ from lims.trials.schemas import LOT_FIELDS, BatchIn
 from lims.trials.warnings import ANSWERS
 
 Progress = Callable[[int, int], None]
-#: Keys in one IN (...).
-CHUNK = 800
 
 
 class Template:
@@ -126,10 +124,9 @@ def trying(row: Row) -> Iterator[None]:
         row.refuse([Problem("", _("there is no such record"))])
 
 
-def pieces(values: Iterable[Any]) -> Iterator[list[Any]]:
-    ordered = sorted(set(values))
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]
+def codes_in(rows: Iterable[Row], column: str = "code") -> set[str]:
+    """What the rows say in this column."""
+    return {row.values[column] for row in rows if column in row.values}
 
 
 # --- natural codes ---------------------------------------------------------------------------------------------
@@ -168,29 +165,26 @@ def ids_of(record_name: str, codes: set[str]) -> dict[str, list[int]]:
     seen = SERVICES[record_name].visible()
     found: dict[str, list[int]] = {}
     if record is CementLot:
-        rows: list[Any] = []
-        for keys in pieces(code.rpartition(":")[2] for code in codes):
-            query = select(CementLot.id, CementLot.code, CementProduct.code).join(CementProduct)
-            rows += session.execute(
-                query.where(CementLot.code.in_(keys), CementLot.retired_at.is_(None))
-            ).all()
-        for key, code, product in rows:
+        plain = {code.rpartition(":")[2] for code in codes}
+        query = select(CementLot.id, CementLot.code, CementProduct.code).join(CementProduct)
+        for key, code, product in session.execute(
+            query.where(among(CementLot.code, plain), CementLot.retired_at.is_(None))
+        ):
             found.setdefault(code, []).append(key)
             found.setdefault(f"{product}:{code}", []).append(key)
         return found
-    for keys in pieces(codes):
-        for key, code in session.execute(
-            select(record.id, record.code).where(record.code.in_(keys), record.retired_at.is_(None), *seen)
+    for key, code in session.execute(
+        select(record.id, record.code).where(among(record.code, codes), record.retired_at.is_(None), *seen)
+    ):
+        found.setdefault(code, []).append(key)
+    if hasattr(record, "name"):
+        missing = codes - found.keys()
+        for key, name in session.execute(
+            select(record.id, record.name).where(
+                among(record.name, missing), record.retired_at.is_(None), *seen
+            )
         ):
-            found.setdefault(code, []).append(key)
-        if hasattr(record, "name"):
-            missing = [key for key in keys if key not in found]
-            for key, name in session.execute(
-                select(record.id, record.name).where(
-                    record.name.in_(missing), record.retired_at.is_(None), *seen
-                )
-            ):
-                found.setdefault(name, []).append(key)
+            found.setdefault(name, []).append(key)
     return found
 
 
@@ -214,10 +208,9 @@ class RecordTemplate(Template):
     def existing(self, rows: Sequence[Row]) -> dict[tuple[Any, ...], Any]:
         """Key -> the stored record."""
         found = {}
-        for codes in pieces(row.values["code"] for row in rows if "code" in row.values):
-            query = self.query().where(self.service.record.code.in_(codes))
-            for record in current_session().scalars(query).unique():
-                found[(record.code,)] = record
+        query = self.query().where(among(self.service.record.code, codes_in(rows)))
+        for record in current_session().scalars(query).unique():
+            found[(record.code,)] = record
         return found
 
     def stored(self, record: Any) -> dict[str, Any]:
@@ -404,9 +397,8 @@ class CementLotTemplate(RecordTemplate):
 
     def existing(self, rows: Sequence[Row]) -> dict[tuple[Any, ...], Any]:
         found = {}
-        for codes in pieces(row.values["code"] for row in rows if "code" in row.values):
-            for record in current_session().scalars(self.query().where(CementLot.code.in_(codes))):
-                found[record.cement_product_id, record.code] = record
+        for record in current_session().scalars(self.query().where(among(CementLot.code, codes_in(rows)))):
+            found[record.cement_product_id, record.code] = record
         return found
 
 
@@ -719,9 +711,8 @@ class MixTemplate(Template):
             key=lambda row: (row.values["laboratory"], row.values.get("code", ""), row.values["revision"]),
         )
         designs: dict[tuple[str, str], MixDesign] = {}
-        for codes in pieces(row.values["code"] for row in ready if "code" in row.values):
-            for found in current_session().scalars(self.query().where(MixDesign.code.in_(codes))):
-                designs[found.laboratory, found.code] = found
+        for found in current_session().scalars(self.query().where(among(MixDesign.code, codes_in(ready)))):
+            designs[found.laboratory, found.code] = found
         for done, row in enumerate(ready, start=1):
             with trying(row):
                 self._one(row, designs, own, actor)

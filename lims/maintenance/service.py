@@ -10,9 +10,8 @@ from flask_babel import gettext as _
 from sqlalchemy import func, select
 
 from lims.base.actor import Actor
-from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import local_time
+from lims.base.display import local_today
 from lims.base.problems import refuse
 from lims.base.services import RecordService
 from lims.maintenance.models import MaintenancePlan, MaintenanceRecord
@@ -45,7 +44,7 @@ class MaintenanceRecordService(RecordService[MaintenanceRecord]):
     default_order = "-done_on"
 
     def check(self, record: MaintenanceRecord) -> None:
-        if record.done_on > local_time(utc_now()).date():
+        if record.done_on > local_today():
             raise refuse("done_on", _("lies in the future; accepted: a day up to today"), record.done_on)
 
     def after_add(self, record: MaintenanceRecord, values: Any, actor: Actor) -> None:

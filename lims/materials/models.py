@@ -13,8 +13,8 @@ from decimal import Decimal
 from sqlalchemy import Date, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from lims.base.columns import ExactDecimal, utc_now
-from lims.base.display import local_time
+from lims.base.columns import ExactDecimal
+from lims.base.display import local_today
 from lims.base.records import Key, Record
 
 #: A lot older than this is tested again before use (GB; also the source document: 3 个月后 复检).
@@ -93,7 +93,7 @@ class CementLot(Record):
     def needs_retest(self) -> bool:
         """More than three months since production or the last retest."""
         since = max((d for d in (self.produced_on, self.retested_on) if d is not None), default=None)
-        return since is not None and local_time(utc_now()).date() - since > RETEST_AFTER
+        return since is not None and local_today() - since > RETEST_AFTER
 
 
 class CementTest(Record):

@@ -16,7 +16,7 @@ from typing import Any
 from flask_babel import gettext as _
 from sqlalchemy import func, select
 
-from lims.base.database import current_session
+from lims.base.database import among, current_session
 from lims.base.display import format_decimal, laboratory_zone
 from lims.customers.models import Customer
 from lims.forecasts.models import Forecast
@@ -44,8 +44,6 @@ GB, ACI, EN = "gbt50107-2010/lot", "aci318/acceptance", ("en206/initial", "en206
 ACI214 = "aci214/standard-of-control"
 #: ACI 214: a standard of control is named from this many tests on; fewer say too little about s (R).
 CONTROL_FROM = 15
-#: Mixes asked about in one statement.
-CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,29 +214,28 @@ def with_forecasts(rows: Iterable[ResultRow]) -> list[ResultRow]:
     """Rows of 28 d with what had been forecast for their mix: the newest forecast from early breaks that had not seen
     the result, because it was made before or because the result was held out."""
     found = list(rows)
-    mixes = sorted({row.mix_id for row in found if row.age_days == ACCEPTANCE_DAYS})
+    mixes = {row.mix_id for row in found if row.age_days == ACCEPTANCE_DAYS}
     said: dict[int, list[Any]] = defaultdict(list)
-    for start in range(0, len(mixes), CHUNK):
-        query = (
-            select(
-                Forecast.mix_design_id,
-                Forecast.strength_mpa,
-                Forecast.lower_90_mpa,
-                Forecast.upper_90_mpa,
-                Forecast.created_at,
-                Forecast.held_out,
-                Forecast.early_ages,
-            )
-            .where(
-                Forecast.mix_design_id.in_(mixes[start : start + CHUNK]),
-                Forecast.age_days == ACCEPTANCE_DAYS,
-                Forecast.strength_mpa.is_not(None),
-                Forecast.early_ages != "",
-            )
-            .order_by(Forecast.id.desc())
+    query = (
+        select(
+            Forecast.mix_design_id,
+            Forecast.strength_mpa,
+            Forecast.lower_90_mpa,
+            Forecast.upper_90_mpa,
+            Forecast.created_at,
+            Forecast.held_out,
+            Forecast.early_ages,
         )
-        for item in current_session().execute(query):
-            said[item.mix_design_id].append(item)
+        .where(
+            among(Forecast.mix_design_id, mixes),
+            Forecast.age_days == ACCEPTANCE_DAYS,
+            Forecast.strength_mpa.is_not(None),
+            Forecast.early_ages != "",
+        )
+        .order_by(Forecast.id.desc())
+    )
+    for item in current_session().execute(query) if mixes else ():
+        said[item.mix_design_id].append(item)
     for items in said.values():
         items.sort(key=lambda item: -item.early_ages.count(","))  # stable: newest first among equals
     return [_forecast_of(row, said.get(row.mix_id, ())) for row in found]

@@ -17,9 +17,8 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.columns import utc_now
 from lims.base.database import transaction
-from lims.base.display import local_time, show_time
+from lims.base.display import local_today, show_time
 from lims.base.exports import MOST_ROWS_AT_ONCE, XLSX, as_person
 from lims.base.files import download, file_response, keep_file, stored_file
 from lims.base.forms import build_form
@@ -157,7 +156,7 @@ def as_json(filters: SummaryFilters) -> dict[str, Any]:
 def workbook_name(name: str, filters: SummaryFilters) -> str:
     """The layout's name with the period, else with today."""
     period = "_".join(day.isoformat() for day in (filters.since, filters.until) if day is not None)
-    return f"{name}-{period or local_time(utc_now()).date().isoformat()}.xlsx"
+    return f"{name}-{period or local_today().isoformat()}.xlsx"
 
 
 @job_kind("summary", title=_l("Summary as a workbook"))
@@ -182,7 +181,7 @@ def _one(value: Decimal | None, places: int = 1) -> str:
 
 def _periods() -> list[tuple[str, str]]:
     """This month, the last one and this year, as links."""
-    today = local_time(utc_now()).date()
+    today = local_today()
     first = today.replace(day=1)
     last_month = (
         first.replace(year=first.year - 1, month=12)

@@ -8,9 +8,8 @@ from typing import Any
 from flask_babel import gettext as _
 from sqlalchemy import func, select
 
-from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import local_time
+from lims.base.display import local_today
 from lims.results.models import Calibration, Mould, Press, Scale
 from lims.trials.warnings import EQUIPMENT, Noticed
 
@@ -26,7 +25,7 @@ def valid_until(column: Any, key: int, day: date) -> date | None:
 
 def calibration_warnings(press_id: int, day: date | None = None) -> list[str]:
     """What the certificate will have to say about this press on this day (today unless given)."""
-    day = day or local_time(utc_now()).date()
+    day = day or local_today()
     press = current_session().get(Press, press_id)
     due = valid_until(Calibration.press_id, press_id, day)
     if press is None or (due is not None and due >= day):

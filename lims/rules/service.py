@@ -13,9 +13,8 @@ from flask_babel import gettext as _
 from sqlalchemy import func, select
 
 from lims.base.actor import Actor
-from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import local_time
+from lims.base.display import local_today
 from lims.base.problems import NotFound, Problem, Refused, refuse
 from lims.base.services import RecordService
 from lims.results.models import Break, SetResult
@@ -37,7 +36,7 @@ class RuleSignoffService(RecordService[RuleSignoff]):
     order_columns = ("rule_id", "checked_on", "created_at")
 
     def before_add(self, record: RuleSignoff, values: RuleSignoffIn, actor: Actor) -> None:
-        if record.checked_on > local_time(utc_now()).date():
+        if record.checked_on > local_today():
             raise refuse("checked_on", _("lies in the future; accepted: today or earlier"), record.checked_on)
         record.edition = REGISTER.by_id[record.rule_id].edition
 
@@ -150,7 +149,7 @@ def edition_in_force(rule: Rule, on: date | None = None) -> RuleEdition | None:
         .where(
             RuleEdition.rule_id == rule.id,
             RuleEdition.retired_at.is_(None),
-            RuleEdition.effective_on <= (on or local_time(utc_now()).date()),
+            RuleEdition.effective_on <= (on or local_today()),
         )
         .order_by(RuleEdition.effective_on.desc(), RuleEdition.number.desc())
         .limit(1)

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import local_time
+from lims.base.display import local_today
 from lims.base.laboratory import laboratory
 from lims.base.problems import refuse
 from lims.base.services import SERVICES
@@ -118,7 +118,7 @@ def _open_prospect(link: ShareLink, given: AnswerIn, actor: Actor) -> int:
 
 def _open_task(link: ShareLink, given: AnswerIn, customer_id: int, actor: Actor) -> None:
     """A visit to plan where visits are planned, else a visit of today that is to be followed up."""
-    today = local_time(utc_now()).date()
+    today = local_today()
     with force_locale(laboratory().language):
         purpose = str(_("Trial with their materials, asked for on a trial sheet"))
     about = "\n".join(part for part in (given.name, given.contact, given.message) if part)

@@ -27,7 +27,7 @@ from lims.aftersales.triggers import NEXT_STATES
 from lims.aftersales.views import STEPS, ComplaintView
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import format_decimal, show_day, show_time
+from lims.base.display import format_decimal, local_today, show_day, show_time
 from lims.base.files import file_response
 from lims.base.forms import build_form
 from lims.base.laboratory import laboratory
@@ -193,9 +193,7 @@ def _form(name: str, record: Complaint, refused: Refusal | None) -> dict[str, An
             if hasattr(record, item.name) and getattr(record, item.name) is not None
         }
         if name == "agree" and "agreed_on" not in values:
-            from lims.base.display import local_time
-
-            values = {**values, "agreed_on": local_time(utc_now()).date()}
+            values = {**values, "agreed_on": local_today()}
     if step.schema is not None:
         form = build_form(step.schema, values, problems=problems)
         if not may("read", "prices"):

@@ -22,7 +22,7 @@ from lims.audit.models import Finding
 from lims.audit.schemas import FINDING_STATES
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import local_time, show_day, show_time
+from lims.base.display import local_time, local_today, show_day, show_time
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
 from lims.base.services import SERVICES
@@ -91,7 +91,7 @@ def overview() -> dict[str, Any]:
     user = principal()
     role = user.roles[0].name if user is not None and user.roles else TECHNICIAN
     panels = [panel for make in PANELS.get(role, PANELS[TECHNICIAN]) if (panel := make()) is not None]
-    return {"today": show_day(local_time(utc_now()).date()), "panels": panels, "role": role}
+    return {"today": show_day(local_today()), "panels": panels, "role": role}
 
 
 def _due() -> Panel | None:
@@ -366,7 +366,7 @@ def _visits_due() -> Panel | None:
     """Planned visits that are overdue or come within two weeks."""
     if not may("read", "visit-plans"):
         return None
-    today = local_time(utc_now()).date()
+    today = local_today()
     rows = current_session().scalars(
         select(VisitPlan)
         .where(
@@ -405,7 +405,7 @@ def _visits_due() -> Panel | None:
 def _follow_ups() -> Panel | None:
     if not may("read", "visits"):
         return None
-    today = local_time(utc_now()).date()
+    today = local_today()
     rows = current_session().scalars(
         select(Visit)
         .where(
@@ -440,7 +440,7 @@ def _follow_ups() -> Panel | None:
 def _old_lots() -> Panel | None:
     if not may("read", "cement-lots"):
         return None
-    today = local_time(utc_now()).date()
+    today = local_today()
     rows = current_session().scalars(
         select(CementLot)
         .where(
@@ -558,7 +558,7 @@ def _strength_chart() -> Panel | None:
 def _calibrations() -> Panel | None:
     if not may("read", "calibrations"):
         return None
-    today = local_time(utc_now()).date()
+    today = local_today()
     rows = current_session().scalars(
         select(Calibration)
         .where(Calibration.due_on < today + timedelta(days=60), Calibration.retired_at.is_(None))
@@ -590,7 +590,7 @@ def _audit_sample() -> Panel | None:
     if not may("read", "specimens"):
         return None
     session = current_session()
-    today = local_time(utc_now()).date()
+    today = local_today()
     last = session.scalar(select(func.max(Specimen.id))) or 0
     draw = random.Random(today.toordinal())  # noqa: S311 - a repeatable sample, no secret
     ids = sorted({draw.randint(1, last) for _i in range(SAMPLED)}) if last else []

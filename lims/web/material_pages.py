@@ -11,9 +11,8 @@ from flask_babel import gettext as _
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
-from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import format_decimal, local_time
+from lims.base.display import format_decimal, local_today
 from lims.base.security import may
 from lims.base.services import SERVICES
 from lims.customers.models import Competitor, Customer
@@ -238,7 +237,7 @@ def region_context(region: Region) -> dict[str, Any]:
     for sample in samples:
         latest.setdefault(sample.aggregate_source_id, sample)
         history[sample.aggregate_source_id].append(sample)
-    today = local_time(utc_now()).date()
+    today = local_today()
     pits = [
         {
             "source": sample.aggregate_source,

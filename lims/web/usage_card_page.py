@@ -10,9 +10,8 @@ from flask import Response
 from flask_babel import gettext as _
 from sqlalchemy import select
 
-from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import format_decimal, local_time, show_day
+from lims.base.display import format_decimal, local_today, show_day
 from lims.base.files import file_response
 from lims.base.laboratory import laboratory
 from lims.base.papers import pdf
@@ -31,7 +30,7 @@ def usage_card_context(card: UsageCard) -> dict[str, Any]:
         "wrong_scales": [check for check in latest if check.wrong],
         "scales": latest,
         "worst": _worst(card, latest),
-        "today": local_time(utc_now()).date().isoformat(),
+        "today": local_today().isoformat(),
         "problems": [],
     }
 
