@@ -218,7 +218,9 @@ def test_picture_over_rest_is_taken_from_those_who_may_and_nobody_else(
         for role in (SERVICE, SALES, AUDITOR, TECHNICIAN)
     }
     assert taken == {SERVICE: [201, 201], SALES: [201, 201], AUDITOR: [403, 403], TECHNICIAN: [403, 403]}
-    assert app.test_client().post(places[0], headers={"Authorization": "Bearer lims_wrong"}).status_code == 401
+    assert (
+        app.test_client().post(places[0], headers={"Authorization": "Bearer lims_wrong"}).status_code == 401
+    )
     assert send(sign_in_as(SERVICE), "/api/v1/complaints/999/photos", a_picture()).status_code == 404
 
 
