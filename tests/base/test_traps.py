@@ -513,6 +513,9 @@ def test_openapi_describes_every_address_of_rest(app: Flask, administrator: Pers
             continue
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             assert (path, method) in told
+    page = administrator.get("/api-description/")  # the same for a person
+    assert page.status_code == 200
+    assert "<code>multipart/form-data</code>" in page.get_data(as_text=True)
 
 
 def test_openapi_describes_every_record(app: Flask, administrator: Person) -> None:
