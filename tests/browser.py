@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
-import fasteners
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+from tests.prepared import once_a_run
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -77,19 +78,17 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The demonstration's data, prepared once for all workers of a run: it takes a minute of a core."""
-    base = tmp_path_factory.getbasetemp()
-    shared = (base if worker_id == "master" else base.parent) / "demo-prepared"
-    with fasteners.InterProcessLock(str(shared) + ".lock"):
-        if not (shared / "prepared").exists():
-            subprocess.run(
-                [sys.executable, "-m", "lims", "demo", "--no-serve"],
-                env={**os.environ, "LIMS_DATA": str(shared)},
-                check=True,
-                capture_output=True,
-                timeout=900,
-            )
-            (shared / "prepared").touch()
-    return shared
+
+    def prepare(folder: Path) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "lims", "demo", "--no-serve"],
+            env={**os.environ, "LIMS_DATA": str(folder)},
+            check=True,
+            capture_output=True,
+            timeout=900,
+        )
+
+    return once_a_run(tmp_path_factory, worker_id, "demo", prepare)
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,9 @@ def test_sqlite_is_recent_in_wal_mode_with_foreign_keys_on(sqlite_url: str) -> N
     engine = make_engine(sqlite_url)
     with engine.connect() as connection:
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert (
+            connection.scalar(text("PRAGMA synchronous")) == 2
+        )  # FULL: an acknowledged result is on the disk
         assert connection.scalar(text("PRAGMA foreign_keys")) == 1
         assert connection.scalar(text("PRAGMA recursive_triggers")) == 1
         version = connection.scalar(text("SELECT sqlite_version()"))
