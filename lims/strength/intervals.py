@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from lims.strength import student
 
@@ -58,6 +57,9 @@ def fit_lab_t(z_by_lab: list[Array]) -> tuple[float, float]:
 
     Each laboratory counts once however many mixes it has.
     """
+    # Loaded when a fit needs it: a third of a second that no page waits for.
+    from scipy.optimize import minimize
+
     groups = [z for z in z_by_lab if len(z)]
     if len(groups) < LABORATORIES_FROM:
         return DEFAULT_NU, DEFAULT_C
