@@ -29,7 +29,9 @@ from lims.base.sessions import open_session
 from lims.initialise import initialise
 from lims.settings import Settings
 from tests.browser import chromium, demo_folder, demo_server, persons, playwright_here, visit
-from tests.prepared import careless_postgresql, careless_sqlite, once_a_run
+from tests.prepared import careless_postgresql, careless_sqlite, once_a_run, same_statements, work_in_memory
+
+work_in_memory()
 
 # One browser and one demonstration server for every folder that needs them.
 __all__ = ["chromium", "demo_folder", "demo_server", "persons", "playwright_here", "visit"]
@@ -115,6 +117,7 @@ def _records(url: str, folder: Path) -> Iterator[Flask]:
     database = Database(url)
     database.init_app(app)
     careless_sqlite(database.engine)
+    same_statements(database.engine)
     with app.app_context():
         yield app
     database.engine.dispose()
@@ -256,6 +259,7 @@ def _settled(made_app: Flask, settings: Settings) -> Iterator[None]:
     made_app.config.update(flask_config(settings))
     made_app.extensions["lims.database"].point_at(settings.sqlalchemy_url)
     careless_sqlite(made_app.extensions["lims.database"].engine)
+    same_statements(made_app.extensions["lims.database"].engine)
     made_app.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
     yield
     made_app.extensions["lims.database"].engine.dispose()
