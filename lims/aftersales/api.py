@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_appbuilder.api import expose, permission_name, protect
+from flask_babel import gettext as _
 
+from lims.aftersales.photos import FORMATS, MOST_BYTES, add_photo
+from lims.aftersales.schemas import PhotoEdit
 from lims.aftersales.views import (
     OBJECTION_STEPS,
     STEPS,
@@ -28,11 +32,49 @@ from lims.aftersales.views import (
     VisitPlanView,
     VisitView,
 )
-from lims.base.api import RecordApi, Step
-from lims.base.security import may
+from lims.base.api import Place, RecordApi, Step, plain
+from lims.base.files import download
+from lims.base.problems import refuse
+from lims.base.security import current_actor, may
 
 #: What every record carries.
 WHO_AND_WHEN = ("created_at", "created_by", "changed_at", "changed_by", "retired_at")
+#: The address that takes a picture of a visit or a complaint.
+TAKES_PHOTO = Place(
+    "{record_id}/photos",
+    f"Add a picture: JPEG, PNG or WebP of up to {MOST_BYTES // 1_000_000} MB; sent twice it is kept once",
+    {"type": "object", "properties": {"result": {"$ref": "#/components/schemas/Photos.out"}}},
+    method="post",
+    status="201",
+    form={
+        "photo": {"type": "string", "format": "binary", "description": "the file"},
+        "caption": {"type": "string", "maxLength": 200, "description": "what is to be seen"},
+    },
+    required=("photo",),
+)
+
+
+def taken_photo(**owner: int) -> ResponseReturnValue:
+    """The one picture of a multipart request, by the same way as from the page. Raises: NotFound, Refused."""
+    given = request.files.getlist("photo")
+    if len(given) != 1:
+        accepted = _("accepted: one file a request, as multipart/form-data")
+        if given:
+            raise refuse(
+                "photo", _("is given more than once; %(accepted)s", accepted=accepted), given[1].filename
+            )
+        raise refuse("photo", _("is not there; %(accepted)s", accepted=accepted), request.mimetype)
+    stray = next((name for name in request.files if name != "photo"), None)
+    if stray is not None:
+        raise refuse(
+            stray, _("is not a file of this request; accepted: photo"), request.files[stray].filename
+        )
+    words = PhotoEdit.read(request.form.to_dict())
+    name = given[0].filename or "photo"
+    photo = add_photo(given[0].read(), name, current_actor(), caption=words.caption or "", **owner)
+    response = jsonify({"result": {name: plain(getattr(photo, name)) for name in PhotoApi.fields}})
+    response.status_code = 201
+    return response
 
 
 class DeliveryApi(RecordApi):
@@ -49,6 +91,26 @@ class VisitApi(RecordApi):
         "id", "version", "customer_id", "site_id", "complaint_id", "visited_on", "user_id", "purpose", "findings",
         "advice", "satisfaction", "follow_up_on", "followed_up_on", "call_back", *WHO_AND_WHEN,
     )  # fmt: skip
+    places = (
+        TAKES_PHOTO,
+        Place("{record_id}/report.pdf", "The service report of a visit", ("application/pdf",)),
+    )
+
+    @expose("/<int:record_id>/photos", methods=["POST"])
+    @protect()
+    @permission_name("write")
+    def photos(self, record_id: int) -> ResponseReturnValue:
+        """A picture of the visit."""
+        return taken_photo(visit_id=record_id)
+
+    @expose("/<int:record_id>/report.pdf", methods=["GET"])
+    @protect()
+    @permission_name("read")
+    def report(self, record_id: int) -> ResponseReturnValue:
+        """The service report as PDF."""
+        from lims.web.visit_page import visit_pdf
+
+        return visit_pdf(self.service.get(record_id))
 
 
 class VisitPlanApi(RecordApi):
@@ -60,12 +122,22 @@ class VisitPlanApi(RecordApi):
 
 
 class PhotoApi(RecordApi):
-    """Pictures come in by the page of their visit or complaint; here they are read and captioned."""
+    """Pictures come in at their visit or complaint; here they are read, captioned and taken out of use."""
 
     service = PhotoView.service
+    exclude_route_methods = {"post"}
     fields = (
         "id", "version", "visit_id", "complaint_id", "name", "caption", "width_px", "height_px", *WHO_AND_WHEN,
     )  # fmt: skip
+    places = (Place("{record_id}/picture", "The picture itself", tuple(FORMATS.values())),)
+
+    @expose("/<int:record_id>/picture", methods=["GET"])
+    @protect()
+    @permission_name("read")
+    def picture(self, record_id: int) -> ResponseReturnValue:
+        """The picture as it is kept."""
+        photo = self.service.get(record_id)
+        return download(photo.stored_file, photo.name, in_place=True)
 
 
 class ComplaintApi(RecordApi):
@@ -81,6 +153,26 @@ class ComplaintApi(RecordApi):
         Step(step.name, str(step.name).capitalize(), "write", "complaints", step.run, step.schema)
         for step in STEPS.values()
     )
+    places = (
+        TAKES_PHOTO,
+        Place("{record_id}/card.pdf", "The product quality feedback card", ("application/pdf",)),
+    )
+
+    @expose("/<int:record_id>/photos", methods=["POST"])
+    @protect()
+    @permission_name("take_in")
+    def photos(self, record_id: int) -> ResponseReturnValue:
+        """A picture of what is complained about, from whoever may take a complaint in."""
+        return taken_photo(complaint_id=record_id)
+
+    @expose("/<int:record_id>/card.pdf", methods=["GET"])
+    @protect()
+    @permission_name("read")
+    def card(self, record_id: int) -> ResponseReturnValue:
+        """The feedback card as PDF."""
+        from lims.web.complaint_page import complaint_pdf
+
+        return complaint_pdf(self.service.get(record_id))
 
     @expose("/", methods=["POST"])
     @protect()

@@ -101,22 +101,27 @@ def add_photo(
     visit_id: int | None = None,
     complaint_id: int | None = None,
 ) -> Photo:
-    """Keep a picture with a visit or a complaint. Raises: NotFound, Refused."""
+    """Keep a picture with a visit or a complaint; one that is there already stays as it is.
+
+    Raises: NotFound, Refused.
+    """
     words = PhotoEdit.read({"caption": caption}).caption
     cleaned, media_type, width, height = clean_picture(content, name)
     owner: type[Visit] | type[Complaint] = Visit if visit_id is not None else Complaint
     record_name = owner.record_name
     with transaction(actor, "photo") as session:
         SERVICES[record_name].locked(session, visit_id if visit_id is not None else complaint_id or 0)
-        known = (
+        stored = keep_file(session, cleaned, media_type)
+        there = (
             session.query(Photo)
             .filter_by(visit_id=visit_id, complaint_id=complaint_id)
             .filter(Photo.retired_at.is_(None))
-            .count()
         )
-        if known >= MOST_PHOTOS:
+        again = there.filter_by(stored_file_id=stored.id).first()
+        if again is not None:  # sent twice, because the first answer was lost on a site
+            return again
+        if there.count() >= MOST_PHOTOS:
             raise refuse("photo", _("is one too many; accepted: up to %(most)s pictures", most=MOST_PHOTOS))
-        stored = keep_file(session, cleaned, media_type)
         photo = Photo(
             visit_id=visit_id,
             complaint_id=complaint_id,

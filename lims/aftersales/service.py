@@ -253,7 +253,9 @@ class ComplaintService(RecordService[Complaint]):
     record = Complaint
     schema = ComplaintIn
     edit_schema = ComplaintEdit
-    search_columns = ("code", "subject", "description", "cause", "customer.name")
+    search_columns = (
+        "code", "subject", "description", "cause", "site_facts", "answer", "remedy", "customer.name",
+    )  # fmt: skip
     filter_columns = (
         "customer_id", "cement_lot_id", "severity", "channel", "site_id", "state", "category", "kind", "root_cause",
         "owner_id",

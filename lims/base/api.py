@@ -99,6 +99,25 @@ class Step:
     signs: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address beside the general ones, for the description; the subject's API exposes it.
+
+    `path` stands below the record's own. `gives`: media types of a file, a JSON schema, or None for the record itself.
+    """
+
+    path: str
+    summary: str
+    gives: tuple[str, ...] | dict[str, Any] | None = None
+    method: str = "get"
+    status: str = "200"
+    #: What the query may hold.
+    query: type[Schema] | None = None
+    #: What a form with a file holds: name -> JSON schema, and which of them must be there.
+    form: dict[str, dict[str, Any]] | None = None
+    required: tuple[str, ...] = ()
+
+
 class RecordApi(BaseApi):
     """/api/v1/<record>/ and /api/v1/<record>/<id>."""
 
@@ -107,6 +126,8 @@ class RecordApi(BaseApi):
     fields: ClassVar[tuple[str, ...]] = ()
     #: Steps beside add, change and retire.
     steps: ClassVar[tuple[Step, ...]] = ()
+    #: Addresses of its own, so that the description names them too.
+    places: ClassVar[tuple[Place, ...]] = ()
     version = "v1"
     allow_browser_login = True
     csrf_exempt = False
@@ -265,9 +286,10 @@ class RecordApi(BaseApi):
             changed["properties"] = {"version": {"type": "integer"}, **changed["properties"]}
             changed["required"] = ["version", *changed.get("required", [])]
             components.schema(f"{component}.change", component=changed)
-            listing["post"] = _operation(
-                f"Add to {name}", name, one, parameters=[_ONCE], body=f"{component}.add", status="201"
-            )
+            if "post" not in self.exclude_route_methods:
+                listing["post"] = _operation(
+                    f"Add to {name}", name, one, parameters=[_ONCE], body=f"{component}.add", status="201"
+                )
             if "put" not in self.exclude_route_methods:
                 item["put"] = _operation(
                     f"Change one of {name}",
@@ -287,6 +309,8 @@ class RecordApi(BaseApi):
                 components.schema(body, component=_step_schema(step))
             operation = _operation(step.summary, name, one, parameters=[_KEY], body=body, conflict=True)
             api_spec.path(path=f"{base}{{record_id}}/steps/{step.name}", operations={"post": operation})
+        for place in self.places:
+            api_spec.path(path=f"{base}{place.path}", operations={place.method: _of_place(place, name, one)})
         api_spec.path(path=base, operations=listing)
         api_spec.path(path=f"{base}{{record_id}}", operations=item)
 
@@ -350,6 +374,31 @@ def _step_schema(step: Step) -> dict[str, Any]:
         }
         found["required"] = [*found.get("required", []), "password"]
     return found
+
+
+def _of_place(place: Place, tag: str, one: dict[str, Any]) -> dict[str, Any]:
+    parameters = [_KEY] if "{record_id}" in place.path else []
+    if place.query is not None:
+        asked = _input_schema(place.query)
+        parameters += [
+            {"in": "query", "name": name, "required": name in asked.get("required", []), "schema": schema}
+            for name, schema in asked["properties"].items()
+        ]
+    answer = place.gives if isinstance(place.gives, dict) else one
+    operation = _operation(place.summary, tag, answer, parameters=parameters, status=place.status)
+    if isinstance(place.gives, tuple):
+        file = {"schema": {"type": "string", "format": "binary"}}
+        operation["responses"][place.status]["content"] = dict.fromkeys(place.gives, file)
+    if place.form is not None:
+        form = {"type": "object", "properties": place.form, "required": list(place.required)}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": {**form, "additionalProperties": False}}},
+        }
+        problem = operation["responses"]["404"]["content"]
+        operation["responses"]["422"] = {"description": "A field is not accepted", "content": problem}
+        operation["responses"]["413"] = {"description": "Too large", "content": problem}
+    return operation
 
 
 def _operation(

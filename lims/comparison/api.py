@@ -8,7 +8,7 @@ from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_appbuilder.api import expose, permission_name, protect
 
-from lims.base.api import RecordApi, plain
+from lims.base.api import Place, RecordApi, plain
 from lims.base.security import may
 from lims.comparison.schemas import TRIAL_FILTERS, ComparisonQuestion
 from lims.comparison.service import answer_to, outcome_of_record
@@ -65,6 +65,26 @@ class ComparisonApi(RecordApi):
         "binder_difference_kg_m3",
         "cost_difference_per_m3",
         *KEPT,
+    )
+    places = (
+        Place("{record_id}/comparison.pdf", "The comparison as a paper", ("application/pdf",)),
+        Place(
+            "question",
+            "The answer to a question, without keeping it; `outcome` is null where `reason` says why",
+            {
+                "type": "object",
+                "properties": {
+                    "result": {
+                        "type": "object",
+                        "properties": {
+                            "outcome": {"type": "object", "nullable": True},
+                            "reason": {"type": "string"},
+                        },
+                    }
+                },
+            },
+            query=ComparisonQuestion,
+        ),
     )
 
     def outward(self, record: Any) -> dict[str, Any]:
@@ -127,6 +147,13 @@ class ProcessChangeApi(RecordApi):
         "initial_set_to_min",
         "other_changes",
         *KEPT,
+    )
+    places = (
+        Place(
+            "{record_id}/effects",
+            "Every measure before and after, by lots",
+            {"type": "object", "properties": {"result": {"type": "array", "items": {"type": "object"}}}},
+        ),
     )
 
     @expose("/<int:record_id>/effects", methods=["GET"])

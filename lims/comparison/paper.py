@@ -10,11 +10,13 @@ from flask import Response
 from flask_babel import gettext as _
 from markupsafe import escape
 
+from lims.base.axes import round_step
 from lims.base.files import file_response
 from lims.base.laboratory import laboratory
 from lims.base.papers import pdf
-from lims.comparison.outcome import Outcome, Triple
-from lims.comparison.words import LAW_NAMES, admixture_words, bag_words, headline, note_words, signed
+from lims.comparison.outcome import Outcome
+from lims.comparison.sides import SideRow, side_rows
+from lims.comparison.words import LAW_NAMES, admixture_words, bag_words, headline, note_words
 
 #: Units of the picture.
 WIDTH, HEIGHT = 640, 330
@@ -22,7 +24,7 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 44
 COLOURS = {"own": "#0f766e", "other": "#b45309"}
 TARGET_COLOUR = "#b91c1c"
 FONT = "Noto Sans CJK SC"
-#: Lines of a grid that an axis gets, about.
+#: Lines of a grid that an axis gets at most between its ends.
 LINES = 5
 
 
@@ -53,7 +55,7 @@ def comparison_pdf(
         "rows": [list(row) for row in rows],
         "sides_title": _("Side by side"),
         "sides_heads": [_("Of a cubic metre"), *names, _("Own minus other")],
-        "sides": _sides(found),
+        "sides": [_side(row) for row in side_rows(found)],
         "intervals": _("In brackets the 90 % interval."),
         "before_title": _("Before and after"),
         "before_heads": [_("Comparison"), _("In words")],
@@ -91,48 +93,10 @@ def comparison_pdf(
     )
 
 
-def _sides(found: Outcome) -> list[list[str]]:
-    def line(
-        label: str, own: Triple | None, other: Triple | None, apart: Triple | None, places: int
-    ) -> list[str]:
-        assert own is not None  # asked for only where the figure is there
-        assert other is not None
-        assert apart is not None
-        return [label, _span(own, places), _span(other, places), _apart(apart, places)]
-
-    rows = [
-        line(f"{_('Binder')}, kg/m³", found.binder_own, found.binder_other, found.binder_difference, 0),
-        [
-            _("Water/binder"),
-            _span(found.ratio_own, 3),
-            _span(found.ratio_other, 3),
-            signed(found.ratio_own[0] - found.ratio_other[0], 3),
-        ],
-        [
-            _("Bags of %(kg)s kg", kg=f"{found.bag_kg:g}"),
-            str(found.bags_own),
-            str(found.bags_other),
-            signed(found.bags_own - found.bags_other),
-        ],
-    ]
-    if found.admixture_difference is not None:
-        label = f"{_('Admixture, of the binder')}, %"
-        rows.append(line(label, found.admixture_own, found.admixture_other, found.admixture_difference, 2))
-    if found.cost_difference is not None:
-        label = f"{_('Materials')}, {_('yuan/m³')}"
-        rows.append(line(label, found.cost_own, found.cost_other, found.cost_difference, 1))
-    rows.append([f"{_('Strength of the same mix')}, %", "", "", _apart(found.strength_percent, 1)])
-    return rows
-
-
-def _span(value: Triple, places: int) -> str:
-    middle, low, high = (f"{part:.{places}f}" for part in value)
-    return f"{middle} ({low} – {high})"
-
-
-def _apart(value: Triple, places: int) -> str:
-    middle, low, high = (signed(part, places) for part in value)
-    return f"{middle} ({_('%(low)s to %(high)s', low=low, high=high)})"
+def _side(row: SideRow) -> list[str]:
+    """A row as cells of text."""
+    label = f"{row.label}, {row.unit}" if row.unit else row.label
+    return [label, str(row.own or ""), str(row.other or ""), str(row.difference)]
 
 
 def _batch(item: Mapping[str, Any], names: tuple[str, str]) -> list[str]:
@@ -170,7 +134,7 @@ def laws_svg(found: Outcome, batches: Sequence[Mapping[str, Any]], names: tuple[
     curves = {side: _inside(found.curves[side], low_x, high_x) for side in COLOURS}
     heights = [float(item["strength_mpa"]) for item in batches] + [found.target_mpa]
     heights += [value for rows in curves.values() for row in rows for value in row[2:]]
-    step_y = _step(min(heights), max(heights))
+    step_y = round_step(max(heights) - min(heights), LINES)
     low_y = math.floor(min(heights) / step_y) * step_y
     high_y = math.ceil(max(heights) / step_y) * step_y
 
@@ -195,7 +159,7 @@ def laws_svg(found: Outcome, batches: Sequence[Mapping[str, Any]], names: tuple[
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(level)}" y2="{y(level)}" stroke="#e2e8f0"/>'
         )
         parts.append(words(str(LEFT - 6), f"{float(y(level)) + 4:.1f}", f"{level:g}", "end"))
-    step_x = _step(low_x, high_x)
+    step_x = round_step(high_x - low_x, LINES)
     for ratio in _ticks(math.ceil(low_x / step_x) * step_x, high_x, step_x):
         parts.append(words(x(ratio), str(HEIGHT - BOTTOM + 16), f"{ratio:.2f}"))
     parts.append(words(str(WIDTH - RIGHT), str(HEIGHT - BOTTOM + 16), _("w/b"), "end"))
@@ -241,13 +205,6 @@ def _inside(
     """(ratio, median, low, high) of a curve within the axis."""
     found = [(float(r), float(m), float(lo), float(hi)) for r, m, lo, hi in zip(*rows, strict=True)]
     return [row for row in found if low <= row[0] <= high]
-
-
-def _step(low: float, high: float) -> float:
-    """A round distance between lines: 1, 2 or 5 times a power of ten."""
-    rough = (high - low) / LINES
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next(power * size for size in (1, 2, 5, 10) if power * size >= rough)
 
 
 def _ticks(low: float, high: float, step: float) -> list[float]:

@@ -44,6 +44,7 @@ from lims.comparison.service import (
     answer_to,
     outcome_of_record,
 )
+from lims.comparison.sides import side_rows, span_signed
 from lims.comparison.words import (
     LAW_NAMES,
     admixture_words,
@@ -52,7 +53,6 @@ from lims.comparison.words import (
     effect_words,
     headline,
     note_words,
-    signed,
 )
 from lims.comparison.works import effects_of
 from lims.customers.models import Customer
@@ -207,7 +207,8 @@ class ComparisonView(RecordView):
             "names": (record.own.title, record.other.title),
             "prices": record.rested_on["prices_per_t"] if may("read", "prices") else None,
             "earlier": earlier,
-            "signed": signed,
+            "side_rows": side_rows,
+            "span_signed": span_signed,
         }
 
 
@@ -282,7 +283,7 @@ class CementComparisonView(GuardedView):
             form=form,
             given=given,
             may_keep=may("write", "comparisons"),
-            signed=signed,
+            side_rows=side_rows,
             **context,
         )
         return (page, 422) if problems else page
@@ -371,7 +372,6 @@ class ProcessChangeView(RecordView):
             "pairs": pairs,
             "measured": measured,
             "chosen": request.args.get("measure", "")[:20],
-            "signed": signed,
         }
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lims.base.api import RecordApi, Step
+from flask.typing import ResponseReturnValue
+from flask_appbuilder.api import expose, permission_name, protect
+
+from lims.base.api import Place, RecordApi, Step
 from lims.customers.schemas import NormalIn, UsageTaskIn
 from lims.customers.service import ContactService, CustomerService, UsageCardService, UsageTaskService
 from lims.customers.views import (
@@ -113,6 +116,16 @@ class UsageCardApi(RecordApi):
             NormalIn,
         ),
     )
+    places = (Place("{record_id}/card.pdf", "The cement usage card", ("application/pdf",)),)
+
+    @expose("/<int:record_id>/card.pdf", methods=["GET"])
+    @protect()
+    @permission_name("read")
+    def card(self, record_id: int) -> ResponseReturnValue:
+        """The card for the customer's folder, as PDF."""
+        from lims.web.usage_card_page import usage_card_pdf
+
+        return usage_card_pdf(self.service.get(record_id))
 
 
 #: What every record carries.

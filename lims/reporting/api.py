@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from flask_appbuilder.api import expose, permission_name, protect
 
 from lims.base.actor import Actor
-from lims.base.api import RecordApi, Step
+from lims.base.api import Place, RecordApi, Step
 from lims.base.files import download, stored_file
 from lims.base.problems import NotFound
 from lims.reporting.models import Certificate
@@ -48,6 +48,8 @@ class CertificateApi(RecordApi):
             "reissue", "Issue a certificate anew, with a reason", "write", "certificates", _reissue, ReissueIn
         ),
     )
+
+    places = (Place("{record_id}/file", "The bytes as they went out", ("application/pdf",)),)
 
     @expose("/<int:record_id>/file", methods=["GET"])
     @protect()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Integer, SmallInteger, String
+from sqlalchemy import BigInteger, Integer, SmallInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lims.base.metadata import Model
@@ -17,8 +17,8 @@ class SearchEntry(Model):
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False
     )
     kind: Mapped[int] = mapped_column(SmallInteger, nullable=False)
-    #: Compared without regard to case: by its collation on SQLite, by an index on lower(title) on PostgreSQL
-    #: (triggers.BEGINNINGS, made by the migration: no model can say both).
+    #: Compared without regard to case: by its collation on SQLite, by an index of lower-case beginnings on PostgreSQL
+    #: (triggers.BEGINNINGS, made by the migration: no model can say both). SQLite heeds no length.
     title: Mapped[str] = mapped_column(
-        String(500).with_variant(String(500, collation="NOCASE"), "sqlite"), nullable=False
+        Text().with_variant(String(500, collation="NOCASE"), "sqlite"), nullable=False
     )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from lims.base.database import current_session, database
 from lims.base.security import may
 from lims.base.services import SERVICES, TEXT_INDEXES, TextIndex
-from lims.searching.triggers import KIND_STEP, NUMBERS, SEARCHED, Searched
+from lims.searching.triggers import BEGINNING, KIND_STEP, NUMBERS, SEARCHED, Searched
 
 #: FTS5 and pg_trgm index runs of three letters.
 TRIGRAM = 3
@@ -100,7 +100,7 @@ def _beginning(item: Searched) -> str:
     if database().is_sqlite:  # its collation ignores case
         column, low, high, order = "title", ">=", "<", "title"
     else:  # the operators of text_pattern_ops: byte order
-        column, low, high, order = "lower(title)", "~>=~", "~<~", "lower(title) USING ~<~"
+        column, low, high, order = BEGINNING, "~>=~", "~<~", f"{BEGINNING} USING ~<~"
     return (
         f"SELECT id, kind, title FROM search_entries WHERE kind = {item.number} "
         f"AND {column} {low} :low AND {column} {high} :high ORDER BY {order} LIMIT :size"

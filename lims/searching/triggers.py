@@ -42,9 +42,11 @@ SEARCHED = (
     Searched(9, "cement-products", "cement_products", "{row}.code || ' ' || {row}.name", ("code", "name")),
     Searched(10, "aggregate-samples", "aggregate_samples", "{row}.code", ("code",)),
     Searched(11, "aggregate-sources", "aggregate_sources", "{row}.code || ' ' || {row}.name", ("code", "name")),
-    # The first line is its title; what the customer says and the cause are found but not shown.
-    Searched(12, "complaints", "complaints", "substr({row}.code || ' ' || {row}.subject || '\n' || coalesce({row}.cause, '')"
-             " || ' ' || coalesce({row}.description, ''), 1, 500)", ("code", "subject", "description", "cause")),
+    # The first line is its title; what the customer says, what was found and what was done are found but not shown.
+    Searched(12, "complaints", "complaints", "{row}.code || ' ' || {row}.subject || '\n' || coalesce({row}.cause, '')"
+             " || ' ' || coalesce({row}.description, '') || ' ' || coalesce({row}.site_facts, '')"
+             " || ' ' || coalesce({row}.answer, '') || ' ' || coalesce({row}.remedy, '')",
+             ("code", "subject", "cause", "description", "site_facts", "answer", "remedy")),
     Searched(13, "certificates", "certificates", "{row}.code", ("code",)),
     Searched(14, "presses", "presses", "{row}.code || ' ' || {row}.name", ("code", "name")),
 )  # fmt: skip
@@ -111,10 +113,12 @@ END $$ LANGUAGE plpgsql""",
     ]
 
 
+#: What PostgreSQL compares beginnings by: an index entry of its may hold no whole story. As long as what is asked for.
+BEGINNING = "lower(left(title, 100))"
 #: Beginnings are a range of this index: in byte order on PostgreSQL, whatever the collation of the database.
 BEGINNINGS = {
     "sqlite": "CREATE INDEX search_beginnings ON search_entries (kind, title)",
-    "postgresql": "CREATE INDEX search_beginnings ON search_entries (kind, lower(title) text_pattern_ops)",
+    "postgresql": f"CREATE INDEX search_beginnings ON search_entries (kind, {BEGINNING} text_pattern_ops)",
 }
 
 POSTGRESQL_TRIGRAMS = (

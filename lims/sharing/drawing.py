@@ -12,6 +12,7 @@ import numpy as np
 from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
+from lims.base.axes import round_step
 from lims.forecasts.service import TARGET_DAYS
 from lims.sharing.redaction import Sheet
 from lims.strength.curves import Curve, band, fit_curve
@@ -23,6 +24,8 @@ GRID_POINTS = 40
 #: Units of the picture.
 WIDTH, HEIGHT = 640, 380
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 18, 46
+#: Steps of the strength axis at most, of a whole number of MPa.
+LINES = 7
 #: The forecast weighs most: the curve is drawn through it.
 FORECAST_WEIGHT = 9.0
 
@@ -81,7 +84,7 @@ def strength_svg(sheet: Sheet) -> Markup | None:
     highest = max(
         [*curve["mpa"], *curve.get("upper_90_mpa", ()), *(mpa for _age, mpa in points), grade or 0.0, 1.0]
     )
-    step: int = next(size for size in (1, 2, 5, 10, 20, 50, 100) if highest / size <= 7)
+    step = round(round_step(highest, LINES, least=1))
     top = step * math.ceil(highest * 1.04 / step)
 
     def x(age: float) -> float:

@@ -5,14 +5,28 @@ Revision: 0003, after 0002.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 from alembic import op
 
 from lims.base.columns import UtcDateTime
-from lims.searching.triggers import BEGINNINGS, POSTGRESQL_TRIGRAMS, SEARCHED, fill_sql, statements
+from lims.searching.triggers import POSTGRESQL_TRIGRAMS, SEARCHED, Searched, fill_sql, statements
+
+
+def _first(item: Searched) -> Searched:
+    """As it was at this revision: of complaints the code and the subject alone."""
+    if item.record_name != "complaints":
+        return item
+    return replace(item, text="{row}.code || ' ' || {row}.subject", columns=("code", "subject"))
+
 
 #: What was searched at this revision; later kinds come with their own.
-FIRST = tuple(item for item in SEARCHED if item.number <= 14)
+FIRST = tuple(_first(item) for item in SEARCHED if item.number <= 14)
+BEGINNINGS = {
+    "sqlite": "CREATE INDEX search_beginnings ON search_entries (kind, title)",
+    "postgresql": "CREATE INDEX search_beginnings ON search_entries (kind, lower(title) text_pattern_ops)",
+}
 
 revision = "0003"
 down_revision = "0002"

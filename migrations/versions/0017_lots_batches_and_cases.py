@@ -25,7 +25,13 @@ depends_on = None
 
 #: (table, column, decimal places): added in place, because a table made anew on SQLite would lose its triggers.
 ADDED = (("cement_lots", "al2o3_percent", 2), ("batches", "water_used_kg_m3", 1))
-CASES = NUMBERS["complaints"]
+#: As it was at this revision: as many letters as an index of PostgreSQL holds.
+CASES = replace(
+    NUMBERS["complaints"],
+    text="substr({row}.code || ' ' || {row}.subject || '\n' || coalesce({row}.cause, '')"
+    " || ' ' || coalesce({row}.description, ''), 1, 500)",
+    columns=("code", "subject", "description", "cause"),
+)
 #: As it was: code and subject alone.
 TITLES = replace(CASES, text="{row}.code || ' ' || {row}.subject", columns=("code", "subject"))
 

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from PIL import Image
 
-from lims.accounts.roles import AUDITOR, SERVICE
+from lims.accounts.roles import AUDITOR, SALES, SERVICE, TECHNICIAN
 from lims.aftersales.photos import MOST_BYTES, PAPER_PX, clean_picture
 from lims.base.papers import pdf
 from lims.base.problems import Refused
@@ -159,3 +159,106 @@ def test_report_without_photos_and_the_feedback_card_with_one_are_papers(
     engineer.post(f"/complaints/{complaint.id}/photos", {"photo": (io.BytesIO(a_picture()), "dust.jpg")})
     card = engineer.get(f"/complaints/{complaint.id}/card.pdf").data
     assert card.count(b"/DCTDecode") == 1
+
+
+def send(person: Person, path: str, content: bytes, name: str = "crack.jpg", **form: str) -> Any:
+    """A picture over REST."""
+    if not person.token:
+        person.post("/profile/")
+    return person.client.post(
+        path,
+        data={"photo": (io.BytesIO(content), name), **form},
+        headers={"X-CSRFToken": person.token},
+        content_type="multipart/form-data",
+    )
+
+
+@pytest.fixture
+def complaint_and_visit(app: Flask) -> tuple[int, int]:
+    with app.app_context():
+        customer = a_customer()
+        visit = SERVICES["visits"].add(
+            {"customer_id": customer.id, "visited_on": "2026-11-12", "purpose": "Regular visit"}, ACTOR
+        )
+        complaint = SERVICES["complaints"].add({"customer_id": customer.id, "subject": "Dust"}, ACTOR)
+        return complaint.id, visit.id
+
+
+def test_picture_over_rest_is_the_one_of_the_page(
+    sign_in_as: Callable[[str], Person], complaint_and_visit: tuple[int, int]
+) -> None:
+    """Cleaned, once however often it is sent, on the page, and read back by whoever may read."""
+    complaint_id, visit_id = complaint_and_visit
+    engineer, auditor = sign_in_as(SERVICE), sign_in_as(AUDITOR)
+    for owner, path in (("complaint_id", f"complaints/{complaint_id}"), ("visit_id", f"visits/{visit_id}")):
+        answer = send(
+            engineer, f"/api/v1/{path}/photos", a_picture(), "../wall 墙.jpeg", caption="North wall"
+        )
+        assert answer.status_code == 201
+        photo = answer.get_json()["result"]
+        assert (photo["name"], photo["caption"]) == ("wall 墙.jpg", "North wall")
+        assert (photo["width_px"], photo["height_px"]) == (60, 40)
+        again = send(engineer, f"/api/v1/{path}/photos", a_picture(), "other.jpg").get_json()["result"]
+        assert again["id"] == photo["id"]
+        listed = auditor.get(f"/api/v1/photos/?{owner}={photo[owner]}").get_json()
+        assert [item["id"] for item in listed["result"]] == [photo["id"]]
+        assert "North wall" in engineer.get(f"/{path}").get_data(as_text=True)
+        picture = auditor.get(f"/api/v1/photos/{photo['id']}/picture")
+        assert picture.mimetype == "image/jpeg"
+        assert b"Telephone" not in picture.data
+
+
+def test_picture_over_rest_is_taken_from_those_who_may_and_nobody_else(
+    app: Flask, sign_in_as: Callable[[str], Person], complaint_and_visit: tuple[int, int]
+) -> None:
+    complaint_id, visit_id = complaint_and_visit
+    places = [f"/api/v1/complaints/{complaint_id}/photos", f"/api/v1/visits/{visit_id}/photos"]
+    taken = {
+        role: [send(sign_in_as(role), place, a_picture()).status_code for place in places]
+        for role in (SERVICE, SALES, AUDITOR, TECHNICIAN)
+    }
+    assert taken == {SERVICE: [201, 201], SALES: [201, 201], AUDITOR: [403, 403], TECHNICIAN: [403, 403]}
+    assert (
+        app.test_client().post(places[0], headers={"Authorization": "Bearer lims_wrong"}).status_code == 401
+    )
+    assert send(sign_in_as(SERVICE), "/api/v1/complaints/999/photos", a_picture()).status_code == 404
+
+
+def test_wrong_picture_over_rest_names_field_value_and_what_is_accepted(
+    sign_in_as: Callable[[str], Person],
+    complaint_and_visit: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lims.aftersales.photos.MOST_BYTES", 100_000)
+    path = f"/api/v1/complaints/{complaint_and_visit[0]}/photos"
+    engineer = sign_in_as(SERVICE)
+    for content in (b"%PDF-1.7", b"", b"x" * 100_001):
+        answer = send(engineer, path, content)
+        problem = answer.get_json()["problems"][0]
+        assert (answer.status_code, problem["field"], problem["value"]) == (422, "photo", "crack.jpg")
+        assert "accepted: " in problem["message"]
+    long = send(engineer, path, a_picture(), caption="x" * 201).get_json()["problems"][0]
+    assert long["field"] == "caption"
+    stray = send(engineer, path, a_picture(), complaint_id="7").get_json()["problems"][0]
+    assert stray["field"] == "complaint_id"
+    headers = {"X-CSRFToken": engineer.token}
+    two = {"photo": [(io.BytesIO(a_picture()), "a.jpg"), (io.BytesIO(a_picture()), "b.jpg")]}
+    for sent in ({"json": {"photo": "aGVsbG8="}}, {"data": two}):
+        answer = engineer.client.post(path, headers=headers, **sent)
+        assert answer.status_code == 422
+        assert "accepted: one file" in answer.get_json()["problems"][0]["message"]
+    other = {"photo": (io.BytesIO(a_picture()), "a.jpg"), "file": (io.BytesIO(b"x"), "c.jpg")}
+    assert (
+        engineer.client.post(path, headers=headers, data=other).get_json()["problems"][0]["field"] == "file"
+    )
+    assert engineer.get("/api/v1/photos/").get_json()["result"] == []
+
+
+def test_papers_of_the_service_are_given_over_rest_too(
+    sign_in_as: Callable[[str], Person], complaint_and_visit: tuple[int, int]
+) -> None:
+    complaint_id, visit_id = complaint_and_visit
+    engineer = sign_in_as(SERVICE)
+    for path in (f"complaints/{complaint_id}/card.pdf", f"visits/{visit_id}/report.pdf"):
+        assert engineer.get(f"/api/v1/{path}").data == engineer.get(f"/{path}").data
+        assert engineer.get(f"/api/v1/{path}").data.startswith(b"%PDF")

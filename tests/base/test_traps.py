@@ -501,6 +501,18 @@ def test_no_list_page_needs_more_than_eight_statements(
         assert len(statements) <= 8, f"{name}: {len(statements)}\n" + "\n".join(statements)
 
 
+def test_openapi_describes_every_address_of_rest(app: Flask, administrator: Person) -> None:
+    """Whatever a subject adds beside the general addresses is told too, by its method."""
+    paths = json.loads(administrator.get("/api-description/openapi.json").get_data())["paths"]
+    told = {(path.rstrip("/"), method.upper()) for path, item in paths.items() for method in item}
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule).rstrip("/")
+        if not path.startswith("/api/v1/") or path.endswith("/steps/{name}"):  # each step is told by its name
+            continue
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            assert (path, method) in told
+
+
 def test_openapi_describes_every_record(app: Flask, administrator: Person) -> None:
     description = json.loads(administrator.get("/api-description/openapi.json").get_data())
     assert description["openapi"].startswith("3.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import random
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -17,6 +19,7 @@ from flask import Flask
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
 from lims.accounts.service import find_user
 from lims.base.actor import system_actor
+from lims.base.axes import round_step
 from lims.base.columns import utc_now
 from lims.base.papers import pdf
 from lims.base.problems import Refused
@@ -529,6 +532,47 @@ def test_a_comparison_goes_out_as_pdf_by_page_and_rest_with_money_for_those_who_
     refused = sales.get(f"/cement-comparison/comparison.pdf?{asked.replace('43.2', '90')}")
     assert refused.status_code == 400
     assert "Nothing is extrapolated" in refused.get_data(as_text=True)
+
+
+def test_page_and_paper_say_the_same_side_by_side(
+    kept: dict[str, int], sales: Person, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    papers: list[list[list[str]]] = []
+
+    def noted(layout: str, data: dict[str, Any], **more: Any) -> bytes:
+        papers.append(data["sides"])
+        return b"%PDF"
+
+    monkeypatch.setattr("lims.comparison.paper.pdf", noted)
+    for person in (sales, technician):
+        page = html.unescape(person.get(f"/comparisons/{kept['first']}").get_data(as_text=True))
+        person.get(f"/comparisons/{kept['first']}/comparison.pdf")
+        rows = re.findall(r'<tr data-side="(\w+)">(.*?)</tr>', page)
+        shown = [
+            [
+                " ".join(re.sub(r"<[^>]+>", "", cell).split())
+                for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)
+            ]
+            for _name, row in rows
+        ]
+        assert shown == [
+            [row[0].replace(", kg", " kg").replace(", yuan", " yuan").replace(", %", " %"), *row[1:]]
+            for row in papers[-1]
+        ]
+        names = [name for name, _row in rows]
+        assert names[:4] == ["binder", "ratio", "cement", "bags"]
+        assert ("cost" in names) is (person is sales)
+    cement = next(row for row in papers[-1] if row[0] == "Cement, kg/m³")
+    assert int(cement[3].replace("−", "-")) == int(cement[1]) - int(cement[2])
+
+
+@pytest.mark.parametrize(
+    ("span", "lines", "step"),
+    [(0.23, 5, 0.05), (34, 5, 10), (10, 5, 2), (35, 7, 5), (70, 7, 10), (3, 7, 1), (701, 7, 200)],
+)
+def test_grid_lines_stand_at_round_steps_and_are_few(span: float, lines: int, step: float) -> None:
+    assert round_step(span, lines, least=1 if span == 3 else 0) == pytest.approx(step)
+    assert span / step <= lines
 
 
 def test_the_picture_of_both_laws_holds_every_batch_and_escapes_names(

@@ -12,7 +12,7 @@ from lims.accounts.roles import AUDITOR, SALES, TECHNICIAN
 from lims.base.actor import system_actor
 from lims.base.database import current_session, transaction
 from lims.base.services import SERVICES
-from lims.searching.service import Found, find_among
+from lims.searching.service import Found, find_among, most_alike
 from lims.searching.triggers import SEARCHED
 from lims.trials.models import Specimen
 from lims.trials.short_codes import short_code
@@ -117,3 +117,24 @@ def test_scanned_short_code_opens_its_specimen(
     answer = technician.get(f"/press/scan/{wrong}")
     assert answer.status_code == 400
     assert "short code" in answer.get_data(as_text=True)
+
+
+def test_a_word_deep_in_a_complaint_finds_it_and_is_forgotten_with_it(records_on_both: Flask) -> None:
+    """Letter 3,000 of what the customer says, and what was done in the end; an index of PostgreSQL holds no such text."""
+    customer = a_customer()
+    story = "The wall was sprayed again and again. " * 78 + "Quicksilverish dust came off. " + "End. " * 900
+    assert story.index("Quicksilverish") > 2900
+    complaint = SERVICES["complaints"].add(
+        {"customer_id": customer.id, "subject": "Dust", "description": story}, ACTOR
+    )
+    title = f"{complaint.code} Dust"
+    assert titles("quicksilverish") == titles(complaint.code.lower()) == [title]
+    found = SERVICES["complaints"].page(search="quicksilverish").items
+    assert [item.id for item in found] == [complaint.id]
+    assert most_alike("complaints", "Quicksilverish", 5) == [complaint.id]
+    values = {name: getattr(complaint, name) for name in ("subject", "severity", "channel")}
+    SERVICES["complaints"].edit(complaint.id, {**values, "description": "Short"}, complaint.version, ACTOR)
+    assert titles("quicksilverish") == []
+    with transaction(system_actor("test")) as session:
+        session.execute(sqlalchemy.text("UPDATE complaints SET remedy = 'Wetted with a Zephyrnozzle'"))
+    assert titles("zephyrnozzle") == [title]
