@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
+# What is compiled is kept: compiling it anew takes a second of every start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: $(shell grep -oE '^[a-z][a-z-]*:' $(MAKEFILE_LIST) | tr -d ':')
 

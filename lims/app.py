@@ -15,12 +15,13 @@ from lims.base.database import Database
 from lims.base.denials import register_denials
 from lims.base.errors import register_error_pages
 from lims.base.headers import protect_forms, protect_headers
+from lims.base.routes import LazyRule
 from lims.base.secret_addresses import hide_in_logs
 from lims.base.security import LimsSecurityManager
 from lims.base.sessions import PageSessions
 from lims.operations.health import watch_requests
 from lims.operations.logs import number_requests
-from lims.settings import Settings
+from lims.settings import GC_THRESHOLD, Settings
 from lims.subjects import register_subjects
 from lims.web.compact import Compact
 
@@ -39,10 +40,9 @@ LANGUAGES = {
 def create_app(settings: Settings | None = None) -> Flask:
     """The application. Runs no SQL: `lims init` prepares the database, web workers only use it."""
     settings = settings or Settings()
-    # An import makes a million objects that live on, and the default looks at them again for every 700 more: a sixth of
-    # its time. Requests leave hardly a cycle behind.
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(*GC_THRESHOLD)
     app = Flask("lims", template_folder=str(WEB / "templates"), static_folder=str(WEB / "static"))
+    app.url_rule_class = LazyRule
     app.config.update(flask_config(settings))
     app.session_interface = PageSessions()
     app.json.ensure_ascii = False  # type: ignore[attr-defined]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
 
 import click
 from pydantic import ValidationError
 
-from lims.settings import Settings
+from lims.settings import GC_THRESHOLD, Settings
 
 #: command -> "module:attribute"; imported when used, so that `lims --help` does not load scipy.
 COMMANDS = {
@@ -59,6 +60,7 @@ def group() -> None:
 
 def main() -> None:
     """Entry point: wrong settings and refused input end with a sentence, never a traceback."""
+    gc.set_threshold(*GC_THRESHOLD)
     from lims.base.problems import Refused, Unavailable
 
     try:

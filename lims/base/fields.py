@@ -20,6 +20,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_CODE = re.compile(r"\w[\w.\-/#+]*")
 
 
 def _wrong(message: str) -> PydanticCustomError:
@@ -29,7 +30,10 @@ def _wrong(message: str) -> PydanticCustomError:
 
 def plain_text(value: Any) -> str:
     """Text as typed, without the width variants of an input method (１２．５ is 12.5) and outer blanks."""
-    return unicodedata.normalize("NFKC", str(value)).replace("\u2212", "-").strip()
+    text = str(value)
+    if text.isascii():
+        return text.strip()
+    return unicodedata.normalize("NFKC", text).replace("\u2212", "-").strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +104,28 @@ class Quantity(Kind):
         if isinstance(value, bool):
             raise _wrong(_("is not a number; accepted: %(what)s", what=self.accepted()))
         if isinstance(value, Decimal) and value.is_finite():
-            number, text = value, f"{value:f}"  # read once already, by an import
+            number, text = value, ""  # read once already, by an import
         else:
             number, text = self._read(repr(value) if isinstance(value, float) else value)
-        exponent = number.normalize().as_tuple().exponent
-        too_fine = isinstance(exponent, int) and -exponent > self.places
+        too_fine = self._places_of(number) > self.places
         outside = (
             (self.above is not None and number <= self.above)
             or (self.above is None and self.minimum is not None and number < self.minimum)
             or (self.maximum is not None and number > self.maximum)
         )
         if too_fine or outside:
-            raise _wrong(_("%(value)s is not accepted; accepted: %(what)s", value=text, what=self.accepted()))
+            shown = text or f"{number:f}"
+            raise _wrong(
+                _("%(value)s is not accepted; accepted: %(what)s", value=shown, what=self.accepted())
+            )
         return number
+
+    def _places_of(self, number: Decimal) -> int:
+        """Decimal places without zeros at the end."""
+        exponent = number.as_tuple().exponent
+        if isinstance(exponent, int) and -exponent > self.places:
+            exponent = number.normalize().as_tuple().exponent
+        return -exponent if isinstance(exponent, int) else 0
 
     def _read(self, value: Any) -> tuple[Decimal, str]:
         text = plain_text(value)
@@ -204,7 +217,7 @@ class Code(Kind):
 
     def parse(self, value: Any) -> str:
         text = plain_text(value)
-        if not re.fullmatch(r"[\w][\w.\-/#+]*", text) or len(text) > self.most:
+        if not _CODE.fullmatch(text) or len(text) > self.most:
             raise _wrong(
                 _(
                     "“%(value)s” is not a code; accepted: up to %(most)s letters, digits and - _ . / # +, without blanks",
@@ -321,6 +334,8 @@ class Reference(Kind):
     widget = "reference"
 
     def parse(self, value: Any) -> int:
+        if type(value) is int and 0 < value < 10**18:
+            return value
         text = plain_text(value)
         if isinstance(value, bool) or not re.fullmatch(r"\d{1,18}", text) or int(text) == 0:
             raise _wrong(

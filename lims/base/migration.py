@@ -40,6 +40,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         command.upgrade(alembic_config(connection), revision)
         connection.commit()
     install_triggers(engine)
+    engine.dispose()  # a new connection keeps none of the thousand statements that ran here once
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:

@@ -19,7 +19,7 @@ from lims.base.problems import Problem, Refused
 class Schema(BaseModel):
     """Base of all inputs: unknown names are refused, blanks mean "not given"."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from flask import Flask, request
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
-from sqlalchemy import ForeignKey, Integer, String, select, update
+from sqlalchemy import ForeignKey, Integer, String, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lims.base.columns import UtcDateTime, utc_now
@@ -45,6 +45,12 @@ class LoginSession(Model):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+#: Made once: every request of a browser asks it.
+_OPEN = select(LoginSession.user_id, LoginSession.started_at).where(
+    LoginSession.token_sha256 == bindparam("token_sha256"), LoginSession.ended_at.is_(None)
+)
+
+
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
@@ -59,11 +65,7 @@ def open_session(session: Session, user_id: int) -> str:
 
 def user_of_session(session: Session, token: str) -> int | None:
     """The user's id, or None when the session ended or never was."""
-    row = session.execute(
-        select(LoginSession.user_id, LoginSession.started_at).where(
-            LoginSession.token_sha256 == _hash(token), LoginSession.ended_at.is_(None)
-        )
-    ).one_or_none()
+    row = session.execute(_OPEN, {"token_sha256": _hash(token)}).one_or_none()
     if row is None or utc_now() - row.started_at > LONGEST:
         return None
     return int(row.user_id)

@@ -239,7 +239,7 @@ def value_of(column: Column, cell: Cell, form: Form, unit: str = "") -> Any:
             number = converted(number, unit, column.unit, kind.places)
         elif form.rounds:
             number = rounded(number, kind.places)
-        return kind.parse(f"{number:f}")
+        return kind.parse(number)
     if isinstance(kind, WholeNumber):
         number = number_of(cell, form, column.unit)
         if number is None:

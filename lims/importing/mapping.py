@@ -468,7 +468,8 @@ class _CellReader:
     ) -> None:
         self.places = places
         self.sheet, self.form, self.merged, self.twice = sheet, form, merged, twice
-        self.known: dict[tuple[str, str, type, Cell], Any] = {}
+        #: Column of the sheet -> (type, cell) -> value.
+        self.known: dict[int, dict[tuple[type, Cell], Any]] = defaultdict(dict)
         self.special = bool(sheet.errors or sheet.no_value or merged or twice)
 
     def row(
@@ -479,7 +480,7 @@ class _CellReader:
         template: Template,
     ) -> Row:
         row = Row(index + 1, self.places)
-        cells = self.sheet.rows[index]
+        cells, values = self.sheet.rows[index], row.values
         width = len(cells)
         for at, item, column in columns:
             cell = cells[at] if at < width else None
@@ -491,13 +492,14 @@ class _CellReader:
                     continue
             if cell is None:
                 continue
-            key = (column.name, item.unit, type(cell), cell)
-            if key in self.known:
-                row.values[column.name] = self.known[key]
+            known, key = self.known[at], (type(cell), cell)
+            value = known.get(key)
+            if value is not None:
+                values[column.name] = value
                 continue
             fill(row, column, cell, self.form, item.unit)
-            if column.name in row.values:
-                self.known[key] = row.values[column.name]
+            if column.name in values:
+                known[key] = values[column.name]
         for name, text in reading.constants.items():
             if (
                 name in template.columns

@@ -22,6 +22,9 @@ _CELL = re.compile(rb"""<(?:\w+:)?c\b[^>]*?\br=["']([A-Z]{1,3})(\d{1,7})["']""")
 _CELL_OF_ERROR = re.compile(rb"""<(?:\w+:)?c\b(?=[^>]*\bt=["']e["'])[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']""")
 #: Every cell, with a reference or without.
 _CELLS = re.compile(rb"<(?:\w+:)?c\b")
+#: The same as nearly every program writes it, and a cell that is written in any other way.
+_PLAIN_CELL = re.compile(rb"""<c r="([A-Z]{1,3})(\d{1,7})\"""")
+_OTHER_CELL = re.compile(rb"""<c(?! r=")\b""")
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*)>")
 _NUMBER = re.compile(rb"""\br=["'](\d{1,9})["']""")
 _HIDDEN = re.compile(rb"""\bhidden=["'](?:1|true)["']""")
@@ -136,16 +139,20 @@ def column_number(letters: bytes) -> int:
 def marks(xml: bytes, most_cells: int) -> dict[str, Any]:
     """What the values alone do not tell: hidden rows, errors, formulas without a value. Refuses a far-away cell."""
     hidden, row, last_row = [], 0, 0
-    for found in _ROW.finditer(xml):
+    # A tenth of the time: where every cell tells its place in the usual way, rows matter only when some are hidden.
+    references = _PLAIN_CELL.findall(xml)
+    usual = len(references) == xml.count(b'<c r="') and b":c" not in xml and _OTHER_CELL.search(xml) is None
+    for found in () if usual and b"hidden" not in xml else _ROW.finditer(xml):
         given = _NUMBER.search(found.group(1))
         row = int(given.group(1)) if given else row + 1
         last_row = max(last_row, row)
         if _HIDDEN.search(found.group(1)):
             hidden.append(row)
-    references = _CELL.findall(xml)
-    last_row = max(last_row, max((int(digits) for _letters, digits in references), default=0))
+    if not usual:
+        references = _CELL.findall(xml)
+    last_row = max(last_row, max(map(int, {digits for _letters, digits in references}), default=0))
     last_column = max(map(column_number, {letters for letters, _digits in references}), default=1)
-    count = len(_CELLS.findall(xml))
+    count = len(references) if usual else len(_CELLS.findall(xml))
     errors, formulas = (b'"e"' in xml or b"'e'" in xml), (b"<f" in xml or b":f" in xml)
     if last_row > 1_048_576 or last_column > 16_384:
         raise Unfit("damaged", "a cell outside of any sheet")
@@ -158,19 +165,11 @@ def marks(xml: bytes, most_cells: int) -> dict[str, Any]:
     }
 
 
-def cell(value: Any) -> Any:
-    """A cell as JSON: null, true, a number, text, or [kind, ISO text] of a day, a time or a length of time."""
-    kind = type(value)
-    if value == "" or value is None:
-        return None
-    if kind in (bool, float, int, str):
-        return value
-    if kind.__name__ == "datetime":
-        return ["datetime", value.isoformat()]
-    if kind.__name__ == "date":
-        return ["date", value.isoformat()]
-    if kind.__name__ == "time":
-        return ["time", value.isoformat()]
+def as_json(value: Any) -> list[str]:
+    """What JSON does not know, a day, a time or a length of time, as [kind, ISO text]."""
+    kind = type(value).__name__
+    if kind in ("datetime", "date", "time"):
+        return [kind, value.isoformat()]
     return ["duration", str(value)]
 
 
@@ -205,7 +204,7 @@ def read(content: bytes, limits: dict[str, int]) -> dict[str, Any]:
                 {
                     "name": meta.name,
                     "hidden": not str(meta.visible).endswith(".Visible"),
-                    "rows": [[cell(value) for value in row] for row in rows],
+                    "rows": rows,
                     "merged": [list(map(list, merged)) for merged in sheet.merged_cell_ranges or []][:20_000],
                     **extra.get(meta.name, {}),
                 }
@@ -239,7 +238,7 @@ def main() -> None:
         answer = {"refused": "damaged", "detail": type(error).__name__}
     answer["peak_kb"] = peak_kb()
     with contextlib.suppress(BrokenPipeError):
-        sys.stdout.write(json.dumps(answer))
+        sys.stdout.write(json.dumps(answer, default=as_json))
 
 
 if __name__ == "__main__":

@@ -244,7 +244,7 @@ _KINDS: dict[str, Any] = {
 
 def _sheet(item: dict[str, Any]) -> Sheet:
     rows = [
-        [_KINDS[value[0]](value[1]) if type(value) is list else value for value in row]
+        [_KINDS[v[0]](v[1]) if type(v) is list else None if v == "" else v for v in row]
         for row in item["rows"]
     ]
     return Sheet(

@@ -62,7 +62,7 @@ class QuantityList(Kind):
             raise PydanticCustomError("lims", "{message}", {"message": message})
         found = []
         for position, item in enumerate(value, start=1):
-            if item is None or not str(item).strip():
+            if item is None or (isinstance(item, str) and not item.strip()):
                 message = _("no. %(n)s is missing; accepted: %(what)s", n=position, what=self.item.accepted())
                 raise PydanticCustomError("lims", "{message}", {"message": message})
             try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, func, select, update
@@ -208,8 +208,7 @@ def retracted_result(set_id: int) -> SetResult | None:
     return current_session().scalars(query.order_by(SetResult.number.desc()).limit(1)).one_or_none()
 
 
-@dataclass(frozen=True, slots=True)
-class SetSpecimen:
+class SetSpecimen(NamedTuple):
     """A specimen as far as its break needs it."""
 
     id: int

@@ -35,9 +35,12 @@ def require_number(
 
     Raises: RuleInputError.
     """
-    if isinstance(value, bool) or not isinstance(value, Decimal | int):
+    if type(value) is Decimal:
+        number = value
+    elif isinstance(value, Decimal | int) and not isinstance(value, bool):
+        number = Decimal(value)
+    else:
         raise RuleInputError(field, value, "a decimal number")
-    number = Decimal(value)
     if not number.is_finite():
         raise RuleInputError(field, value, "a finite number")
     if above is not None and number <= above:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
+from functools import lru_cache
 from itertools import pairwise
 
 from lims.standards.checks import Check, at_least, at_most
@@ -238,11 +239,11 @@ def cube_set(
     if size_factor_stated is None and edge not in CUBE_SIZE_FACTORS:
         raise RuleInputError("edge_mm", edge_mm, "100, 150 or 200 mm, or a size factor found by test")
     factor = size_factor("cube", edge_mm, grade_mpa, stated=size_factor_stated)
-    loads = tuple(require_number("loads_kn", load, above=0, maximum=20000) for load in loads_kn)
-    area = loaded_area_mm2("cube", edge)
+    loads = tuple([require_number("loads_kn", load, above=0, maximum=20000) for load in loads_kn])
     with localcontext(exact_context()):
-        strengths = tuple(load * 1000 / area for load in loads)
-        return _judge(loads, strengths, 1000 * factor, edge * edge, CUBE_SET_RULE)
+        area = edge * edge
+        strengths = tuple([load * 1000 / area for load in loads])
+        return _judge(loads, strengths, 1000 * factor, area, CUBE_SET_RULE)
 
 
 def mean_of_cylinders(
@@ -286,6 +287,7 @@ def due_window(code: str, age_days: int, cast_at: datetime) -> tuple[datetime, d
     return nominal - margin, nominal, nominal + margin
 
 
+@lru_cache(maxsize=4096, typed=True)  # the sets of a batch are cast and broken together; True is no 1 d
 def age_tolerance(code: str, age_days: int, cast_at: datetime, tested_at: datetime) -> AgeVerdict:
     """Elapsed time from casting to breaking against the tolerance of the age.
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeWarning, curve_fit
 
 Array = NDArray[np.float64]
 
@@ -71,6 +70,9 @@ def _fit(
     bounds: tuple[Sequence[float], Sequence[float]],
 ) -> tuple[float, ...]:
     """Least squares. As many points as parameters leave no covariance to estimate; nobody asks for it."""
+    # Loaded when a fit needs it: a third of a second that no page waits for.
+    from scipy.optimize import OptimizeWarning, curve_fit
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OptimizeWarning)
         found, _cov = curve_fit(function, t, f, p0=start, sigma=1 / np.sqrt(w), bounds=bounds, maxfev=4000)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import linregress
-from scipy.stats import t as student
+
+from lims.strength import student
 
 Array = NDArray[np.float64]
 
@@ -138,8 +138,8 @@ def effect(lots: Sequence[LotValue], level: float = LEVEL) -> Effect:
         # Lots without any scatter are copied figures: nothing can be tested.
         return Effect(n, m, mean_before, mean_after, difference, None, None, None, None, needed)
     nu = (v + w) ** 2 / (v**2 / (n - 1) + w**2 / (m - 1))
-    half = float(student.ppf(0.5 + level / 2, nu)) * spread
-    visible = float(student.ppf(1 - ALPHA / 2, nu) + student.ppf(POWER, nu)) * spread
+    half = student.quantile(0.5 + level / 2, nu) * spread
+    visible = (student.quantile(1 - ALPHA / 2, nu) + student.quantile(POWER, nu)) * spread
     return Effect(
         n,
         m,
@@ -244,10 +244,12 @@ def _drift(before: Sequence[LotValue], after: Sequence[LotValue]) -> float | Non
     x, y = np.concatenate(days), np.concatenate(values)
     if len(x) < 6 or float(np.ptp(x)) == 0.0 or float(np.ptp(y)) == 0.0:
         return None
-    found = linregress(x, y)
+    spread = float(x @ x)
+    slope = float(x @ y) / spread
+    left = y - slope * x
     freedom = len(x) - 3  # two means and a slope
-    error = float(found.stderr) * math.sqrt((len(x) - 2) / freedom)
+    error = math.sqrt(float(left @ left) / freedom / spread)
     if error == 0.0:
         return None
-    p = 2 * float(student.sf(abs(float(found.slope)) / error, freedom))
+    p = 2 * float(student.survival(abs(slope) / error, freedom))
     return p if p < ALPHA else None

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.stats import t as student
+
+from lims.strength import student
 
 Array = NDArray[np.float64]
 
@@ -45,11 +45,11 @@ def lab_scale(nu: float, c: float, z_local: Array) -> tuple[float, float]:
 
 
 def student_quantile(level: float, nu: float) -> float:
-    return float(student.ppf(0.5 + level / 2, nu))
+    return student.quantile(0.5 + level / 2, nu)
 
 
 def student_survival(bounds: Array, nu: float) -> Array:
-    return np.asarray(student.sf(bounds, nu))
+    return student.survival(bounds, nu)
 
 
 def fit_lab_t(z_by_lab: list[Array]) -> tuple[float, float]:
@@ -57,6 +57,9 @@ def fit_lab_t(z_by_lab: list[Array]) -> tuple[float, float]:
 
     Each laboratory counts once however many mixes it has.
     """
+    # Loaded when a fit needs it: a third of a second that no page waits for.
+    from scipy.optimize import minimize
+
     groups = [z for z in z_by_lab if len(z)]
     if len(groups) < LABORATORIES_FROM:
         return DEFAULT_NU, DEFAULT_C
@@ -66,7 +69,7 @@ def fit_lab_t(z_by_lab: list[Array]) -> tuple[float, float]:
 
     def loss(theta: Array) -> float:
         nu, c = float(np.exp(theta[0])) + 1.0, float(np.exp(theta[1]))
-        score = float(weight @ student.logpdf(z / c, nu)) - math.log(c)
+        score = float(weight @ student.log_density(z / c, nu)) - math.log(c)
         return -score + 0.01 * float((theta[0] - 1.1) ** 2 + (theta[1] - 0.1) ** 2)
 
     found = minimize(loss, np.array([1.1, 0.1]), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-5})

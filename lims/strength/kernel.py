@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
 
@@ -151,6 +150,9 @@ def fit_hyper(x: Array, labs: NDArray[np.int64], y: Array, known_noise: Array, *
             for index, (sq, length) in enumerate(zip(squares, lengths, strict=True)):
                 gradient[6 + index] = 0.5 * a_r * float((w_shape * sq).sum()) / length**2
         return loss, gradient + precision * off
+
+    # Loaded when a fit needs it: a third of a second that no page waits for.
+    from scipy.optimize import minimize
 
     found = minimize(
         objective,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
+from lims.strength import student
 from lims.strength.comparison import (
     EXTRAPOLATION,
     LAWS,
@@ -120,5 +120,5 @@ def lower_bound(
 ) -> float:
     """The strength that a mix with these batch results reaches with this certainty; `batch_cv` is of the whole trial."""
     n = len(strengths)
-    step = float(student.ppf(certainty, max(freedom, 1))) * batch_cv / math.sqrt(n)
+    step = student.quantile(certainty, max(freedom, 1)) * batch_cv / math.sqrt(n)
     return float(np.mean(strengths)) * math.exp(-step)

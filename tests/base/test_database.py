@@ -33,12 +33,37 @@ def test_sqlite_is_recent_in_wal_mode_with_foreign_keys_on(sqlite_url: str) -> N
     engine = make_engine(sqlite_url)
     with engine.connect() as connection:
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert (
+            connection.scalar(text("PRAGMA synchronous")) == 2
+        )  # FULL: an acknowledged result is on the disk
         assert connection.scalar(text("PRAGMA foreign_keys")) == 1
         assert connection.scalar(text("PRAGMA recursive_triggers")) == 1
         version = connection.scalar(text("SELECT sqlite_version()"))
     engine.dispose()
     assert tuple(map(int, str(version).split("."))) >= (3, 51, 3)
     assert sqlite_module().sqlite_version == version
+
+
+def test_what_repeats_is_not_prepared_anew_however_much_ran_before(records: Flask, actor: Actor) -> None:
+    current_session().close()
+    database().engine.dispose()
+    driver = current_session().connection().connection.driver_connection
+    for number in range(300):
+        for _twice in range(2):
+            driver.execute(f"SELECT {number}").fetchall()
+    prepared: list[tuple[object, ...]] = []
+
+    def write(code: str) -> int:
+        with transaction(actor) as session:
+            session.add(Region(code=code, name="Region"))
+        said = [item for item in prepared if item[1] not in {"COMMIT", "busy_timeout", "schema_version"}]
+        prepared.clear()
+        return len(said)
+
+    driver.set_authorizer(lambda *asked: prepared.append(asked) or 0)
+    assert write("R1") > 0
+    write("R2")
+    assert write("R3") == 0
 
 
 def test_record_cannot_be_written_without_an_actor(records: Flask) -> None:

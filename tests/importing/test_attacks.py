@@ -22,6 +22,7 @@ from lims.base.database import current_session
 from lims.base.problems import Refused
 from lims.importing.imports import NotApplied, Plan, import_file, look
 from lims.importing.models import ImportRow, ImportRun
+from lims.importing.reading_process import Unfit, marks
 from lims.importing.sheets import export_template, marked_workbook
 from lims.importing.workbooks import AT_ONCE, READER, TooLarge, read_book
 from lims.materials.models import CementLot
@@ -293,6 +294,30 @@ def test_a_cell_far_away_does_not_make_the_reader_allocate_the_whole_sheet(
     said, _seconds, megabytes = spent(packed(parts))
     assert said
     assert megabytes <= 200
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        b'<c r="XFD1048576"><v>1</v></c>',
+        b"<c r='XFD1048576'><v>1</v></c>",
+        b'<c s="1" r="XFD1048576"><v>1</v></c>',
+        b'<c\n r="XFD1048576"/>',
+        b'<x:c r="XFD1048576"><v>1</v></x:c>',
+    ],
+)
+def test_a_cell_far_away_is_seen_however_it_is_written(cell: bytes) -> None:
+    usual = b'<row r="1" hidden="1"><c r="A1"><v>1</v></c></row>'
+    assert marks(b"<sheetData>" + usual + b"</sheetData>", 100)["hidden_rows"] == [1]
+    with pytest.raises(Unfit) as refused:
+        marks(b"<sheetData>" + usual + b'<row r="2">' + cell + b"</row></sheetData>", 100)
+    assert refused.value.reason == "large"
+
+
+def test_cells_without_a_place_are_counted() -> None:
+    with pytest.raises(Unfit) as refused:
+        marks(b"<sheetData><row>" + b"<c><v>1</v></c>" * 200 + b"</row></sheetData>", 100)
+    assert refused.value.reason == "large"
 
 
 def test_entities_and_doctypes_are_refused(records: Flask) -> None:

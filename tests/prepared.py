@@ -1,0 +1,90 @@
+"""What takes seconds to make and is the same for every test is made once a run; each test gets a copy of its own."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fasteners
+import pytest
+import sqlalchemy
+
+#: A file system in memory, where there is one, and what has to be free in it: a run keeps well below 2 GB there.
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+FREE_BYTES = 4_000_000_000
+
+#: The first engine of each kind of database in this process.
+_FIRST: dict[str, sqlalchemy.Engine] = {}
+
+
+def work_in_memory() -> None:
+    """This run's temporary files lie in memory, those of its processes included: a PostgreSQL database is 1,200 files, and
+    a busy disk takes thirty times as long to make them. Not where TMPDIR says another place, or memory is short."""
+    if os.environ.get("TMPDIR") or not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < FREE_BYTES:
+        return
+    folder = tempfile.mkdtemp(prefix="lims-tests-", dir=MEMORY)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    atexit.register(_remove, folder, os.getpid())
+
+
+def _remove(folder: str, owner: int) -> None:
+    """The room is needed again. Registered first, so that it is done last; not by what was forked meanwhile."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def once_a_run(
+    factory: pytest.TempPathFactory, worker_id: str, name: str, prepare: Callable[[Path], None]
+) -> Path:
+    """The folder that `prepare` fills: whichever worker comes first fills it, the others wait. Copied, never used
+    itself."""
+    base = factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / f"prepared-{name}"
+    ready = shared.with_suffix(".ready")
+    with fasteners.InterProcessLock(str(shared.with_suffix(".lock"))):
+        if not ready.exists():
+            shared.mkdir(exist_ok=True)
+            prepare(shared)
+            ready.touch()
+    return shared
+
+
+def careless_postgresql(url: str) -> None:
+    """No test on this server pulls its plug (tests/faults starts its own), so it need not wait for the disk."""
+    admin = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes", "wal_init_zero"):
+            connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+    admin.dispose()
+
+
+def same_statements(engine: sqlalchemy.Engine) -> None:
+    """Statements that another engine of this process has compiled need not be compiled again: a program has one engine for
+    all its life, but each test has its own."""
+    first = _FIRST.get(engine.dialect.name)
+    if first is None:
+        engine.connect().close()  # from the first connection on a dialect knows its server
+        _FIRST[engine.dialect.name] = engine
+        return
+    engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
+
+
+def careless_sqlite(engine: sqlalchemy.Engine) -> None:
+    """The same for the SQLite files of this process: what was written is there for every reader, only not on the disk
+    yet. tests/faults kills processes that do wait, and tests/base/test_database.py holds that the program's do."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    def on_connect(dbapi_connection: Any, record: Any) -> None:
+        state = record.info["lims_audit"]
+        state.exempt = True  # the guards let nobody change this afterwards
+        dbapi_connection.execute("PRAGMA synchronous = OFF")
+        state.exempt = False
+
+    sqlalchemy.event.listen(engine, "connect", on_connect)
