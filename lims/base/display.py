@@ -126,9 +126,9 @@ def form_text(item: Input, value: Any) -> str:
         return f"{local_time(value):%Y-%m-%dT%H:%M:%S}".removesuffix(":00")
     if isinstance(value, bool):
         return "true" if value else ""
-    if isinstance(item.kind, Quantity) and not isinstance(value, str):
+    if isinstance(item.kind, Quantity):
         return item.kind.text(value)
-    return str(value)  # what a person typed stands in the form again as it was typed
+    return str(value)
 
 
 def actor_names(keys: set[str]) -> dict[str, str]:
