@@ -436,9 +436,9 @@ class ComplaintService(RecordService[Complaint]):
         problems = []
         for name, words in (
             ("root_cause", _("is required: cement, use, equipment, aggregate or weather")),
-            ("cause", _("is required: the cause in words")),
+            ("cause", _("is required: what was found to be the matter")),
             ("remedy", _("is required: what was done about it")),
-            ("agreed_on", _("is required: the customer's agreement")),
+            ("agreed_on", _("is required: who agreed, and on which day")),
         ):
             if not getattr(record, name):
                 problems.append(Problem(name, words))

@@ -13,10 +13,12 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from lims.aftersales.advice import CONDITIONS
 from lims.aftersales.desk import ServiceView
 from lims.aftersales.models import ComplaintLot
 from lims.aftersales.photos import add_photo
 from lims.aftersales.schemas import (
+    CATEGORIES,
     CLOCKS,
     OBJECTION_STATES,
     PARTS,
@@ -52,7 +54,7 @@ from lims.aftersales.service import (
     VisitService,
 )
 from lims.base.actor import Actor
-from lims.base.display import laboratory_zone, local_today
+from lims.base.display import Cell, laboratory_zone, local_today
 from lims.base.files import download
 from lims.base.forms import posted_values
 from lims.base.problems import NotFound, Refused
@@ -116,7 +118,7 @@ class VisitView(RecordView):
     )
     form_sections = (
         (_l("Visit"), ("customer_id", "site_id", "complaint_id", "visited_on", "user_id", "purpose")),
-        (_l("What came of it"), ("findings", "advice", "satisfaction")),
+        (_l("What it led to"), ("findings", "advice", "satisfaction")),
         (_l("Call-back"), ("follow_up_on", "followed_up_on", "call_back")),
     )
     show_template = "lims/visit_show.html"
@@ -647,6 +649,14 @@ class AdviceCardView(RecordView):
     show_sections = (
         (_l("Advice"), ("code", "rule", "name", "language", "body", "conditions", "categories")),
     )
+
+    def cell(self, record: Any, name: str) -> Cell:
+        """What brings the card up by its names, not by the words that a form takes."""
+        names = {"conditions": CONDITIONS, "categories": CATEGORIES}.get(name)
+        kept = getattr(record, name) if names else None
+        if names is None or not kept:
+            return super().cell(record, name)
+        return Cell(_(", ").join(str(names.get(word, word)) for word in kept.split(",")))
 
 
 class HolidayView(RecordView):

@@ -98,7 +98,8 @@ def _field(item: Input, value: Any, errors: list[str], theirs: str) -> FormField
         name=item.name,
         label=str(item.ui.label),
         widget=item.ui.widget or kind.widget,
-        value=form_text(item, value),
+        # What a person typed stands there again as it was typed, whatever it is.
+        value=value if isinstance(value, str) else form_text(item, value),
         unit=item.ui.unit or (kind.unit if isinstance(kind, Quantity) else ""),
         help=str(item.ui.help),
         required=item.required,

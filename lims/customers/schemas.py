@@ -179,7 +179,7 @@ Weighed = Quantity(places=2, maximum=100_000, unit="kg")
 class ScaleCheckIn(Schema):
     usage_card_id: Annotated[int, Reference("usage-cards"), Ui(_l("Usage card"))]
     checked_on: Annotated[date, Day(), Ui(_l("Checked on"))]
-    scale: Annotated[str, Text(120), Ui(_l("Scale"))]
+    scale: Annotated[str, Text(120), Ui(_l("Customer's scale"))]
     shown_kg: Annotated[Decimal, Quantity(places=2, above=0, maximum=100_000, unit="kg"), Ui(_l("Shown"))]
     true_kg: Annotated[Decimal, Weighed, Ui(_l("Really there"))]
     checked_by: Annotated[str | None, Text(80), Ui(_l("Checked by"))] = None

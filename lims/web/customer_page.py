@@ -91,7 +91,7 @@ def customer_context(customer: Customer) -> dict[str, Any]:
         add(
             check,
             check.checked_on,
-            _("Scale"),
+            _("Customer's scale"),
             "scale",
             title=check.scale,
             about=_(

@@ -101,10 +101,10 @@ def usage_card_pdf(card: UsageCard) -> Response:
                 ],
             },
             {
-                "title": _("Scales"),
+                "title": _("Customer's scales"),
                 "heads": [
                     _("Checked on"),
-                    _("Scale"),
+                    _("Customer's scale"),
                     _("Shown"),
                     _("Really there"),
                     _("Delivered"),
