@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,10 +51,13 @@ def local_today() -> date:
     return local_time(utc_now()).date()
 
 
+_BRITISH = Locale.parse("en_GB")
+
+
 def _locale() -> Locale:
     """English dates in the British order: a day first, its month as a word, so that nobody reads 03/04 the other way."""
     found = get_locale()
-    return Locale.parse("en_GB") if found is None or found.language == "en" else found
+    return _BRITISH if found is None or found.language == "en" else found
 
 
 def show_day(day: date) -> str:
@@ -67,7 +71,13 @@ def show_time(moment: datetime, *, year: bool = True) -> str:
     pattern = "d MMM y, HH:mm" if _locale().language == "en" else "y年M月d日 HH:mm"
     if not year:
         pattern = pattern.replace(" y,", ",").replace("y年", "")
-    return format_datetime(local.replace(tzinfo=None), pattern, locale=_locale())
+    return _written(local.replace(tzinfo=None), pattern, _locale())
+
+
+@lru_cache(maxsize=4096)  # the rows of a list share most of their times
+def _written(local: datetime, pattern: str, locale: Locale) -> str:
+    text: str = format_datetime(local, pattern, locale=locale)
+    return text
 
 
 def show_number(value: Decimal | int) -> str:

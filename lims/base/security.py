@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+from functools import lru_cache
 from typing import Any
 
 from flask import current_app, g, request, session
@@ -230,8 +231,14 @@ def may(permission: str, name: str) -> bool:
 
 def concealed(record: type) -> frozenset[str]:
     """Columns that the asking person is not shown: `mapped_column(…, info={"reads": "set-results"})` and the like."""
+    return frozenset(name for name, wanted in _guarded(record) if not may("read", wanted))
+
+
+@lru_cache(maxsize=256)
+def _guarded(record: type) -> tuple[tuple[str, str], ...]:
+    """(column, the right that reading it takes) of the columns that take one."""
     columns: Any = getattr(record, "__table__").columns  # noqa: B009 - any mapped class
-    return frozenset(c.name for c in columns if "reads" in c.info and not may("read", c.info["reads"]))
+    return tuple((column.name, column.info["reads"]) for column in columns if "reads" in column.info)
 
 
 def require(permission: str, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -156,10 +157,13 @@ def test_public_history_survives_the_round_trip(records: Flask) -> None:
     assert plan.count("same") == sum(mix.specimen_count for mix in read_history(name, content).mixes) == 2127
 
 
-def test_what_one_laboratory_exports_another_imports_whole(laboratory: Flask, tmp_path: Path) -> None:
+def test_what_one_laboratory_exports_another_imports_whole(
+    laboratory: Flask, tmp_path: Path, tables_on_sqlite: Path
+) -> None:
     from tests.conftest import _records
 
     sheets = {name: export_template(name) for name in TEMPLATE_NAMES}
+    shutil.copy(tables_on_sqlite, tmp_path / "other.sqlite3")
     url = f"sqlite:///{tmp_path / 'other.sqlite3'}"
     for _app in _records(url, tmp_path):
         SERVICES["regions"].add({"code": "R-SW", "name": "西南"}, ACTOR)
