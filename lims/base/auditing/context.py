@@ -197,4 +197,4 @@ def _seal_postgresql(connection: Connection, state: State) -> None:
 
 def instant_text(at: datetime) -> str:
     """A UTC instant as it is hashed."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.replace(tzinfo=None).isoformat("T", "microseconds") + "Z"  # strftime takes ten times as long

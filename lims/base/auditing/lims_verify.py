@@ -60,9 +60,12 @@ def merkle_root(leaves: list[bytes]) -> bytes:
     return level[0]
 
 
+_CONTEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def context_text(txid: int, actor: str, at: str, reason: str, source: str, entries: int) -> str:
     """Leaf 0 of every transaction. `at` is UTC as YYYY-MM-DDTHH:MM:SS.ffffffZ."""
-    return json.dumps([txid, actor, at, reason, source, entries], ensure_ascii=False, separators=(",", ":"))
+    return _CONTEXT.encode([txid, actor, at, reason, source, entries])
 
 
 def chained_hash(number: int, previous: bytes, root: bytes) -> bytes:
