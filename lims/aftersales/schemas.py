@@ -21,6 +21,7 @@ from lims.base.fields import (
     Kind,
     Quantity,
     Reference,
+    Several,
     Text,
     Ui,
     WholeNumber,
@@ -395,27 +396,6 @@ class StaffSurveyIn(Schema):
     remarks: Annotated[str | None, Text(4000, lines=True), Ui(_l("Remarks"))] = None
 
 
-class Several(Kind):
-    """Some of a fixed list, separated by commas; kept as that text."""
-
-    def __init__(self, options: dict[str, Any]) -> None:
-        self.names = options
-
-    def parse(self, value: Any) -> str:
-        parts = value if isinstance(value, list | tuple) else plain_text(value).split(",")
-        given = list(dict.fromkeys(plain_text(part) for part in parts if plain_text(part)))
-        unknown = [name for name in given if name not in self.names]
-        if unknown:
-            raise wrong(
-                _(
-                    "“%(value)s” is not known; accepted: %(what)s",
-                    value=", ".join(unknown)[:60],
-                    what=", ".join(self.names),
-                )
-            )
-        return ",".join(given)
-
-
 class AdviceCardIn(Schema):
     code: Annotated[str, Code(), Ui(_l("Code"))]
     rule: Annotated[
@@ -424,12 +404,10 @@ class AdviceCardIn(Schema):
     name: Annotated[str, Text(200), Ui(_l("Title"))]
     language: Annotated[str, Choice(CARD_LANGUAGES), Ui(_l("Language"))] = "zh"
     body: Annotated[str, Text(20000, lines=True), Ui(_l("Advice"))]
-    conditions: Annotated[
-        str | None, Several(CONDITIONS), Ui(_l("Comes up when"), help=", ".join(CONDITIONS))
-    ] = None
-    categories: Annotated[
-        str | None, Several(CATEGORIES), Ui(_l("Comes up at complaints about"), help=", ".join(CATEGORIES))
-    ] = None
+    conditions: Annotated[str | None, Several(options=CONDITIONS), Ui(_l("Comes up when"))] = None
+    categories: Annotated[str | None, Several(options=CATEGORIES), Ui(_l("Comes up at complaints about"))] = (
+        None
+    )
 
 
 class HoursOfDay(Kind):

@@ -13,12 +13,10 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.aftersales.advice import CONDITIONS
 from lims.aftersales.desk import ServiceView
 from lims.aftersales.models import ComplaintLot
 from lims.aftersales.photos import add_photo
 from lims.aftersales.schemas import (
-    CATEGORIES,
     CLOCKS,
     OBJECTION_STATES,
     PARTS,
@@ -54,7 +52,7 @@ from lims.aftersales.service import (
     VisitService,
 )
 from lims.base.actor import Actor
-from lims.base.display import Cell, laboratory_zone, local_today
+from lims.base.display import laboratory_zone, local_today
 from lims.base.files import download
 from lims.base.forms import posted_values
 from lims.base.problems import NotFound, Refused
@@ -649,14 +647,6 @@ class AdviceCardView(RecordView):
     show_sections = (
         (_l("Advice"), ("code", "rule", "name", "language", "body", "conditions", "categories")),
     )
-
-    def cell(self, record: Any, name: str) -> Cell:
-        """What brings the card up by its names, not by the words that a form takes."""
-        names = {"conditions": CONDITIONS, "categories": CATEGORIES}.get(name)
-        kept = getattr(record, name) if names else None
-        if names is None or not kept:
-            return super().cell(record, name)
-        return Cell(_(", ").join(str(names.get(word, word)) for word in kept.split(",")))
 
 
 class HolidayView(RecordView):

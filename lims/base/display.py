@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.fields import Choice, Quantity
+from lims.base.fields import Choice, Quantity, Several
 from lims.base.laboratory import laboratory
 from lims.base.records import Record
 from lims.base.schemas import Input
@@ -117,6 +117,8 @@ def cell(
         return Cell(str(choices[name].get(str(value), value)), "choice", raw=str(value))
     if item is not None and isinstance(item.kind, Choice):
         return Cell(str(item.kind.options.get(str(value), value)), "choice", raw=str(value))
+    if item is not None and isinstance(item.kind, Several):
+        return Cell(_(", ").join(str(item.kind.options.get(word, word)) for word in value.split(",")))
     if isinstance(value, Decimal):
         return Cell(show_number(value), "number")
     if isinstance(value, int):

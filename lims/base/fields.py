@@ -255,6 +255,28 @@ class Choice(Kind):
 
 
 @dataclass(frozen=True)
+class Several(Kind):
+    """Some of a fixed list, separated by commas; kept as that text."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    widget = "several"
+
+    def parse(self, value: Any) -> str:
+        parts = value if isinstance(value, list | tuple) else plain_text(value).split(",")
+        given = list(dict.fromkeys(plain_text(part) for part in parts if plain_text(part)))
+        unknown = [name for name in given if name not in self.options]
+        if unknown:
+            raise _wrong(
+                _(
+                    "“%(value)s” is not known; accepted: %(what)s",
+                    value=", ".join(unknown)[:60],
+                    what=", ".join(self.options),
+                )
+            )
+        return ",".join(given)
+
+
+@dataclass(frozen=True)
 class Flag(Kind):
     widget = "checkbox"
 

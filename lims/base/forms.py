@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import url_for
+from werkzeug.datastructures import MultiDict
 
 from lims.base.display import form_text
-from lims.base.fields import Choice, Quantity, Reference, Text, WholeNumber
+from lims.base.fields import Choice, Quantity, Reference, Several, Text, WholeNumber
 from lims.base.problems import Problem
 from lims.base.schemas import Input, Schema
 from lims.base.services import SERVICES
@@ -18,7 +19,7 @@ from lims.base.services import SERVICES
 @dataclass(slots=True)
 class FormField:
     """One control as the template draws it. `widget` is text, decimal, integer, textarea, select, checkbox,
-    date, datetime, reference or password."""
+    date, datetime, reference, password or several (check boxes)."""
 
     name: str
     label: str
@@ -106,7 +107,7 @@ def _field(item: Input, value: Any, errors: list[str], theirs: str) -> FormField
         errors=errors,
         theirs=theirs,
     )
-    if isinstance(kind, Choice):
+    if isinstance(kind, Choice | Several):
         result.options = [(key, str(label)) for key, label in kind.options.items()]
     elif isinstance(kind, Reference):
         from lims.base.views import VIEWS
@@ -128,13 +129,15 @@ def _title_of(record_name: str, key: str) -> str:
     return found.title if found is not None else ""
 
 
-def posted_values(schema: type[Schema], posted: Mapping[str, str]) -> dict[str, Any]:
+def posted_values(schema: type[Schema], posted: MultiDict[str, str]) -> dict[str, Any]:
     """The schema's fields out of a posted form. A checkbox that is absent is off; other names are ignored here
     (the token, the version, the button)."""
     values: dict[str, Any] = {}
     for item in schema.inputs():
         if item.kind.widget == "checkbox":
             values[item.name] = item.name in posted and posted[item.name] not in {"", "false"}
+        elif isinstance(item.kind, Several):
+            values[item.name] = ",".join(posted.getlist(item.name))
         elif item.name in posted:
             values[item.name] = posted[item.name]
     return values

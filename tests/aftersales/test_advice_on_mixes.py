@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from flask import Flask
 
-from lims.accounts.roles import SERVICE
+from lims.accounts.roles import MANAGER, SERVICE
 from lims.aftersales.shipped import ship
 from lims.base.columns import utc_now
 from lims.base.services import SERVICES
@@ -52,3 +53,25 @@ def test_advice_comes_up_on_a_mix_by_its_castings_as_it_does_on_a_complaint(
     ):
         assert told in page, told
     assert "Advice that fits" not in engineer.get(f"/mix-designs/{plain.id}").get_data(as_text=True)
+
+
+def test_what_brings_a_card_up_is_ticked_and_read_by_its_names(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    manager = sign_in_as(MANAGER)
+    card = {"code": "own-1", "name": "Shade the stockpile", "language": "en", "body": "Wet the stone."}
+    refused = manager.post("/advice-cards/add", {**card, "conditions": ["hot-weather", "rain"]})
+    page = refused.get_data(as_text=True)
+    assert refused.status_code == 422
+    assert "“rain” is not known; accepted: lot-old" in page
+    assert re.search(r'name="conditions" value="hot-weather" checked', page)
+    saved = manager.post("/advice-cards/add", {**card, "conditions": ["hot-weather", "frost"]})
+    assert saved.status_code == 302
+    shown = manager.get(saved.location).get_data(as_text=True)
+    assert "Hot weather, Frost" in shown
+    key = saved.location.rstrip("/").rpartition("/")[2]
+    form = manager.get(f"/advice-cards/{key}/edit").get_data(as_text=True)
+    assert form.count(" checked>") == 2
+    manager.post(f"/advice-cards/{key}/edit", {**card, "version": "1"})
+    with app.app_context():
+        assert SERVICES["advice-cards"].find(code="own-1").conditions is None

@@ -116,7 +116,7 @@ document.addEventListener("DOMContentLoaded", () => { lookups(); samplingPlan();
 
 // On a phone a table's rows become cards: each cell carries its column's name.
 document.querySelectorAll("table[data-labelled]").forEach((table) => {
-  const names = Array.from(table.tHead.rows[0].cells, (cell) => cell.textContent.trim().replace(/\s+/g, " "));
+  const names = Array.from(table.tHead.rows[0].cells, (cell) => Array.from(cell.childNodes, (node) => node.textContent.trim()).filter(Boolean).join(" ").replace(/\s+/g, " "));
   Array.from(table.tBodies[0].rows).forEach((row) => Array.from(row.cells).forEach((cell, i) => { cell.dataset.label = names[i]; }));
 });
 
