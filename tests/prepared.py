@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import fasteners
+import psutil
 import pytest
 import sqlalchemy
 
@@ -27,7 +28,11 @@ def work_in_memory() -> None:
     a busy disk takes thirty times as long to make them. Not where TMPDIR says another place, or memory is short."""
     if os.environ.get("TMPDIR") or not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < FREE_BYTES:
         return
-    folder = tempfile.mkdtemp(prefix="lims-tests-", dir=MEMORY)
+    for left in MEMORY.glob("lims-tests-*-*"):  # by a run that was killed
+        owner = left.name.split("-")[2]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"lims-tests-{os.getpid()}-", dir=MEMORY)
     os.environ["TMPDIR"] = tempfile.tempdir = folder
     atexit.register(_remove, folder, os.getpid())
 
