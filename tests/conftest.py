@@ -22,6 +22,7 @@ from werkzeug.test import TestResponse
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
 from lims.accounts.service import AccountIn, add_user, find_user
 from lims.app import create_app, flask_config
+from lims.base import denials
 from lims.base.actor import Actor, system_actor
 from lims.base.database import Database, database, transaction
 from lims.base.metadata import Model
@@ -257,6 +258,9 @@ def _settled(made_app: Flask, settings: Settings) -> Iterator[None]:
     """The one application of this worker, for as long as a test takes, with these settings."""
     config, extensions = dict(made_app.config), dict(made_app.extensions)
     made_app.config.update(flask_config(settings))
+    made_app.extensions["lims.denials"] = denials.Writer(
+        made_app
+    )  # the refusals of other tests fill no minute
     made_app.extensions["lims.database"].point_at(settings.sqlalchemy_url)
     careless_sqlite(made_app.extensions["lims.database"].engine)
     same_statements(made_app.extensions["lims.database"].engine)
