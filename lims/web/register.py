@@ -12,6 +12,7 @@ from flask import Flask, Response, current_app, request, url_for
 from flask_appbuilder import AppBuilder
 from flask_babel import get_locale
 from numpy.linalg import LinAlgError
+from sqlalchemy.exc import SQLAlchemyError
 
 from lims.audit.log import history_of
 from lims.audit.references import PARTS
@@ -79,7 +80,7 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
         if request.method in {"POST", "PUT"} and response.status_code < 400:
             try:
                 forecast_pending()
-            except (Unavailable, ArithmeticError, LinAlgError):
+            except (Unavailable, SQLAlchemyError, ArithmeticError, LinAlgError):
                 log.exception("forecast failed; the result itself is saved")
         return response
 

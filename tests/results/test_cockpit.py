@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from lims.base.columns import utc_now
 from lims.base.services import SERVICES
 from lims.results.cockpit import due_groups, missed, tally, workload
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import record_set
+from lims.results.service import record_set, result_of
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
 
@@ -140,6 +141,29 @@ def test_entry_of_someone_else_is_told_and_nothing_is_lost(app: Flask, technicia
     refused = send("c", "424", "4O1", "390")
     assert refused.status_code == 422
     assert "4O1" in refused.get_json()["problems"][0]["message"]
+
+
+def test_result_that_is_stored_is_acknowledged_though_the_database_goes_away_before_the_forecast(
+    app: Flask, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        set_id = cast(3, plan_ages="3").sets[0].id
+    token = technician.get("/press/due.json").get_json()["token"]
+
+    def gone() -> None:
+        raise OperationalError("ROLLBACK", None, Exception("server closed the connection"))
+
+    monkeypatch.setattr("lims.web.register.forecast_pending", gone)
+    body = {
+        "key": "a",
+        "set_id": set_id,
+        "loads_kn": ["424", "401", "396"],
+        "tested_at": utc_now().isoformat(),
+    }
+    sent = technician.client.post("/press/entries", json=body, headers={"X-CSRFToken": token})
+    assert sent.status_code == 200
+    with app.app_context():
+        assert result_of(set_id) is not None
 
 
 def test_set_that_is_not_due_is_found_by_any_of_its_codes(app: Flask, technician: Person) -> None:
