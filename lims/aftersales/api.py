@@ -32,7 +32,7 @@ from lims.aftersales.views import (
     VisitPlanView,
     VisitView,
 )
-from lims.base.api import Place, RecordApi, Step, plain
+from lims.base.api import Place, RecordApi, Step, fields_of
 from lims.base.files import download
 from lims.base.problems import refuse
 from lims.base.security import current_actor, may
@@ -72,7 +72,7 @@ def taken_photo(**owner: int) -> ResponseReturnValue:
     words = PhotoEdit.read(request.form.to_dict())
     name = given[0].filename or "photo"
     photo = add_photo(given[0].read(), name, current_actor(), caption=words.caption or "", **owner)
-    response = jsonify({"result": {name: plain(getattr(photo, name)) for name in PhotoApi.fields}})
+    response = jsonify({"result": fields_of(photo, PhotoApi.fields)})
     response.status_code = 201
     return response
 

@@ -5,7 +5,7 @@ Built on Flask-AppBuilder's BaseApi. Fields are named one by one: nothing is sho
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -118,6 +118,12 @@ class Place:
     required: tuple[str, ...] = ()
 
 
+def fields_of(record: Any, names: Sequence[str]) -> dict[str, Any]:
+    """The record as it goes out: these fields, but for those that the asking person is not shown."""
+    kept = concealed(type(record))
+    return {name: plain(getattr(record, name)) for name in names if name not in kept}
+
+
 class RecordApi(BaseApi):
     """/api/v1/<record>/ and /api/v1/<record>/<id>."""
 
@@ -220,8 +226,7 @@ class RecordApi(BaseApi):
         return self._one(found.run(record_id, values, actor), 200)
 
     def outward(self, record: Any) -> dict[str, Any]:
-        kept = concealed(type(record))
-        return {name: plain(getattr(record, name)) for name in self.fields if name not in kept}
+        return fields_of(record, self.fields)
 
     def _one(self, record: Any, status: int) -> Response:
         response = jsonify({"result": self.outward(record)})

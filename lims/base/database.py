@@ -6,6 +6,7 @@ SQLite comes from a bundled recent library: 3.7.0 to 3.51.2 can corrupt a WAL da
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -196,9 +197,8 @@ class Database:
         with self.writers.turn(BUSY_TIMEOUT_MS / 1000) as left_s:
             # What is left of the patience is for whoever writes past the queue (another program, a backup).
             cursor = session.connection().connection.cursor()
-            patience_ms = (
-                -(-max(1, int(left_s * 1000)) // 100) * 100
-            )  # few texts: each is a statement of its own
+            # In whole tenths of a second: each text is a statement of its own to keep.
+            patience_ms = max(1, math.ceil(left_s * 10)) * 100
             cursor.execute(f"PRAGMA busy_timeout = {patience_ms}")
             cursor.close()
             session.commit()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import DDL, MetaData, event
+from sqlalchemy import DDL, Connection, MetaData, event
 
 #: id = kind * KIND_STEP + the record's id.
 KIND_STEP = 2**40
@@ -132,6 +132,26 @@ def statements(dialect: str, kinds: Iterable[Searched] = SEARCHED) -> list[str]:
     if dialect == "sqlite":
         return [*SQLITE_INDEX, *(text for item in kinds for text in sqlite_triggers(item))]
     return [text for item in kinds for text in postgresql_triggers(item)]
+
+
+def index_anew(connection: Connection, item: Searched) -> None:
+    """For a migration that changes what is searched of a kind: its triggers anew, and the index of the rows there are."""
+    name = f"search_{item.table}"
+    if connection.dialect.name == "sqlite":
+        for action in ("insert", "update", "delete"):
+            connection.exec_driver_sql(f"DROP TRIGGER {name}_{action}")
+        made = sqlite_triggers(item)
+    else:
+        connection.exec_driver_sql(f"DROP TRIGGER {name} ON {item.table}")
+        made = postgresql_triggers(item)
+    for statement in made:
+        connection.exec_driver_sql(statement)
+    text = item.text.format(row=item.table)
+    key = key_sql(item, item.table)
+    connection.exec_driver_sql(
+        f"UPDATE search_entries SET title = (SELECT {text} FROM {item.table} WHERE {key} = search_entries.id) "
+        f"WHERE kind = {item.number}"
+    )
 
 
 def attach(metadata: MetaData) -> None:

@@ -10,13 +10,7 @@ from dataclasses import replace
 from alembic import op
 
 from lims.base.columns import ExactDecimal
-from lims.searching.triggers import (
-    NUMBERS,
-    Searched,
-    key_sql,
-    postgresql_triggers,
-    sqlite_triggers,
-)
+from lims.searching.triggers import NUMBERS, index_anew
 
 revision = "0017"
 down_revision = "0016"
@@ -41,31 +35,10 @@ def upgrade() -> None:
     for table, column, places in ADDED:
         kind = ExactDecimal(places=places).compile(dialect=dialect)
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
-    _index(CASES)
+    index_anew(op.get_bind(), CASES)
 
 
 def downgrade() -> None:
-    _index(TITLES)
+    index_anew(op.get_bind(), TITLES)
     for table, column, _places in reversed(ADDED):
         op.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-
-
-def _index(item: Searched) -> None:
-    """The triggers of complaints anew, and the index of those that are there."""
-    connection = op.get_bind()
-    name = f"search_{item.table}"
-    if connection.dialect.name == "sqlite":
-        for action in ("insert", "update", "delete"):
-            connection.exec_driver_sql(f"DROP TRIGGER {name}_{action}")
-        made = sqlite_triggers(item)
-    else:
-        connection.exec_driver_sql(f"DROP TRIGGER {name} ON {item.table}")
-        made = postgresql_triggers(item)
-    for statement in made:
-        connection.exec_driver_sql(statement)
-    text = item.text.format(row=item.table)
-    key = key_sql(item, item.table)
-    connection.exec_driver_sql(
-        f"UPDATE search_entries SET title = (SELECT {text} FROM {item.table} WHERE {key} = search_entries.id) "
-        f"WHERE kind = {item.number}"
-    )

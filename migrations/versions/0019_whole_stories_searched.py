@@ -10,7 +10,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from alembic import op
 
-from lims.searching.triggers import NUMBERS, Searched, key_sql, postgresql_triggers, sqlite_triggers
+from lims.searching.triggers import NUMBERS, index_anew
 
 revision = "0019"
 down_revision = "0018"
@@ -40,33 +40,12 @@ def upgrade() -> None:
         op.execute(
             "CREATE INDEX search_beginnings ON search_entries (kind, lower(left(title, 100)) text_pattern_ops)"
         )
-    _index(WHOLE)
+    index_anew(op.get_bind(), WHOLE)
 
 
 def downgrade() -> None:
-    _index(BEGINNING)
+    index_anew(op.get_bind(), BEGINNING)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP INDEX search_beginnings")
         op.alter_column("search_entries", "title", type_=sa.String(500))
         op.execute("CREATE INDEX search_beginnings ON search_entries (kind, lower(title) text_pattern_ops)")
-
-
-def _index(item: Searched) -> None:
-    """The triggers of complaints anew, and the index of those that are there."""
-    connection = op.get_bind()
-    name = f"search_{item.table}"
-    if connection.dialect.name == "sqlite":
-        for action in ("insert", "update", "delete"):
-            connection.exec_driver_sql(f"DROP TRIGGER {name}_{action}")
-        made = sqlite_triggers(item)
-    else:
-        connection.exec_driver_sql(f"DROP TRIGGER {name} ON {item.table}")
-        made = postgresql_triggers(item)
-    for statement in made:
-        connection.exec_driver_sql(statement)
-    text = item.text.format(row=item.table)
-    key = key_sql(item, item.table)
-    connection.exec_driver_sql(
-        f"UPDATE search_entries SET title = (SELECT {text} FROM {item.table} WHERE {key} = search_entries.id) "
-        f"WHERE kind = {item.number}"
-    )
