@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from flask_babel import gettext as _
@@ -20,6 +20,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+#: Moves a decimal point without rounding, however many digits were typed.
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _CODE = re.compile(r"\w[\w.\-/#+]*")
 
 
@@ -107,7 +109,7 @@ class Quantity(Kind):
             number, text = value, ""  # read once already, by an import
         else:
             number, text = self._read(repr(value) if isinstance(value, float) else value)
-        too_fine = self._places_of(number) > self.places
+        too_fine = self._too_fine(number)
         outside = (
             (self.above is not None and number <= self.above)
             or (self.above is None and self.minimum is not None and number < self.minimum)
@@ -120,12 +122,10 @@ class Quantity(Kind):
             )
         return number
 
-    def _places_of(self, number: Decimal) -> int:
-        """Decimal places without zeros at the end."""
-        exponent = number.as_tuple().exponent
-        if isinstance(exponent, int) and -exponent > self.places:
-            exponent = number.normalize().as_tuple().exponent
-        return -exponent if isinstance(exponent, int) else 0
+    def _too_fine(self, number: Decimal) -> bool:
+        """Has it more places than are kept? Zeros at the end do not count."""
+        scaled = number.scaleb(self.places, _EXACT)
+        return scaled != scaled.to_integral_value()
 
     def _read(self, value: Any) -> tuple[Decimal, str]:
         text = plain_text(value)

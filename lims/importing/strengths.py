@@ -30,17 +30,11 @@ from lims.mixes.schemas import COMPONENT_KINDS, MIX_KINDS, MixIn
 from lims.results.models import Break
 from lims.results.press_files import find_specimen
 from lims.results.schemas import LOAD, STRENGTH, SetBreaksIn
-from lims.results.service import SetEntries, SetFacts, record_history
+from lims.results.service import SetEntries, SetFacts, facts_of_sets, record_history
 from lims.trials.models import Batch, Specimen, SpecimenSet
 
 #: Facts of a set that stand in each of its specimens' rows.
 OF_THE_SET = ("tested_at", "press_id", "tested_by", "loading_rate_mpa_s", "remark")
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    id: int
-    set_id: int
 
 
 class BreakTemplate(Template):
@@ -173,16 +167,15 @@ class BreakTemplate(Template):
         self, rows: Sequence[Row], actor: Actor, *, write: bool, progress: Progress | None = None
     ) -> None:
         self._name_specimens(rows)
-        known = self._specimens(self.ready(rows))
+        facts, known = self._specimens(self.ready(rows))
         of_set: dict[int, dict[int, Row]] = defaultdict(dict)
         for row in rows:
             if row.problems:
                 continue
-            found = known[row.values["specimen"]]
             row.title = row.values["specimen"]
-            of_set[found.set_id][found.id] = row
-        entries = SetEntries(of_set)
-        facts = entries.facts
+            set_id, specimen_id = known[row.title]
+            of_set[set_id][specimen_id] = row
+        entries = SetEntries(facts)
         stored = self._stored(specimen for key in entries.results for specimen in of_set[key])
         for done, (set_id, here) in enumerate(of_set.items(), start=1):
             try:
@@ -249,34 +242,36 @@ class BreakTemplate(Template):
                 continue
             row.values["specimen"] = codes[key]
 
-    def _specimens(self, rows: Sequence[Row]) -> dict[str, _Known]:
-        """Code -> specimen; codes as people type them, and short codes, are looked up one by one."""
+    def _specimens(self, rows: Sequence[Row]) -> tuple[dict[int, SetFacts], dict[str, tuple[int, int]]]:
+        """The sets that the rows are about, and code -> (set, specimen); codes as people type them, and short codes, are
+        looked up one by one."""
         session = current_session()
-        found: dict[str, _Known] = {}
         codes = codes_in(rows, "specimen")
-        for code, key, set_id in session.execute(
-            select(Specimen.code, Specimen.id, Specimen.specimen_set_id).where(among(Specimen.code, codes))
-        ):
-            found[code] = _Known(key, set_id)
-        tried = 0
+        of_codes = select(Specimen.specimen_set_id).where(among(Specimen.code, codes)).distinct()
+        facts = facts_of_sets(session.scalars(of_codes))
+        found = {
+            specimen.code: (set_id, specimen.id) for set_id, of in facts.items() for specimen in of.specimens
+        }
+        typed: dict[str, tuple[int, int]] = {}
         for row in rows:
             code = row.values["specimen"]
-            if code in found:
+            if code in found or code in typed:
                 continue
-            tried += 1
-            specimen = find_specimen(session, code) if tried <= 500 else None
+            specimen = find_specimen(session, code) if len(typed) < 500 else None
             if specimen is None:
                 row.refuse([Problem("specimen", _("no specimen has this code: %(code)s", code=code), code)])
             else:
-                found[code] = _Known(specimen.id, specimen.specimen_set_id)
-        return found
+                typed[code] = (specimen.specimen_set_id, specimen.id)
+        if typed:
+            facts |= facts_of_sets({set_id for set_id, _specimen_id in typed.values()} - set(facts))
+        return facts, found | typed
 
     def _stored(self, specimen_ids: Any) -> dict[int, Break]:
         query = select(Break).where(among(Break.specimen_id, specimen_ids), Break.superseded_at.is_(None))
         return {item.specimen_id: item for item in current_session().scalars(query)}
 
     def _entry(self, facts: SetFacts, here: Mapping[int, Row]) -> SetBreaksIn:
-        rows = [here[specimen.id] for specimen in facts.specimens if specimen.id in here]
+        rows = [here[specimen.id].values for specimen in facts.specimens if specimen.id in here]
         if len(rows) < len(facts.specimens):
             missing = [specimen.code for specimen in facts.specimens if specimen.id not in here]
             raise Refused(
@@ -295,12 +290,12 @@ class BreakTemplate(Template):
             )
         data: dict[str, Any] = {}
         for name in OF_THE_SET:
-            given = [row.values[name] for row in rows if name in row.values]
+            given = [row[name] for row in rows if name in row]
             if not given:
                 continue
             # Specimens of a set are broken one after the other: the set counts from the last, as with press files.
             data[name] = max(given) if name == "tested_at" else given[0]
-            if name != "tested_at" and any(value != given[0] for value in given):
+            if name != "tested_at" and given.count(given[0]) < len(given):
                 raise Refused(
                     [
                         Problem(
@@ -312,8 +307,8 @@ class BreakTemplate(Template):
                         )
                     ]
                 )
-        loads = [row.values.get("load_kn") for row in rows]
-        strengths = [row.values.get("strength_mpa") for row in rows]
+        loads = [row.get("load_kn") for row in rows]
+        strengths = [row.get("strength_mpa") for row in rows]
         if any(value is not None for value in loads):
             data["loads_kn"] = loads
         if any(value is not None for value in strengths):

@@ -339,8 +339,8 @@ class SetEntries:
     Checks and columns are those of `record_set`. Inside a transaction.
     """
 
-    def __init__(self, set_ids: Iterable[int]) -> None:
-        self.facts = facts_of_sets(set_ids)
+    def __init__(self, facts: Mapping[int, SetFacts]) -> None:
+        self.facts = facts
         #: Results that count already.
         self.results = results_of_sets(self.facts)
         self._presses = set(current_session().scalars(select(Press.id)))
@@ -386,8 +386,8 @@ class SetEntries:
         breaks: list[dict[str, Any]] = []
         results: list[dict[str, Any]] = []
         for set_id, (entry, judged) in self._ready.items():
-            for position, specimen in enumerate(self.facts[set_id].specimens):
-                breaks.append(_break_values(entry, judged, position, specimen.id, 1, actor))
+            keys = [(specimen.id, 1) for specimen in self.facts[set_id].specimens]
+            breaks += _break_values(entry, judged, keys, actor)
             results.append(_result_values(entry, judged, set_id, 1, None))
         insert_rows(session, Break.__table__, breaks, stamps)
         insert_rows(session, SetResult.__table__, results, stamps)
@@ -404,7 +404,7 @@ def record_sets(entries: Sequence[tuple[int, SetBreaksIn]], actor: Actor) -> dic
     Returns: set id -> {specimen id: break id} of what was written. Raises: NotFound, Refused, Conflict.
     """
     with transaction(actor, "breaks"):
-        found = SetEntries(set_id for set_id, _entry in entries)
+        found = SetEntries(facts_of_sets(set_id for set_id, _entry in entries))
         for set_id, entry in entries:
             found.check(set_id, entry)
         return found.write(actor)
@@ -636,15 +636,11 @@ def assess(found: SetFacts, entry: SetBreaksIn, press_exists: Callable[[int], bo
 
 
 def _break_values(
-    entry: SetBreaksIn, judged: Judged, position: int, specimen_id: int, number: int, actor: Actor
-) -> dict[str, Any]:
-    """The columns of one specimen's break."""
-    return {
-        "specimen_id": specimen_id,
-        "number": number,
-        "load_kn": judged.values[position] if entry.loads_kn is not None else None,
+    entry: SetBreaksIn, judged: Judged, keys: Sequence[tuple[int, int]], actor: Actor
+) -> list[dict[str, Any]]:
+    """The columns of each specimen's break; `keys`: the specimen's id and the break's number, in the set's order."""
+    of_all = {
         "reported": entry.loads_kn is None,
-        "strength_mpa": judged.verdict.specimen_strengths_mpa[position].quantize(KEPT_MPA, ROUND_HALF_EVEN),
         "press_id": entry.press_id,
         "tested_by": entry.tested_by or (None if entry.loads_kn is None else actor.label[:80]),
         "tested_at": entry.tested_at,
@@ -653,6 +649,18 @@ def _break_values(
         "loading_rate_mpa_s": entry.loading_rate_mpa_s,
         "remark": entry.remark,
     }
+    return [
+        {
+            "specimen_id": specimen_id,
+            "number": number,
+            "load_kn": value if entry.loads_kn is not None else None,
+            "strength_mpa": strength_mpa.quantize(KEPT_MPA, ROUND_HALF_EVEN),
+            **of_all,
+        }
+        for (specimen_id, number), value, strength_mpa in zip(
+            keys, judged.values, judged.verdict.specimen_strengths_mpa, strict=True
+        )
+    ]
 
 
 def _result_values(
@@ -692,9 +700,8 @@ def _write(
             .group_by(Break.specimen_id)
         )
         earlier = {int(specimen_id): int(last) for specimen_id, last in rows}
-    for position, specimen in enumerate(found.specimens):
-        last = earlier.get(specimen.id, 0)
-        session.add(Break(**_break_values(entry, judged, position, specimen.id, last + 1, actor)))
+    keys = [(specimen.id, earlier.get(specimen.id, 0) + 1) for specimen in found.specimens]
+    session.add_all(Break(**values) for values in _break_values(entry, judged, keys, actor))
     result = SetResult(**_result_values(entry, judged, found.id, number, reason))
     session.add(result)
     found.state = "broken"

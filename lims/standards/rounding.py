@@ -6,7 +6,7 @@ One step only: the full value is rounded once, at the reported place. Decimal, s
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 
 from lims.standards.errors import RuleInputError
@@ -61,22 +61,21 @@ def round_half_even(value: Decimal, to: Decimal) -> Decimal:
     Source: GB/T 8170 clause 3 (S); ASTM E29 rounding method (R).
     """
     number = require_number("value", value)
-    exponent = _exponent_of(require_number("to", to, above=0))
-    with localcontext(exact_context()) as context:
-        context.prec = max(
-            PRECISION, len(number.as_tuple().digits) + abs(number.adjusted()) + abs(exponent) + 5
-        )
-        rounded = number.quantize(Decimal(1).scaleb(exponent), rounding=ROUND_HALF_EVEN)
+    exponent, place = _place_of(require_number("to", to, above=0))
+    digits = abs(number.adjusted()) + abs(exponent) + 5
+    context = _EXACT if digits <= PRECISION else Context(prec=digits)
+    rounded = number.quantize(place, ROUND_HALF_EVEN, context)
     # A negative zero is not a value that anyone reports.
     return rounded if rounded else rounded.copy_abs()
 
 
 @lru_cache(maxsize=64)
-def _exponent_of(place: Decimal) -> int:
+def _place_of(place: Decimal) -> tuple[int, Decimal]:
+    """Its exponent, and the power of ten itself."""
     sign, digits, exponent = place.normalize().as_tuple()
     if digits != (1,) or sign or not isinstance(exponent, int):
         raise RuleInputError("to", place, "a power of ten such as 0.1, 0.01 or 1")
-    return exponent
+    return exponent, Decimal(1).scaleb(exponent)
 
 
 def shown(value: Decimal, places: int = 3) -> Decimal:

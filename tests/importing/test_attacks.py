@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-import sys
 import time
 import zipfile
 from datetime import datetime
@@ -24,7 +23,7 @@ from lims.importing.imports import NotApplied, Plan, import_file, look
 from lims.importing.models import ImportRow, ImportRun
 from lims.importing.reading_process import Unfit, marks
 from lims.importing.sheets import export_template, marked_workbook
-from lims.importing.workbooks import AT_ONCE, READER, TooLarge, read_book
+from lims.importing.workbooks import AT_ONCE, READS, TooLarge, order_of, read_book
 from lims.materials.models import CementLot
 from lims.mixes.models import MixDesign
 from tests.factories import ACTOR, a_customer
@@ -219,19 +218,8 @@ def test_text_never_becomes_a_formula_in_what_we_write(records: Flask) -> None:
 def spent(content: bytes) -> tuple[str, float, float]:
     """(what was said, seconds, MB that the reader held)."""
     begun = time.perf_counter()
-    order = {
-        "unpacked_bytes": AT_ONCE.unpacked_bytes,
-        "cells": AT_ONCE.cells,
-        "memory_bytes": AT_ONCE.memory_bytes,
-        "cpu_seconds": AT_ONCE.cpu_seconds,
-    }
-    ran = subprocess.run(
-        [sys.executable, "-I", "-P", str(READER)],
-        input=json.dumps(order).encode() + b"\n" + content,
-        capture_output=True,
-        check=False,
-    )
-    answer = json.loads(ran.stdout) if ran.stdout else {"refused": "died", "peak_kb": 0}
+    ran = subprocess.run(READS, input=order_of(AT_ONCE) + content, capture_output=True, check=False)
+    answer = json.loads(ran.stdout.splitlines()[-1]) if ran.stdout else {"refused": "died", "peak_kb": 0}
     try:
         read_book("x.xlsx", content)
         said = ""
