@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,9 +43,12 @@ class ExactDecimal(TypeDecorator[Decimal]):
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         if value is None:
             return None
-        if dialect.name == "sqlite":
-            return Decimal(int(value)).scaleb(-self.places)
-        return Decimal(value)
+        return _unscaled(value, self.places) if dialect.name == "sqlite" else Decimal(value)
+
+
+@lru_cache(maxsize=4096)  # grades, sizes and volumes repeat
+def _unscaled(value: int, places: int) -> Decimal:
+    return Decimal(int(value)).scaleb(-places)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

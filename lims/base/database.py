@@ -10,6 +10,7 @@ import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -46,7 +47,6 @@ BUSY_TIMEOUT_MS = 5000
 #: Prepared statements that a connection keeps. The driver's 128 are full of what ran first, and it then gives up only the
 #: last of them: every statement of a busy process would be prepared anew, its triggers with it.
 KEPT_STATEMENTS = 1000
-#: What JSON carries to SQLite without a change. Not float: its reader may round the last digit otherwise.
 _AS_JSON = frozenset({str, int, type(None)})
 #: Pages (32 MB) that the log may hold before a commit moves them into the database. At SQLite's own 1,000 a page that many
 #: writes touch, such as the end of the record of changes, is copied eight times as often.
@@ -283,8 +283,19 @@ def among(column: Any, keys: Iterable[int | str]) -> ColumnElement[bool]:
     return column == any_(cast(listed, ARRAY(kind)))  # type: ignore[no-any-return]
 
 
+def _is_plain(values: Sequence[Any]) -> bool:
+    """Does JSON carry these values to SQLite as they are? Not a float, whose last digit its reader may round otherwise,
+    nor a number of more than 64 bits, nor a text with a zero byte."""
+    kinds = set(map(type, values))
+    if not kinds <= _AS_JSON:
+        return False
+    if str in kinds:
+        return not any("\0" in value for value in values if type(value) is str)
+    return int not in kinds or all(-(2**63) <= value < 2**63 for value in values if value is not None)
+
+
 def insert_rows(
-    session: Session,
+    connection: Connection,
     table: Table,
     rows: Sequence[Mapping[str, Any]],
     alike: Mapping[str, Any] = MappingProxyType({}),
@@ -297,10 +308,9 @@ def insert_rows(
     """
     if not rows:
         return
-    connection = session.connection()
     dialect = connection.dialect
     names = [column.name for column in table.columns if column.name in rows[0] and column.name not in alike]
-    columns = [[row[name] for row in rows] for name in names]
+    columns = [list(map(itemgetter(name), rows)) for name in names]
     shared = dict(alike)
     for name in (*names, *shared):
         process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
@@ -311,19 +321,21 @@ def insert_rows(
             continue
         position = names.index(name)
         known: dict[Any, Any] = {value: process(value) for value in set(columns[position])}
-        columns[position] = [known[value] for value in columns[position]]
-    if dialect.name == "sqlite" and all(_AS_JSON.issuperset(map(type, column)) for column in columns):
+        columns[position] = list(map(known.__getitem__, columns[position]))
+    if dialect.name == "sqlite" and all(map(_is_plain, columns)):
         # One statement and one value for all rows: half of the time of a statement a row.
-        given = ", ".join((*(f"value ->> {position}" for position in range(len(names))), *("?" * len(shared))))
+        given = ", ".join(
+            (*(f"value ->> {position}" for position in range(len(names))), *("?" * len(shared)))
+        )
+        written = ", ".join((*names, *shared))
         connection.exec_driver_sql(
-            f"INSERT INTO {table.name} ({', '.join((*names, *shared))}) SELECT {given} FROM json_each(?)",
+            f"INSERT INTO {table.name} ({written}) SELECT {given} FROM jsonb_each(?)",  # noqa: S608 - the model's own names
             (*shared.values(), json.dumps(list(zip(*columns, strict=True)), ensure_ascii=False)),
         )
         return
-    written = [*names, *shared]
-    compiled = insert(table).compile(dialect=dialect, column_keys=written)
+    compiled = insert(table).compile(dialect=dialect, column_keys=[*names, *shared])
     columns += [[value] * len(rows) for value in shared.values()]
-    values = (dict(zip(written, of_row, strict=True)) for of_row in zip(*columns, strict=True))
+    values = (dict(zip((*names, *shared), of_row, strict=True)) for of_row in zip(*columns, strict=True))
     if compiled.positional:
         connection.exec_driver_sql(
             str(compiled), [tuple(of_row[name] for name in compiled.positiontup or ()) for of_row in values]

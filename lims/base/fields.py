@@ -191,8 +191,9 @@ class Text(Kind):
         if not isinstance(value, str):
             raise _wrong(_("is not text; accepted: text of up to %(most)s characters", most=self.most))
         text = value.replace("\r\n", "\n").strip()
-        bad = [c for c in text if unicodedata.category(c) == "Cc" and not (self.lines and c in "\n\t")]
-        if bad:
+        if not text.isprintable() and any(
+            unicodedata.category(c) == "Cc" and not (self.lines and c in "\n\t") for c in text
+        ):
             raise _wrong(_("holds a control character; accepted: plain text"))
         if not self.least <= len(text) <= self.most:
             raise _wrong(

@@ -374,7 +374,7 @@ def link(session: Any, run_id: int, plan: Plan) -> None:
             }
             links.append(link)
     of_all = {"import_run_id": run_id, "sheet": plan.reading.sheet[:100]}
-    insert_rows(session, ImportRow.__table__, links, of_all)
+    insert_rows(session.connection(), ImportRow.__table__, links, of_all)
 
 
 def import_file(

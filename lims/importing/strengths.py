@@ -247,7 +247,8 @@ class BreakTemplate(Template):
         looked up one by one."""
         session = current_session()
         codes = codes_in(rows, "specimen")
-        of_codes = select(Specimen.specimen_set_id).where(among(Specimen.code, codes)).distinct()
+        of_specimens = Specimen.__table__.c
+        of_codes = select(of_specimens.specimen_set_id).where(among(of_specimens.code, codes)).distinct()
         facts = facts_of_sets(session.scalars(of_codes))
         found = {
             specimen.code: (set_id, specimen.id) for set_id, of in facts.items() for specimen in of.specimens

@@ -240,10 +240,10 @@ def cube_set(
         raise RuleInputError("edge_mm", edge_mm, "100, 150 or 200 mm, or a size factor found by test")
     factor = size_factor("cube", edge_mm, grade_mpa, stated=size_factor_stated)
     loads = tuple([require_number("loads_kn", load, above=0, maximum=20000) for load in loads_kn])
-    with localcontext(exact_context()):
-        area = edge * edge
-        strengths = tuple([load * 1000 / area for load in loads])
-        return _judge(loads, strengths, 1000 * factor, area, CUBE_SET_RULE)
+    exact = exact_context()
+    area = exact.multiply(edge, edge)
+    strengths = tuple([exact.divide(exact.multiply(load, 1000), area) for load in loads])
+    return _judge(loads, strengths, exact.multiply(1000, factor), area, CUBE_SET_RULE)
 
 
 def mean_of_cylinders(

@@ -88,11 +88,40 @@ def test_rows_of_one_call_take_their_alike_columns_and_the_database_its_defaults
     now = datetime.now(UTC)
     alike = {"created_at": now, "created_by": "a", "changed_at": now, "changed_by": "a", "version": 1}
     with transaction(ACTOR) as session:
-        insert_rows(session, Region.__table__, [], alike)
-        insert_rows(session, Region.__table__, [{"code": f"R{n}", "name": f"{n}"} for n in range(3)], alike)
+        insert_rows(session.connection(), Region.__table__, [], alike)
+        insert_rows(
+            session.connection(),
+            Region.__table__,
+            [{"code": f"R{n}", "name": f"{n}"} for n in range(3)],
+            alike,
+        )
     assert [(region.code, region.created_by) for region in current_session().query(Region).order_by(Region.code)] == [
         ("R0", "a"), ("R1", "a"), ("R2", "a"),
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_rows_of_one_call_keep_every_sign_and_digit() -> None:
+    now = datetime.now(UTC)
+    alike = {"created_at": now, "created_by": "a", "changed_at": now, "changed_by": "a", "version": 1}
+    names = ['"quoted" \\ and {curly}', "二十八天 \U00020bb7", "a\nb\tc", "7.50", "null", "[1, 2]"]
+    with transaction(ACTOR) as session:
+        rows = [{"code": f"S{n}", "name": name} for n, name in enumerate(names)]
+        insert_rows(session.connection(), Region.__table__, rows, alike)
+    found = current_session().query(Region).filter(Region.code.like("S%")).order_by(Region.code)
+    assert [region.name for region in found] == names
+
+
+def test_rows_that_json_would_alter_go_in_one_by_one(app: Flask) -> None:
+    now = datetime.now(UTC)
+    alike = {"created_at": now, "created_by": "a", "changed_at": now, "changed_by": "a", "version": 1}
+    with app.app_context(), transaction(ACTOR) as session:
+        connection = session.connection()
+        insert_rows(connection, Region.__table__, [{"code": "Z", "name": "zero \0 byte"}], alike)
+        stored = connection.exec_driver_sql("SELECT hex(name) FROM regions WHERE code = 'Z'").scalar()
+        assert stored == b"zero \0 byte".hex().upper()
+        with pytest.raises(OverflowError):  # SQLite's JSON would make a rounded number of it
+            insert_rows(connection, Region.__table__, [{"id": 2**63, "code": "Y", "name": "y"}], alike)
 
 
 def test_file_that_nobody_waits_for_is_imported_by_a_job(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
