@@ -162,8 +162,14 @@ class RecordService(Generic[R]):
             for part in self._after(order, after):
                 if len(rows) <= size:
                     rows += session.scalars(ordered.where(part).limit(size + 1 - len(rows))).unique().all()
+        elif number:
+            # Which rows first: the relations of thousands that are passed over would be read as well.
+            passed = select(self.record.id).where(*conditions).order_by(*self._order(order))
+            of_page = passed.limit(size + 1).offset(number * size).scalar_subquery()
+            here = query.where(self.record.id.in_(of_page)).order_by(*self._order(order))
+            rows = list(session.scalars(here).unique().all())
         else:
-            rows = list(session.scalars(ordered.offset(number * size)).unique().all())
+            rows = list(session.scalars(ordered).unique().all())
         more = len(rows) > size
         rows = rows[:size]
         return Page(rows, total, number, size, counted, keyset.encode(rows[-1], name) if more else "")
