@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
@@ -47,6 +47,7 @@ BUSY_TIMEOUT_MS = 5000
 #: Prepared statements that a connection keeps. The driver's 128 are full of what ran first, and it then gives up only the
 #: last of them: every statement of a busy process would be prepared anew, its triggers with it.
 KEPT_STATEMENTS = 1000
+#: What `_is_plain` admits to an insert of many rows.
 _AS_JSON = frozenset({str, int, type(None)})
 #: Pages (32 MB) that the log may hold before a commit moves them into the database. At SQLite's own 1,000 a page that many
 #: writes touch, such as the end of the record of changes, is copied eight times as often.
@@ -309,36 +310,38 @@ def insert_rows(
     if not rows:
         return
     dialect = connection.dialect
-    names = [column.name for column in table.columns if column.name in rows[0] and column.name not in alike]
-    columns = [list(map(itemgetter(name), rows)) for name in names]
-    shared = dict(alike)
-    for name in (*names, *shared):
-        process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
-        if process is None:
-            continue
-        if name in shared:
-            shared[name] = process(shared[name])
-            continue
-        position = names.index(name)
-        known: dict[Any, Any] = {value: process(value) for value in set(columns[position])}
-        columns[position] = list(map(known.__getitem__, columns[position]))
-    if dialect.name == "sqlite" and all(map(_is_plain, columns)):
+
+    def bound(name: str) -> Callable[[Any], Any] | None:
+        return table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+
+    shared = {name: process(value) if (process := bound(name)) else value for name, value in alike.items()}
+    columns: dict[str, list[Any]] = {}
+    for name in (
+        column.name for column in table.columns if column.name in rows[0] and column.name not in alike
+    ):
+        columns[name], process = list(map(itemgetter(name), rows)), bound(name)
+        if process is not None:
+            known = {value: process(value) for value in set(columns[name])}
+            columns[name] = list(map(known.__getitem__, columns[name]))
+    if dialect.name == "sqlite" and all(map(_is_plain, columns.values())):
         # One statement and one value for all rows: half of the time of a statement a row.
+        written = ", ".join((*columns, *shared))
         given = ", ".join(
-            (*(f"value ->> {position}" for position in range(len(names))), *("?" * len(shared)))
+            (*(f"value ->> {position}" for position in range(len(columns))), *("?" * len(shared)))
         )
-        written = ", ".join((*names, *shared))
+        of_rows = json.dumps(list(zip(*columns.values(), strict=True)), ensure_ascii=False)
         connection.exec_driver_sql(
             f"INSERT INTO {table.name} ({written}) SELECT {given} FROM jsonb_each(?)",  # noqa: S608 - the model's own names
-            (*shared.values(), json.dumps(list(zip(*columns, strict=True)), ensure_ascii=False)),
+            (*shared.values(), of_rows),
         )
         return
-    compiled = insert(table).compile(dialect=dialect, column_keys=[*names, *shared])
-    columns += [[value] * len(rows) for value in shared.values()]
-    values = (dict(zip((*names, *shared), of_row, strict=True)) for of_row in zip(*columns, strict=True))
+    columns |= {name: [value] * len(rows) for name, value in shared.items()}
+    compiled = insert(table).compile(dialect=dialect, column_keys=list(columns))
+    parameters: list[Any]
     if compiled.positional:
-        connection.exec_driver_sql(
-            str(compiled), [tuple(of_row[name] for name in compiled.positiontup or ()) for of_row in values]
-        )
+        parameters = list(zip(*(columns[name] for name in compiled.positiontup or ()), strict=True))
     else:
-        connection.exec_driver_sql(str(compiled), list(values))
+        parameters = [
+            dict(zip(columns, of_row, strict=True)) for of_row in zip(*columns.values(), strict=True)
+        ]
+    connection.exec_driver_sql(str(compiled), parameters)

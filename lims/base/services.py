@@ -155,7 +155,8 @@ class RecordService(Generic[R]):
         total, counted = min(found, MOST_COUNTED), found <= MOST_COUNTED
         number = max(0, min(number, max(0, -(-total // size) - 1)))
         query = self.base_query().options(*(_left_out(self.record, path) for path in self.left_out_of_lists))
-        ordered = query.where(*conditions).order_by(*self._order(order)).limit(size + 1)
+        by = self._order(order)
+        ordered = query.where(*conditions).order_by(*by).limit(size + 1)
         name = (order or self.default_order).lstrip("-")
         if after:
             rows: list[Any] = []
@@ -164,10 +165,9 @@ class RecordService(Generic[R]):
                     rows += session.scalars(ordered.where(part).limit(size + 1 - len(rows))).unique().all()
         elif number:
             # Which rows first: the relations of thousands that are passed over would be read as well.
-            passed = select(self.record.id).where(*conditions).order_by(*self._order(order))
-            of_page = passed.limit(size + 1).offset(number * size).scalar_subquery()
-            here = query.where(self.record.id.in_(of_page)).order_by(*self._order(order))
-            rows = list(session.scalars(here).unique().all())
+            of_page = select(self.record.id).where(*conditions).order_by(*by).limit(size + 1)
+            here = self.record.id.in_(of_page.offset(number * size).scalar_subquery())
+            rows = list(session.scalars(query.where(here).order_by(*by)).unique().all())
         else:
             rows = list(session.scalars(ordered).unique().all())
         more = len(rows) > size

@@ -247,8 +247,6 @@ def main() -> None:
             last = {"refused": error.reason, "detail": error.detail[:200]}
         except MemoryError:
             last = {"refused": "large", "detail": "memory"}
-        except BrokenPipeError:
-            raise
         except BaseException as error:  # noqa: BLE001 - a panic of the reader is no Exception; this process is its fence
             last = {"refused": "damaged", "detail": type(error).__name__}
         sys.stdout.write(json.dumps({**last, "peak_kb": peak_kb()}) + "\n")

@@ -254,11 +254,13 @@ class BreakTemplate(Template):
             specimen.code: (set_id, specimen.id) for set_id, of in facts.items() for specimen in of.specimens
         }
         typed: dict[str, tuple[int, int]] = {}
+        tried = 0
         for row in rows:
             code = row.values["specimen"]
             if code in found or code in typed:
                 continue
-            specimen = find_specimen(session, code) if len(typed) < 500 else None
+            tried += 1
+            specimen = find_specimen(session, code) if tried <= 500 else None
             if specimen is None:
                 row.refuse([Problem("specimen", _("no specimen has this code: %(code)s", code=code), code)])
             else:

@@ -35,6 +35,8 @@ def test_pages_after_one_another_show_every_row_once_in_order(
         page = trials.page(order=order, size=25, after=page.after)
     assert len(wanted) == 60
     assert seen == wanted
+    by_number = [trials.page(order=order, size=25, number=number).items for number in range(3)]
+    assert [row.id for items in by_number for row in items] == wanted
 
 
 def test_list_counts_so_far_and_says_when_there_are_more(

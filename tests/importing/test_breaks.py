@@ -15,13 +15,14 @@ from lims.base.jobs import Job, enqueue, run_waiting
 from lims.base.problems import Conflict, NotFound, Refused
 from lims.customers.models import Customer
 from lims.importing import imports
-from lims.importing.imports import came_from, import_file, upload
+from lims.importing.imports import NotApplied, came_from, import_file, upload
 from lims.importing.models import ImportRow, ImportRun
 from lims.importing.workbooks import AT_ONCE
 from lims.materials.models import Region
 from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set, record_sets
+from tests.conftest import counting_sql
 from tests.factories import ACTOR, a_batch
 from tests.importing.workbooks import filled
 
@@ -122,6 +123,20 @@ def test_rows_that_json_would_alter_go_in_one_by_one(app: Flask) -> None:
         assert stored == b"zero \0 byte".hex().upper()
         with pytest.raises(OverflowError):  # SQLite's JSON would make a rounded number of it
             insert_rows(connection, Region.__table__, [{"id": 2**63, "code": "Y", "name": "y"}], alike)
+
+
+def test_specimens_that_nobody_knows_are_looked_for_one_by_one_five_hundred_times_at_most(app: Flask) -> None:
+    def statements(unknown: int) -> int:
+        rows = [
+            {"specimen": f"NONE-{n}", "load_kn": 400, "tested_at": "2026-03-05 10:10"} for n in range(unknown)
+        ]
+        with counting_sql(app) as seen, pytest.raises(NotApplied):
+            import_file(f"{unknown}.xlsx", filled("breaks", *rows), ACTOR, template="breaks")
+        return len(seen)
+
+    with app.app_context():
+        statements(1)  # what the first look of a process costs
+        assert 500 < statements(520) == statements(700)
 
 
 def test_file_that_nobody_waits_for_is_imported_by_a_job(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
