@@ -40,7 +40,7 @@ def kept_for(settings: Any, session: Session) -> list[Kept]:
     files = counted(StoredFile, StoredFile.created_at)
     denials = counted(DeniedAttempt, DeniedAttempt.attempted_at)
     entries = session.scalar(select(func.max(AuditEntry.seq))) or 0
-    first = session.scalar(select(func.min(AuditTransaction.at)))
+    first = session.scalar(select(AuditTransaction.at).order_by(AuditTransaction.id).limit(1))
     without_end = _("without end; at least %(years)s years", years=years)
     never = _("No page, service or command deletes it; the database refuses it.")
     backups = _("as many as the setting says: %(n)s", n=getattr(settings, "backups_kept", "–"))

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from psycopg import ClientCursor
-from psycopg.pq import ExecStatus
+from psycopg.errors import OperationalError, error_from_result
+from psycopg.pq import ConnStatus, Escaping, ExecStatus
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -33,12 +33,11 @@ _LEAVES_SQLITE = (
     "FROM audit_entries WHERE seq > ? ORDER BY seq"
 )
 _OPEN_SQLITE = (
-    "SELECT t.id, t.hash, e.seq FROM (SELECT 1) "
-    "LEFT JOIN (SELECT id, hash FROM audit_transactions ORDER BY id DESC LIMIT 1) t "
-    "LEFT JOIN (SELECT seq FROM audit_entries ORDER BY seq DESC LIMIT 1) e"
+    "SELECT id, hash, (SELECT max(seq) FROM audit_entries) FROM audit_transactions ORDER BY id DESC LIMIT 1"
 )
+_FIRST_SQLITE = "SELECT max(seq) FROM audit_entries"
 _OPEN_POSTGRESQL = b"BEGIN; SELECT set_config('lims.txid', nextval('audit_entries_seq_seq')::text, true)"
-_SEAL_POSTGRESQL = "SELECT audit_seal(%s, %s, %s, %s, %s, %s); COMMIT"
+_SEAL_POSTGRESQL = b"SELECT audit_seal(%d, %s, %s, %s, %s, %s); COMMIT"
 _SEAL_SQLITE = (
     "INSERT INTO audit_transactions (id, txid, actor, at, reason, source, entries, root, previous, hash, leaves) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -110,21 +109,29 @@ def open_context(connection: Connection, opening: Opening) -> None:
         return
     if connection.dialect.name == "sqlite":
         cursor: Any = connection.connection.cursor()
-        cursor.execute(_OPEN_SQLITE)
-        last, last_hash, seq = cursor.fetchone()
+        found = cursor.execute(_OPEN_SQLITE).fetchone()
+        state.last, state.last_hash, seq = found or (0, ZEROS, cursor.execute(_FIRST_SQLITE).fetchone()[0])
         cursor.close()
-        state.last, state.last_hash, state.txid = last or 0, last_hash or ZEROS, seq or 0
+        state.txid = seq or 0
     else:
         driver: Any = connection.connection.driver_connection
         with _told(connection, driver):
             # On libpq, because psycopg would wait for a BEGIN of its own first: the record costs no round trip.
-            opened = driver.pgconn.exec_(_OPEN_POSTGRESQL)
-            if opened.status != ExecStatus.TUPLES_OK:
-                raise connection.dialect.loaded_dbapi.OperationalError(
-                    opened.error_message.decode("utf-8", "replace")
-                )
-            state.txid = int(opened.get_value(0, 0))
+            state.txid = int(_answer(driver, _OPEN_POSTGRESQL).get_value(0, 0) or 0)
     state.opening = opening
+
+
+def _answer(driver: Any, statement: bytes) -> Any:
+    """The last result of one message to the server.
+
+    Raises: psycopg.Error, an OperationalError when the server went away.
+    """
+    result = driver.pgconn.exec_(statement)
+    if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+        if driver.pgconn.status == ConnStatus.BAD:
+            raise OperationalError(result.error_message.decode("utf-8", "replace"))
+        raise error_from_result(result)
+    return result
 
 
 @contextmanager
@@ -167,15 +174,16 @@ def _seal_sqlite(connection: Connection, state: State) -> None:
     cursor.execute(_LEAVES_SQLITE, (txid,))
     leaves = leaf_hashes(row[0] for row in cursor)
     if leaves:
-        now, count, number = utc_now(), len(leaves), state.last + 1
-        said = (opening.actor.key, instant_text(now), opening.reason, opening.source)
-        root = merkle_root([leaf_hash(context_text(txid, *said, count)), *leaves])
+        count, number, at = len(leaves), state.last + 1, instant_text(utc_now())
+        actor, reason, source = opening.actor.key, opening.reason, opening.source
+        context = context_text(txid, actor, at, reason, source, count)
+        root = merkle_root([leaf_hash(context), *leaves])
         chained = chained_hash(number, bytes.fromhex(state.last_hash), root).hex()
-        stored_at = now.replace(tzinfo=None).isoformat(" ", "microseconds")
+        stored_at = at[:-1].replace("T", " ")
         cursor.execute(
             _SEAL_SQLITE,
-            (number, txid, said[0], stored_at, opening.reason, opening.source, count, root.hex(), state.last_hash,
-             chained, b"".join(leaves)),
+            (number, txid, actor, stored_at, reason, source, count, root.hex(), state.last_hash, chained,
+             b"".join(leaves)),
         )  # fmt: skip
     cursor.close()
 
@@ -186,13 +194,13 @@ def _seal_postgresql(connection: Connection, state: State) -> None:
     opening, txid = state.opening, state.txid
     assert opening is not None
     assert txid is not None
-    now = utc_now()
-    said = (opening.actor.key, instant_text(now), opening.reason, opening.source)
-    context = context_text(txid, *said, 0).removesuffix("0]")  # the database counts
-    given = (txid, said[0], now, opening.reason, opening.source, context)
+    at, actor, reason, source = instant_text(utc_now()), opening.actor.key, opening.reason, opening.source
+    context = context_text(txid, actor, at, reason, source, 0).removesuffix("0]")  # the database counts
     driver: Any = connection.connection.driver_connection
+    literal = Escaping(driver.pgconn).escape_literal
+    given = (literal(text.encode()) for text in (actor, at, reason, source, context))
     with _told(connection, driver):
-        ClientCursor(driver).execute(_SEAL_POSTGRESQL, given)
+        _answer(driver, _SEAL_POSTGRESQL % (txid, *given))
 
 
 def instant_text(at: datetime) -> str:

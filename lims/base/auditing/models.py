@@ -20,7 +20,7 @@ class AuditTransaction(Model):
     id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
     txid: Mapped[int] = mapped_column(BigInteger, nullable=False, unique=True)
     actor: Mapped[str] = mapped_column(String(80), nullable=False)
-    at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False)
     reason: Mapped[str] = mapped_column(Text, nullable=False)
     source: Mapped[str] = mapped_column(String(120), nullable=False)
     entries: Mapped[int] = mapped_column(Integer, nullable=False)

@@ -211,13 +211,13 @@ def sqlite_guards() -> list[Trigger]:
             "BEFORE INSERT ON audit_entries WHEN NEW.seq <> -1 OR NEW.txid IS NOT lims_audit_txid()",
         )
     )
-    last = "FROM audit_transactions ORDER BY id DESC LIMIT 1"
+    last = "SELECT (id + 1) || hash FROM audit_transactions ORDER BY id DESC LIMIT 1"
     made.append(
         refusal(
             "audit_transactions_appended",
             "audit_transactions",
-            f"BEFORE INSERT ON audit_transactions WHEN NEW.id <> coalesce((SELECT id {last}), 0) + 1 "
-            f"OR NEW.previous <> coalesce((SELECT hash {last}), '{ZEROS}') OR NEW.txid IS NOT lims_audit_txid()",
+            f"BEFORE INSERT ON audit_transactions WHEN NEW.id || NEW.previous <> coalesce(({last}), '1{ZEROS}') "
+            "OR NEW.txid IS NOT lims_audit_txid()",
         )
     )
     return made
@@ -312,21 +312,26 @@ def _no_truncate(table: str) -> Trigger:
     )  # fmt: skip
 
 
+#: Whoever inserts a seal, it is chained to the last one here, under a lock that is held to the end of the commit.
+AUDIT_APPENDED = _function(
+    "audit_appended",
+    f"""  IF NEW.txid IS DISTINCT FROM {_CONTEXT} THEN
+    RAISE EXCEPTION '{APPEND_ONLY}' USING ERRCODE = 'check_violation';
+  END IF;
+  PERFORM pg_advisory_xact_lock({SEAL_LOCK});
+  SELECT id, hash INTO last FROM audit_transactions ORDER BY id DESC LIMIT 1;
+  NEW.id := coalesce(last.id, 0) + 1;
+  NEW.previous := coalesce(last.hash, '{ZEROS}');
+  NEW.hash := encode(sha256('\\x02'::bytea || int8send(NEW.id) || decode(NEW.previous || NEW.root, 'hex')), 'hex');
+  RETURN NEW;""",
+    "last record;",
+)
+
+
 def postgresql_guards() -> list[Trigger]:
     fixed = _function("audit_fixed", f"  RAISE EXCEPTION '{APPEND_ONLY}' USING ERRCODE = 'check_violation';")
     context = _function(
-        "audit_context",
-        f"  IF {_CONTEXT} IS NULL THEN RAISE EXCEPTION '{NO_CONTEXT}' USING ERRCODE = 'check_violation'; END IF;\n"
-        "  RETURN NULL;",
-    )
-    appended = _function(
-        "audit_appended",
-        f"""  SELECT id, hash INTO n, before FROM audit_transactions ORDER BY id DESC LIMIT 1;
-  IF NEW.id <> coalesce(n, 0) + 1 OR NEW.previous <> coalesce(before, '{ZEROS}') OR NEW.txid IS DISTINCT FROM {_CONTEXT} THEN
-    RAISE EXCEPTION '{APPEND_ONLY}' USING ERRCODE = 'check_violation';
-  END IF;
-  RETURN NEW;""",
-        "n bigint; before text;",
+        "audit_context", f"  RAISE EXCEPTION '{NO_CONTEXT}' USING ERRCODE = 'check_violation';"
     )
     made = []
 
@@ -340,15 +345,18 @@ def postgresql_guards() -> list[Trigger]:
             )
         )
 
+    # The condition is the trigger's own, not the function's: a write in a context calls nothing.
+    setting = "current_setting('lims.txid'::text, true)"
+    outside = f"STATEMENT WHEN ((({setting} IS NULL) OR ({setting} = ''::text)))"
     for table in ("audit_entries", "audit_transactions"):
         guard(table, "fixed", "BEFORE UPDATE OR DELETE", "ROW", fixed, "audit_fixed")
         made.append(_no_truncate(table))
     for table in ("audit_salts", "audit_personal"):
         guard(table, "fixed", "BEFORE UPDATE", "ROW", fixed, "audit_fixed")
-        guard(table, "written", "BEFORE INSERT OR DELETE", "STATEMENT", context, "audit_context")
+        guard(table, "written", "BEFORE INSERT OR DELETE", outside, context, "audit_context")
         made.append(_no_truncate(table))
-    guard("audit_entries", "written", "BEFORE INSERT", "STATEMENT", context, "audit_context")
-    guard("audit_transactions", "appended", "BEFORE INSERT", "ROW", appended, "audit_appended")
+    guard("audit_entries", "written", "BEFORE INSERT", outside, context, "audit_context")
+    guard("audit_transactions", "appended", "BEFORE INSERT", "ROW", AUDIT_APPENDED, "audit_appended")
     return made
 
 
@@ -363,33 +371,29 @@ POSTGRESQL_FUNCTIONS = (
 $$ LANGUAGE sql IMMUTABLE""",
     # The seal of before revision 0018, which was given hashes that the application had computed.
     "DROP FUNCTION IF EXISTS audit_seal(bigint, text, timestamptz, text, text, integer, text, bytea)",
-    f"""CREATE OR REPLACE FUNCTION audit_seal(tx bigint, by text, sealed_at timestamptz, why text, where_from text,
-  context text) RETURNS bigint AS $$
-DECLARE n bigint; before text; counted integer; packed bytea; level bytea; size integer;
+    """CREATE OR REPLACE FUNCTION audit_root(level bytea, size integer) RETURNS bytea AS $$
 BEGIN
-  SELECT count(*), string_agg(sha256('\\x00'::bytea || convert_to({LEAF_POSTGRESQL}, 'UTF8')), ''::bytea ORDER BY seq)
-    INTO counted, packed FROM audit_entries WHERE seq > tx AND txid = tx;
-  IF counted = 0 THEN RETURN 0; END IF;
-  level := sha256('\\x00'::bytea || convert_to(context || counted || ']', 'UTF8')) || packed;
-  size := counted + 1;
   WHILE size > 1 LOOP
-    IF size = 2 THEN
-      level := sha256('\\x01'::bytea || level);
-    ELSE
-      level := (SELECT string_agg(CASE WHEN 2 * i + 1 < size THEN sha256('\\x01'::bytea || substr(level, 64 * i + 1, 64))
-        ELSE substr(level, 64 * i + 1, 32) END, ''::bytea ORDER BY i) FROM generate_series(0, (size - 1) / 2) i);
-    END IF;
+    level := (SELECT string_agg(CASE WHEN 2 * i + 1 < size THEN sha256('\\x01'::bytea || substr(level, 64 * i + 1, 64))
+      ELSE substr(level, 64 * i + 1, 32) END, ''::bytea ORDER BY i) FROM generate_series(0, (size - 1) / 2) i);
     size := (size + 1) / 2;
   END LOOP;
-  PERFORM pg_advisory_xact_lock({SEAL_LOCK});
-  SELECT id, hash INTO n, before FROM audit_transactions ORDER BY id DESC LIMIT 1;
-  n := coalesce(n, 0) + 1;
-  before := coalesce(before, '{ZEROS}');
+  RETURN level;
+END $$ LANGUAGE plpgsql IMMUTABLE""",
+    f"""CREATE OR REPLACE FUNCTION audit_seal(tx bigint, by text, sealed_at timestamptz, why text, where_from text,
+  context text) RETURNS bigint AS $$
+BEGIN
   INSERT INTO audit_transactions (id, txid, actor, at, reason, source, entries, root, previous, hash, leaves)
-  VALUES (n, tx, by, sealed_at, why, where_from, counted, encode(level, 'hex'), before,
-    encode(sha256('\\x02'::bytea || int8send(n) || decode(before, 'hex') || level), 'hex'), packed);
-  RETURN n;
+  SELECT 0, tx, by, sealed_at, why, where_from, counted,
+    encode(CASE counted WHEN 1 THEN sha256('\\x01'::bytea || head || packed) ELSE audit_root(head || packed, counted + 1) END,
+      'hex'), '', '', packed
+  FROM (SELECT counted, packed, sha256('\\x00'::bytea || convert_to(context || counted || ']', 'UTF8')) AS head
+    FROM (SELECT count(*)::integer AS counted,
+        string_agg(sha256('\\x00'::bytea || convert_to({LEAF_POSTGRESQL}, 'UTF8')), ''::bytea ORDER BY seq) AS packed
+      FROM audit_entries WHERE seq > tx AND txid = tx) hashed WHERE counted > 0) sealed;
+  RETURN 0;
 END $$ LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off""",
+    AUDIT_APPENDED,  # here as well: a migration is sealed before the triggers are brought up to date
 )
 
 
