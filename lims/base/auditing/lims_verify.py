@@ -84,7 +84,7 @@ def context_text(txid: int, actor: str, at: str, reason: str, source: str, entri
     try:
         # What the encoder below writes; a third of its time, at the price of every single write.
         return f"[{txid:d},{_quoted(actor)},{_quoted(at)},{_quoted(reason)},{_quoted(source)},{entries:d}]"
-    except (TypeError, ValueError):  # a value of another kind stands there: tampered with, and to be told, not to fail
+    except (TypeError, ValueError):  # a value of another kind: tampered with, which is to be told
         return _CONTEXT.encode([txid, actor, at, reason, source, entries])
 
 

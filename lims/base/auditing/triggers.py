@@ -385,8 +385,8 @@ END $$ LANGUAGE plpgsql IMMUTABLE""",
 BEGIN
   INSERT INTO audit_transactions (id, txid, actor, at, reason, source, entries, root, previous, hash, leaves)
   SELECT 0, tx, by, sealed_at, why, where_from, counted,
-    encode(CASE counted WHEN 1 THEN sha256('\\x01'::bytea || head || packed) ELSE audit_root(head || packed, counted + 1) END,
-      'hex'), '', '', packed
+    encode(CASE counted WHEN 1 THEN sha256('\\x01'::bytea || head || packed)
+      ELSE audit_root(head || packed, counted + 1) END, 'hex'), '', '', packed
   FROM (SELECT counted, packed, sha256('\\x00'::bytea || convert_to(context || counted || ']', 'UTF8')) AS head
     FROM (SELECT count(*)::integer AS counted,
         string_agg(sha256('\\x00'::bytea || convert_to({LEAF_POSTGRESQL}, 'UTF8')), ''::bytea ORDER BY seq) AS packed
