@@ -52,6 +52,9 @@ _AS_JSON = frozenset({str, int, type(None)})
 #: Pages (32 MB) that the log may hold before a commit moves them into the database. At SQLite's own 1,000 a page that many
 #: writes touch, such as the end of the record of changes, is copied eight times as often.
 LOG_PAGES = 8000
+#: KiB of pages that a connection keeps in memory, as it comes to need them. At SQLite's own 2,000 the history of one mix,
+#: spread over a million specimens, is read anew each time: four times as long.
+KEPT_PAGES_KIB = 8000
 #: Actors that write no captured table: who wants to read while writes are stopped must be able to sign in.
 WRITES_NO_RECORD = {"system:sign-in"}
 
@@ -116,6 +119,7 @@ def make_engine(url: str) -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")  # an acknowledged result outlives a power cut
         cursor.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+        cursor.execute(f"PRAGMA cache_size = -{KEPT_PAGES_KIB}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA recursive_triggers = ON")
         cursor.close()

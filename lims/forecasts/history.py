@@ -99,15 +99,15 @@ def mix_histories(mix_design_id: int | None = None) -> dict[int, MixHistory]:
         .where(SetResult.superseded_at.is_(None), SetResult.strength_mpa.is_not(None))
     )
     newest = select(func.max(MixRevision.id)).group_by(MixRevision.mix_design_id)
+    if mix_design_id is not None:
+        designs = designs.where(MixDesign.id == mix_design_id)
+        results = results.where(MixRevision.mix_design_id == mix_design_id)
+        newest = newest.where(MixRevision.mix_design_id == mix_design_id)
     components = (
         select(MixRevision.mix_design_id, MixComponent.kind, MixComponent.mass_kg_m3)
         .join(MixRevision, MixRevision.id == MixComponent.revision_id)
         .where(MixRevision.id.in_(newest))
     )
-    if mix_design_id is not None:
-        designs = designs.where(MixDesign.id == mix_design_id)
-        results = results.where(MixRevision.mix_design_id == mix_design_id)
-        components = components.where(MixRevision.mix_design_id == mix_design_id)
     strengths: dict[int, dict[int, list[tuple[float, int]]]] = defaultdict(lambda: defaultdict(list))
     cold: set[int] = set()
     for design_id, age, strength, count, curing, temperature in session.execute(results):

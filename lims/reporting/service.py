@@ -32,6 +32,7 @@ from lims.reporting.certificate import (
 from lims.reporting.models import Certificate, CertificateResult
 from lims.reporting.schemas import CertificateIn, ReissueIn
 from lims.results.models import SetResult
+from lims.results.schemas import RESULT_STATES
 from lims.trials.models import Batch, SpecimenSet
 
 
@@ -256,10 +257,13 @@ def outdated(most: int) -> tuple[list[Certificate], list[Certificate]]:
         .order_by(Certificate.id.desc())
         .limit(most)
     )
-    changed = (
-        select(CertificateResult.certificate_id)
-        .join(SetResult, SetResult.id == CertificateResult.set_result_id)
-        .where(or_(SetResult.superseded_at.is_not(None), SetResult.state != "released"))
+    shown = select(CertificateResult.certificate_id).join(
+        SetResult, SetResult.id == CertificateResult.set_result_id
     )
-    overtaken = session.scalars(in_force.where(Certificate.id.in_(changed))).all()
+    # Each of the two by its own index: together they would be looked for among all results.
+    amended = shown.where(SetResult.superseded_at.is_not(None))
+    taken_back = shown.where(SetResult.state.in_([state for state in RESULT_STATES if state != "released"]))
+    overtaken = session.scalars(
+        in_force.where(or_(Certificate.id.in_(amended), Certificate.id.in_(taken_back)))
+    ).all()
     return list(overtaken), list(session.scalars(in_force))

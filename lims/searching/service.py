@@ -35,7 +35,7 @@ class Found:
 def find(letters: str, of_each: int = 6) -> list[Found]:
     """What the asking person may read and whose code or name holds `letters`: beginnings first.
 
-    Two statements at most, whatever the number of kinds.
+    Three statements at most, whatever the number of kinds.
     """
     wanted = "".join(c for c in letters[:MOST_LETTERS] if c.isprintable()).strip().lower()
     if not wanted:
@@ -75,11 +75,13 @@ def find_among(session: Session, wanted: str, kinds: Iterable[Searched], of_each
         values = {"low": wanted, "high": wanted + "\U0010ffff", "size": of_each}
         take(_rows(session, [_beginning(item) for item in kinds], values))
     inside = [item for item in kinds if len(found[item.number]) < of_each]
-    parts = [part for item in inside if (part := _inside(item, wanted))]
-    if parts:
+    at_once = _all_inside(session, wanted) if inside else None
+    if at_once is not None:
+        take(row for row in at_once if row[1] in found)
+    elif parts := [part for item in inside if (part := _inside(item, wanted))]:
         values = {
-            "quoted": '"' + wanted.replace('"', '""') + '"',
-            "pattern": "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%",
+            "quoted": _quoted(_narrowed(wanted)[0]),
+            "pattern": _pattern(wanted),
             "size": of_each * 2,
         }
         take(_rows(session, parts, values))
@@ -88,6 +90,34 @@ def find_among(session: Session, wanted: str, kinds: Iterable[Searched], of_each
         for item in kinds
         for key, title in found[item.number]
     ]
+
+
+#: A run of so many digits tells records apart: longer than the year that stands in every code.
+TELLING_DIGITS = 5
+
+
+def _narrowed(wanted: str) -> tuple[str, str]:
+    """What the trigrams of SQLite are asked for, and a condition on the title `e.title` that says the rest.
+
+    FTS5 walks through the rows of every trigram of a phrase. Those of "-28d-1c" are a third of all specimens; those of
+    "055556" are a handful, which are then compared with all that was asked for.
+    """
+    runs = re.findall(rf"[0-9]{{{TELLING_DIGITS},}}", wanted)
+    if (
+        not runs or not wanted.isascii()
+    ):  # LIKE folds the case of ASCII alone, the trigrams that of every script
+        return wanted, ""
+    longest = max(map(len, runs))
+    core = next(run for run in reversed(runs) if len(run) == longest)
+    return core, "" if core == wanted else " AND e.title LIKE :pattern ESCAPE '\\'"
+
+
+def _pattern(wanted: str) -> str:
+    return "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+
+def _quoted(wanted: str) -> str:
+    return '"' + wanted.replace('"', '""') + '"'
 
 
 def _rows(session: Session, parts: list[str], values: dict[str, object]) -> list[tuple[int, int, str]]:
@@ -107,13 +137,31 @@ def _beginning(item: Searched) -> str:
     )
 
 
+#: So few titles of all kinds that hold the letters are taken as they come, without a statement's part for each kind.
+FEW = 200
+
+
+def _all_inside(session: Session, wanted: str) -> list[tuple[int, int, str]] | None:
+    """What holds letters that few titles hold: the trigrams of SQLite are walked through once, not once a kind. None
+    where there is more, or where the index knows no trigrams."""
+    if not database().is_sqlite or len(wanted) < TRIGRAM:
+        return None
+    core, rest = _narrowed(wanted)
+    part = (
+        "SELECT e.id, e.kind, e.title FROM search_trigrams f JOIN search_entries e ON e.id = f.rowid "
+        f"WHERE f.title MATCH :quoted{rest} LIMIT {FEW}"
+    )
+    rows = _rows(session, [part], {"quoted": _quoted(core), "pattern": _pattern(wanted)})
+    return rows if len(rows) < FEW else None
+
+
 def _inside(item: Searched, wanted: str) -> str:
     """The part of the statement that finds letters in the middle; "" where that would read a whole table."""
     low, high = item.number * KIND_STEP, (item.number + 1) * KIND_STEP
     if database().is_sqlite and len(wanted) >= TRIGRAM:
         return (
             f"SELECT e.id, e.kind, e.title FROM search_trigrams f JOIN search_entries e ON e.id = f.rowid "
-            f"WHERE f.title MATCH :quoted AND f.rowid BETWEEN {low} AND {high} LIMIT :size"
+            f"WHERE f.title MATCH :quoted AND f.rowid BETWEEN {low} AND {high}{_narrowed(wanted)[1]} LIMIT :size"
         )
     if item.bulk and (len(wanted) < TRIGRAM or not _has_trigrams()):
         return ""
@@ -149,18 +197,20 @@ def _ids(item: Searched) -> Callable[[str], Any]:
         wanted = "".join(c for c in letters[:MOST_LETTERS] if c.isprintable()).strip().lower()
         values: dict[str, object]
         if database().is_sqlite and len(wanted) >= TRIGRAM:
-            values = {"quoted": '"' + wanted.replace('"', '""') + '"'}
+            core, rest = _narrowed(wanted)
+            values = {"quoted": _quoted(core)}
+            if rest:
+                values["pattern"] = _pattern(wanted)
+            titles = " JOIN search_entries e ON e.id = f.rowid" if rest else ""
             query = (
-                f"SELECT rowid - {low} AS id FROM search_trigrams WHERE title MATCH :quoted "
-                f"AND rowid BETWEEN {low} AND {high} ORDER BY rowid DESC LIMIT {MOST_IDS}"
+                f"SELECT f.rowid - {low} AS id FROM search_trigrams f{titles} WHERE f.title MATCH :quoted "
+                f"AND f.rowid BETWEEN {low} AND {high}{rest} ORDER BY f.rowid DESC LIMIT {MOST_IDS}"
             )
         elif item.bulk and (len(wanted) < TRIGRAM or not _has_trigrams()):
             values = {"low": wanted, "high": wanted + "\U0010ffff", "size": MOST_IDS}
             query = f"SELECT id - {low} AS id FROM ({_beginning(item)}) AS beginnings"
         else:
-            values = {
-                "pattern": "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-            }
+            values = {"pattern": _pattern(wanted)}
             query = (
                 f"SELECT id - {low} AS id FROM search_entries WHERE kind = {item.number} "
                 f"AND lower(title) LIKE :pattern ESCAPE '\\' LIMIT {MOST_IDS}"

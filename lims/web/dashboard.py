@@ -44,6 +44,7 @@ from lims.sharing.service import ShareLinkService, open_answers
 from lims.standards.register import REGISTER
 from lims.trials.models import Batch, Specimen, SpecimenSet
 from lims.web.complaint_page import span_text
+from lims.web.dear_figures import dear
 
 SHOWN = 8
 #: Open complaints whose clocks are compared.
@@ -81,6 +82,8 @@ class Panel:
     empty: str = ""
     hint: str = ""
     all_url: str = ""
+    #: Said beside the title, as that a figure is not of this moment.
+    note: str = ""
     count: int | None = None
     guide: Sequence[Any] = field(default_factory=list)
     wide: bool = False
@@ -491,10 +494,8 @@ def _old_samples() -> Panel | None:
     )
 
 
-def _strength_chart() -> Panel | None:
-    """28-day means by month and grade, standard curing."""
-    if not may("read", "set-results"):
-        return None
+def _strengths_by_month() -> list[tuple[Any, ...]]:
+    """(year, month, grade_mpa, results, sum of MPa) of 28 days, standard curing, cast within the chart's months."""
     since = utc_now() - timedelta(days=31 * CHART_MONTHS)
     year, month = extract("year", Batch.cast_at), extract("month", Batch.cast_at)
     rows = current_session().execute(
@@ -513,6 +514,14 @@ def _strength_chart() -> Panel | None:
         )
         .group_by(year, month, MixDesign.grade_mpa)
     )
+    return [tuple(row) for row in rows]
+
+
+def _strength_chart() -> Panel | None:
+    """28-day means by month and grade, standard curing."""
+    if not may("read", "set-results"):
+        return None
+    rows, as_of = dear("strengths by month", _strengths_by_month)
     means: dict[Decimal, dict[str, tuple[int, float]]] = defaultdict(dict)
     for y, m, grade, count, total in rows:
         assert grade is not None  # the conditions leave no others
@@ -549,6 +558,7 @@ def _strength_chart() -> Panel | None:
         chart=chart if months else None,
         heads=[_("Month"), *(f"C{grade:f}".rstrip("0").rstrip(".") for grade in grades)],
         rows=table,
+        note=_("As of %(time)s", time=show_time(as_of, year=False)) if as_of is not None else "",
         empty=_("No 28-day result of the last twelve months."),
         all_url=url_for("SetResultView.list"),
         wide=True,

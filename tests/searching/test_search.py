@@ -11,7 +11,8 @@ from flask import Flask
 from lims.accounts.roles import AUDITOR, SALES, TECHNICIAN
 from lims.base.actor import system_actor
 from lims.base.database import current_session, transaction
-from lims.base.services import SERVICES
+from lims.base.services import SERVICES, TEXT_INDEXES
+from lims.searching import service as searching
 from lims.searching.service import Found, find_among, most_alike
 from lims.searching.triggers import SEARCHED
 from lims.trials.models import Specimen
@@ -87,6 +88,37 @@ def test_a_role_finds_only_what_it_may_read(app: Flask, sign_in_as: Callable[[st
     assert [group["title"] for group in said[TECHNICIAN]] == ["Specimens"]
     assert said[AUDITOR] == said[TECHNICIAN]
     assert said[SALES] == []
+
+
+def test_letters_around_a_telling_number_are_all_heeded(records_on_both: Flask) -> None:
+    """The index is asked for the digits alone; what stands around them still decides."""
+    codes = [
+        "M24-055556-28D-1C",
+        "M24-055556-28D-2C",
+        "M24-055556-7D-1C",
+        "X_055556.28",
+        "X-155556-28D-1C",
+        "MÉL-055556-a",
+    ]
+    made = {a_mix(code).id: code for code in codes}
+    wanted = [code[i:j] for code in codes for i in range(len(code)) for j in range(i + 3, len(code) + 1)]
+    for letters in set(wanted):
+        expected = {code for code in codes if letters.lower() in code.lower()}
+        assert {title.strip() for title in titles(letters, of_each=20)} == expected, letters
+        listed = current_session().scalars(TEXT_INDEXES["mix-designs"].ids(letters))
+        assert {made[key] for key in listed} == expected, letters
+
+
+def test_a_page_of_hits_and_more_hits_than_a_page_are_told_alike(
+    records_on_both: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        a_mix(f"C30-RIVER-{number}")
+        a_customer(f"K-RIVER-{number}")
+    few = {letters: titles(letters, of_each=3) for letters in ("river", "ver-3", "30-r")}
+    monkeypatch.setattr(searching, "FEW", 2)
+    assert {letters: titles(letters, of_each=3) for letters in few} == few
+    assert len(few["river"]) == 6
 
 
 def test_search_asks_the_database_twice_at_most(
