@@ -59,8 +59,9 @@ def test_list_tells_its_date_and_licence() -> None:
 @pytest.mark.parametrize(
     ("name", "version", "told"),
     [
-        ("Werkzeug", "3.0.5", 2),
-        ("Werkzeug", "3.0.6", 0),
+        ("Werkzeug", "3.0.5", 6),
+        ("Werkzeug", "3.0.6", 4),
+        ("Werkzeug", "3.1.9", 0),
         ("Flask-AppBuilder", "4.5.0", 4),
         ("h11", "0.14.0", 1),
     ],
