@@ -3,7 +3,8 @@ filtered reads at once, each answer compared with what the database holds.
 
 LIMS_LOAD_SECONDS (1800) flat out, a third of it with a second between; LIMS_LOAD_PEOPLE (50); LIMS_LOAD_READS (100000
 over both servers). Waitress over SQLite, then gunicorn over PostgreSQL; `python -m benchmarks.load sqlite` is one of
-them. Loopback alone. What asks shares the machine with what answers: its part of the processor is told.
+them. Loopback alone. What asks shares the machine with what answers: its part of the processor is told. With `--right`,
+as in CI, answers and rows are judged and speed is only told: a machine of others says nothing about ours.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ READS = int(os.environ.get("LIMS_LOAD_READS", "100000"))
 SETS_A_SECOND = 60
 #: Part of a technician's requests that saves a set; the others look.
 ENTERS = 0.3
+RIGHT_ALONE = "--right" in sys.argv[1:]
 PAGES = ("/press/", "/specimen-sets/", "/batches/", "/press/due.json", "/")
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -193,7 +195,7 @@ class Reader(threading.Thread):
 def main() -> None:
     report = Report(f"{PEOPLE} technicians")
     report.head()
-    for which in sys.argv[1:] or ("sqlite", "postgresql"):
+    for which in [name for name in sys.argv[1:] if name != "--right"] or ("sqlite", "postgresql"):
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             url = stack.enter_context(postgresql()) if which == "postgresql" else ""
@@ -287,7 +289,11 @@ def part(report: Report, people: list[Technician], seconds: float, think: float,
     )
     report.tell("... statuses", str(dict(statuses)))
     report.tell("... median", ms[len(ms) // 2], " ms")
-    report.at_most("... p95", ms[int(len(ms) * 0.95)], 50 if think else 300, " ms")
+    p95 = ms[int(len(ms) * 0.95)]
+    if RIGHT_ALONE:
+        report.tell("... p95", p95, " ms")
+    else:
+        report.at_most("... p95", p95, 50 if think else 300, " ms")
     if entries:
         report.tell("... p95 of saving a set", entries[int(len(entries) * 0.95)], " ms")
     report.at_most("... answers of 5xx", sum(n for code, n in statuses.items() if code >= 500), 0)
