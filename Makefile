@@ -34,10 +34,10 @@ faults: setup-dev ## every fault at full size, its figures beside what they must
 	LIMS_FAULTS=long $(BIN)/python -m pytest tests/faults -p no:cacheprovider --timeout=0
 
 test: setup-dev ## the whole suite on SQLite and PostgreSQL
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup-dev ## what needs neither a browser nor PostgreSQL
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not postgresql"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not postgresql"
 
 test-browser: setup-dev ## only the tests in a real browser
 	$(BIN)/python -m pytest -m browser

@@ -34,6 +34,15 @@ from tests.prepared import careless_postgresql, careless_sqlite, once_a_run, sam
 
 work_in_memory()
 
+#: Folders whose files take minutes each. They go first: at the end of a run one worker would wait for the other to get
+#: through them (pytest-xdist would put files of many tests first, and these have few).
+LONG = ("stories", "commands", "faults", "look")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((n for n, name in enumerate(LONG) if name in item.path.parts), len(LONG)))
+
+
 # One browser and one demonstration server for every folder that needs them.
 __all__ = ["chromium", "demo_folder", "demo_server", "persons", "playwright_here", "visit"]
 
