@@ -92,7 +92,7 @@ function samplingPlan() {
         item.className = "plan-age";
         const days = document.createElement("strong"); days.textContent = age.age_days + " d";
         const text = document.createElement("span");
-        text.textContent = box.dataset.text.replace("{sets}", age.sets).replace("{specimens}", age.specimens);
+        text.textContent = (age.sets === 1 ? box.dataset.one : box.dataset.text).replace("{sets}", age.sets).replace("{specimens}", age.specimens);
         item.append(days, text); box.append(item);
       });
     }).catch(() => { box.textContent = box.dataset.empty; });
