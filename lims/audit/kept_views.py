@@ -156,7 +156,7 @@ class DeniedAttemptView(RecordView):
     list_columns = ("attempted_at", "kind", "who", "asked", "target", "repeats")
     labels = {"attempted_at": _l("Attempted"), "kind": _l("Kind"), "who": _l("Account"),
               "asked": _l("What was missing"), "target": _l("Address asked for"), "repeats": _l("Times"),
-              "address": _l("From")}  # fmt: skip
+              "address": _l("Network address")}  # fmt: skip
     choices = {"kind": DENIALS}
     show_sections = (
         (_l("Denied attempt"), ("attempted_at", "kind", "who", "asked", "target", "repeats", "address")),

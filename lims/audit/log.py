@@ -20,6 +20,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import Boolean, Column, Date, func, select
 
 from lims.audit.service import latest_checkpoint
+from lims.base.auditing import policy
 from lims.base.auditing.models import AuditEntry, AuditTransaction, PersonalValue
 from lims.base.columns import ExactDecimal, UtcDateTime
 from lims.base.database import current_session
@@ -49,7 +50,9 @@ KINDS = {
     "ab_user": _l("Account"), "ab_role": _l("Role"), "ab_group": _l("Group"), "ab_user_role": _l("Role of an account"),
     "ab_group_role": _l("Role of a group"), "ab_user_group": _l("Group of an account"), "ab_api_key": _l("API key"),
     "laboratory": _l("Laboratory"), "batch_lots": _l("Lot used"), "batch_warnings": _l("Answered warning"),
-    "stored_files": _l("File"),
+    "stored_files": _l("File"), "calendar_feeds": _l("Calendar feed"), "import_rows": _l("Row of an import"),
+    "certificate_results": _l("Result on a certificate"), "share_batches": _l("Batch of a share link"),
+    "service_settings": _l("Settings of the service"),
 }  # fmt: skip
 #: Labels of columns that no page shows.
 WORDS = {
@@ -177,7 +180,7 @@ def readable_tables() -> list[str]:
     tables = []
     for name in Model.metadata.tables:
         record_name = _names().get(name)
-        if name in NOT_LISTED or name.startswith(("audit_", "search_")):
+        if name in NOT_LISTED or name in policy.NOT_CAPTURED or name.startswith(("audit_", "search_")):
             continue
         if record_name in VIEWS:
             allowed = may("read", str(record_name))

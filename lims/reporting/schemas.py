@@ -66,7 +66,9 @@ class ChartFilters(SummaryFilters):
         str, Choice({name: DIMENSIONS[name] for name in ("grade", "mix", "lot")}), Ui(_l("Series"))
     ] = "grade"
     #: The name of the grade, mix or lot; the one with most results when blank.
-    of: Annotated[str | None, Text(120), Ui(_l("Of"))] = None
+    of: Annotated[
+        str | None, Text(120), Ui(_l("Of"), help=_l("Its name or code; blank: the one with most results"))
+    ] = None
     target_mpa: Annotated[
         Decimal | None,
         Quantity(places=1, above=0, maximum=300, unit="MPa"),

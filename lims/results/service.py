@@ -5,7 +5,7 @@ One break's way, whether typed, posted or imported: schema -> here -> lims.stand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import among, current_session, insert_rows, transaction
+from lims.base.display import format_decimal
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
@@ -346,7 +347,7 @@ class SetEntries:
         self.facts = facts
         #: Results that count already.
         self.results = results_of_sets(self.facts)
-        self._presses = set(current_session().scalars(select(Press.id)))
+        self._capacities = _capacities(current_session(), None)
         self._ready: dict[int, tuple[SetBreaksIn, Judged]] = {}
 
     def check(self, set_id: int, entry: SetBreaksIn) -> None:
@@ -360,7 +361,7 @@ class SetEntries:
             _same_or_conflict(get_set(set_id), self.results[set_id], entry)
             return
         require_waiting(found)
-        self._ready[set_id] = (entry, assess(found, entry, self._presses.__contains__))
+        self._ready[set_id] = (entry, assess(found, entry, self._capacities))
 
     def write(self, actor: Actor) -> dict[int, dict[int, int]]:
         """Breaks and results of what was checked; forecasts are asked for once a batch. The sets stay locked till the end.
@@ -619,7 +620,15 @@ class Judged:
     age_within: bool | None
 
 
-def assess(found: SetFacts, entry: SetBreaksIn, press_exists: Callable[[int], bool]) -> Judged:
+def _capacities(session: Session, press_id: int | None) -> dict[int, Decimal | None]:
+    """Largest load by press, kN, of one press or of all."""
+    query = select(Press.id, Press.capacity_kn)
+    if press_id is not None:
+        query = query.where(Press.id == press_id)
+    return {row.id: row.capacity_kn for row in session.execute(query)}
+
+
+def assess(found: SetFacts, entry: SetBreaksIn, capacities: Mapping[int, Decimal | None]) -> Judged:
     """Everything that is checked before a set is written, whatever way it came. Raises: Refused."""
     values = entry.loads_kn if entry.loads_kn is not None else entry.strengths_mpa or ()
     if len(values) != len(found.specimens):
@@ -633,9 +642,26 @@ def assess(found: SetFacts, entry: SetBreaksIn, press_exists: Callable[[int], bo
         )
     verdict = judge(found.specimens, entry, found.grade_mpa)
     age_hours, within = _age(found, entry.tested_at)
-    if entry.press_id is not None and not press_exists(entry.press_id):
-        raise refuse("press_id", _("there is no such record"), entry.press_id)
+    if entry.press_id is not None:
+        if entry.press_id not in capacities:
+            raise refuse("press_id", _("there is no such record"), entry.press_id)
+        _within_capacity(entry, capacities[entry.press_id])
     return Judged(values, verdict, age_hours, within)
+
+
+def _within_capacity(entry: SetBreaksIn, capacity_kn: Decimal | None) -> None:
+    """A load that the press cannot give was typed wrongly: 4010 for 401.0. Raises: Refused."""
+    for position, load in enumerate(entry.loads_kn or (), start=1):
+        if capacity_kn is not None and load > capacity_kn:
+            raise refuse(
+                "loads_kn",
+                _(
+                    "no. %(n)s: %(load)s kN is more than this press can give; accepted: up to %(capacity)s kN",
+                    n=position,
+                    load=format_decimal(load),
+                    capacity=format_decimal(capacity_kn),
+                ),
+            )
 
 
 def _break_values(
@@ -694,7 +720,8 @@ def _write(
     reason: str | None,
     announce: bool = True,
 ) -> SetResult:
-    judged = assess(SetFacts.of(found), entry, lambda key: session.get(Press, key) is not None)
+    capacities = {} if entry.press_id is None else _capacities(session, entry.press_id)
+    judged = assess(SetFacts.of(found), entry, capacities)
     earlier: dict[int, int] = {}
     if number > 1:
         rows = session.execute(

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from lims.base.api import json_object
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import actor_names, laboratory_zone, local_time, show_time
+from lims.base.display import actor_names, format_decimal, laboratory_zone, local_time, show_time
 from lims.base.forms import posted_values
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.schemas import localise
@@ -28,7 +28,7 @@ from lims.base.signatures import MEANINGS, signatures_of, signer
 from lims.base.views import GuardedView, MenuPlace, RecordView, Related
 from lims.results.cockpit import HELD_FOR, due_groups, held_sets, missed, tally, workload
 from lims.results.entry import EntryIn, due_entry, entry_warnings, save_entry
-from lims.results.models import Press, SetResult
+from lims.results.models import Break, Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
 from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, RetractIn, SetBreaksIn
 from lims.results.service import (
@@ -381,11 +381,18 @@ class BreaksView(GuardedView):
             current_session().scalars(select(Press).where(Press.retired_at.is_(None)).order_by(Press.code))
         )
         remembered = presses[0].id if len(presses) == 1 else ""
+        breaks = breaks_of([specimen.id for specimen in found.specimens])
+        first = next(iter(breaks.values()), None)
+        if not posted and result is not None and first is not None:
+            # A correction says what was wrong about that test; it is not a test of now, by whoever corrects it.
+            posted = _typed(first)
+            if first.press is not None and first.press not in presses:
+                presses.append(first.press)
         return self._page(
             "lims/set_entry.html",
             found=found,
             result=result,
-            breaks=breaks_of([specimen.id for specimen in found.specimens]),
+            breaks=breaks,
             posted=posted
             or {
                 "tested_at": f"{local_time(utc_now()):%Y-%m-%dT%H:%M}",
@@ -410,6 +417,18 @@ class BreaksView(GuardedView):
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, **context)
         return rendered
+
+
+def _typed(item: Break) -> dict[str, str]:
+    """What stands with every break of an entry, as the form writes it."""
+    rate = item.loading_rate_mpa_s
+    return {
+        "tested_at": f"{local_time(item.tested_at):%Y-%m-%dT%H:%M}" if item.tested_at else "",
+        "tested_by": item.tested_by or "",
+        "press_id": str(item.press_id or ""),
+        "loading_rate_mpa_s": format_decimal(rate) if rate is not None else "",
+        "remark": item.remark or "",
+    }
 
 
 class PressView(RecordView):

@@ -260,7 +260,7 @@ class ShareAnswerView(RecordView):
     menu = MenuPlace("customers", order=16, icon="mail")
     list_columns = ("title", "kind", "share_link", "created_at", "state")
     labels = {
-        "title": _l("From"),
+        "title": _l("Who answers"),
         "kind": _l("Answer"),
         "share_link": _l("Share link"),
         "customer": _l("Customer"),
@@ -275,7 +275,7 @@ class ShareAnswerView(RecordView):
     choices = {"kind": ANSWER_KINDS, "state": ANSWER_STATES}
     show_sections = (
         (_l("Answer"), ("kind", "message", "created_at", "state", "handled_at")),
-        (_l("From"), ("name", "company", "contact", "customer", "share_link")),
+        (_l("Who answers"), ("name", "company", "contact", "customer", "share_link")),
     )
     show_template = "lims/answer_show.html"
     empty_hint = _l("What prospects send from their sheets appears here.")

@@ -148,7 +148,10 @@ class BatchView(RecordView):
         return {**super().show_context(record), **batch_context(record)}
 
     def _repeated(self) -> dict[str, Any]:
-        """Values of the batch that `?repeat=` names, or of the last one when it says `last`: cast it again."""
+        """Values of the batch that `?repeat=` names, or of the last one when it says `last`: cast it again.
+
+        Not what was measured on it, such as its slump: nobody has measured that on the new one.
+        """
         wanted = request.args.get("repeat", "")
         if wanted == "last":
             latest = self.service.page(size=1).items
@@ -158,7 +161,7 @@ class BatchView(RecordView):
         if last is None:
             return {}
         names = (
-            "trial_id", "mix_revision_id", "volume_m3", "cement_lot_id", "aggregate_sample_id", "slump_mm", "curing",
+            "trial_id", "mix_revision_id", "volume_m3", "cement_lot_id", "aggregate_sample_id", "curing",
             "element", "site_id",
         )  # fmt: skip
         values = {name: getattr(last, name) for name in names}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from lims.accounts.roles import SERVICE
 from lims.accounts.service import find_user
+from lims.aftersales.service import ComplaintService
 from lims.base.services import SERVICES
 from tests.conftest import Person
 from tests.factories import ACTOR, a_customer
@@ -94,3 +97,19 @@ def test_technician_takes_no_complaint_in(app: Flask, technician: Person, region
     answer = technician.post("/complaints/add", {"customer_id": regions["own"], "subject": "x"})
     assert answer.status_code == 403
     assert complaints(app) == []
+
+
+def test_words_in_place_of_a_measured_number_are_kept_and_said_to_escape_the_limits(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        service = ComplaintService()
+        data = {"customer_id": a_customer("K-1").id, "subject": "Falls off", "category": "rebound"}
+        complaint = service.add(data, ACTOR)
+        items = {fact.checklist_item.code: fact.checklist_item_id for fact in service.facts(complaint)}
+        given = {items["rebound.percent"]: "forty", items["rebound.initial_set_min"]: "3.5"}
+        service.write_facts(complaint.id, given, ACTOR)
+        key = complaint.id
+    page = sign_in_as(SERVICE).get(f"/complaints/{key}").get_data(as_text=True)
+    assert "“forty” is not a number" in page
+    assert page.count("is not compared with the limits") == 1

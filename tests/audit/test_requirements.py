@@ -506,6 +506,10 @@ def test_log_is_paged_by_key_and_filtered_by_person_kind_and_time(
     for bad in ("op=X", "first=yesterday", "before=-1", "key=x"):
         assert auditor.get(f"/audit-log/?{bad}").status_code == 400, bad
     assert sign_in_as(TECHNICIAN).get("/audit-log/").status_code == 403
+    # Only kinds are offered whose changes are recorded.
+    kinds = auditor.get("/audit-log/").get_data(as_text=True)
+    assert 'value="import_rows"' in kinds
+    assert 'value="login_sessions"' not in kinds
     assert sign_in_as(TECHNICIAN).get("/audit-log/presses/1").status_code == 200
     assert sign_in_as(SALES).get("/audit-log/presses/1").status_code == 403
 

@@ -49,6 +49,22 @@ def test_list_is_walked_opened_and_edited_by_keys(chromium: Browser, demo_server
     page.context.close()
 
 
+def test_choice_with_search_lists_what_was_typed_and_enter_takes_the_first(
+    chromium: Browser, demo_server: str
+) -> None:
+    visit = signed_in(chromium, demo_server)
+    page = visit.open("/batches/add")
+    page.locator("#f-mix_revision_id-ts-control").click()
+    options = page.locator("#f-mix_revision_id-ts-dropdown .option")
+    expect(options.nth(2)).to_be_visible()  # the newest mixes, before anything is typed
+    page.keyboard.type("C30-A")
+    expect(options).to_have_text(["C30-A/1"])
+    page.keyboard.press("Enter")
+    expect(page.locator("#f-mix_revision_id option:checked")).to_have_text("C30-A/1")
+    assert visit.complaints == []
+    page.context.close()
+
+
 def test_search_suggests_while_typing_and_arrows_choose(chromium: Browser, demo_server: str) -> None:
     visit = signed_in(chromium, demo_server)
     page = visit.open("/")

@@ -11,10 +11,11 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from lims.base.columns import utc_now
+from lims.base.display import local_time
 from lims.base.services import SERVICES
 from lims.results.cockpit import due_groups, missed, tally, workload
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import record_set, result_of
+from lims.results.service import correct_set, record_set, result_of
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
 
@@ -117,6 +118,46 @@ def test_expired_calibration_is_said_at_the_entry(app: Flask, technician: Person
     assert answer.status_code == 200
     assert answer.get_json()["strength_mpa"] == "18.1"
     assert "P1 ran out on 2025-01-01" in " ".join(answer.get_json()["warnings"])
+
+
+def test_correction_starts_from_when_by_whom_and_on_which_press_the_set_was_tested(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
+        SERVICES["presses"].add({"code": "P2", "name": "Another"}, ACTOR)
+        batch = cast(5, plan_ages="3")
+        tested = utc_now() - timedelta(days=2)
+        data = {
+            "loads_kn": ["424", "401", "396"],
+            "tested_at": tested.isoformat(),
+            "tested_by": "Hong Mei",
+            "press_id": press.id,
+            "loading_rate_mpa_s": "0.6",
+            "remark": "one corner chipped",
+        }
+        record_set(batch.sets[0].id, SetBreaksIn.read(data), ACTOR)
+        shown = f"{local_time(tested):%Y-%m-%dT%H:%M}"
+        set_id, press_id = batch.sets[0].id, press.id
+    page = technician.get(f"/press/sets/{set_id}").get_data(as_text=True)
+    for value in (shown, "Hong Mei", "0.6", "one corner chipped"):
+        assert f'value="{value}"' in page
+    assert f'<option value="{press_id}" selected>' in page
+
+
+def test_list_says_which_of_two_results_of_a_set_no_longer_counts(app: Flask, technician: Person) -> None:
+    def entry(load: str) -> SetBreaksIn:
+        return SetBreaksIn.read({"loads_kn": ["424", load, "396"], "tested_at": utc_now().isoformat()})
+
+    with app.app_context():
+        set_id = cast(3, plan_ages="3").sets[0].id
+        record_set(set_id, entry("4010"), ACTOR)
+        correct_set(set_id, entry("401"), 1, ACTOR, "a zero too many")
+    for path in ("/set-results/", "/breaks/"):
+        page = technician.get(path).get_data(as_text=True)
+        assert (
+            page.count(">Superseded<") == page.count('class="out"') == (1 if path == "/set-results/" else 3)
+        )
 
 
 def test_entry_of_someone_else_is_told_and_nothing_is_lost(app: Flask, technician: Person) -> None:

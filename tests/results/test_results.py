@@ -12,9 +12,18 @@ from flask import Flask
 from lims.base.actor import user_actor
 from lims.base.database import current_session
 from lims.base.problems import Conflict, NotFound, Refused
+from lims.base.services import SERVICES
 from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import correct_set, record_set, release, result_of, verify
+from lims.results.service import (
+    SetEntries,
+    correct_set,
+    facts_of_sets,
+    record_set,
+    release,
+    result_of,
+    verify,
+)
 from lims.trials.models import SpecimenSet
 from tests.factories import ACTOR, a_batch
 
@@ -113,6 +122,19 @@ def test_bad_loads_are_refused_by_position_and_nothing_is_saved(
     assert accepted in str(refusal.value)
     assert current_session().query(Break).count() == 0
     assert current_session().query(SpecimenSet).filter_by(state="broken").count() == 0
+
+
+def test_load_that_the_press_cannot_give_is_refused_by_position(waiting: SpecimenSet) -> None:
+    press = SERVICES["presses"].add({"code": "P-1", "name": "Press", "capacity_kn": "2000"}, ACTOR)
+    with pytest.raises(Refused, match=r"no\. 2: 4010 kN .* accepted: up to 2000 kN") as refusal:
+        record_set(waiting.id, entry("424", "4010", "396", press_id=press.id), ACTOR)
+    assert refusal.value.problems[0].field == "loads_kn"
+    # The same goes for what comes in as a file; the largest load itself is possible.
+    with pytest.raises(Refused, match="up to 2000 kN"):
+        SetEntries(facts_of_sets([waiting.id])).check(
+            waiting.id, entry("424", "2000.1", "396", press_id=press.id)
+        )
+    assert record_set(waiting.id, entry("2000", "2000", "2000", press_id=press.id), ACTOR).number == 1
 
 
 def test_full_width_digits_of_an_input_method_are_read_as_digits() -> None:

@@ -71,3 +71,10 @@ def test_compiled_catalogue_is_the_written_one(language: str) -> None:
         return {repr((flat(m.id), flat(m.string))) for m in catalogue if m.id and any(m.string)}
 
     assert said(written) == said(compiled)
+
+
+def test_traditional_texts_hold_no_character_that_a_converter_chose_wrongly() -> None:
+    path = ROOT / "lims" / "translations" / "zh_Hant_TW" / "LC_MESSAGES" / "messages.po"
+    written = path.read_text(encoding="utf-8")
+    # 制 and 製, 准 and 準, 後 and 后 are one character each in the simplified script.
+    assert [wrong for wrong in ("控製", "限製", "批準", "天后", "元合") if wrong in written] == []

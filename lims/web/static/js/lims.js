@@ -43,6 +43,9 @@ function lookups() {
   document.querySelectorAll("select[data-lookup-url]").forEach((select) => {
     if (select.tomselect || !window.TomSelect) { return; }
     const shut = () => { box.close(); box.blur(); };
+    // What each typed text found, by id in the server's order: what earlier texts found stays loaded, and would otherwise stand
+    // in the list, where Enter takes the first.
+    const found = new Map();
     const box = new window.TomSelect(select, {
       // What is chosen is chosen: a list that stays open (or comes back when a late answer arrives) covers the fields
       // below it on a phone.
@@ -54,10 +57,19 @@ function lookups() {
       load: (query, done) => {
         fetch(select.dataset.lookupUrl + "?q=" + encodeURIComponent(query), { headers: { Accept: "application/json" } })
           .then((response) => (response.ok ? response.json() : { results: [] }))
-          .then((data) => done(data.results)).catch(() => done());
+          .then((data) => {
+            found.set(query, new Map(data.results.map((option, place) => [String(option.id), place])));
+            done(data.results);
+          }).catch(() => done());
       },
       shouldLoad: () => true,
-      score: () => () => 1,
+      score: (query) => {
+        const places = found.get(query);
+        const text = query.toLowerCase();
+        // Until the answer is here: what is loaded and holds the text.
+        if (!places) { return (option) => (option.text.toLowerCase().includes(text) ? 1 : 0); }
+        return (option) => (places.has(String(option.id)) ? 1 / (1 + places.get(String(option.id))) : 0);
+      },
       render: { no_results: () => { const d = document.createElement("div"); d.className = "no-results"; d.textContent = select.dataset.none; return d; } },
     });
   });
@@ -80,7 +92,7 @@ function samplingPlan() {
         item.className = "plan-age";
         const days = document.createElement("strong"); days.textContent = age.age_days + " d";
         const text = document.createElement("span");
-        text.textContent = box.dataset.text.replace("{sets}", age.sets).replace("{specimens}", age.specimens);
+        text.textContent = (age.sets === 1 ? box.dataset.one : box.dataset.text).replace("{sets}", age.sets).replace("{specimens}", age.specimens);
         item.append(days, text); box.append(item);
       });
     }).catch(() => { box.textContent = box.dataset.empty; });

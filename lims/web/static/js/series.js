@@ -17,7 +17,7 @@
       const chart = window.echarts.getInstanceByDom(box) || window.echarts.init(box);
       chart.setOption({
         animation: false, textStyle: { color: text },
-        grid: { left: 48, right: 44, top: 56, bottom: 42 }, legend: { top: 0, type: "scroll", textStyle: { color: text } },
+        grid: { left: 48, right: 44, top: 58, bottom: 42 }, legend: { top: 0, type: "scroll", textStyle: { color: text } },
         tooltip: { trigger: "axis", renderMode: "richText" },
         xAxis: { type: "category", data: spec.x, name: spec.labels.x, nameLocation: "middle", nameGap: 26, axisLabel: { color: text } },
         yAxis: { type: "value", max: spec.most, scale: Boolean(spec.least), name: spec.labels.y, nameTextStyle: { color: text, align: "left" }, axisLabel: { color: text }, splitLine: { lineStyle: { color: faint } } },
