@@ -40,7 +40,9 @@ LONG = ("stories", "commands", "faults", "look")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: next((n for n, name in enumerate(LONG) if name in item.path.parts), len(LONG)))
+    items.sort(
+        key=lambda item: next((n for n, name in enumerate(LONG) if name in item.path.parts), len(LONG))
+    )
 
 
 # One browser and one demonstration server for every folder that needs them.

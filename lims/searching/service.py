@@ -79,12 +79,7 @@ def find_among(session: Session, wanted: str, kinds: Iterable[Searched], of_each
     if at_once is not None:
         take(row for row in at_once if row[1] in found)
     elif parts := [part for item in inside if (part := _inside(item, wanted))]:
-        values = {
-            "quoted": _quoted(_narrowed(wanted)[0]),
-            "pattern": _pattern(wanted),
-            "size": of_each * 2,
-        }
-        take(_rows(session, parts, values))
+        take(_rows(session, parts, _values(wanted) | {"size": of_each * 2}))
     return [
         Found(item.record_name, key - item.number * KIND_STEP, title.partition("\n")[0].strip())
         for item in kinds
@@ -96,20 +91,33 @@ def find_among(session: Session, wanted: str, kinds: Iterable[Searched], of_each
 TELLING_DIGITS = 5
 
 
-def _narrowed(wanted: str) -> tuple[str, str]:
-    """What the trigrams of SQLite are asked for, and a condition on the title `e.title` that says the rest.
+def _telling(wanted: str) -> str:
+    """What the index of trigrams is asked for: the digits that tell, or all where there are none.
 
-    FTS5 walks through the rows of every trigram of a phrase. Those of "-28d-1c" are a third of all specimens; those of
-    "055556" are a handful, which are then compared with all that was asked for.
+    Both databases walk through the rows of every trigram. Those of "-28d-1c" are a third of all specimens; those of
+    "055556" are a handful, which are then compared with all that was asked for (`_rest`).
     """
     runs = re.findall(rf"[0-9]{{{TELLING_DIGITS},}}", wanted)
-    if (
-        not runs or not wanted.isascii()
-    ):  # LIKE folds the case of ASCII alone, the trigrams that of every script
-        return wanted, ""
-    longest = max(map(len, runs))
-    core = next(run for run in reversed(runs) if len(run) == longest)
-    return core, "" if core == wanted else " AND e.title LIKE :pattern ESCAPE '\\'"
+    # SQLite's LIKE folds the case of ASCII alone, its trigrams that of every script.
+    return max(reversed(runs), key=len) if runs and wanted.isascii() else wanted
+
+
+def _held(wanted: str, *, id_range: str = "", kind: str = "", ids_alone: bool = False) -> str:
+    """`FROM … WHERE …` over titles that hold what is wanted, as `e`; values: `_values`. `ids_alone`: on SQLite as `f`."""
+    rest = _telling(wanted) != wanted
+    if database().is_sqlite:
+        compared = " AND e.title LIKE :pattern ESCAPE '\\'" if rest else ""
+        titles = " JOIN search_entries e ON e.id = f.rowid" if rest or not ids_alone else ""
+        return f"FROM search_trigrams f{titles} WHERE f.title MATCH :quoted{id_range}{compared}"
+    # No LIKE for the rest: the index would be asked for that as well.
+    compared = " AND position(:wanted in lower(e.title)) > 0" if rest else ""
+    return f"FROM search_entries e WHERE lower(e.title) LIKE :told ESCAPE '\\'{kind}{compared}"
+
+
+def _values(wanted: str) -> dict[str, object]:
+    """What the texts of `_held` and `_inside` are given; `_rows` takes what a text names."""
+    told = _telling(wanted)
+    return {"quoted": _quoted(told), "told": _pattern(told), "pattern": _pattern(wanted), "wanted": wanted}
 
 
 def _pattern(wanted: str) -> str:
@@ -122,7 +130,7 @@ def _quoted(wanted: str) -> str:
 
 def _rows(session: Session, parts: list[str], values: dict[str, object]) -> list[tuple[int, int, str]]:
     statement = " UNION ALL ".join(f"SELECT * FROM ({part}) AS p{i}" for i, part in enumerate(parts))
-    used = {name: value for name, value in values.items() if f":{name}" in statement}
+    used = {name: value for name, value in values.items() if re.search(rf":{name}\b", statement)}
     return [(row[0], row[1], row[2]) for row in session.execute(text(statement), used)]
 
 
@@ -142,32 +150,38 @@ FEW = 200
 
 
 def _all_inside(session: Session, wanted: str) -> list[tuple[int, int, str]] | None:
-    """What holds letters that few titles hold: the trigrams of SQLite are walked through once, not once a kind. None
-    where there is more, or where the index knows no trigrams."""
-    if not database().is_sqlite or len(wanted) < TRIGRAM:
+    """What holds letters that few titles hold: the trigrams are walked through once, not once a kind. None where there is
+    more, or where there are no trigrams."""
+    if not _by_trigrams(wanted):
         return None
-    core, rest = _narrowed(wanted)
-    part = (
-        "SELECT e.id, e.kind, e.title FROM search_trigrams f JOIN search_entries e ON e.id = f.rowid "
-        f"WHERE f.title MATCH :quoted{rest} LIMIT {FEW}"
-    )
-    rows = _rows(session, [part], {"quoted": _quoted(core), "pattern": _pattern(wanted)})
+    part = f"SELECT e.id, e.kind, e.title {_held(wanted)} LIMIT {FEW}"
+    rows = _rows(session, [part], _values(wanted))
     return rows if len(rows) < FEW else None
+
+
+def _by_trigrams(wanted: str) -> bool:
+    return len(wanted) >= TRIGRAM and (database().is_sqlite or _has_trigrams())
 
 
 def _inside(item: Searched, wanted: str) -> str:
     """The part of the statement that finds letters in the middle; "" where that would read a whole table."""
-    low, high = item.number * KIND_STEP, (item.number + 1) * KIND_STEP
-    if database().is_sqlite and len(wanted) >= TRIGRAM:
-        return (
-            f"SELECT e.id, e.kind, e.title FROM search_trigrams f JOIN search_entries e ON e.id = f.rowid "
-            f"WHERE f.title MATCH :quoted AND f.rowid BETWEEN {low} AND {high}{_narrowed(wanted)[1]} LIMIT :size"
-        )
-    if item.bulk and (len(wanted) < TRIGRAM or not _has_trigrams()):
+    if _by_trigrams(wanted):
+        return f"SELECT e.id, e.kind, e.title {_of_kind(item, wanted)} LIMIT :size"
+    if item.bulk:
         return ""
     return (
         f"SELECT id, kind, title FROM search_entries WHERE kind = {item.number} "
         f"AND lower(title) LIKE :pattern ESCAPE '\\' LIMIT :size"
+    )
+
+
+def _of_kind(item: Searched, wanted: str, *, ids_alone: bool = False) -> str:
+    low, high = item.number * KIND_STEP, (item.number + 1) * KIND_STEP
+    return _held(
+        wanted,
+        id_range=f" AND f.rowid BETWEEN {low} AND {high}",
+        kind=f" AND e.kind = {item.number}",
+        ids_alone=ids_alone,
     )
 
 
@@ -190,37 +204,44 @@ MOST_IDS = 10_000
 
 
 def _ids(item: Searched) -> Callable[[str], Any]:
-    low, high = item.number * KIND_STEP, (item.number + 1) * KIND_STEP
+    low = item.number * KIND_STEP
 
     def ids(letters: str) -> Any:
-        """Ids of this kind whose code or name holds the letters; of many records and few letters, begins with them."""
+        """Ids of this kind whose code or name holds the letters; of many records and few letters, begins with them.
+
+        A few are looked up here and now, because a list counts and reads by them; of many this is the query.
+        """
         wanted = "".join(c for c in letters[:MOST_LETTERS] if c.isprintable()).strip().lower()
-        values: dict[str, object]
-        if database().is_sqlite and len(wanted) >= TRIGRAM:
-            core, rest = _narrowed(wanted)
-            values = {"quoted": _quoted(core)}
-            if rest:
-                values["pattern"] = _pattern(wanted)
-            titles = " JOIN search_entries e ON e.id = f.rowid" if rest else ""
-            query = (
-                f"SELECT f.rowid - {low} AS id FROM search_trigrams f{titles} WHERE f.title MATCH :quoted "
-                f"AND f.rowid BETWEEN {low} AND {high}{rest} ORDER BY f.rowid DESC LIMIT {MOST_IDS}"
-            )
-        elif item.bulk and (len(wanted) < TRIGRAM or not _has_trigrams()):
-            values = {"low": wanted, "high": wanted + "\U0010ffff", "size": MOST_IDS}
-            query = f"SELECT id - {low} AS id FROM ({_beginning(item)}) AS beginnings"
-        else:
-            values = {"pattern": _pattern(wanted)}
-            query = (
-                f"SELECT id - {low} AS id FROM search_entries WHERE kind = {item.number} "
-                f"AND lower(title) LIKE :pattern ESCAPE '\\' LIMIT {MOST_IDS}"
-            )
-        bound: list[BindParameter[Any]] = [
-            bindparam(name, value, unique=True) for name, value in values.items()
-        ]
-        return text(query).bindparams(*bound).columns(column("id", BigInteger))
+        if not _by_trigrams(wanted):
+            return _query(*_ids_by_letters(item, wanted))
+        key, newest = ("f.rowid", " ORDER BY f.rowid DESC") if database().is_sqlite else ("e.id", "")
+        query = f"SELECT {key} - {low} AS id {_of_kind(item, wanted, ids_alone=True)}{newest}"
+        few = current_session().scalars(_query(f"{query} LIMIT {FEW}", _values(wanted))).all()
+        return few if len(few) < FEW else _query(f"{query} LIMIT {MOST_IDS}", _values(wanted))
 
     return ids
+
+
+def _ids_by_letters(item: Searched, wanted: str) -> tuple[str, dict[str, object]]:
+    low = item.number * KIND_STEP
+    if item.bulk:
+        values: dict[str, object] = {"low": wanted, "high": wanted + "\U0010ffff", "size": MOST_IDS}
+        return f"SELECT id - {low} AS id FROM ({_beginning(item)}) AS beginnings", values
+    query = (
+        f"SELECT id - {low} AS id FROM search_entries WHERE kind = {item.number} "
+        f"AND lower(title) LIKE :pattern ESCAPE '\\' LIMIT {MOST_IDS}"
+    )
+    return query, {"pattern": _pattern(wanted)}
+
+
+def _query(statement: str, values: dict[str, object]) -> Any:
+    """A text of ids with those of the values that it names, under names that another text may use too."""
+    bound: list[BindParameter[Any]] = [
+        bindparam(name, value, unique=True)
+        for name, value in values.items()
+        if re.search(rf":{name}\b", statement)
+    ]
+    return text(statement).bindparams(*bound).columns(column("id", BigInteger))
 
 
 #: Of a long text, so many of its words are looked for.

@@ -11,7 +11,7 @@ from flask import Flask
 from lims.accounts.roles import AUDITOR, SALES, TECHNICIAN
 from lims.base.actor import system_actor
 from lims.base.database import current_session, transaction
-from lims.base.services import SERVICES, TEXT_INDEXES
+from lims.base.services import SERVICES
 from lims.searching import service as searching
 from lims.searching.service import Found, find_among, most_alike
 from lims.searching.triggers import SEARCHED
@@ -105,8 +105,8 @@ def test_letters_around_a_telling_number_are_all_heeded(records_on_both: Flask) 
     for letters in set(wanted):
         expected = {code for code in codes if letters.lower() in code.lower()}
         assert {title.strip() for title in titles(letters, of_each=20)} == expected, letters
-        listed = current_session().scalars(TEXT_INDEXES["mix-designs"].ids(letters))
-        assert {made[key] for key in listed} == expected, letters
+        listed = SERVICES["mix-designs"].page(search=letters, size=50).items
+        assert {made[item.id] for item in listed} == expected, letters
 
 
 def test_a_page_of_hits_and_more_hits_than_a_page_are_told_alike(
