@@ -74,7 +74,10 @@ def find_among(session: Session, wanted: str, kinds: Iterable[Searched], of_each
     if kinds:
         values = {"low": wanted, "high": wanted + "\U0010ffff", "size": of_each}
         take(_rows(session, [_beginning(item) for item in kinds], values))
-    inside = [item for item in kinds if len(found[item.number]) < of_each]
+    # A whole code with digits that tell is what was meant: scanned, most of the time.
+    whole = any(title.lower().split()[:1] == [wanted] for hits in found.values() for _key, title in hits)
+    enough = whole and re.search(rf"[0-9]{{{TELLING_DIGITS}}}", wanted)
+    inside = [] if enough else [item for item in kinds if len(found[item.number]) < of_each]
     at_once = _all_inside(session, wanted) if inside else None
     if at_once is not None:
         take(row for row in at_once if row[1] in found)
