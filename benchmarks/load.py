@@ -237,8 +237,9 @@ def prepared(app: Flask) -> tuple[list[int], dict[int, list[str]]]:
     """Sets that wait, and the specimens of a thousand sets."""
     with app.app_context():
         session = current_session()
-        query = text("SELECT id FROM specimen_sets WHERE state = 'waiting' AND due_from < :now ORDER BY id")
-        sets = [row[0] for row in session.execute(query, {"now": utc_now().replace(tzinfo=None)})]
+        # Those that are due first; then the others, at ages that are asked about and confirmed.
+        query = text("SELECT id FROM specimen_sets WHERE state = 'waiting' ORDER BY due_at DESC")
+        sets = [row[0] for row in session.execute(query)]
         codes: dict[int, list[str]] = {}
         for set_id, code in session.execute(
             text("SELECT specimen_set_id, code FROM specimens WHERE specimen_set_id <= 1000 ORDER BY code")

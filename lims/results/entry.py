@@ -45,15 +45,18 @@ def due_entry(sets: Sequence[SpecimenSet]) -> list[dict[str, Any]]:
     """Sets as the entry page keeps them: specimens, areas, factor, and the range that nobody would wonder at."""
     now = utc_now()
     usual = usual_ranges(sets)
+    # Looked up once: a translation costs more than all else that a row of this says.
+    words = {"late": _("past its tolerance"), "now": _("due now"), "next": ""}
+    shapes = {name: str(said) for name, said in SHAPES.items()}
     return [
         {
             "id": item.id,
             "code": item.code,
             "age_days": item.age_days,
             "when": _when(item, now),
-            "when_text": _when_text(item, now),
+            "when_text": _when_text(item, words[_when(item, now)]),
             "mix": item.batch.mix_revision.code,
-            "shape": _shape(item),
+            "shape": _shape(item, shapes),
             "rule": "cube-set" if item.specimens and item.specimens[0].shape == "cube" else "mean",
             "factor": _factor(item),
             "expected": usual.get(item.id),
@@ -76,18 +79,17 @@ def _when(item: SpecimenSet, now: Any) -> str:
     return "now" if item.due_from is not None and item.due_from <= now else "next"
 
 
-def _when_text(item: SpecimenSet, now: Any) -> str:
+def _when_text(item: SpecimenSet, word: str) -> str:
     """Words beside the colour: due when, and whether that is now or past."""
-    word = {"late": _("past its tolerance"), "now": _("due now"), "next": ""}[_when(item, now)]
     day = show_time(item.due_at, year=False) if item.due_at else ""
     return f"{word} · {day}" if word else day
 
 
-def _shape(item: SpecimenSet) -> str:
+def _shape(item: SpecimenSet, shapes: dict[str, str]) -> str:
     if not item.specimens:
         return ""
     first = item.specimens[0]
-    return f"{SHAPES.get(first.shape, first.shape)} {first.width_mm:f} mm" if first.width_mm else first.shape
+    return f"{shapes.get(first.shape, first.shape)} {first.width_mm:f} mm" if first.width_mm else first.shape
 
 
 def _area(shape: str, width_mm: Decimal | None) -> str:

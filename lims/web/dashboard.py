@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from flask import url_for
+from flask import g, url_for
 from flask_babel import gettext as _
 from sqlalchemy import extract, func, select
 from sqlalchemy.orm import joinedload
@@ -34,9 +34,8 @@ from lims.laboratory.views import guide
 from lims.materials.models import RETEST_AFTER, CementLot
 from lims.mixes.models import MixDesign, MixRevision
 from lims.reporting.service import outdated
-from lims.results.cockpit import workload
+from lims.results.cockpit import Workload, due_groups, workload
 from lims.results.models import Break, Calibration, SetResult
-from lims.results.views import due_sets
 from lims.rules.service import confirmed_rules
 from lims.sharing.models import ShareLink
 from lims.sharing.schemas import ANSWER_KINDS
@@ -97,13 +96,23 @@ def overview() -> dict[str, Any]:
     return {"today": show_day(local_today()), "panels": panels, "role": role}
 
 
+def _load() -> Workload:
+    """Counted once a page: two panels tell of it."""
+    if "lims_workload" not in g:
+        g.lims_workload = workload(utc_now())
+    found: Workload = g.lims_workload
+    return found
+
+
 def _due() -> Panel | None:
     if not may("read", "breaks"):
         return None
     now = utc_now()
     enter = may("write", "breaks")
     items = []
-    sets = due_sets()
+    groups = due_groups(now, most=SHOWN)
+    sets = [*groups["now"], *groups["late"], *groups["next"]]
+    load = _load()
     words = {"late": _("past its tolerance"), "now": _("due now"), "next": ""}
     for found in sets[:SHOWN]:
         when = (
@@ -133,14 +142,14 @@ def _due() -> Panel | None:
         empty=_("Nothing is due within a week."),
         hint=_("Register a batch and its sets appear here when their day comes."),
         all_url=url_for("BreaksView.due"),
-        count=sum(1 for found in sets if found.due_from is not None and found.due_from <= now),
+        count=load.now + load.late,
     )
 
 
 def _workload() -> Panel | None:
     if not may("read", "specimen-sets"):
         return None
-    days = workload(utc_now()).days
+    days = _load().days
     bars = [(show_day(day), count, url_for("BreaksView.due")) for day, count in days]
     return Panel("workload", _("The next fourteen days"), bars=bars, count=sum(count for _day, count in days))
 
