@@ -137,13 +137,15 @@ def _search_indexed_afterwards() -> Iterator[None]:
         for name in ("search_trigrams", "search_beginnings"):
             connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
         connection.commit()
-    yield
-    with engine.connect() as connection:
-        connection.exec_driver_sql("SET maintenance_work_mem = '1GB'")
-        connection.exec_driver_sql(BEGINNINGS["postgresql"])
-        if trigrams:
-            connection.exec_driver_sql(POSTGRESQL_TRIGRAMS[-1])
-        connection.commit()
+    try:
+        yield
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SET maintenance_work_mem = '1GB'")
+            connection.exec_driver_sql(BEGINNINGS["postgresql"])
+            if trigrams:
+                connection.exec_driver_sql(POSTGRESQL_TRIGRAMS[-1])
+            connection.commit()
 
 
 def _mix(number: int, actor: Actor) -> int:

@@ -256,6 +256,8 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
         yield session
         return
     session.commit()  # ends the snapshot that reading has opened
+    # PostgreSQL's texts end at a zero byte: what is hashed and what is stored must be the same.
+    reason = reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
     opening = Opening(actor, reason, (request.endpoint or "")[:120] if has_request_context() else "")
     try:
         with database().turn(session):

@@ -383,9 +383,9 @@ class BreaksView(GuardedView):
         remembered = presses[0].id if len(presses) == 1 else ""
         breaks = breaks_of([specimen.id for specimen in found.specimens])
         first = next(iter(breaks.values()), None)
-        if not posted and result is not None and first is not None:
+        if result is not None and first is not None:
             # A correction says what was wrong about that test; it is not a test of now, by whoever corrects it.
-            posted = _typed(first)
+            posted = posted or _typed(first)
             if first.press is not None and first.press not in presses:
                 presses.append(first.press)
         return self._page(
@@ -423,7 +423,9 @@ def _typed(item: Break) -> dict[str, str]:
     """What stands with every break of an entry, as the form writes it."""
     rate = item.loading_rate_mpa_s
     return {
-        "tested_at": f"{local_time(item.tested_at):%Y-%m-%dT%H:%M}" if item.tested_at else "",
+        "tested_at": f"{local_time(item.tested_at):%Y-%m-%dT%H:%M:%S}".removesuffix(":00")
+        if item.tested_at
+        else "",
         "tested_by": item.tested_by or "",
         "press_id": str(item.press_id or ""),
         "loading_rate_mpa_s": format_decimal(rate) if rate is not None else "",

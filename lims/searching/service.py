@@ -32,17 +32,19 @@ class Found:
     title: str
 
 
-def find(letters: str, of_each: int = 6) -> list[Found]:
+def find(letters: str, of_each: int = 6, *, whole_alone: bool = False) -> list[Found]:
     """What the asking person may read and whose code or name holds `letters`: beginnings first.
 
-    Three statements at most, whatever the number of kinds.
+    `whole_alone`: a whole code with digits that tell is what was meant; what else holds it is not looked for. A few
+    statements, whatever the number of kinds, and one more for each kind of which the asking person may not know all.
     """
     wanted = "".join(c for c in letters[:MOST_LETTERS] if c.isprintable()).strip().lower()
     if not wanted:
         return []
     readable = [item for item in SEARCHED if may("read", item.record_name)]
     hidden = [item.record_name for item in readable if SERVICES[item.record_name].visible()]
-    found = find_among(current_session(), wanted, readable, of_each * (BEYOND if hidden else 1))
+    certain = [item.number for item in readable if item.record_name not in hidden] if whole_alone else ()
+    found = find_among(current_session(), wanted, readable, of_each * (BEYOND if hidden else 1), certain)
     return _known(found, hidden, of_each)
 
 
@@ -61,8 +63,10 @@ def _known(found: list[Found], hidden: list[str], of_each: int) -> list[Found]:
     return [item for items in kept.values() for item in items[:of_each]]
 
 
-def find_among(session: Session, wanted: str, kinds: Iterable[Searched], of_each: int) -> list[Found]:
-    """The same without asking for permissions."""
+def find_among(
+    session: Session, wanted: str, kinds: Iterable[Searched], of_each: int, certain: Iterable[int] = ()
+) -> list[Found]:
+    """The same without asking for permissions. Of the kinds `certain` a whole code is enough."""
     kinds = list(kinds)
     found: dict[int, list[tuple[int, str]]] = {item.number: [] for item in kinds}
 
@@ -74,10 +78,9 @@ def find_among(session: Session, wanted: str, kinds: Iterable[Searched], of_each
     if kinds:
         values = {"low": wanted, "high": wanted + "\U0010ffff", "size": of_each}
         take(_rows(session, [_beginning(item) for item in kinds], values))
-    # A whole code with digits that tell is what was meant: scanned, most of the time.
-    whole = any(title.lower().split()[:1] == [wanted] for hits in found.values() for _key, title in hits)
-    enough = whole and re.search(rf"[0-9]{{{TELLING_DIGITS}}}", wanted)
-    inside = [] if enough else [item for item in kinds if len(found[item.number]) < of_each]
+    telling = re.search(rf"[0-9]{{{TELLING_DIGITS}}}", wanted)
+    whole = any(title.lower().split()[:1] == [wanted] for kind in certain for _key, title in found[kind])
+    inside = [] if telling and whole else [item for item in kinds if len(found[item.number]) < of_each]
     at_once = _all_inside(session, wanted) if inside else None
     if at_once is not None:
         take(row for row in at_once if row[1] in found)
@@ -98,7 +101,7 @@ def _telling(wanted: str) -> str:
     """What the index of trigrams is asked for: the digits that tell, or all where there are none.
 
     Both databases walk through the rows of every trigram. Those of "-28d-1c" are a third of all specimens; those of
-    "055556" are a handful, which are then compared with all that was asked for (`_rest`).
+    "055556" are a handful, which are then compared with all that was asked for.
     """
     runs = re.findall(rf"[0-9]{{{TELLING_DIGITS},}}", wanted)
     # SQLite's LIKE folds the case of ASCII alone, its trigrams that of every script.

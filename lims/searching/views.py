@@ -33,7 +33,7 @@ class SearchView(GuardedView):
     def find(self) -> ResponseReturnValue:
         self.allow("read")
         text = request.args.get("q", "")[:MOST_LETTERS].strip()
-        found = find(text, 12)
+        found = find(text, 12, whole_alone=request.args.get("go") == "1")
         exact = [item for item in found if text and text.lower() in item.title.lower().split(" ")[:1]]
         if len(exact) == 1 and request.args.get("go") == "1":
             return redirect(address(exact[0]))  # a scanned code, typed with Enter
@@ -55,7 +55,7 @@ class SearchView(GuardedView):
                 "title": str(group.title),
                 "items": [{"title": item.title, "href": item.href} for item in group.entries],
             }
-            for group in grouped(find(text, 5), text)
+            for group in grouped(find(text, 5, whole_alone=True), text)
         ]
         return jsonify({"groups": groups})
 

@@ -27,9 +27,8 @@ TIMES = 100
 
 @dataclass(slots=True)
 class _Kept:
-    value: Any = None
-    computed_at: datetime | None = None
-    until: float = 0.0
+    #: (value, the instant it is of, the clock until which it is kept); replaced as one, so that nobody reads half of it.
+    figure: tuple[Any, datetime, float] | None = None
     computing: Lock = field(default_factory=Lock)
 
 
@@ -42,20 +41,21 @@ def dear(
     While one request computes it anew, the others get what was kept.
     """
     kept: _Kept = current_app.extensions.setdefault("lims.dear_figures", {}).setdefault(name, _Kept())
-    if kept.computed_at is not None and clock() < kept.until:
-        return kept.value, kept.computed_at
-    if not kept.computing.acquire(blocking=kept.computed_at is None):
-        return kept.value, kept.computed_at
+    figure = kept.figure
+    if figure is not None and clock() < figure[2]:
+        return figure[0], figure[1]
+    if figure is not None and not kept.computing.acquire(blocking=False):
+        return figure[0], figure[1]
+    if figure is None:
+        kept.computing.acquire()
     try:
-        if kept.computed_at is not None and clock() < kept.until:  # computed while this one waited
-            return kept.value, kept.computed_at
+        newer = kept.figure
+        if newer is not None and clock() < newer[2]:  # computed while this one waited
+            return newer[0], newer[1]
         began, at = clock(), utc_now()
         value = compute()
         took = clock() - began
-        if took < CHEAP_S:
-            kept.value = kept.computed_at = None
-        else:
-            kept.value, kept.computed_at, kept.until = value, at, clock() + took * TIMES
+        kept.figure = None if took < CHEAP_S else (value, at, clock() + took * TIMES)
         return value, None
     finally:
         kept.computing.release()

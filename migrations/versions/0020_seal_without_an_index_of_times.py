@@ -1,4 +1,4 @@
-"""The seal costs less: an index goes that no query was ever driven by.
+"""The seal costs less: an index goes that served nothing but the time of the very first seal.
 
 Revision: 0020, after 0019.
 """

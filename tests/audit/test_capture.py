@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from lims.audit.service import CheckpointService
 from lims.audit.source import check_database, reading
+from lims.base.auditing.context import state_of
 from lims.base.auditing.lims_verify import Report, verify
 from lims.base.auditing.models import AuditEntry, AuditSalt, AuditTransaction, PersonalValue
 from lims.base.columns import utc_now
@@ -197,6 +198,47 @@ def test_transaction_that_changes_nothing_leaves_nothing() -> None:
     with transaction(ACTOR, "looked") as session:
         session.execute(select(Region)).all()
     assert _last()[0].id == before.id
+
+
+@pytest.mark.parametrize(
+    "reason", ['it\'s \\ "all" 100 %s', "坍落度\u2028复测 🧪", "before\0after", "x" * 5000]
+)
+def test_reason_in_any_letters_is_stored_as_it_is_hashed(reason: str) -> None:
+    with transaction(ACTOR, reason) as session:
+        session.add(Region(code="R", name="r"))
+    assert _last()[0].reason == reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    assert _verified().findings == []
+
+
+def test_seal_that_does_not_follow_the_last_one_is_refused_or_made_to_follow() -> None:
+    """On PostgreSQL the database chains, whatever it is given; on SQLite it compares: digits may not move over."""
+    _region("R")
+    _region("S")
+    last, _entries = _last()
+    values = {"actor": "user:1", "at": utc_now(), "reason": "", "source": "", "entries": 1, "root": "0" * 64,
+              "hash": "0" * 64, "leaves": b""}  # fmt: skip
+    first, rest = last.hash[0], last.hash[1:]
+    number, previous = (int(f"{last.id + 1}{first}"), rest) if first.isdecimal() else (last.id + 2, last.hash)
+
+    def forge() -> None:
+        with transaction(ACTOR, "forged") as session:
+            txid = state_of(session.connection()).txid
+            session.execute(
+                insert(AuditTransaction).values(id=number, previous=previous, txid=txid, **values)
+            )
+            made = session.scalars(
+                select(AuditTransaction).order_by(AuditTransaction.id.desc()).limit(1)
+            ).one()
+            assert (made.id, made.previous) == (last.id + 1, last.hash)
+            session.rollback()
+
+    if database().is_sqlite:
+        with pytest.raises(DBAPIError):
+            forge()
+    else:
+        forge()
+    assert _last()[0].id == last.id
+    assert _verified().findings == []
 
 
 def test_rolled_back_transaction_and_savepoint_leave_nothing() -> None:

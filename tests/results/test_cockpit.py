@@ -137,12 +137,17 @@ def test_correction_starts_from_when_by_whom_and_on_which_press_the_set_was_test
             "remark": "one corner chipped",
         }
         record_set(batch.sets[0].id, SetBreaksIn.read(data), ACTOR)
-        shown = f"{local_time(tested):%Y-%m-%dT%H:%M}"
+        shown = f"{local_time(tested):%Y-%m-%dT%H:%M:%S}".removesuffix(":00")
+        SERVICES["presses"].retire(press.id, ACTOR)
         set_id, press_id = batch.sets[0].id, press.id
     page = technician.get(f"/press/sets/{set_id}").get_data(as_text=True)
     for value in (shown, "Hong Mei", "0.6", "one corner chipped"):
         assert f'value="{value}"' in page
     assert f'<option value="{press_id}" selected>' in page
+    given = {"tested_at": shown, "press_id": str(press_id), "result_number": "1", "reason": ""}
+    refused = technician.post(f"/press/sets/{set_id}", given)
+    assert refused.status_code == 422
+    assert f'<option value="{press_id}" selected>' in refused.get_data(as_text=True)
 
 
 def test_list_says_which_of_two_results_of_a_set_no_longer_counts(app: Flask, technician: Person) -> None:

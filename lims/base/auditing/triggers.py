@@ -211,13 +211,13 @@ def sqlite_guards() -> list[Trigger]:
             "BEFORE INSERT ON audit_entries WHEN NEW.seq <> -1 OR NEW.txid IS NOT lims_audit_txid()",
         )
     )
-    last = "SELECT (id + 1) || hash FROM audit_transactions ORDER BY id DESC LIMIT 1"
+    last = "SELECT (id + 1) || ':' || hash FROM audit_transactions ORDER BY id DESC LIMIT 1"
     made.append(
         refusal(
             "audit_transactions_appended",
             "audit_transactions",
-            f"BEFORE INSERT ON audit_transactions WHEN NEW.id || NEW.previous <> coalesce(({last}), '1{ZEROS}') "
-            "OR NEW.txid IS NOT lims_audit_txid()",
+            "BEFORE INSERT ON audit_transactions "
+            f"WHEN NEW.id || ':' || NEW.previous <> coalesce(({last}), '1:{ZEROS}') OR NEW.txid IS NOT lims_audit_txid()",
         )
     )
     return made
@@ -382,6 +382,7 @@ BEGIN
 END $$ LANGUAGE plpgsql IMMUTABLE""",
     f"""CREATE OR REPLACE FUNCTION audit_seal(tx bigint, by text, sealed_at timestamptz, why text, where_from text,
   context text) RETURNS bigint AS $$
+DECLARE n bigint;
 BEGIN
   INSERT INTO audit_transactions (id, txid, actor, at, reason, source, entries, root, previous, hash, leaves)
   SELECT 0, tx, by, sealed_at, why, where_from, counted,
@@ -390,8 +391,10 @@ BEGIN
   FROM (SELECT counted, packed, sha256('\\x00'::bytea || convert_to(context || counted || ']', 'UTF8')) AS head
     FROM (SELECT count(*)::integer AS counted,
         string_agg(sha256('\\x00'::bytea || convert_to({LEAF_POSTGRESQL}, 'UTF8')), ''::bytea ORDER BY seq) AS packed
-      FROM audit_entries WHERE seq > tx AND txid = tx) hashed WHERE counted > 0) sealed;
-  RETURN 0;
+      FROM audit_entries WHERE seq > tx AND txid = tx) hashed WHERE counted > 0) sealed
+  RETURNING id INTO n;
+  IF n = 0 THEN RAISE EXCEPTION 'the guard that chains seals is missing' USING ERRCODE = 'check_violation'; END IF;
+  RETURN n;
 END $$ LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off""",
     AUDIT_APPENDED,  # here as well: a migration is sealed before the triggers are brought up to date
 )
