@@ -19,7 +19,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Table, func, insert, select, text, update
+from sqlalchemy import Table, func, insert, select, update
 
 from lims.accounts.service import AccountIn, add_user, find_user
 from lims.app import create_app
@@ -29,6 +29,7 @@ from lims.base.database import current_session, database, transaction
 from lims.base.services import SERVICES
 from lims.initialise import initialise
 from lims.results.models import Break, SetResult
+from lims.searching.service import has_trigrams
 from lims.searching.triggers import BEGINNINGS, POSTGRESQL_TRIGRAMS
 from lims.settings import Settings
 from lims.standards.specimens import due_window
@@ -131,9 +132,6 @@ def _search_indexed_afterwards() -> Iterator[None]:
         return
     engine = database().engine
     with engine.connect() as connection:
-        trigrams = connection.scalar(
-            text("SELECT count(*) FROM pg_indexes WHERE indexname = 'search_trigrams'")
-        )
         for name in ("search_trigrams", "search_beginnings"):
             connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
         connection.commit()
@@ -143,7 +141,7 @@ def _search_indexed_afterwards() -> Iterator[None]:
         with engine.connect() as connection:
             connection.exec_driver_sql("SET maintenance_work_mem = '1GB'")
             connection.exec_driver_sql(BEGINNINGS["postgresql"])
-            if trigrams:
+            if has_trigrams():
                 connection.exec_driver_sql(POSTGRESQL_TRIGRAMS[-1])
             connection.commit()
 

@@ -178,9 +178,9 @@ def _names() -> dict[str, str]:
 def readable_tables() -> list[str]:
     """Tables whose changes the asking person may read: those of the records that they may, and accounts with those."""
     tables = []
-    for name in Model.metadata.tables:
+    for name, table in Model.metadata.tables.items():
         record_name = _names().get(name)
-        if name in NOT_LISTED or name in policy.NOT_CAPTURED or name.startswith(("audit_", "search_")):
+        if name in NOT_LISTED or not policy.is_captured(table):
             continue
         if record_name in VIEWS:
             allowed = may("read", str(record_name))

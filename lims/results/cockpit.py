@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import String, cast, func, literal, select, union_all
 from sqlalchemy.orm import joinedload, lazyload, selectinload
 
-from lims.base.columns import local_day
+from lims.base.columns import local_day, utc_now
 from lims.base.database import current_session, database
 from lims.base.display import laboratory_zone, local_time
 from lims.mixes.models import MixRevision
@@ -64,6 +64,12 @@ def due_groups(
     }
     session = current_session()
     return {name: list(session.scalars(query).unique()) for name, query in queries.items()}
+
+
+def due_sets(*, specimens: bool = False, most: int = MOST_OF_A_GROUP) -> list[SpecimenSet]:
+    """What is due now, then what is past its window, then the next days; so many of each at most."""
+    groups = due_groups(utc_now(), specimens=specimens, most=most)
+    return [*groups["now"], *groups["late"], *groups["next"]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,15 +46,15 @@ def due_entry(sets: Sequence[SpecimenSet]) -> list[dict[str, Any]]:
     now = utc_now()
     usual = usual_ranges(sets)
     # Looked up once: a translation costs more than all else that a row of this says.
-    words = {"late": _("past its tolerance"), "now": _("due now"), "next": ""}
+    words = when_words()
     shapes = {name: str(said) for name, said in SHAPES.items()}
     return [
         {
             "id": item.id,
             "code": item.code,
             "age_days": item.age_days,
-            "when": _when(item, now),
-            "when_text": _when_text(item, words[_when(item, now)]),
+            "when": when_due(item, now),
+            "when_text": _when_text(item, words[when_due(item, now)]),
             "mix": item.batch.mix_revision.code,
             "shape": _shape(item, shapes),
             "rule": "cube-set" if item.specimens and item.specimens[0].shape == "cube" else "mean",
@@ -73,7 +73,13 @@ def due_entry(sets: Sequence[SpecimenSet]) -> list[dict[str, Any]]:
     ]
 
 
-def _when(item: SpecimenSet, now: Any) -> str:
+def when_words() -> dict[str, str]:
+    """What `when_due` says, in the reader's words."""
+    return {"late": _("past its tolerance"), "now": _("due now"), "next": ""}
+
+
+def when_due(item: SpecimenSet, now: Any) -> str:
+    """late, now or next."""
     if item.due_until is not None and item.due_until < now:
         return "late"
     return "now" if item.due_from is not None and item.due_from <= now else "next"

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from lims.base.api import json_object
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import actor_names, format_decimal, laboratory_zone, local_time, show_time
+from lims.base.display import actor_names, form_text, laboratory_zone, local_time, show_time
 from lims.base.forms import posted_values
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.schemas import localise
@@ -26,7 +26,7 @@ from lims.base.security import current_actor, may, principal
 from lims.base.services import SERVICES
 from lims.base.signatures import MEANINGS, signatures_of, signer
 from lims.base.views import GuardedView, MenuPlace, RecordView, Related
-from lims.results.cockpit import HELD_FOR, due_groups, held_sets, missed, tally, workload
+from lims.results.cockpit import HELD_FOR, due_groups, due_sets, held_sets, missed, tally, workload
 from lims.results.entry import EntryIn, due_entry, entry_warnings, save_entry
 from lims.results.models import Break, Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
@@ -60,12 +60,6 @@ from lims.trials.short_codes import specimen_id_of
 from lims.trials.views import SpecimenView
 
 
-def due_sets() -> list[SpecimenSet]:
-    """What is due now, then what is past its window, then the next days."""
-    groups = due_groups(utc_now())
-    return [*groups["now"], *groups["late"], *groups["next"]]
-
-
 def signatures_of_set(set_id: int) -> list[dict[str, Any]]:
     """Who signed which result of a set, when and with what meaning, and whether it still fits."""
     query = select(SetResult.id, SetResult.number).where(SetResult.specimen_set_id == set_id)
@@ -86,11 +80,6 @@ def signatures_of_set(set_id: int) -> list[dict[str, Any]]:
         }
         for item in found
     ]
-
-
-def _with_specimens() -> list[SpecimenSet]:
-    groups = due_groups(utc_now(), specimens=True)
-    return [*groups["now"], *groups["late"], *groups["next"]]
 
 
 def _until_tomorrow() -> list[SpecimenSet]:
@@ -238,7 +227,7 @@ class BreaksView(GuardedView):
             {
                 "token": generate_csrf(),
                 "tested_by": user.get_full_name() if user is not None else "",
-                "sets": due_entry(_with_specimens()),
+                "sets": due_entry(due_sets(specimens=True)),
                 "presses": [{"id": item.id, "code": item.code, "name": item.name} for item in presses],
             }
         )
@@ -419,18 +408,14 @@ class BreaksView(GuardedView):
         return rendered
 
 
+#: What a correction starts from; the loads it is about are typed again.
+KEPT_BY_CORRECTION = ("tested_at", "tested_by", "press_id", "loading_rate_mpa_s", "remark")
+
+
 def _typed(item: Break) -> dict[str, str]:
     """What stands with every break of an entry, as the form writes it."""
-    rate = item.loading_rate_mpa_s
-    return {
-        "tested_at": f"{local_time(item.tested_at):%Y-%m-%dT%H:%M:%S}".removesuffix(":00")
-        if item.tested_at
-        else "",
-        "tested_by": item.tested_by or "",
-        "press_id": str(item.press_id or ""),
-        "loading_rate_mpa_s": format_decimal(rate) if rate is not None else "",
-        "remark": item.remark or "",
-    }
+    inputs = {one.name: one for one in SetBreaksIn.inputs()}
+    return {name: form_text(inputs[name], getattr(item, name)) for name in KEPT_BY_CORRECTION}
 
 
 class PressView(RecordView):

@@ -38,7 +38,7 @@ def find(letters: str, of_each: int = 6, *, whole_alone: bool = False) -> list[F
     `whole_alone`: a whole code with digits that tell is what was meant; what else holds it is not looked for. A few
     statements, whatever the number of kinds, and one more for each kind of which the asking person may not know all.
     """
-    wanted = "".join(c for c in letters[:MOST_LETTERS] if c.isprintable()).strip().lower()
+    wanted = _wanted(letters)
     if not wanted:
         return []
     readable = [item for item in SEARCHED if may("read", item.record_name)]
@@ -46,6 +46,10 @@ def find(letters: str, of_each: int = 6, *, whole_alone: bool = False) -> list[F
     certain = [item.number for item in readable if item.record_name not in hidden] if whole_alone else ()
     found = find_among(current_session(), wanted, readable, of_each * (BEYOND if hidden else 1), certain)
     return _known(found, hidden, of_each)
+
+
+def _wanted(letters: str) -> str:
+    return "".join(c for c in letters[:MOST_LETTERS] if c.isprintable()).strip().lower()
 
 
 def _known(found: list[Found], hidden: list[str], of_each: int) -> list[Found]:
@@ -76,8 +80,7 @@ def find_among(
                 found[kind].append((key, title))
 
     if kinds:
-        values = {"low": wanted, "high": wanted + "\U0010ffff", "size": of_each}
-        take(_rows(session, [_beginning(item) for item in kinds], values))
+        take(_rows(session, [_beginning(item) for item in kinds], _beginnings(wanted, of_each)))
     telling = re.search(rf"[0-9]{{{TELLING_DIGITS}}}", wanted)
     whole = any(title.lower().split()[:1] == [wanted] for kind in certain for _key, title in found[kind])
     inside = [] if telling and whole else [item for item in kinds if len(found[item.number]) < of_each]
@@ -109,9 +112,9 @@ def _telling(wanted: str) -> str:
 
 
 def _held(wanted: str, *, id_range: str = "", kind: str = "", ids_alone: bool = False) -> str:
-    """`FROM … WHERE …` over titles that hold what is wanted, as `e`; values: `_values`. `ids_alone`: on SQLite as `f`."""
+    """`FROM … WHERE …` over titles that hold what is wanted, as `e`; values: `_values`. `ids_alone`: of FTS5, as `f`."""
     rest = _telling(wanted) != wanted
-    if database().is_sqlite:
+    if _by_fts5(wanted):
         compared = " AND e.title LIKE :pattern ESCAPE '\\'" if rest else ""
         titles = " JOIN search_entries e ON e.id = f.rowid" if rest or not ids_alone else ""
         return f"FROM search_trigrams f{titles} WHERE f.title MATCH :quoted{id_range}{compared}"
@@ -134,10 +137,19 @@ def _quoted(wanted: str) -> str:
     return '"' + wanted.replace('"', '""') + '"'
 
 
+def _used(statement: str, values: dict[str, object]) -> dict[str, object]:
+    """Those of the values that the statement names."""
+    return {name: value for name, value in values.items() if re.search(rf":{name}\b", statement)}
+
+
 def _rows(session: Session, parts: list[str], values: dict[str, object]) -> list[tuple[int, int, str]]:
     statement = " UNION ALL ".join(f"SELECT * FROM ({part}) AS p{i}" for i, part in enumerate(parts))
-    used = {name: value for name, value in values.items() if re.search(rf":{name}\b", statement)}
-    return [(row[0], row[1], row[2]) for row in session.execute(text(statement), used)]
+    return [(row[0], row[1], row[2]) for row in session.execute(text(statement), _used(statement, values))]
+
+
+def _beginnings(wanted: str, size: int) -> dict[str, object]:
+    """What the text of `_beginning` is given."""
+    return {"low": wanted, "high": wanted + "\U0010ffff", "size": size}
 
 
 def _beginning(item: Searched) -> str:
@@ -165,20 +177,19 @@ def _all_inside(session: Session, wanted: str) -> list[tuple[int, int, str]] | N
     return rows if len(rows) < FEW else None
 
 
+def _by_fts5(wanted: str) -> bool:
+    return database().is_sqlite and len(wanted) >= TRIGRAM
+
+
 def _by_trigrams(wanted: str) -> bool:
-    return len(wanted) >= TRIGRAM and (database().is_sqlite or _has_trigrams())
+    return len(wanted) >= TRIGRAM and (database().is_sqlite or has_trigrams())
 
 
 def _inside(item: Searched, wanted: str) -> str:
     """The part of the statement that finds letters in the middle; "" where that would read a whole table."""
-    if _by_trigrams(wanted):
-        return f"SELECT e.id, e.kind, e.title {_of_kind(item, wanted)} LIMIT :size"
-    if item.bulk:
+    if item.bulk and not _by_trigrams(wanted):
         return ""
-    return (
-        f"SELECT id, kind, title FROM search_entries WHERE kind = {item.number} "
-        f"AND lower(title) LIKE :pattern ESCAPE '\\' LIMIT :size"
-    )
+    return f"SELECT e.id, e.kind, e.title {_of_kind(item, wanted)} LIMIT :size"
 
 
 def _of_kind(item: Searched, wanted: str, *, ids_alone: bool = False) -> str:
@@ -191,7 +202,7 @@ def _of_kind(item: Searched, wanted: str, *, ids_alone: bool = False) -> str:
     )
 
 
-def _has_trigrams() -> bool:
+def has_trigrams() -> bool:
     """Does this PostgreSQL have pg_trgm? Asked once an engine."""
     bind = database().engine
     known: bool | None = getattr(bind, "lims_trigrams", None)
@@ -217,10 +228,11 @@ def _ids(item: Searched) -> Callable[[str], Any]:
 
         A few are looked up here and now, because a list counts and reads by them; of many this is the query.
         """
-        wanted = "".join(c for c in letters[:MOST_LETTERS] if c.isprintable()).strip().lower()
-        if not _by_trigrams(wanted):
-            return _query(*_ids_by_letters(item, wanted))
-        key, newest = ("f.rowid", " ORDER BY f.rowid DESC") if database().is_sqlite else ("e.id", "")
+        wanted = _wanted(letters)
+        if item.bulk and not _by_trigrams(wanted):
+            beginnings = f"SELECT id - {low} AS id FROM ({_beginning(item)}) AS beginnings"
+            return _query(beginnings, _beginnings(wanted, MOST_IDS))
+        key, newest = ("f.rowid", " ORDER BY f.rowid DESC") if _by_fts5(wanted) else ("e.id", "")
         query = f"SELECT {key} - {low} AS id {_of_kind(item, wanted, ids_alone=True)}{newest}"
         few = current_session().scalars(_query(f"{query} LIMIT {FEW}", _values(wanted))).all()
         return few if len(few) < FEW else _query(f"{query} LIMIT {MOST_IDS}", _values(wanted))
@@ -228,24 +240,10 @@ def _ids(item: Searched) -> Callable[[str], Any]:
     return ids
 
 
-def _ids_by_letters(item: Searched, wanted: str) -> tuple[str, dict[str, object]]:
-    low = item.number * KIND_STEP
-    if item.bulk:
-        values: dict[str, object] = {"low": wanted, "high": wanted + "\U0010ffff", "size": MOST_IDS}
-        return f"SELECT id - {low} AS id FROM ({_beginning(item)}) AS beginnings", values
-    query = (
-        f"SELECT id - {low} AS id FROM search_entries WHERE kind = {item.number} "
-        f"AND lower(title) LIKE :pattern ESCAPE '\\' LIMIT {MOST_IDS}"
-    )
-    return query, {"pattern": _pattern(wanted)}
-
-
 def _query(statement: str, values: dict[str, object]) -> Any:
     """A text of ids with those of the values that it names, under names that another text may use too."""
     bound: list[BindParameter[Any]] = [
-        bindparam(name, value, unique=True)
-        for name, value in values.items()
-        if re.search(rf":{name}\b", statement)
+        bindparam(name, value, unique=True) for name, value in _used(statement, values).items()
     ]
     return text(statement).bindparams(*bound).columns(column("id", BigInteger))
 

@@ -34,7 +34,8 @@ from lims.laboratory.views import guide
 from lims.materials.models import RETEST_AFTER, CementLot
 from lims.mixes.models import MixDesign, MixRevision
 from lims.reporting.service import outdated
-from lims.results.cockpit import Workload, due_groups, workload
+from lims.results.cockpit import Workload, due_sets, workload
+from lims.results.entry import when_due, when_words
 from lims.results.models import Break, Calibration, SetResult
 from lims.rules.service import confirmed_rules
 from lims.sharing.models import ShareLink
@@ -110,18 +111,11 @@ def _due() -> Panel | None:
     now = utc_now()
     enter = may("write", "breaks")
     items = []
-    groups = due_groups(now, most=SHOWN)
-    sets = [*groups["now"], *groups["late"], *groups["next"]]
+    sets = due_sets(most=SHOWN)
     load = _load()
-    words = {"late": _("past its tolerance"), "now": _("due now"), "next": ""}
+    words = when_words()
     for found in sets[:SHOWN]:
-        when = (
-            "late"
-            if found.due_until and found.due_until < now
-            else "now"
-            if found.due_from and found.due_from <= now
-            else "next"
-        )
+        when = when_due(found, now)
         items.append(
             Item(
                 found.code,

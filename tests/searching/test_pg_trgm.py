@@ -42,9 +42,8 @@ def full_postgresql() -> Iterator[str]:
         except KeyError:
             pytest.skip("no user postgres to run the server as")
         os.chown(folder, owner.pw_uid, owner.pw_gid)
-        if (
-            folder.parent.stat().st_uid == 0
-        ):  # the run's own folder of temporary files: the server passes through it
+        # The run's own folder of temporary files: the server passes through it.
+        if folder.parent.stat().st_uid == 0:
             folder.parent.chmod(folder.parent.stat().st_mode | 0o011)
         switch = ["runuser", "-u", "postgres", "--"]
     port = free_port()
