@@ -19,11 +19,12 @@ from lims.base.routes import LazyRule
 from lims.base.secret_addresses import hide_in_logs
 from lims.base.security import LimsSecurityManager
 from lims.base.sessions import PageSessions
+from lims.base.words import keep_translations
 from lims.operations.health import watch_requests
 from lims.operations.logs import number_requests
 from lims.settings import GC_THRESHOLD, Settings
 from lims.subjects import register_subjects
-from lims.web.compact import Compact
+from lims.web.templating import compile_by_language
 
 #: Bytes of an upload on the import page: a workbook for a job (lims/importing/workbooks.py) and its form.
 LARGEST_WORKBOOK = 65_000_000
@@ -46,8 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(flask_config(settings))
     app.session_interface = PageSessions()
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.add_extension(Compact)
+    compile_by_language(app)
     Database(settings.sqlalchemy_url).init_app(app)
     hide_in_logs()
     allow_large_workbooks(app)
@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         )
         database: Database = app.extensions["lims.database"]
         appbuilder.init_app(app, database.session)
+        keep_translations(app)
         register_subjects(appbuilder)
         from lims.web.register import register_web
 

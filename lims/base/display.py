@@ -15,7 +15,6 @@ from babel.numbers import format_decimal as format_number
 from babel.numbers import get_decimal_symbol
 from flask import g
 from flask_appbuilder.security.sqla.models import User
-from flask_babel import get_locale
 from flask_babel import gettext as _
 from sqlalchemy import select
 
@@ -26,6 +25,7 @@ from lims.base.laboratory import laboratory
 from lims.base.records import Record
 from lims.base.schemas import Input
 from lims.base.security import may
+from lims.base.words import spoken_locale
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ _BRITISH = Locale.parse("en_GB")
 
 def _locale() -> Locale:
     """English dates in the British order: a day first, its month as a word, so that nobody reads 03/04 the other way."""
-    found = get_locale()
+    found = spoken_locale()
     return _BRITISH if found is None or found.language == "en" else found
 
 
@@ -67,15 +67,15 @@ def show_day(day: date) -> str:
 
 def show_time(moment: datetime, *, year: bool = True) -> str:
     """A moment by the laboratory's clock, as the reader writes it; without the year where it is this week."""
-    local = local_time(moment)
-    pattern = "d MMM y, HH:mm" if _locale().language == "en" else "y年M月d日 HH:mm"
-    if not year:
-        pattern = pattern.replace(" y,", ",").replace("y年", "")
-    return _written(local.replace(tzinfo=None), pattern, _locale())
+    return _written(moment, laboratory().timezone, year, _locale())
 
 
 @lru_cache(maxsize=4096)  # the rows of a list share most of their times
-def _written(local: datetime, pattern: str, locale: Locale) -> str:
+def _written(moment: datetime, timezone: str, year: bool, locale: Locale) -> str:
+    pattern = "d MMM y, HH:mm" if locale.language == "en" else "y年M月d日 HH:mm"
+    if not year:
+        pattern = pattern.replace(" y,", ",").replace("y年", "")
+    local = moment.astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
     text: str = format_datetime(local, pattern, locale=locale)
     return text
 

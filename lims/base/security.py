@@ -27,7 +27,7 @@ from flask_appbuilder.security.sqla.models import (
 )
 from flask_jwt_extended import JWTManager
 from flask_login import current_user
-from sqlalchemy import bindparam, func, select, union
+from sqlalchemy import bindparam, func, or_, select
 
 from lims.base.actor import Actor, system_actor, user_actor
 from lims.base.columns import utc_now
@@ -35,7 +35,7 @@ from lims.base.database import current_session, transaction
 from lims.base.denials import denied
 from lims.base.passwords import password_matches
 from lims.base.problems import Forbidden
-from lims.base.sessions import open_session, user_of_session
+from lims.base.sessions import LoginSession, expired, hashed, open_session
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +75,14 @@ class LimsSecurityManager(SecurityManager):
         token = session.get(SESSION_TOKEN, "")
         if not token:
             return None
-        user_id = user_of_session(current_session(), token)
-        if user_id is None or str(user_id) != str(pk):
+        found = current_session().execute(_SIGNED_IN, {"token_sha256": hashed(token)}).one_or_none()
+        if found is None or expired(found.started_at):
             return None
-        return self._active_user(user_id)
+        user = found.User
+        if str(user.id) != str(pk) or not user.active:
+            return None
+        g.lims_granted = (user.id, _pairs(found.rights or ""))
+        return user
 
     def load_user_jwt(self, _header: Any, data: dict[str, Any]) -> Any | None:
         """The user of a bearer token, unless disabled or given a new password since."""
@@ -187,30 +191,46 @@ def _principal(user: Any) -> Any | None:
     return None
 
 
-_ROLES = union(
-    select(assoc_user_role.c.role_id).where(assoc_user_role.c.user_id == bindparam("user_id")),
+_ROLES = select(assoc_user_role.c.role_id).where(assoc_user_role.c.user_id == User.id).correlate(User)
+_GROUPS_ROLES = (
     select(assoc_group_role.c.role_id)
     .join(assoc_user_group, assoc_user_group.c.group_id == assoc_group_role.c.group_id)
-    .where(assoc_user_group.c.user_id == bindparam("user_id")),
-).subquery()
-#: Made once, since every request asks it; as one text, since two hundred rows cost more in Python than in the database.
-_GRANTED = (
+    .where(assoc_user_group.c.user_id == User.id)
+    .correlate(User)
+)
+_of_role = assoc_permissionview_role.c
+#: As one text, since two hundred rows cost more in Python than in the database.
+_RIGHTS = (
     select(func.aggregate_strings(Permission.name + " " + ViewMenu.name, "\n"))
     .select_from(PermissionView)
     .join(Permission, Permission.id == PermissionView.permission_id)
     .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
     .where(
         PermissionView.id.in_(
-            select(assoc_permissionview_role.c.permission_view_id).where(
-                assoc_permissionview_role.c.role_id.in_(select(_ROLES.c.role_id))
-            )
+            select(_of_role.permission_view_id)
+            .where(or_(_of_role.role_id.in_(_ROLES), _of_role.role_id.in_(_GROUPS_ROLES)))
+            .correlate(User)
         )
     )
+    .correlate(User)
+    .scalar_subquery()
+)
+#: Made once, since every request asks one of the two: what a person may do, and who a browser's session belongs to.
+_GRANTED = select(_RIGHTS).select_from(User).where(User.id == bindparam("user_id"))
+_SIGNED_IN = (
+    select(User, LoginSession.started_at, _RIGHTS.label("rights"))
+    .join(LoginSession, LoginSession.user_id == User.id)
+    .where(LoginSession.token_sha256 == bindparam("token_sha256"), LoginSession.ended_at.is_(None))
 )
 
 
+@lru_cache(maxsize=64)  # a set of roles, a text
+def _pairs(rights: str) -> frozenset[tuple[str, str]]:
+    return frozenset(tuple(line.split(" ", 1)) for line in rights.split("\n") if line)  # type: ignore[misc]
+
+
 def granted() -> frozenset[tuple[str, str]]:
-    """(permission, view) pairs of the asking user: one statement a request, kept with it."""
+    """(permission, view) pairs of the asking user: asked once a request, kept with it."""
     user = principal()
     if user is None:
         return frozenset()
@@ -218,8 +238,7 @@ def granted() -> frozenset[tuple[str, str]]:
     if cached is not None and cached[0] == user.id:
         found: frozenset[tuple[str, str]] = cached[1]
         return found
-    told = current_session().scalar(_GRANTED, {"user_id": user.id})
-    found = frozenset(tuple(line.split(" ", 1)) for line in (told or "").split("\n") if line)  # type: ignore[misc]
+    found = _pairs(current_session().scalar(_GRANTED, {"user_id": user.id}) or "")
     g.lims_granted = (user.id, found)
     return found
 

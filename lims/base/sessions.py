@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from flask import Flask, request
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
-from sqlalchemy import ForeignKey, Integer, String, bindparam, select, update
+from sqlalchemy import ForeignKey, Integer, String, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lims.base.columns import UtcDateTime, utc_now
@@ -45,35 +45,27 @@ class LoginSession(Model):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-#: Made once: every request of a browser asks it.
-_OPEN = select(LoginSession.user_id, LoginSession.started_at).where(
-    LoginSession.token_sha256 == bindparam("token_sha256"), LoginSession.ended_at.is_(None)
-)
-
-
-def _hash(token: str) -> str:
+def hashed(token: str) -> str:
+    """What the database keeps of a session's token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def open_session(session: Session, user_id: int) -> str:
     """Begin a session of this user and return its token (for the signed cookie)."""
     token = secrets.token_urlsafe(32)
-    session.add(LoginSession(token_sha256=_hash(token), user_id=user_id, started_at=utc_now()))
+    session.add(LoginSession(token_sha256=hashed(token), user_id=user_id, started_at=utc_now()))
     session.flush()
     return token
 
 
-def user_of_session(session: Session, token: str) -> int | None:
-    """The user's id, or None when the session ended or never was."""
-    row = session.execute(_OPEN, {"token_sha256": _hash(token)}).one_or_none()
-    if row is None or utc_now() - row.started_at > LONGEST:
-        return None
-    return int(row.user_id)
+def expired(started_at: datetime) -> bool:
+    """Is a session that began then over, however active?"""
+    return utc_now() - started_at > LONGEST
 
 
 def end_session(session: Session, token: str) -> None:
     session.execute(
-        update(LoginSession).where(LoginSession.token_sha256 == _hash(token)).values(ended_at=utc_now())
+        update(LoginSession).where(LoginSession.token_sha256 == hashed(token)).values(ended_at=utc_now())
     )
 
 

@@ -2,7 +2,7 @@
 
 A save waits for the forecast of its mix, so that the next page shows it. A laboratory at full work saves more often
 than a model can be read again: then a save waits for nothing, mixes that are asked for twice are forecast once, and
-forecasting takes a quarter of one processor at most. What a killed process had not come to is forecast with the next
+forecasting takes a tenth of one processor at most. What a killed process had not come to is forecast with the next
 result of its mix.
 """
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 #: A save waits no longer; the forecast goes on without it.
 PATIENCE_S = 10.0
 #: Seconds of forecasting that a quiet time lays up, and the part of each second that is laid up.
-MOST_CREDIT_S, CREDIT_A_SECOND = 10.0, 0.25
+MOST_CREDIT_S, CREDIT_A_SECOND = 10.0, 0.1
 
 
 class Refresher:
@@ -37,10 +37,10 @@ class Refresher:
         self.works = False
         self._credit, self._counted_at = MOST_CREDIT_S, time.monotonic()
 
-    def ask(self, mixes: Iterable[int]) -> None:
+    def ask(self, mixes: Iterable[int], patience_s: float = PATIENCE_S) -> None:
         """Have these mixes forecast; returns when they are, or at once when there is no time for it."""
         wanted = set(mixes)
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + patience_s
         with self.changed:
             self.waiting.update(dict.fromkeys(sorted(wanted)))
             if not self.works:

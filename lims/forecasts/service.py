@@ -17,7 +17,7 @@ from lims.base.database import among, current_session, database, transaction
 from lims.base.services import RecordService
 from lims.forecasts.history import Seen, mix_histories
 from lims.forecasts.models import Forecast, ForecastModel
-from lims.forecasts.refreshing import refresher
+from lims.forecasts.refreshing import PATIENCE_S, refresher
 from lims.mixes.models import MixRevision
 from lims.results.events import EXPECTATIONS, LISTENERS
 from lims.strength.history import MixHistory
@@ -267,9 +267,10 @@ def _on_result(batch_id: int, actor_key: str) -> None:
     current_session().info.setdefault("forecast_batches", set()).add(batch_id)
 
 
-def forecast_pending() -> None:
+def forecast_pending(*, wait: bool = True) -> None:
     """Forecast the mixes whose results were written in this request or command. Called after the commit, so that
-    a slow fit never holds the writer's lock, and a failed one never loses a result."""
+    a slow fit never holds the writer's lock, and a failed one never loses a result. A request that does not `wait` has
+    its mixes forecast beside it."""
     session = database().session()
     batches = session.info.pop("forecast_batches", ())
     if not batches:
@@ -282,7 +283,7 @@ def forecast_pending() -> None:
     mixes = set(session.scalars(query))
     if mixes and has_request_context():
         session.rollback()  # nothing is held while it waits
-        refresher(_refresh).ask(mixes)
+        refresher(_refresh).ask(mixes, patience_s=PATIENCE_S if wait else 0.0)
         return
     for mix_id in sorted(mixes):
         _refresh(mix_id)

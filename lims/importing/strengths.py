@@ -190,7 +190,7 @@ class BreakTemplate(Template):
             if progress is not None and done % 200 == 0:
                 progress(done, len(of_set))
         if write and not any(row.problems for row in rows):
-            for set_id, ids in entries.write(actor).items():
+            for set_id, ids in entries.write_telling(actor).items():
                 for specimen_id, break_id in ids.items():
                     of_set[set_id][specimen_id].written.append(("breaks", break_id))
 

@@ -9,67 +9,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import String, cast, func, literal, select, union_all
-from sqlalchemy.orm import joinedload, lazyload, selectinload
+from sqlalchemy.orm import joinedload, lazyload
 
-from lims.base.columns import local_day, utc_now
+from lims.base.columns import local_day
 from lims.base.database import current_session, database
 from lims.base.display import laboratory_zone, local_time
 from lims.mixes.models import MixRevision
+from lims.results.due import WIDEST_WINDOW
 from lims.results.models import Break, Press, SetResult
 from lims.trials.models import Batch, CuringTank, SpecimenSet
 
-#: How far ahead the list of due sets looks.
-HORIZON = timedelta(days=7)
-#: No tolerance of a code is wider than this: a set in its window lies within it of its due time.
-WIDEST_WINDOW = timedelta(days=3)
-#: Rows of a group; the counts above them are whole.
-MOST_OF_A_GROUP = 60
 WORKLOAD_DAYS = 14
 #: Held specimens older than this stand on the discard list.
 HELD_FOR = timedelta(days=90)
 #: An entry that nobody verified for so long is missed.
 VERIFIED_WITHIN = timedelta(days=3)
 MOST_LISTED = 200
-
-
-def due_groups(
-    now: datetime, *, specimens: bool = False, most: int = MOST_OF_A_GROUP
-) -> dict[str, list[SpecimenSet]]:
-    """Waiting sets in their window, past it (latest first) and within the horizon (soonest first): three statements,
-    each a range of the index over state and due time."""
-    loaded = selectinload(SpecimenSet.specimens) if specimens else lazyload(SpecimenSet.specimens)
-    base = (
-        select(SpecimenSet)
-        .where(SpecimenSet.state == "waiting")
-        .options(
-            joinedload(SpecimenSet.batch).joinedload(Batch.mix_revision).joinedload(MixRevision.mix_design),
-            joinedload(SpecimenSet.batch).joinedload(Batch.mix_revision).lazyload(MixRevision.components),
-            joinedload(SpecimenSet.batch).joinedload(Batch.trial),
-            loaded,
-        )
-        .limit(most)
-    )
-    queries = {
-        "now": base.where(
-            SpecimenSet.due_at.between(now - WIDEST_WINDOW, now + WIDEST_WINDOW),
-            SpecimenSet.due_from <= now,
-            SpecimenSet.due_until >= now,
-        ).order_by(SpecimenSet.due_until, SpecimenSet.id),
-        "late": base.where(SpecimenSet.due_at < now, SpecimenSet.due_until < now).order_by(
-            SpecimenSet.due_at.desc(), SpecimenSet.id
-        ),
-        "next": base.where(
-            SpecimenSet.due_at > now, SpecimenSet.due_at <= now + HORIZON, SpecimenSet.due_from > now
-        ).order_by(SpecimenSet.due_at, SpecimenSet.id),
-    }
-    session = current_session()
-    return {name: list(session.scalars(query).unique()) for name, query in queries.items()}
-
-
-def due_sets(*, specimens: bool = False, most: int = MOST_OF_A_GROUP) -> list[SpecimenSet]:
-    """What is due now, then what is past its window, then the next days; so many of each at most."""
-    groups = due_groups(utc_now(), specimens=specimens, most=most)
-    return [*groups["now"], *groups["late"], *groups["next"]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
+from operator import itemgetter
 from typing import Annotated, Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, select
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
@@ -17,19 +18,18 @@ from lims.base.database import current_session
 from lims.base.display import show_time
 from lims.base.fields import Flag, Reference, Text, Ui
 from lims.base.laboratory import laboratory
+from lims.mixes.models import MixDesign, MixRevision
+from lims.results.due import DueSet, DueSpecimen, specimens_of
 from lims.results.equipment import calibration_warnings
-from lims.results.events import EXPECTATIONS
-from lims.results.models import SetResult
+from lims.results.models import Break
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import breaks_of, get_set, record_set
+from lims.results.service import record_set
+from lims.results.usual import usual_ranges
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import loaded_area_mm2, loading_rate_limits, size_factor
-from lims.trials.models import Batch, SpecimenSet
+from lims.trials.models import Batch, Specimen, SpecimenSet
 from lims.trials.schemas import SHAPES
 from lims.trials.short_codes import short_code
-
-#: A strength below this part of the mix's least or above this multiple of its most at the same age is asked about.
-USUAL_FROM, USUAL_TO = Decimal("0.6"), Decimal("1.5")
 
 
 class EntryIn(SetBreaksIn):
@@ -41,113 +41,78 @@ class EntryIn(SetBreaksIn):
     confirmed: Annotated[bool, Flag(), Ui(_l("Asked and confirmed"))] = False
 
 
-def due_entry(sets: Sequence[SpecimenSet]) -> list[dict[str, Any]]:
+def due_entry(sets: Sequence[DueSet]) -> list[dict[str, Any]]:
     """Sets as the entry page keeps them: specimens, areas, factor, and the range that nobody would wonder at."""
     now = utc_now()
-    usual = usual_ranges(sets)
+    usual = usual_ranges().of(sets)
+    specimens = specimens_of([item.id for item in sets])
     # Looked up once: a translation costs more than all else that a row of this says.
     words = when_words()
     shapes = {name: str(said) for name, said in SHAPES.items()}
-    return [
-        {
-            "id": item.id,
-            "code": item.code,
-            "age_days": item.age_days,
-            "when": when_due(item, now),
-            "when_text": _when_text(item, words[when_due(item, now)]),
-            "mix": item.batch.mix_revision.code,
-            "shape": _shape(item, shapes),
-            "rule": "cube-set" if item.specimens and item.specimens[0].shape == "cube" else "mean",
-            "factor": _factor(item),
-            "expected": usual.get(item.id),
-            "specimens": [
-                {
-                    "code": specimen.code,
-                    "short": short_code(specimen.id),
-                    "area_mm2": _area(specimen.shape, specimen.width_mm),
-                }
-                for specimen in item.specimens
-            ],
-        }
-        for item in sets
-    ]
+    rows = []
+    for item in sets:
+        of_set, when = specimens[item.id], item.when(now)
+        rows.append(
+            {
+                "id": item.id,
+                "code": item.code,
+                "age_days": item.age_days,
+                "when": when,
+                "when_text": _when_text(item, words[when]),
+                "mix": item.mix_code,
+                "shape": _shape(of_set, shapes),
+                "rule": "cube-set" if of_set and of_set[0].shape == "cube" else "mean",
+                "factor": _factor(of_set, item.grade_mpa),
+                "expected": usual.get(item.id),
+                "specimens": [
+                    {
+                        "code": specimen.code,
+                        "short": short_code(specimen.id),
+                        "area_mm2": _area(specimen.shape, specimen.width_mm),
+                    }
+                    for specimen in of_set
+                ],
+            }
+        )
+    return rows
 
 
 def when_words() -> dict[str, str]:
-    """What `when_due` says, in the reader's words."""
+    """What `DueSet.when` says, in the reader's words."""
     return {"late": _("past its tolerance"), "now": _("due now"), "next": ""}
 
 
-def when_due(item: SpecimenSet, now: Any) -> str:
-    """late, now or next."""
-    if item.due_until is not None and item.due_until < now:
-        return "late"
-    return "now" if item.due_from is not None and item.due_from <= now else "next"
-
-
-def _when_text(item: SpecimenSet, word: str) -> str:
+def _when_text(item: DueSet, word: str) -> str:
     """Words beside the colour: due when, and whether that is now or past."""
     day = show_time(item.due_at, year=False) if item.due_at else ""
     return f"{word} · {day}" if word else day
 
 
-def _shape(item: SpecimenSet, shapes: dict[str, str]) -> str:
-    if not item.specimens:
+def _shape(specimens: Sequence[DueSpecimen], shapes: dict[str, str]) -> str:
+    if not specimens:
         return ""
-    first = item.specimens[0]
+    first = specimens[0]
     return f"{shapes.get(first.shape, first.shape)} {first.width_mm:f} mm" if first.width_mm else first.shape
 
 
+@lru_cache(maxsize=1024)  # a laboratory has a few moulds
 def _area(shape: str, width_mm: Decimal | None) -> str:
     return "" if width_mm is None else f"{loaded_area_mm2(shape, width_mm):.6f}"
 
 
-def _factor(item: SpecimenSet) -> str:
-    first = item.specimens[0] if item.specimens else None
+def _factor(specimens: Sequence[DueSpecimen], grade_mpa: Decimal | None) -> str:
+    first = specimens[0] if specimens else None
     if first is None or first.shape != "cube" or first.width_mm is None:
         return "1"
+    return _cube_factor(first.width_mm, grade_mpa)
+
+
+@lru_cache(maxsize=1024)  # a few moulds, a few grades
+def _cube_factor(width_mm: Decimal, grade_mpa: Decimal | None) -> str:
     try:
-        return f"{size_factor('cube', first.width_mm, item.batch.mix_revision.mix_design.grade_mpa):f}"
+        return f"{size_factor('cube', width_mm, grade_mpa):f}"
     except RuleInputError:
         return "1"  # the server will say what is missing
-
-
-def usual_ranges(sets: Sequence[SpecimenSet]) -> dict[int, tuple[float, float]]:
-    """Set id -> MPa between which a result surprises nobody: by the forecast, else by the same mix at the same age."""
-    found: dict[int, tuple[float, float]] = {}
-    wanted = {(item.batch.mix_revision.mix_design_id, item.age_days) for item in sets}
-    said: dict[tuple[int, int], tuple[float, float]] = {}
-    for ask in EXPECTATIONS:
-        said.update(ask(wanted))
-    revisions: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for item in sets:
-        revisions[item.batch.mix_revision_id, item.age_days].append(item.id)
-    rows = current_session().execute(
-        select(
-            Batch.mix_revision_id,
-            SpecimenSet.age_days,
-            func.min(SetResult.strength_mpa),
-            func.max(SetResult.strength_mpa),
-        )
-        .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
-        .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
-        .where(
-            Batch.mix_revision_id.in_({revision for revision, _age in revisions}),
-            SetResult.superseded_at.is_(None),
-            SetResult.strength_mpa.is_not(None),
-        )
-        .group_by(Batch.mix_revision_id, SpecimenSet.age_days)
-    )
-    for revision, age, least, most in rows:
-        assert least is not None  # the condition leaves no others
-        assert most is not None
-        for set_id in revisions.get((revision, age), ()):
-            found[set_id] = (float(least * USUAL_FROM), float(most * USUAL_TO))
-    for item in sets:
-        key = (item.batch.mix_revision.mix_design_id, item.age_days)
-        if key in said:
-            found[item.id] = said[key]
-    return found
 
 
 def save_entry(entry: EntryIn, actor: Actor) -> dict[str, Any]:
@@ -162,10 +127,21 @@ def save_entry(entry: EntryIn, actor: Actor) -> dict[str, Any]:
     }
 
 
+#: Made once: the entry page asks it after each set.
+_TESTED = (
+    select(Break.age_within, Break.press_id, Break.tested_at, Break.loading_rate_mpa_s, MixDesign.grade_mpa)
+    .join(Specimen, Specimen.id == Break.specimen_id)
+    .join(SpecimenSet, SpecimenSet.id == Specimen.specimen_set_id)
+    .join(Batch, Batch.id == SpecimenSet.batch_id)
+    .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+    .join(MixDesign, MixDesign.id == MixRevision.mix_design_id)
+    .where(SpecimenSet.id == bindparam("set_id"), Break.superseded_at.is_(None))
+)
+
+
 def entry_warnings(set_id: int) -> list[str]:
     """What the certificate will have to say about this set: age, calibration."""
-    found = get_set(set_id)
-    breaks = list(breaks_of([specimen.id for specimen in found.specimens]).values())
+    breaks = current_session().execute(_TESTED, {"set_id": set_id}).all()
     warnings = []
     if any(item.age_within is False for item in breaks):
         warnings.append(_("The age is outside the tolerance of the code; the certificate will say so."))
@@ -175,9 +151,11 @@ def entry_warnings(set_id: int) -> list[str]:
         if item.press_id is not None and item.tested_at
     }:
         warnings += calibration_warnings(press_id, day)
-    rates = {item.loading_rate_mpa_s for item in breaks if item.loading_rate_mpa_s is not None}
-    for rate in sorted(rates):
-        warnings += rate_warnings(rate, found.batch.mix_revision.mix_design.grade_mpa)
+    rates = {
+        (item.loading_rate_mpa_s, item.grade_mpa) for item in breaks if item.loading_rate_mpa_s is not None
+    }
+    for rate, grade_mpa in sorted(rates, key=itemgetter(0)):
+        warnings += rate_warnings(rate, grade_mpa)
     return warnings
 
 

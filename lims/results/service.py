@@ -329,19 +329,21 @@ def record_set(set_id: int, entry: SetBreaksIn, actor: Actor) -> SetResult:
     Raises: NotFound, Refused, Conflict.
     """
     with transaction(actor, "breaks") as session:
-        found = _locked_set(session, set_id)
-        earlier = result_of(set_id)
+        _lock(session, set_id)
+        entries = SetEntries(facts_of_sets([set_id]))
+        earlier = entries.results.get(set_id)
         if earlier is not None:
-            return _same_or_conflict(found, earlier, entry)
-        require_waiting(found)
-        return _write(session, found, entry, actor, number=1, reason=None)
+            return _same_or_conflict(get_set(set_id), earlier, entry)
+        entries.check(set_id, entry)
+        entries.write(actor)
+        written = result_of(set_id)
+        assert written is not None  # by the line before
+        return written
 
 
 class SetEntries:
-    """Entries of many sets on their way in: facts fetched in few statements, each entry checked once, all written at once.
-
-    Checks and columns are those of `record_set`. Inside a transaction.
-    """
+    """Entries of one set or of thousands on their way in: facts fetched in few statements, each entry checked once, all
+    written at once. Inside a transaction."""
 
     def __init__(self, facts: Mapping[int, SetFacts]) -> None:
         self.facts = facts
@@ -363,14 +365,23 @@ class SetEntries:
         require_waiting(found)
         self._ready[set_id] = (entry, assess(found, entry, self._capacities))
 
-    def write(self, actor: Actor) -> dict[int, dict[int, int]]:
+    def write_telling(self, actor: Actor) -> dict[int, dict[int, int]]:
+        """Like `write`. Returns: set id -> {specimen id: break id}. Raises: Conflict."""
+        session = current_session()
+        last_id: int = session.scalar(select(func.max(Break.id))) or 0
+        self.write(actor)
+        of_set = {specimen.id: key for key in self._ready for specimen in self.facts[key].specimens}
+        return _breaks_after(session, last_id, of_set) if of_set else {}
+
+    def write(self, actor: Actor) -> None:
         """Breaks and results of what was checked; forecasts are asked for once a batch. The sets stay locked till the end.
 
-        Returns: set id -> {specimen id: break id}. Raises: Conflict when another was faster.
+        Raises: Conflict when another was faster.
         """
         if not self._ready:
-            return {}
+            return
         session = current_session()
+        session.flush()  # what the session holds comes before these statements
         now = utc_now()
         stamps = {
             "version": 1,
@@ -379,7 +390,6 @@ class SetEntries:
             "changed_at": now,
             "changed_by": actor.key,
         }
-        last_id: int = session.scalar(select(func.max(Break.id))) or 0
         sets = SpecimenSet.__table__
         taken = session.execute(
             update(sets)
@@ -396,11 +406,11 @@ class SetEntries:
             results.append(_result_values(entry, judged, set_id, 1, None))
         insert_rows(session.connection(), Break.__table__, breaks, stamps)
         insert_rows(session.connection(), SetResult.__table__, results, stamps)
-        session.expire_all()  # what the session had read of these sets is old now
+        for read in list(session):
+            if isinstance(read, (SpecimenSet, Specimen)):  # it says what was before
+                session.expire(read)
         for batch_id in sorted({self.facts[key].batch_id for key in self._ready}):
             result_written(batch_id, actor.key)
-        of_set = {specimen.id: key for key in self._ready for specimen in self.facts[key].specimens}
-        return _breaks_after(session, last_id, of_set)
 
 
 def record_sets(entries: Sequence[tuple[int, SetBreaksIn]], actor: Actor) -> dict[int, dict[int, int]]:
@@ -413,7 +423,7 @@ def record_sets(entries: Sequence[tuple[int, SetBreaksIn]], actor: Actor) -> dic
         found = SetEntries(facts_of_sets(set_id for set_id, _entry in entries))
         for set_id, entry in entries:
             found.check(set_id, entry)
-        return found.write(actor)
+        return found.write_telling(actor)
 
 
 def _breaks_after(session: Session, last_id: int, of_set: Mapping[int, int]) -> dict[int, dict[int, int]]:
@@ -588,10 +598,16 @@ def signed_content(result_id: int) -> dict[str, Any]:
 CONTENTS[SetResult.record_name] = signed_content
 
 
-def _locked_set(session: Session, set_id: int) -> SpecimenSet:
-    query = select(SpecimenSet.id).where(SpecimenSet.id == set_id).with_for_update()
+def _lock(session: Session, set_id: int) -> None:
+    """Whoever enters the same set waits. Raises: NotFound."""
+    of_sets = SpecimenSet.__table__.c
+    query = select(of_sets.id).where(of_sets.id == set_id).with_for_update()
     if not 0 < set_id < 2**63 or session.execute(query).scalar_one_or_none() is None:
         raise NotFound(f"specimen-sets {set_id}")
+
+
+def _locked_set(session: Session, set_id: int) -> SpecimenSet:
+    _lock(session, set_id)
     return get_set(set_id)
 
 

@@ -26,7 +26,8 @@ from lims.base.security import current_actor, may, principal
 from lims.base.services import SERVICES
 from lims.base.signatures import MEANINGS, signatures_of, signer
 from lims.base.views import GuardedView, MenuPlace, RecordView, Related
-from lims.results.cockpit import HELD_FOR, due_groups, due_sets, held_sets, missed, tally, workload
+from lims.results.cockpit import HELD_FOR, held_sets, missed, tally, workload
+from lims.results.due import DueSet, due_groups, due_set, due_sets
 from lims.results.entry import EntryIn, due_entry, entry_warnings, save_entry
 from lims.results.models import Break, Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
@@ -82,7 +83,7 @@ def signatures_of_set(set_id: int) -> list[dict[str, Any]]:
     ]
 
 
-def _until_tomorrow() -> list[SpecimenSet]:
+def _until_tomorrow() -> list[DueSet]:
     tomorrow = utc_now() + timedelta(days=1)
     return [item for item in due_sets() if item.due_at is not None and item.due_at <= tomorrow]
 
@@ -227,7 +228,7 @@ class BreaksView(GuardedView):
             {
                 "token": generate_csrf(),
                 "tested_by": user.get_full_name() if user is not None else "",
-                "sets": due_entry(due_sets(specimens=True)),
+                "sets": due_entry(due_sets()),
                 "presses": [{"id": item.id, "code": item.code, "name": item.name} for item in presses],
             }
         )
@@ -244,8 +245,8 @@ class BreaksView(GuardedView):
         if set_id is None:
             specimen = find_specimen(session, code)
             set_id = specimen.specimen_set_id if specimen is not None else None
-        found = get_set(set_id) if set_id is not None else None
-        if found is None or found.state != "waiting":
+        found = due_set(set_id) if set_id is not None else None
+        if found is None:
             raise NotFound(f"waiting set {code}")
         return jsonify({"sets": due_entry([found])})
 

@@ -34,8 +34,9 @@ from lims.laboratory.views import guide
 from lims.materials.models import RETEST_AFTER, CementLot
 from lims.mixes.models import MixDesign, MixRevision
 from lims.reporting.service import outdated
-from lims.results.cockpit import Workload, due_sets, workload
-from lims.results.entry import when_due, when_words
+from lims.results.cockpit import Workload, workload
+from lims.results.due import due_sets
+from lims.results.entry import when_words
 from lims.results.models import Break, Calibration, SetResult
 from lims.rules.service import confirmed_rules
 from lims.sharing.models import ShareLink
@@ -115,14 +116,14 @@ def _due() -> Panel | None:
     load = _load()
     words = when_words()
     for found in sets[:SHOWN]:
-        when = when_due(found, now)
+        when = found.when(now)
         items.append(
             Item(
                 found.code,
                 url_for("BreaksView.enter", set_id=found.id)
                 if enter
                 else url_for("SpecimenSetView.show", record_id=found.id),
-                about=_("%(days)s d", days=found.age_days) + " · " + found.batch.mix_revision.code,
+                about=_("%(days)s d", days=found.age_days) + " · " + found.mix_code,
                 right=show_time(found.due_at, year=False) if found.due_at else "",
                 badge=words[when],
                 badge_key={"late": "failed", "now": "released"}.get(when, ""),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, current_app, request, url_for
 from flask_appbuilder import AppBuilder
 from flask_babel import get_locale
+from markupsafe import Markup
 from numpy.linalg import LinAlgError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -33,6 +34,8 @@ from lims.web.offline import register_offline
 
 log = logging.getLogger(__name__)
 
+#: What the entry page sends while it goes on to the next set: it shows no forecast.
+ANSWERED_AT_ONCE = {"BreaksView.entries"}
 STATIC = Path(__file__).parent / "static"
 
 
@@ -50,6 +53,17 @@ def asset(filename: str) -> str:
 def _address(filename: str, _root: str) -> str:
     """Once a file and place that the program is reached under: a page names its icons fifty times."""
     return url_for("static", filename=filename, v=_mark(filename))
+
+
+def icon(name: str, classes: str = "") -> Markup:
+    """One of the symbols in icons.svg; decoration, so that no reader speaks of it."""
+    return _icon(name, classes, request.script_root)
+
+
+@lru_cache(maxsize=1024)
+def _icon(name: str, classes: str, root: str) -> Markup:
+    picture = Markup('<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>')
+    return picture.format(f"icon {classes}".rstrip(), _address("icons.svg", root), name)
 
 
 def _area(specimen: Any) -> str:
@@ -71,7 +85,7 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
     register_offline(app)
     register_language(app)
     app.jinja_env.globals.update(asset=asset, area=_area, view_decimal=format_decimal, forecast_note=in_words)
-    app.jinja_env.globals.update(history_of=history_of)
+    app.jinja_env.globals.update(history_of=history_of, icon=icon)
     app.jinja_env.globals.update(traceable=lambda name: name not in PARTS and may("read", "trace"))
 
     @app.after_request
@@ -79,7 +93,7 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
         """The result is committed and safe; now say what it means."""
         if request.method in {"POST", "PUT"} and response.status_code < 400:
             try:
-                forecast_pending()
+                forecast_pending(wait=request.endpoint not in ANSWERED_AT_ONCE)
             except (Unavailable, SQLAlchemyError, ArithmeticError, LinAlgError):
                 log.exception("forecast failed; the result itself is saved")
         return response

@@ -119,6 +119,6 @@ def test_new_customer_of_an_unknown_region_falls_back_to_all_trials(season: Any)
 
 
 def test_old_batches_are_due_in_the_past(season: Any) -> None:
-    from lims.results.cockpit import due_sets
+    from lims.results.due import due_sets
 
     assert due_sets() == []

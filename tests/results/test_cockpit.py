@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 from lims.base.columns import utc_now
 from lims.base.display import local_time
 from lims.base.services import SERVICES
-from lims.results.cockpit import due_groups, missed, tally, workload
+from lims.results.cockpit import missed, tally, workload
+from lims.results.due import due_groups
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import correct_set, record_set, result_of
 from tests.conftest import Person
@@ -196,7 +197,7 @@ def test_result_that_is_stored_is_acknowledged_though_the_database_goes_away_bef
         set_id = cast(3, plan_ages="3").sets[0].id
     token = technician.get("/press/due.json").get_json()["token"]
 
-    def gone() -> None:
+    def gone(**_how: object) -> None:
         raise OperationalError("ROLLBACK", None, Exception("server closed the connection"))
 
     monkeypatch.setattr("lims.web.register.forecast_pending", gone)

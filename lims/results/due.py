@@ -1,0 +1,161 @@
+"""The sets that wait for the press, as the lists of the day show them: rows of what is shown, not whole records.
+
+These lists are the pages that every technician opens all day; reading sets, batches, mixes and trials as records took ten
+times as long.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import Integer, Select, bindparam, select
+
+from lims.base.columns import UtcDateTime, utc_now
+from lims.base.database import among, current_session
+from lims.mixes.models import MixDesign, MixRevision
+from lims.trials.models import Batch, Specimen, SpecimenSet, Trial
+
+#: How far ahead the list of due sets looks.
+HORIZON = timedelta(days=7)
+#: No tolerance of a code is wider than this: a set in its window lies within it of its due time.
+WIDEST_WINDOW = timedelta(days=3)
+#: Rows of a group; the counts above them are whole.
+MOST_OF_A_GROUP = 60
+
+_sets, _batches, _trials = SpecimenSet.__table__.c, Batch.__table__.c, Trial.__table__.c
+_revisions, _designs = MixRevision.__table__.c, MixDesign.__table__.c
+_specimens = Specimen.__table__.c
+
+
+class DueSpecimen(NamedTuple):
+    """One specimen of a waiting set."""
+
+    id: int
+    code: str
+    shape: str
+    width_mm: Decimal | None
+
+
+class DueSet(NamedTuple):
+    """A waiting set with what its line in a list says."""
+
+    id: int
+    code: str
+    age_days: int
+    purpose: str
+    due_from: datetime | None
+    due_at: datetime | None
+    due_until: datetime | None
+    batch_id: int
+    element: str | None
+    trial_code: str
+    trial_name: str
+    mix_code: str
+    mix_revision_id: int
+    mix_design_id: int
+    grade_mpa: Decimal | None
+
+    @property
+    def trial_title(self) -> str:
+        return f"{self.trial_code} {self.trial_name}"
+
+    def when(self, now: datetime) -> str:
+        """late, now or next."""
+        if self.due_until is not None and self.due_until < now:
+            return "late"
+        return "now" if self.due_from is not None and self.due_from <= now else "next"
+
+
+def _instant(name: str) -> Any:
+    return bindparam(name, type_=UtcDateTime())
+
+
+#: Made once: every page of the day asks them.
+_WAITING = (
+    select(
+        _sets.id,
+        _sets.code,
+        _sets.age_days,
+        _sets.purpose,
+        _sets.due_from,
+        _sets.due_at,
+        _sets.due_until,
+        _sets.batch_id,
+        _batches.element,
+        _trials.code,
+        _trials.name,
+        _revisions.code,
+        _revisions.id,
+        _designs.id,
+        _designs.grade_mpa,
+    )
+    .join_from(SpecimenSet.__table__, Batch.__table__, _batches.id == _sets.batch_id)
+    .join(Trial.__table__, _trials.id == _batches.trial_id)
+    .join(MixRevision.__table__, _revisions.id == _batches.mix_revision_id)
+    .join(MixDesign.__table__, _designs.id == _revisions.mix_design_id)
+    .where(_sets.state == "waiting")
+)
+_NOW, _WIDELY_BEFORE, _WIDELY_AFTER = _instant("now"), _instant("widely_before"), _instant("widely_after")
+_MOST = bindparam("most", type_=Integer())
+#: Each a range of the index over state and due time.
+_GROUPS: dict[str, Select[Any]] = {
+    "now": _WAITING.where(
+        _sets.due_at.between(_WIDELY_BEFORE, _WIDELY_AFTER), _sets.due_from <= _NOW, _sets.due_until >= _NOW
+    )
+    .order_by(_sets.due_until, _sets.id)
+    .limit(_MOST),
+    "late": _WAITING.where(_sets.due_at < _NOW, _sets.due_until < _NOW)
+    .order_by(_sets.due_at.desc(), _sets.id)
+    .limit(_MOST),
+    "next": _WAITING.where(_sets.due_at > _NOW, _sets.due_at <= _instant("horizon"), _sets.due_from > _NOW)
+    .order_by(_sets.due_at, _sets.id)
+    .limit(_MOST),
+}
+_ONE = _WAITING.where(_sets.id == bindparam("set_id"))
+
+
+def due_groups(now: datetime, *, most: int = MOST_OF_A_GROUP) -> dict[str, list[DueSet]]:
+    """Waiting sets in their window, past it (latest first) and within the horizon (soonest first): three statements."""
+    times = {
+        "now": now,
+        "widely_before": now - WIDEST_WINDOW,
+        "widely_after": now + WIDEST_WINDOW,
+        "horizon": now + HORIZON,
+        "most": most,
+    }
+    connection = current_session().connection()
+    return {
+        name: list(map(DueSet._make, connection.execute(query, times).all()))
+        for name, query in _GROUPS.items()
+    }
+
+
+def due_sets(*, most: int = MOST_OF_A_GROUP) -> list[DueSet]:
+    """What is due now, then what is past its window, then the next days; so many of each at most."""
+    groups = due_groups(utc_now(), most=most)
+    return [*groups["now"], *groups["late"], *groups["next"]]
+
+
+def due_set(set_id: int) -> DueSet | None:
+    """This set while it waits, else None."""
+    row = current_session().connection().execute(_ONE, {"set_id": set_id}).one_or_none()
+    return None if row is None else DueSet._make(row)
+
+
+def specimens_of(sets: Collection[int]) -> dict[int, list[DueSpecimen]]:
+    """Set id -> its specimens in their order; one statement."""
+    found: dict[int, list[DueSpecimen]] = defaultdict(list)
+    query = (
+        select(
+            _specimens.specimen_set_id, _specimens.id, _specimens.code, _specimens.shape, _specimens.width_mm
+        )
+        .where(among(_specimens.specimen_set_id, sets))
+        .order_by(_specimens.specimen_set_id, _specimens.number)
+    )
+    for set_id, *specimen in current_session().connection().execute(query):
+        found[set_id].append(DueSpecimen._make(specimen))
+    return found

@@ -1,0 +1,125 @@
+"""Between which strengths a result surprises nobody: what the entry page asks about is what lies outside.
+
+A range is kept for a moment: it reads every result of a mix, and whether a minute-old one is asked about or not makes no
+difference. A result that this process writes puts the range of its mix aside.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from flask import current_app
+from sqlalchemy import func, select
+
+from lims.base.database import among, current_session
+from lims.results.due import DueSet
+from lims.results.events import EXPECTATIONS, LISTENERS
+from lims.results.models import SetResult
+from lims.trials.models import Batch, SpecimenSet
+
+#: A strength below this part of the mix's least or above this multiple of its most at the same age is asked about.
+USUAL_FROM, USUAL_TO = Decimal("0.6"), Decimal("1.5")
+#: How long a range is kept, seconds.
+KEPT_SECONDS = 30.0
+#: Mixes whose ranges a process keeps; more at once would be a laboratory of unusual breadth.
+MOST_KEPT = 5_000
+
+Range = tuple[float, float]
+
+
+class UsualRanges:
+    """Ranges of one process, with the time until which each is kept."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        #: mix revision id -> (until, age in days -> MPa)
+        self._of_results: dict[int, tuple[float, dict[int, Range]]] = {}
+        #: (mix design id, age in days) -> (until, MPa or None where nothing is forecast)
+        self._forecast: dict[tuple[int, int], tuple[float, Range | None]] = {}
+        #: batch id -> (mix revision id, mix design id), of the sets that were asked for
+        self._mixes: dict[int, tuple[int, int]] = {}
+
+    def of(self, sets: Iterable[DueSet]) -> dict[int, Range]:
+        """Set id -> MPa between which a result surprises nobody: by the forecast, else by the same mix at that age."""
+        waiting = list(sets)
+        now = self._clock()
+        if len(self._mixes) > MOST_KEPT:
+            self._mixes = {}
+        self._mixes |= {item.batch_id: (item.mix_revision_id, item.mix_design_id) for item in waiting}
+        by_results = self._by_results({item.mix_revision_id for item in waiting}, now)
+        forecast = self._by_forecast({(item.mix_design_id, item.age_days) for item in waiting}, now)
+        found = {}
+        for item in waiting:
+            usual = forecast[item.mix_design_id, item.age_days]
+            if usual is None:
+                usual = by_results[item.mix_revision_id].get(item.age_days)
+            if usual is not None:
+                found[item.id] = usual
+        return found
+
+    def forget(self, batch_id: int) -> None:
+        """A result of this batch was written."""
+        revision, design = self._mixes.get(batch_id, (0, 0))
+        self._of_results.pop(revision, None)
+        for key in [key for key in list(self._forecast) if key[0] == design]:
+            self._forecast.pop(key, None)
+
+    def _by_results(self, revisions: set[int], now: float) -> dict[int, dict[int, Range]]:
+        kept = {one: found[1] for one in revisions if (found := self._of_results.get(one)) and found[0] > now}
+        missing = revisions - kept.keys()
+        if not missing:
+            return kept
+        rows = current_session().execute(
+            select(
+                Batch.mix_revision_id,
+                SpecimenSet.age_days,
+                func.min(SetResult.strength_mpa),
+                func.max(SetResult.strength_mpa),
+            )
+            .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
+            .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
+            .where(
+                among(Batch.mix_revision_id, missing),
+                SetResult.superseded_at.is_(None),
+                SetResult.strength_mpa.is_not(None),
+            )
+            .group_by(Batch.mix_revision_id, SpecimenSet.age_days)
+        )
+        read: dict[int, dict[int, Range]] = {one: {} for one in missing}
+        for revision, age, least, most in rows:
+            assert least is not None  # the condition leaves no others
+            assert most is not None
+            read[revision][age] = (float(least * USUAL_FROM), float(most * USUAL_TO))
+        if len(self._of_results) > MOST_KEPT:
+            self._of_results = {}
+        self._of_results |= {one: (now + KEPT_SECONDS, ages) for one, ages in read.items()}
+        return kept | read
+
+    def _by_forecast(self, wanted: set[tuple[int, int]], now: float) -> dict[tuple[int, int], Range | None]:
+        kept = {one: found[1] for one in wanted if (found := self._forecast.get(one)) and found[0] > now}
+        missing = wanted - kept.keys()
+        if not missing:
+            return kept
+        said: dict[tuple[int, int], Range] = {}
+        for ask in EXPECTATIONS:
+            said.update(ask(missing))
+        if len(self._forecast) > MOST_KEPT:
+            self._forecast = {}
+        read = {one: said.get(one) for one in missing}
+        self._forecast |= {one: (now + KEPT_SECONDS, usual) for one, usual in read.items()}
+        return kept | read
+
+
+def usual_ranges() -> UsualRanges:
+    """Those of this application."""
+    found: UsualRanges = current_app.extensions.setdefault("lims.results.usual", UsualRanges())
+    return found
+
+
+def _on_result(batch_id: int, _actor_key: str) -> None:
+    usual_ranges().forget(batch_id)
+
+
+LISTENERS.append(_on_result)
