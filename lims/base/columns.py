@@ -90,12 +90,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def local_day(column: Any, zone: ZoneInfo, dialect: str) -> Any:
+def local_day(column: Any, zone: ZoneInfo, offset: timedelta, dialect: str) -> Any:
     """The calendar day of an instant by the laboratory's clock, as SQL: a date on PostgreSQL, its text on SQLite.
 
-    SQLite knows no zones: it gets today's offset, which is right but for the days beyond a change of the clock.
+    SQLite knows no zones: it gets the `offset` from UTC, today's, which is right but for the days beyond a change of the
+    clock.
     """
     if dialect == "sqlite":
-        minutes = int((datetime.now(zone).utcoffset() or timedelta(0)).total_seconds() // 60)
-        return func.date(column, f"{minutes:+d} minutes")
+        return func.date(column, f"{int(offset.total_seconds() // 60):+d} minutes")
     return cast(func.timezone(zone.key, column), Date)

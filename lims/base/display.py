@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -28,8 +27,7 @@ from lims.base.security import may
 from lims.base.words import spoken_locale
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One value: what is shown, where it leads, and its kind (for alignment and badges)."""
 
     text: str
@@ -100,9 +98,13 @@ def cell(
     record: Any, name: str, inputs: dict[str, Input], choices: dict[str, dict[str, Any]] | None = None
 ) -> Cell:
     """The value of attribute `name` (a column, a property or a many-to-one relation)."""
-    value: Any = record
-    for part in name.split("."):
-        value = getattr(value, part) if value is not None else None
+    value: Any
+    if "." in name:
+        value = record
+        for part in name.split("."):
+            value = getattr(value, part) if value is not None else None
+    else:
+        value = getattr(record, name)
     item = inputs.get(name)
     if value is None or value == "":
         return Cell("–", "empty")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lims.base.actor import Actor
@@ -38,12 +38,21 @@ class Preference(Record):
     __table_args__ = (UniqueConstraint("user_id", "kind", "scope", "name"),)
 
 
+#: Made once: every list asks it.
+_CHOICES = (
+    select(Preference)
+    .where(
+        Preference.user_id == bindparam("user_id"),
+        Preference.scope == bindparam("scope"),
+        Preference.retired_at.is_(None),
+    )
+    .order_by(Preference.name)
+)
+
+
 def preferences_of(user_id: int, scope: str) -> list[Preference]:
     """All choices of this person for one list or page, by name."""
-    query = select(Preference).where(
-        Preference.user_id == user_id, Preference.scope == scope, Preference.retired_at.is_(None)
-    )
-    return list(current_session().scalars(query.order_by(Preference.name)))
+    return list(current_session().scalars(_CHOICES, {"user_id": user_id, "scope": scope}))
 
 
 def _one(user_id: int, kind: str, scope: str, name: str) -> Preference | None:

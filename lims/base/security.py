@@ -1,7 +1,7 @@
 """Who is asking and what they may do: Flask-AppBuilder's security manager with its open ends closed.
 
 Default deny: there is no public role, and a permission that no role of the user grants is refused. The user's
-permissions are read once a request (stock Flask-AppBuilder asks the database for each menu item).
+roles are read once a request (stock Flask-AppBuilder asks the database for each menu item).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +28,7 @@ from flask_appbuilder.security.sqla.models import (
 )
 from flask_jwt_extended import JWTManager
 from flask_login import current_user
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import String, bindparam, cast, func, select
 
 from lims.base.actor import Actor, system_actor, user_actor
 from lims.base.columns import utc_now
@@ -81,7 +82,7 @@ class LimsSecurityManager(SecurityManager):
         user = found.User
         if str(user.id) != str(pk) or not user.active:
             return None
-        g.lims_granted = (user.id, _pairs(found.rights or ""))
+        g.lims_granted = (user.id, _rights_of(found.own, found.of_groups))
         return user
 
     def load_user_jwt(self, _header: Any, data: dict[str, Any]) -> Any | None:
@@ -172,11 +173,11 @@ def password_stamp(user: Any) -> str:
 
 def principal() -> Any | None:
     """The signed-in user: of the session, of an API key or of a bearer token; None for a visitor."""
-    user = g.get("user")
     # Asked fifty times a page. Whoever signs in or out puts another object into one of the two places.
-    asked = (user, g.get("_login_user"))
-    known = g.get("lims_principal")
-    if known is not None and known[0] is asked[0] and known[1] is asked[1] and asked[1] is not None:
+    of_request = g._get_current_object()
+    user, login = of_request.get("user"), of_request.get("_login_user")
+    known = of_request.get("lims_principal")
+    if known is not None and known[0] is user and known[1] is login and login is not None:
         return known[2]
     found = _principal(user)
     g.lims_principal = (user, g.get("_login_user"), found)
@@ -191,42 +192,53 @@ def _principal(user: Any) -> Any | None:
     return None
 
 
-_ROLES = select(assoc_user_role.c.role_id).where(assoc_user_role.c.user_id == User.id).correlate(User)
+#: The user's own roles, then those of their groups: "1,4" and "2".
+_OWN_ROLES = (
+    select(func.aggregate_strings(cast(assoc_user_role.c.role_id, String), ","))
+    .where(assoc_user_role.c.user_id == User.id)
+    .correlate(User)
+    .scalar_subquery()
+)
 _GROUPS_ROLES = (
-    select(assoc_group_role.c.role_id)
+    select(func.aggregate_strings(cast(assoc_group_role.c.role_id, String), ","))
     .join(assoc_user_group, assoc_user_group.c.group_id == assoc_group_role.c.group_id)
     .where(assoc_user_group.c.user_id == User.id)
-    .correlate(User)
-)
-_of_role = assoc_permissionview_role.c
-#: As one text, since two hundred rows cost more in Python than in the database.
-_RIGHTS = (
-    select(func.aggregate_strings(Permission.name + " " + ViewMenu.name, "\n"))
-    .select_from(PermissionView)
-    .join(Permission, Permission.id == PermissionView.permission_id)
-    .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
-    .where(
-        PermissionView.id.in_(
-            select(_of_role.permission_view_id)
-            .where(or_(_of_role.role_id.in_(_ROLES), _of_role.role_id.in_(_GROUPS_ROLES)))
-            .correlate(User)
-        )
-    )
     .correlate(User)
     .scalar_subquery()
 )
 #: Made once, since every request asks one of the two: what a person may do, and who a browser's session belongs to.
-_GRANTED = select(_RIGHTS).select_from(User).where(User.id == bindparam("user_id"))
+_ROLES_OF = select(_OWN_ROLES.label("own"), _GROUPS_ROLES.label("of_groups")).where(
+    User.id == bindparam("user_id")
+)
 _SIGNED_IN = (
-    select(User, LoginSession.started_at, _RIGHTS.label("rights"))
+    select(User, LoginSession.started_at, _OWN_ROLES.label("own"), _GROUPS_ROLES.label("of_groups"))
     .join(LoginSession, LoginSession.user_id == User.id)
     .where(LoginSession.token_sha256 == bindparam("token_sha256"), LoginSession.ended_at.is_(None))
 )
+#: How long a process goes on with what a role may do, seconds. Only `lims init` changes it; who has which role is asked
+#: at every request.
+ROLES_KEPT_SECONDS = 5.0
 
 
-@lru_cache(maxsize=64)  # a set of roles, a text
-def _pairs(rights: str) -> frozenset[tuple[str, str]]:
-    return frozenset(tuple(line.split(" ", 1)) for line in rights.split("\n") if line)  # type: ignore[misc]
+def _rights_of(*roles: str | None) -> frozenset[tuple[str, str]]:
+    """(permission, view) pairs of these roles, given as ids with commas."""
+    key = frozenset(int(role) for listed in roles if listed for role in listed.split(","))
+    kept: dict[frozenset[int], tuple[float, frozenset[tuple[str, str]]]]
+    kept = current_app.extensions.setdefault("lims.rights", {})
+    now = time.monotonic()
+    if key in kept and kept[key][0] > now:
+        return kept[key][1]
+    rows = current_session().execute(
+        select(Permission.name, ViewMenu.name)
+        .select_from(PermissionView)
+        .join(Permission, Permission.id == PermissionView.permission_id)
+        .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
+        .join(assoc_permissionview_role, assoc_permissionview_role.c.permission_view_id == PermissionView.id)
+        .where(assoc_permissionview_role.c.role_id.in_(key))
+    )
+    found = frozenset((permission, view) for permission, view in rows)
+    kept[key] = (now + ROLES_KEPT_SECONDS, found)
+    return found
 
 
 def granted() -> frozenset[tuple[str, str]]:
@@ -238,7 +250,8 @@ def granted() -> frozenset[tuple[str, str]]:
     if cached is not None and cached[0] == user.id:
         found: frozenset[tuple[str, str]] = cached[1]
         return found
-    found = _pairs(current_session().scalar(_GRANTED, {"user_id": user.id}) or "")
+    roles = current_session().execute(_ROLES_OF, {"user_id": user.id}).one_or_none()
+    found = frozenset() if roles is None else _rights_of(roles.own, roles.of_groups)
     g.lims_granted = (user.id, found)
     return found
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 #: A save waits no longer; the forecast goes on without it.
 PATIENCE_S = 10.0
 #: Seconds of forecasting that a quiet time lays up, and the part of each second that is laid up.
-MOST_CREDIT_S, CREDIT_A_SECOND = 10.0, 0.1
+MOST_CREDIT_S, CREDIT_A_SECOND = 2.0, 0.1
 
 
 class Refresher:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from flask import current_app, request
@@ -99,7 +98,7 @@ class ForecastView(RecordView):
 
     def cell(self, record: Any, name: str) -> Cell:
         found = super().cell(record, name)
-        return replace(found, text=in_words(record.note)) if name == "note" and record.note else found
+        return found._replace(text=in_words(record.note)) if name == "note" and record.note else found
 
 
 class ForecastModelView(RecordView):

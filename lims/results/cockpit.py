@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import String, cast, func, literal, select, union_all
 from sqlalchemy.orm import joinedload, lazyload
@@ -15,7 +17,7 @@ from lims.base.columns import local_day
 from lims.base.database import current_session, database
 from lims.base.display import laboratory_zone, local_time
 from lims.mixes.models import MixRevision
-from lims.results.due import WIDEST_WINDOW
+from lims.results.due import WIDEST_WINDOW, instant
 from lims.results.models import Break, Press, SetResult
 from lims.trials.models import Batch, CuringTank, SpecimenSet
 
@@ -38,36 +40,48 @@ class Workload:
 
 def workload(now: datetime) -> Workload:
     """One statement over what waits up to the last day."""
-    today = local_time(now).date()
-    day = local_day(SpecimenSet.due_at, laboratory_zone(), database().engine.dialect.name)
-    edge = now - WIDEST_WINDOW
-    waiting = SpecimenSet.state == "waiting"
-
-    def count(name: str, *conditions: Any) -> Any:
-        return select(literal(name), func.count()).select_from(SpecimenSet).where(waiting, *conditions)
-
-    # The days and what is surely past are answered by the index alone; rows are read only around now.
-    parts = (
-        select(cast(day, String), func.count())
-        .where(waiting, SpecimenSet.due_at < now + timedelta(days=WORKLOAD_DAYS))
-        .group_by(day),
-        count("late", SpecimenSet.due_at < edge),
-        count("late", SpecimenSet.due_at.between(edge, now), SpecimenSet.due_until < now),
-        count(
-            "now",
-            SpecimenSet.due_at.between(edge, now + WIDEST_WINDOW),
-            SpecimenSet.due_from <= now,
-            SpecimenSet.due_until >= now,
-        ),
-    )
+    here = local_time(now)
+    today = here.date()
+    statement = _workload(laboratory_zone(), here.utcoffset() or timedelta(0), database().engine.dialect.name)
+    times = {
+        "now": now,
+        "edge": now - WIDEST_WINDOW,
+        "far_edge": now + WIDEST_WINDOW,
+        "until": now + timedelta(days=WORKLOAD_DAYS),
+    }
     counts: dict[str, int] = defaultdict(int)
-    for name, number in current_session().execute(union_all(*parts)):
+    for name, number in current_session().execute(statement, times):
         counts[str(name)] += int(number)
     days = tuple(
         (today + timedelta(days=ahead), counts.get((today + timedelta(days=ahead)).isoformat(), 0))
         for ahead in range(WORKLOAD_DAYS)
     )
     return Workload(days, counts["now"], counts["late"])
+
+
+@lru_cache(maxsize=16)  # every page of the day asks it: making it took as long as running it
+def _workload(zone: ZoneInfo, offset: timedelta, dialect: str) -> Any:
+    day = local_day(SpecimenSet.due_at, zone, offset, dialect)
+    now, edge, far_edge = instant("now"), instant("edge"), instant("far_edge")
+    waiting = SpecimenSet.state == "waiting"
+
+    def count(name: str, *conditions: Any) -> Any:
+        return select(literal(name), func.count()).select_from(SpecimenSet).where(waiting, *conditions)
+
+    # The days and what is surely past are answered by the index alone; rows are read only around now.
+    return union_all(
+        select(cast(day, String), func.count())
+        .where(waiting, SpecimenSet.due_at < instant("until"))
+        .group_by(day),
+        count("late", SpecimenSet.due_at < edge),
+        count("late", SpecimenSet.due_at.between(edge, now), SpecimenSet.due_until < now),
+        count(
+            "now",
+            SpecimenSet.due_at.between(edge, far_edge),
+            SpecimenSet.due_from <= now,
+            SpecimenSet.due_until >= now,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +99,33 @@ class Tally:
 def tally(now: datetime) -> Tally:
     """One statement for both."""
     midnight = local_time(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    by_press = (
-        select(literal("press").label("what"), Press.code.label("name"), func.count().label("number"))
-        .select_from(Break)
-        .outerjoin(Press, Press.id == Break.press_id)
-        .where(Break.tested_at >= midnight, Break.tested_at <= now, Break.superseded_at.is_(None))
-        .group_by(Press.code)
-    )
-    lying = (
-        select(func.count())
-        .select_from(SpecimenSet)
-        .where(SpecimenSet.curing_tank_id == CuringTank.id, SpecimenSet.state.in_(("waiting", "held")))
-        .scalar_subquery()
-    )
-    by_tank = select(literal("tank"), CuringTank.code, lying).where(CuringTank.retired_at.is_(None))
     presses: list[tuple[str, int]] = []
     tanks: list[tuple[str, int]] = []
-    for what, name, number in current_session().execute(union_all(by_press, by_tank)):
+    for what, name, number in current_session().execute(_TALLY, {"midnight": midnight, "now": now}):
         if number:
             (presses if what == "press" else tanks).append((name or "–", int(number)))
     return Tally(tuple(sorted(presses)), tuple(sorted(tanks)))
+
+
+_TALLY = union_all(
+    select(literal("press").label("what"), Press.code.label("name"), func.count().label("number"))
+    .select_from(Break)
+    .outerjoin(Press, Press.id == Break.press_id)
+    .where(
+        Break.tested_at >= instant("midnight"),
+        Break.tested_at <= instant("now"),
+        Break.superseded_at.is_(None),
+    )
+    .group_by(Press.code),
+    select(
+        literal("tank"),
+        CuringTank.code,
+        select(func.count())
+        .select_from(SpecimenSet)
+        .where(SpecimenSet.curing_tank_id == CuringTank.id, SpecimenSet.state.in_(("waiting", "held")))
+        .scalar_subquery(),
+    ).where(CuringTank.retired_at.is_(None)),
+)
 
 
 def held_sets() -> list[SpecimenSet]:

@@ -70,7 +70,8 @@ class DueSet(NamedTuple):
         return "now" if self.due_from is not None and self.due_from <= now else "next"
 
 
-def _instant(name: str) -> Any:
+def instant(name: str) -> Any:
+    """A moment that a statement made beforehand is asked with."""
     return bindparam(name, type_=UtcDateTime())
 
 
@@ -99,7 +100,7 @@ _WAITING = (
     .join(MixDesign.__table__, _designs.id == _revisions.mix_design_id)
     .where(_sets.state == "waiting")
 )
-_NOW, _WIDELY_BEFORE, _WIDELY_AFTER = _instant("now"), _instant("widely_before"), _instant("widely_after")
+_NOW, _WIDELY_BEFORE, _WIDELY_AFTER = instant("now"), instant("widely_before"), instant("widely_after")
 _MOST = bindparam("most", type_=Integer())
 #: Each a range of the index over state and due time.
 _GROUPS: dict[str, Select[Any]] = {
@@ -111,33 +112,37 @@ _GROUPS: dict[str, Select[Any]] = {
     "late": _WAITING.where(_sets.due_at < _NOW, _sets.due_until < _NOW)
     .order_by(_sets.due_at.desc(), _sets.id)
     .limit(_MOST),
-    "next": _WAITING.where(_sets.due_at > _NOW, _sets.due_at <= _instant("horizon"), _sets.due_from > _NOW)
+    "next": _WAITING.where(_sets.due_at > _NOW, _sets.due_at <= instant("horizon"), _sets.due_from > _NOW)
     .order_by(_sets.due_at, _sets.id)
     .limit(_MOST),
 }
 _ONE = _WAITING.where(_sets.id == bindparam("set_id"))
 
 
-def due_groups(now: datetime, *, most: int = MOST_OF_A_GROUP) -> dict[str, list[DueSet]]:
+def due_groups(now: datetime) -> dict[str, list[DueSet]]:
     """Waiting sets in their window, past it (latest first) and within the horizon (soonest first): three statements."""
-    times = {
+    return {name: _group(name, now, MOST_OF_A_GROUP) for name in _GROUPS}
+
+
+def _group(name: str, now: datetime, most: int) -> list[DueSet]:
+    asked = {
         "now": now,
         "widely_before": now - WIDEST_WINDOW,
         "widely_after": now + WIDEST_WINDOW,
         "horizon": now + HORIZON,
         "most": most,
     }
-    connection = current_session().connection()
-    return {
-        name: list(map(DueSet._make, connection.execute(query, times).all()))
-        for name, query in _GROUPS.items()
-    }
+    return list(map(DueSet._make, current_session().connection().execute(_GROUPS[name], asked).all()))
 
 
-def due_sets(*, most: int = MOST_OF_A_GROUP) -> list[DueSet]:
-    """What is due now, then what is past its window, then the next days; so many of each at most."""
-    groups = due_groups(utc_now(), most=most)
-    return [*groups["now"], *groups["late"], *groups["next"]]
+def due_sets(*, enough: int | None = None) -> list[DueSet]:
+    """What is due now, then what is past its window, then the next days; `enough` of them, or MOST_OF_A_GROUP of each."""
+    now = utc_now()
+    found: list[DueSet] = []
+    for name in _GROUPS:
+        if enough is None or len(found) < enough:
+            found += _group(name, now, enough or MOST_OF_A_GROUP)
+    return found[:enough]
 
 
 def due_set(set_id: int) -> DueSet | None:

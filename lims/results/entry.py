@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -18,6 +19,7 @@ from lims.base.database import current_session
 from lims.base.display import show_time
 from lims.base.fields import Flag, Reference, Text, Ui
 from lims.base.laboratory import laboratory
+from lims.base.words import spoken_locale
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.due import DueSet, DueSpecimen, specimens_of
 from lims.results.equipment import calibration_warnings
@@ -41,40 +43,56 @@ class EntryIn(SetBreaksIn):
     confirmed: Annotated[bool, Flag(), Ui(_l("Asked and confirmed"))] = False
 
 
-def due_entry(sets: Sequence[DueSet]) -> list[dict[str, Any]]:
-    """Sets as the entry page keeps them: specimens, areas, factor, and the range that nobody would wonder at."""
+def due_entry(sets: Sequence[DueSet]) -> str:
+    """Sets as the entry page keeps them, as a JSON list: specimens, areas, factor, and the range that nobody would wonder
+    at."""
     now = utc_now()
     usual = usual_ranges().of(sets)
     specimens = specimens_of([item.id for item in sets])
-    # Looked up once: a translation costs more than all else that a row of this says.
-    words = when_words()
-    shapes = {name: str(said) for name, said in SHAPES.items()}
-    rows = []
-    for item in sets:
-        of_set, when = specimens[item.id], item.when(now)
-        rows.append(
-            {
-                "id": item.id,
-                "code": item.code,
-                "age_days": item.age_days,
-                "when": when,
-                "when_text": _when_text(item, words[when]),
-                "mix": item.mix_code,
-                "shape": _shape(of_set, shapes),
-                "rule": "cube-set" if of_set and of_set[0].shape == "cube" else "mean",
-                "factor": _factor(of_set, item.grade_mpa),
-                "expected": usual.get(item.id),
-                "specimens": [
-                    {
-                        "code": specimen.code,
-                        "short": short_code(specimen.id),
-                        "area_mm2": _area(specimen.shape, specimen.width_mm),
-                    }
-                    for specimen in of_set
-                ],
-            }
-        )
-    return rows
+    reader = (str(spoken_locale()), laboratory().timezone)
+    rows = (
+        _entry_row(item, tuple(specimens[item.id]), usual.get(item.id), item.when(now), *reader)
+        for item in sets
+    )
+    return f"[{','.join(rows)}]"
+
+
+@lru_cache(maxsize=4096)  # a set waits for days, and everybody's page asks for it all day
+def _entry_row(
+    item: DueSet,
+    specimens: tuple[DueSpecimen, ...],
+    expected: tuple[float, float] | None,
+    when: str,
+    _language: str,
+    _timezone: str,
+) -> str:
+    return compact_json(
+        {
+            "id": item.id,
+            "code": item.code,
+            "age_days": item.age_days,
+            "when": when,
+            "when_text": _when_text(item, when_words()[when]),
+            "mix": item.mix_code,
+            "shape": _shape(specimens),
+            "rule": "cube-set" if specimens and specimens[0].shape == "cube" else "mean",
+            "factor": _factor(specimens, item.grade_mpa),
+            "expected": expected,
+            "specimens": [
+                {
+                    "code": specimen.code,
+                    "short": short_code(specimen.id),
+                    "area_mm2": _area(specimen.shape, specimen.width_mm),
+                }
+                for specimen in specimens
+            ],
+        }
+    )
+
+
+def compact_json(value: Any) -> str:
+    """As `jsonify` writes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def when_words() -> dict[str, str]:
@@ -88,14 +106,13 @@ def _when_text(item: DueSet, word: str) -> str:
     return f"{word} · {day}" if word else day
 
 
-def _shape(specimens: Sequence[DueSpecimen], shapes: dict[str, str]) -> str:
+def _shape(specimens: Sequence[DueSpecimen]) -> str:
     if not specimens:
         return ""
     first = specimens[0]
-    return f"{shapes.get(first.shape, first.shape)} {first.width_mm:f} mm" if first.width_mm else first.shape
+    return f"{SHAPES.get(first.shape, first.shape)} {first.width_mm:f} mm" if first.width_mm else first.shape
 
 
-@lru_cache(maxsize=1024)  # a laboratory has a few moulds
 def _area(shape: str, width_mm: Decimal | None) -> str:
     return "" if width_mm is None else f"{loaded_area_mm2(shape, width_mm):.6f}"
 
@@ -104,13 +121,8 @@ def _factor(specimens: Sequence[DueSpecimen], grade_mpa: Decimal | None) -> str:
     first = specimens[0] if specimens else None
     if first is None or first.shape != "cube" or first.width_mm is None:
         return "1"
-    return _cube_factor(first.width_mm, grade_mpa)
-
-
-@lru_cache(maxsize=1024)  # a few moulds, a few grades
-def _cube_factor(width_mm: Decimal, grade_mpa: Decimal | None) -> str:
     try:
-        return f"{size_factor('cube', width_mm, grade_mpa):f}"
+        return f"{size_factor('cube', first.width_mm, grade_mpa):f}"
     except RuleInputError:
         return "1"  # the server will say what is missing
 

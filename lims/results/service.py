@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, NamedTuple
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, literal_column, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lims.base.actor import Actor
@@ -393,7 +393,8 @@ class SetEntries:
         sets = SpecimenSet.__table__
         taken = session.execute(
             update(sets)
-            .where(among(sets.c.id, sorted(self._ready)), sets.c.state == "waiting")
+            # In the text, not as a parameter: by one, SQLite plans the statement and its triggers anew each time.
+            .where(among(sets.c.id, sorted(self._ready)), sets.c.state == literal_column("'waiting'"))
             .values(state="broken", version=sets.c.version + 1, changed_at=now, changed_by=actor.key)
         ).rowcount  # type: ignore[attr-defined]
         if taken != len(self._ready):  # PostgreSQL lets another writer in between reading and this

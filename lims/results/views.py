@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache, partial
 from typing import Any
 
-from flask import flash, jsonify, redirect, request, url_for
+from flask import Response, current_app, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import generate_csrf
+from markupsafe import Markup
 from sqlalchemy import select
 
 from lims.base.api import json_object
@@ -20,15 +23,17 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import actor_names, form_text, laboratory_zone, local_time, show_time
 from lims.base.forms import posted_values
+from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.schemas import localise
 from lims.base.security import current_actor, may, principal
 from lims.base.services import SERVICES
 from lims.base.signatures import MEANINGS, signatures_of, signer
 from lims.base.views import GuardedView, MenuPlace, RecordView, Related
+from lims.base.words import spoken_locale
 from lims.results.cockpit import HELD_FOR, held_sets, missed, tally, workload
 from lims.results.due import DueSet, due_groups, due_set, due_sets
-from lims.results.entry import EntryIn, due_entry, entry_warnings, save_entry
+from lims.results.entry import EntryIn, compact_json, due_entry, entry_warnings, save_entry
 from lims.results.models import Break, Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
 from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, RetractIn, SetBreaksIn
@@ -88,6 +93,24 @@ def _until_tomorrow() -> list[DueSet]:
     return [item for item in due_sets() if item.due_at is not None and item.due_at <= tomorrow]
 
 
+def _json(text: str) -> Response:
+    return Response(text + "\n", mimetype="application/json")
+
+
+def due_lines() -> Callable[[DueSet, str, str], Markup]:
+    """One set of the list of the day as markup, from the set, its mark (due-now, due-late or due-next) and the address
+    that it leads to."""
+    return partial(_due_line, _language=str(spoken_locale()), _timezone=laboratory().timezone)
+
+
+@lru_cache(maxsize=4096)  # it waits for days, and everybody opens the list all day
+def _due_line(item: DueSet, mark: str, address: str, _language: str, _timezone: str) -> Markup:
+    template = current_app.jinja_env.get_template("lims/due_line.html")
+    return Markup(  # noqa: S704 - of a template, which escapes
+        template.render(item=item, mark=mark, address=address, show_time=show_time)
+    )
+
+
 class BreaksView(GuardedView):
     """The technician's day: /press/."""
 
@@ -103,13 +126,18 @@ class BreaksView(GuardedView):
         self.allow("read")
         now = utc_now()
         days = workload(now)
+        enters = may("write", "breaks")
         return self._page(
             "lims/due.html",
             groups=due_groups(now),
             workload=days,
             most=max((count for _day, count in days.days), default=0),
             tally=tally(now),
-            may_enter=may("write", "breaks"),
+            due_line=due_lines(),
+            set_address=url_for("BreaksView.enter", set_id=0)
+            if enters
+            else url_for("SpecimenSetView.show", record_id=0),
+            may_enter=enters,
         )
 
     @expose("/held")
@@ -224,14 +252,14 @@ class BreaksView(GuardedView):
         presses = current_session().scalars(
             select(Press).where(Press.retired_at.is_(None)).order_by(Press.code)
         )
-        return jsonify(
+        rest = compact_json(
             {
                 "token": generate_csrf(),
                 "tested_by": user.get_full_name() if user is not None else "",
-                "sets": due_entry(due_sets()),
                 "presses": [{"id": item.id, "code": item.code, "name": item.name} for item in presses],
             }
         )
+        return _json(f'{{"sets":{due_entry(due_sets())},{rest[1:]}')
 
     @expose("/set.json")
     @permission_name("write")
@@ -248,7 +276,7 @@ class BreaksView(GuardedView):
         found = due_set(set_id) if set_id is not None else None
         if found is None:
             raise NotFound(f"waiting set {code}")
-        return jsonify({"sets": due_entry([found])})
+        return _json(f'{{"sets":{due_entry([found])}}}')
 
     @expose("/entries", methods=["POST"])
     @permission_name("write")

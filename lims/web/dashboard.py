@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import g, url_for
 from flask_babel import gettext as _
-from sqlalchemy import extract, func, select
+from sqlalchemy import bindparam, extract, func, select
 from sqlalchemy.orm import joinedload
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
@@ -112,10 +112,10 @@ def _due() -> Panel | None:
     now = utc_now()
     enter = may("write", "breaks")
     items = []
-    sets = due_sets(most=SHOWN)
+    sets = due_sets(enough=SHOWN)
     load = _load()
     words = when_words()
-    for found in sets[:SHOWN]:
+    for found in sets:
         when = found.when(now)
         items.append(
             Item(
@@ -149,38 +149,45 @@ def _workload() -> Panel | None:
     return Panel("workload", _("The next fourteen days"), bars=bars, count=sum(count for _day, count in days))
 
 
+#: Made once, as rows: the technician's first page and the manager's ask them.
+_IN_STATE = SetResult.__table__.c.state == bindparam("state")
+_COUNTS = SetResult.__table__.c.superseded_at.is_(None)
+_WAITING_RESULTS = (
+    select(
+        SetResult.__table__.c.id,
+        SetResult.__table__.c.specimen_set_id,
+        SetResult.__table__.c.strength_mpa,
+        SpecimenSet.__table__.c.code,
+    )
+    .join(SpecimenSet.__table__, SpecimenSet.__table__.c.id == SetResult.__table__.c.specimen_set_id)
+    .where(_IN_STATE, _COUNTS)
+    .order_by(SetResult.__table__.c.id)
+    .limit(SHOWN)
+)
+_WAITING_COUNT = select(func.count()).select_from(SetResult.__table__).where(_IN_STATE, _COUNTS)
+
+
 def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:
     if not may("read", "set-results"):
         return None
-    query = (
-        select(SetResult)
-        .where(SetResult.state == state, SetResult.superseded_at.is_(None))
-        .options(joinedload(SetResult.specimen_set))
-        .order_by(SetResult.id)
-    )
-    session = current_session()
-    total = session.scalar(
-        select(func.count())
-        .select_from(SetResult)
-        .where(SetResult.state == state, SetResult.superseded_at.is_(None))
-    )
+    connection = current_session().connection()
     page = "BreaksView.enter" if may("write", "breaks") else ""
     return Panel(
         name,
         title,
         [
             Item(
-                found.specimen_set.code,
-                url_for(page, set_id=found.specimen_set_id)
-                if page
-                else url_for("SetResultView.show", record_id=found.id),
-                right=f"{found.strength_mpa:.1f} MPa" if found.strength_mpa is not None else _("invalid"),
+                code,
+                url_for(page, set_id=set_id) if page else url_for("SetResultView.show", record_id=result_id),
+                right=f"{strength_mpa:.1f} MPa" if strength_mpa is not None else _("invalid"),
             )
-            for found in session.scalars(query.limit(SHOWN))
+            for result_id, set_id, strength_mpa, code in connection.execute(
+                _WAITING_RESULTS, {"state": state}
+            )
         ],
         empty=empty,
         all_url=url_for("SetResultView.list", state=state),
-        count=total or 0,
+        count=connection.scalar(_WAITING_COUNT, {"state": state}) or 0,
     )
 
 
@@ -194,25 +201,38 @@ def _to_release() -> Panel | None:
     return _waiting("verified", "to-release", _("To release"), _("Nothing waits for release."))
 
 
+_LATEST_FORECASTS = (
+    select(
+        MixDesign.__table__.c.code,
+        Forecast.__table__.c.mix_design_id,
+        Forecast.__table__.c.early_ages,
+        Forecast.__table__.c.strength_mpa,
+    )
+    .join_from(
+        Forecast.__table__,
+        MixDesign.__table__,
+        MixDesign.__table__.c.id == Forecast.__table__.c.mix_design_id,
+    )
+    .order_by(Forecast.__table__.c.id.desc())
+    .limit(SHOWN)
+)
+
+
 def _forecasts() -> Panel | None:
     if not may("read", "forecasts"):
         return None
-    rows = current_session().scalars(
-        select(Forecast).options(joinedload(Forecast.mix_design)).order_by(Forecast.id.desc()).limit(SHOWN)
-    )
+    rows = current_session().connection().execute(_LATEST_FORECASTS)
     return Panel(
         "forecasts",
         _("Latest forecasts"),
         [
             Item(
-                item.mix_design.code,
-                url_for("MixDesignView.show", record_id=item.mix_design_id),
-                about=_("from %(ages)s d", ages=item.early_ages)
-                if item.early_ages
-                else _("composition alone"),
-                right=f"{item.strength_mpa:.1f} MPa" if item.strength_mpa is not None else "–",
+                code,
+                url_for("MixDesignView.show", record_id=mix_design_id),
+                about=_("from %(ages)s d", ages=early_ages) if early_ages else _("composition alone"),
+                right=f"{strength_mpa:.1f} MPa" if strength_mpa is not None else "–",
             )
-            for item in rows
+            for code, mix_design_id, early_ages, strength_mpa in rows
         ],
         empty=_("No forecast yet."),
         hint=_("A forecast is made when a set of breaks is entered."),

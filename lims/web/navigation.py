@@ -8,7 +8,9 @@ from typing import Any
 
 from flask import current_app, request
 from flask_babel import get_locale
+from markupsafe import Markup
 
+from lims.base.laboratory import laboratory
 from lims.base.security import granted
 
 #: Menus that are kept a process: one a set of rights and language. More would be a laboratory of unusual habits.
@@ -30,27 +32,52 @@ class Group:
     entries: tuple[Entry, ...]
 
 
-def navigation() -> tuple[list[Any], list[Any]]:
-    """Entries that stand at the top without a group, and the groups below them."""
-    top: list[Any] = []
-    groups: list[Any] = []
-    for group in _groups():
+def menu() -> Markup:
+    """The menu at the side of every page, with the present page marked in it."""
+    groups = _groups()
+    best: dict[str, Entry] = {}
+    for group in groups:
         fitting = [item for item in group.entries if _here(item.url)]
-        # Of two entries that fit, the longer address is meant.
-        best = max(fitting, key=lambda item: len(item.url), default=None)
+        if fitting:  # of two entries that fit, the longer address is meant
+            best[group.name] = max(fitting, key=lambda item: len(item.url))
+    kept: dict[Any, Markup] = current_app.extensions.setdefault("lims.menus", {})
+    name = laboratory().name
+    at_home = request.path == "/"
+    key = (granted(), str(get_locale()), request.script_root, name, at_home, *best.items())
+    if key not in kept:
+        if len(kept) >= MOST_KEPT * 64:
+            kept.clear()
+        top, below = _marked(groups, best)
+        kept[key] = Markup(  # noqa: S704 - of a template, which escapes
+            current_app.jinja_env.get_template("lims/menu.html").render(
+                top=top,
+                groups=below,
+                at_home=at_home,
+                home=current_app.appbuilder.get_url_for_index,  # type: ignore[attr-defined]
+                laboratory_name=name,
+            )
+        )
+    return kept[key]
+
+
+def _marked(groups: tuple[Group, ...], best: dict[str, Entry]) -> tuple[list[Any], list[Any]]:
+    """Entries that stand at the top without a group, and the groups below them; what is open is marked."""
+    top: list[Any] = []
+    below: list[Any] = []
+    for group in groups:
         items = [
-            SimpleNamespace(label=item.label, icon=item.icon, url=item.url, active=item is best)
+            SimpleNamespace(
+                label=item.label, icon=item.icon, url=item.url, active=item is best.get(group.name)
+            )
             for item in group.entries
         ]
         if group.name == "today":
             top.extend(items)
         else:
-            groups.append(
-                SimpleNamespace(
-                    name=group.name, label=group.label, icon=group.icon, entries=items, open=best is not None
-                )
+            below.append(
+                SimpleNamespace(label=group.label, icon=group.icon, entries=items, open=group.name in best)
             )
-    return top, groups
+    return top, below
 
 
 def _groups() -> tuple[Group, ...]:

@@ -29,7 +29,7 @@ from lims.help.views import tour_card
 from lims.standards.specimens import loaded_area_mm2
 from lims.web.api_description import ApiDescriptionView
 from lims.web.language import register_language
-from lims.web.navigation import navigation
+from lims.web.navigation import menu
 from lims.web.offline import register_offline
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,18 @@ def asset(filename: str) -> str:
 def _address(filename: str, _root: str) -> str:
     """Once a file and place that the program is reached under: a page names its icons fifty times."""
     return url_for("static", filename=filename, v=_mark(filename))
+
+
+def address(endpoint: str, **values: Any) -> str:
+    """Flask's `url_for` for templates: the layout alone names twenty addresses, the same on every page."""
+    if endpoint.startswith(".") or any(name.startswith("_") for name in values):
+        return url_for(endpoint, **values)
+    return _remembered(endpoint, tuple(values.items()), request.script_root)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(endpoint: str, values: tuple[tuple[str, Any], ...], _root: str) -> str:
+    return url_for(endpoint, **dict(values))
 
 
 def icon(name: str, classes: str = "") -> Markup:
@@ -85,7 +97,7 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
     register_offline(app)
     register_language(app)
     app.jinja_env.globals.update(asset=asset, area=_area, view_decimal=format_decimal, forecast_note=in_words)
-    app.jinja_env.globals.update(history_of=history_of, icon=icon)
+    app.jinja_env.globals.update(history_of=history_of, icon=icon, url_for=address, zip=zip)
     app.jinja_env.globals.update(traceable=lambda name: name not in PARTS and may("read", "trace"))
 
     @app.after_request
@@ -105,7 +117,7 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
             "appbuilder": appbuilder,
             "laboratory_name": facts.name,
             "facts": facts,
-            "navigation": navigation,
+            "menu": menu,
             "help_topic": _help_topic,
             "tour_card": tour_card,
             "printed_at": lambda: show_time(utc_now()),
