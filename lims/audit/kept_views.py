@@ -426,12 +426,10 @@ def _sample_address(asked: SampleIn) -> str:
 
 def _with_names(cells: Any, names: Any, record: Any, columns: tuple[str, ...]) -> Any:
     """Persons instead of the keys of accounts; one statement for a whole list, since names are read once a request."""
-    from dataclasses import replace
-
     shown = []
     for cell, name in zip(cells, names, strict=True):
         key = getattr(record, name, None) if name in columns else None
-        shown.append(replace(cell, text=_person(key)) if key else cell)
+        shown.append(cell._replace(text=_person(key)) if key else cell)
     return shown
 
 

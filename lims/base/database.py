@@ -24,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     any_,
+    bindparam,
     cast,
     create_engine,
     event,
@@ -281,13 +282,31 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
 def among(column: Any, keys: Iterable[int | str]) -> ColumnElement[bool]:
     """`column IN keys` as one parameter, however many they are: no limit of a driver, and no statement of a thousand
     marks to be made again for every other number of keys."""
-    listed = list(keys)
-    if database().engine.dialect.name == "sqlite":
-        given = func.json_each(json.dumps(listed)).table_valued("value")
-        found: ColumnElement[bool] = column.in_(select(given.c.value))
+    dialect = database().engine.dialect.name
+    return _among(column, bindparam(None, given_keys(keys), _kind_of_keys(column, dialect)), dialect)
+
+
+def among_given(column: Any, name: str, dialect: str) -> ColumnElement[bool]:
+    """The same in a statement that is made beforehand and asked with `{name: given_keys(keys)}`."""
+    return _among(column, bindparam(name, type_=_kind_of_keys(column, dialect)), dialect)
+
+
+def given_keys(keys: Iterable[int | str]) -> Any:
+    """Keys as the database takes them in one parameter."""
+    return json.dumps(list(keys)) if database().is_sqlite else list(keys)
+
+
+def _kind_of_keys(column: Any, dialect: str) -> Any:
+    if dialect == "sqlite":
+        return String()
+    return ARRAY(BigInteger if column.type.python_type is int else String)
+
+
+def _among(column: Any, given: Any, dialect: str) -> ColumnElement[bool]:
+    if dialect == "sqlite":
+        found: ColumnElement[bool] = column.in_(select(func.json_each(given).table_valued("value").c.value))
         return found
-    kind = BigInteger if column.type.python_type is int else String
-    return column == any_(cast(listed, ARRAY(kind)))  # type: ignore[no-any-return]
+    return column == any_(cast(given, given.type))  # type: ignore[no-any-return]
 
 
 def _is_plain(values: Sequence[Any]) -> bool:

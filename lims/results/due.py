@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Integer, Select, bindparam, select
 
 from lims.base.columns import UtcDateTime, utc_now
-from lims.base.database import among, current_session
+from lims.base.database import among_given, current_session, given_keys
 from lims.mixes.models import MixDesign, MixRevision
 from lims.trials.models import Batch, Specimen, SpecimenSet, Trial
 
@@ -151,16 +152,26 @@ def due_set(set_id: int) -> DueSet | None:
     return None if row is None else DueSet._make(row)
 
 
+@lru_cache(maxsize=2)
+def _specimens_of(dialect: str) -> Select[Any]:
+    return (
+        select(
+            _specimens.specimen_set_id,
+            _specimens.id,
+            _specimens.code,
+            _specimens.shape,
+            _specimens.width_mm,
+        )
+        .where(among_given(_specimens.specimen_set_id, "sets", dialect))
+        .order_by(_specimens.specimen_set_id, _specimens.number)
+    )
+
+
 def specimens_of(sets: Collection[int]) -> dict[int, list[DueSpecimen]]:
     """Set id -> its specimens in their order; one statement."""
     found: dict[int, list[DueSpecimen]] = defaultdict(list)
-    query = (
-        select(
-            _specimens.specimen_set_id, _specimens.id, _specimens.code, _specimens.shape, _specimens.width_mm
-        )
-        .where(among(_specimens.specimen_set_id, sets))
-        .order_by(_specimens.specimen_set_id, _specimens.number)
-    )
-    for set_id, *specimen in current_session().connection().execute(query):
+    connection = current_session().connection()
+    query = _specimens_of(connection.dialect.name)
+    for set_id, *specimen in connection.execute(query, {"sets": given_keys(sets)}):
         found[set_id].append(DueSpecimen._make(specimen))
     return found

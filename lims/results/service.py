@@ -9,15 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, func, literal_column, select, update
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import among, current_session, insert_rows, transaction
+from lims.base.database import among, among_given, current_session, given_keys, insert_rows, transaction
 from lims.base.display import format_decimal
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
@@ -197,10 +198,14 @@ def breaks_of(specimen_ids: Sequence[int]) -> dict[int, Break]:
     return {found.specimen_id: found for found in current_session().scalars(query)}
 
 
+_RESULT_OF = select(SetResult).where(
+    SetResult.specimen_set_id == bindparam("set_id"), SetResult.superseded_at.is_(None)
+)
+
+
 def result_of(set_id: int) -> SetResult | None:
     """The result that counts, or None."""
-    query = select(SetResult).where(SetResult.specimen_set_id == set_id, SetResult.superseded_at.is_(None))
-    return current_session().scalars(query).one_or_none()
+    return current_session().scalars(_RESULT_OF, {"set_id": set_id}).one_or_none()
 
 
 def retracted_result(set_id: int) -> SetResult | None:
@@ -245,31 +250,40 @@ class SetFacts:
         )
 
 
+@lru_cache(maxsize=2)
+def _facts(dialect: str) -> tuple[Any, Any, Any]:
+    """The statements about specimens, sets and batches, made once."""
+    # The tables' own columns: of thousands of rows the mapper takes half of the time.
+    of_specimens, of_sets, of_batches = Specimen.__table__.c, SpecimenSet.__table__.c, Batch.__table__.c
+    of_revisions, of_designs = MixRevision.__table__.c, MixDesign.__table__.c
+    return (
+        select(*(of_specimens[name] for name in ("specimen_set_id", "id", "code", "shape", "width_mm")))
+        .where(among_given(of_specimens.specimen_set_id, "keys", dialect))
+        .order_by(of_specimens.specimen_set_id, of_specimens.number),
+        select(*(of_sets[name] for name in ("id", "code", "state", "age_days", "batch_id")))
+        .where(among_given(of_sets.id, "keys", dialect))
+        .order_by(of_sets.id),
+        select(of_batches.id, of_batches.cast_at, of_designs.grade_mpa)
+        .join_from(Batch.__table__, MixRevision.__table__, of_revisions.id == of_batches.mix_revision_id)
+        .join(MixDesign.__table__, of_designs.id == of_revisions.mix_design_id)
+        .where(among_given(of_batches.id, "keys", dialect)),
+    )
+
+
 def facts_of_sets(set_ids: Iterable[int]) -> dict[int, SetFacts]:
     """Set id -> its facts: three statements, however many sets."""
     session = current_session()
-    keys = sorted(set(set_ids))
+    about_specimens, about_sets, about_batches = _facts(session.get_bind().dialect.name)
+    keys = {"keys": given_keys(sorted(set(set_ids)))}
     specimens: dict[int, list[SetSpecimen]] = {}
-    # The tables' own columns: of thousands of rows the mapper takes half of the time.
-    of_specimens, of_sets = Specimen.__table__.c, SpecimenSet.__table__.c
-    wanted = (of_specimens[name] for name in ("specimen_set_id", "id", "code", "shape", "width_mm"))
-    for set_id, key, code, shape, width_mm in session.execute(
-        select(*wanted)
-        .where(among(of_specimens.specimen_set_id, keys))
-        .order_by(of_specimens.specimen_set_id, of_specimens.number)
-    ):
+    for set_id, key, code, shape, width_mm in session.execute(about_specimens, keys):
         specimens.setdefault(set_id, []).append(SetSpecimen(key, code, shape, width_mm))
-    wanted = (of_sets[name] for name in ("id", "code", "state", "age_days", "batch_id"))
-    sets = session.execute(select(*wanted).where(among(of_sets.id, keys)).order_by(of_sets.id)).all()
+    sets = session.execute(about_sets, keys).all()
     # A batch has many sets.
+    of_batches = {"keys": given_keys(sorted({row.batch_id for row in sets}))}
     batches = {
         batch_id: (cast_at, grade_mpa)
-        for batch_id, cast_at, grade_mpa in session.execute(
-            select(Batch.id, Batch.cast_at, MixDesign.grade_mpa)
-            .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
-            .join(MixDesign, MixDesign.id == MixRevision.mix_design_id)
-            .where(among(Batch.id, sorted({row.batch_id for row in sets})))
-        )
+        for batch_id, cast_at, grade_mpa in session.execute(about_batches, of_batches)
     }
     return {
         key: SetFacts(key, code, state, age_days, batch_id, *batches[batch_id], tuple(specimens.get(key, ())))
@@ -599,11 +613,16 @@ def signed_content(result_id: int) -> dict[str, Any]:
 CONTENTS[SetResult.record_name] = signed_content
 
 
+_LOCKED = (
+    select(SpecimenSet.__table__.c.id)
+    .where(SpecimenSet.__table__.c.id == bindparam("set_id"))
+    .with_for_update()
+)
+
+
 def _lock(session: Session, set_id: int) -> None:
     """Whoever enters the same set waits. Raises: NotFound."""
-    of_sets = SpecimenSet.__table__.c
-    query = select(of_sets.id).where(of_sets.id == set_id).with_for_update()
-    if not 0 < set_id < 2**63 or session.execute(query).scalar_one_or_none() is None:
+    if not 0 < set_id < 2**63 or session.scalar(_LOCKED, {"set_id": set_id}) is None:
         raise NotFound(f"specimen-sets {set_id}")
 
 
