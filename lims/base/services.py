@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, String, and_, cast, false, func, or_, select
+from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, cast, false, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload, lazyload
 from sqlalchemy.orm.exc import StaleDataError
@@ -162,7 +162,7 @@ class RecordService(Generic[R]):
         size = min((s for s in PAGE_SIZES if s >= size), default=PAGE_SIZES[-1])
         session = current_session()
         asked = self._asked(search, filters or {}, order, size, retired)
-        found = session.scalar(asked.count) or 0
+        found = session.scalar(asked.count, {"most": MOST_COUNTED + 1}) or 0
         total, counted = min(found, MOST_COUNTED), found <= MOST_COUNTED
         number = max(0, min(number, max(0, -(-total // size) - 1)))
         query, conditions, by, ordered = asked.rows, asked.conditions, asked.by, asked.first
@@ -191,7 +191,7 @@ class RecordService(Generic[R]):
         if opens and key in self._opened:
             return self._opened[key]
         conditions = self._conditions(search, filters, retired)
-        seen = select(self.record.id).where(*conditions).limit(MOST_COUNTED + 1).subquery()
+        seen = select(self.record.id).where(*conditions).limit(bindparam("most", type_=Integer)).subquery()
         rows = self.base_query().options(*(_left_out(self.record, path) for path in self.left_out_of_lists))
         by = self._order(order)
         first = rows.where(*conditions).order_by(*by).limit(size + 1)

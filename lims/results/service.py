@@ -422,8 +422,8 @@ class SetEntries:
         insert_rows(session.connection(), Break.__table__, breaks, stamps)
         insert_rows(session.connection(), SetResult.__table__, results, stamps)
         for read in list(session):
-            if isinstance(read, (SpecimenSet, Specimen)):  # it says what was before
-                session.expire(read)
+            if isinstance(read, SpecimenSet) and read.id in self._ready:  # it says what was before
+                session.refresh(read, ("state", "version", "changed_at", "changed_by"))
         for batch_id in sorted({self.facts[key].batch_id for key in self._ready}):
             result_written(batch_id, actor.key)
 

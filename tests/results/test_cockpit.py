@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -242,3 +243,31 @@ def test_loading_rate_outside_the_code_s_range_is_said_and_kept(
     record_set(batch.sets[0].id, SetBreaksIn.read(entry), ACTOR)
     assert any("loading rate" in warning for warning in entry_warnings(batch.sets[0].id)) is warns
     assert bool(reservations_of(batch.id)) is warns
+
+
+def test_entry_page_goes_on_to_the_next_set_before_the_forecast_is_made(
+    app: Flask, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        set_id = cast(3, plan_ages="3").sets[0].id
+    begun, answered, made = Event(), Event(), Event()
+
+    def slow(_mix_design_id: int, _actor: object) -> None:
+        begun.set()
+        assert answered.wait(60)
+        made.set()
+
+    monkeypatch.setattr("lims.forecasts.service.refresh_mix", slow)
+    token = technician.get("/press/due.json").get_json()["token"]
+    body = {
+        "key": "a",
+        "set_id": set_id,
+        "loads_kn": ["424", "401", "396"],
+        "tested_at": utc_now().isoformat(),
+    }
+    sent = technician.client.post("/press/entries", json=body, headers={"X-CSRFToken": token})
+    assert sent.status_code == 200
+    assert not made.is_set()
+    answered.set()
+    assert begun.wait(60)
+    assert made.wait(60)

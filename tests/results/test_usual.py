@@ -1,0 +1,87 @@
+"""What the entry page asks about: a result beyond what the mix, or its forecast, lets expect. Ranges are kept a moment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from lims.results import usual
+from lims.results.due import DueSet, due_set
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set
+from lims.results.usual import KEPT_SECONDS, UsualRanges
+from tests.conftest import counting_sql
+from tests.factories import ACTOR, a_batch, a_mix
+
+NOTHING_FORECAST: dict[tuple[int, int], tuple[float, float]] = {}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def mix(records_on_both: Flask, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(usual, "EXPECTATIONS", [lambda _wanted: NOTHING_FORECAST])
+    return a_mix("C30-U")
+
+
+def waiting(mix: Any, code: str = "40") -> DueSet:
+    cast_at = (datetime.now(UTC) - timedelta(days=3)).isoformat()
+    found = due_set(a_batch(code, mix=mix, cast_at=cast_at, plan_ages="3").sets[0].id)
+    assert found is not None
+    return found
+
+
+def enter(item: DueSet, load_kn: str) -> None:
+    given = {"loads_kn": [load_kn] * 3, "tested_at": datetime.now(UTC).isoformat()}
+    record_set(item.id, SetBreaksIn.read(given), ACTOR)
+
+
+def test_range_reaches_from_six_tenths_of_the_least_to_half_as_much_again_as_the_most(mix: Any) -> None:
+    for load_kn in ("450", "675"):  # 20 and 30 MPa
+        enter(waiting(mix), load_kn)
+    item = waiting(mix)
+    assert UsualRanges().of([item]) == {item.id: (12.0, 45.0)}
+
+
+def test_mix_without_results_and_forecast_has_no_range(mix: Any) -> None:
+    assert UsualRanges().of([waiting(mix)]) == {}
+
+
+def test_forecast_goes_before_the_results_of_the_mix(mix: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(waiting(mix), "450")
+    item = waiting(mix)
+    key = (item.mix_design_id, item.age_days)
+    monkeypatch.setattr(usual, "EXPECTATIONS", [lambda wanted: {key: (17.5, 31.0)} if key in wanted else {}])
+    assert UsualRanges().of([item]) == {item.id: (17.5, 31.0)}
+
+
+def test_range_is_read_once_while_it_is_kept(mix: Any, records_on_both: Flask) -> None:
+    enter(waiting(mix), "450")
+    item, clock = waiting(mix), Clock()
+    ranges = UsualRanges(clock)
+    first = ranges.of([item])
+    with counting_sql(records_on_both) as seen:
+        clock.now += KEPT_SECONDS - 1
+        assert ranges.of([item]) == first
+        assert seen == []
+        clock.now += 2
+        assert ranges.of([item]) == first
+        assert len(seen) == 1
+
+
+def test_result_of_the_mix_puts_its_range_aside(mix: Any, records_on_both: Flask) -> None:
+    """The process that wrote it asks anew at once; another one within KEPT_SECONDS."""
+    item, other = waiting(mix), waiting(mix)
+    ranges = usual.usual_ranges()
+    assert ranges.of([item, other]) == {}
+    enter(other, "450")
+    assert ranges.of([item]) == {item.id: (12.0, 30.0)}
