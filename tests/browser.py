@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from tests.prepared import once_a_run
 
@@ -171,6 +171,8 @@ class Visit:
         box.fill(text)
         option = self.page.locator(f"#f-{field}-ts-dropdown .option", has_text=text).first
         option.click()
+        # Its list lies over what stands below; a click there while it closes would be lost.
+        expect(self.page.locator(f"#f-{field}-ts-dropdown")).to_be_hidden()
 
 
 @pytest.fixture(params=[(1280, 900), (390, 844)], ids=["1280px", "390px"])

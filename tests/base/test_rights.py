@@ -14,7 +14,9 @@ from lims.base.actor import system_actor
 from lims.base.database import transaction
 from tests.conftest import Person
 
-ROLE_OF = "UPDATE ab_user_role SET role_id = (SELECT id FROM ab_role WHERE name = :role) WHERE user_id = :user_id"
+ROLE_OF = (
+    "UPDATE ab_user_role SET role_id = (SELECT id FROM ab_role WHERE name = :role) WHERE user_id = :user_id"
+)
 NO_BATCHES = (
     "DELETE FROM ab_permission_view_role WHERE permission_view_id IN (SELECT v.id FROM ab_permission_view v"
     " JOIN ab_view_menu m ON m.id = v.view_menu_id WHERE m.name = 'batches')"
