@@ -16,16 +16,16 @@ from sqlalchemy import bindparam, select
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import show_time
+from lims.base.display import format_decimal, show_time
 from lims.base.fields import Flag, Reference, Text, Ui
 from lims.base.laboratory import laboratory
 from lims.base.words import spoken_locale
 from lims.mixes.models import MixDesign, MixRevision
-from lims.results.due import DueSet, DueSpecimen, specimens_of
+from lims.results.due import DueSet, DueSpecimen, due_set, specimens_of
 from lims.results.equipment import calibration_warnings
 from lims.results.models import Break
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import record_set
+from lims.results.service import facts_of_sets, judge, record_set
 from lims.results.usual import usual_ranges
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import loaded_area_mm2, loading_rate_limits, size_factor
@@ -125,6 +125,42 @@ def _factor(specimens: Sequence[DueSpecimen], grade_mpa: Decimal | None) -> str:
         return f"{size_factor('cube', first.width_mm, grade_mpa):f}"
     except RuleInputError:
         return "1"  # the server will say what is missing
+
+
+#: A load so many times the others, or they it, is asked about: 285 for 28.5.
+FAR = Decimal("1.6")
+
+
+def doubts(set_id: int, entry: SetBreaksIn) -> list[str]:
+    """What is asked once before a set is saved, because it is probably a slip of the key; the entry page asks the same
+    without a connection (static/js/entry.js). Raises: Refused when the rule cannot judge the set."""
+    item, loads = due_set(set_id), entry.loads_kn or ()
+    facts = facts_of_sets([set_id]).get(set_id)
+    if item is None or facts is None or not loads:
+        return []
+    found = []
+    for position, load in enumerate(loads):
+        others = [*loads[:position], *loads[position + 1 :]]
+        if len(loads) >= 3 and all(load > FAR * other or load < other / FAR for other in others):
+            found.append(
+                _(
+                    "%(value)s kN is far from the other two. Is it right? Press Save again to keep it.",
+                    value=format_decimal(load),
+                )
+            )
+    strengths = judge(facts.specimens, entry, facts.grade_mpa).specimen_strengths_mpa
+    mean = float(sum(strengths, Decimal(0)) / len(strengths))
+    usual = usual_ranges().of([item]).get(set_id)
+    if usual is not None and not usual[0] <= mean <= usual[1]:
+        found.append(
+            _(
+                "%(value)s MPa is far from the expected %(low)s to %(high)s MPa. Is it right? Press Save again to keep it.",
+                value=f"{mean:.1f}",
+                low=f"{usual[0]:.1f}",
+                high=f"{usual[1]:.1f}",
+            )
+        )
+    return found
 
 
 def save_entry(entry: EntryIn, actor: Actor) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
@@ -33,7 +33,7 @@ from lims.base.views import GuardedView, MenuPlace, RecordView, Related
 from lims.base.words import spoken_locale
 from lims.results.cockpit import HELD_FOR, held_sets, missed, tally, workload
 from lims.results.due import DueSet, due_groups, due_set, due_sets
-from lims.results.entry import EntryIn, compact_json, due_entry, entry_warnings, save_entry
+from lims.results.entry import EntryIn, compact_json, doubts, due_entry, entry_warnings, save_entry
 from lims.results.models import Break, Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
 from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, RetractIn, SetBreaksIn
@@ -308,6 +308,10 @@ class BreaksView(GuardedView):
                     replace, actor = amend_set, signer(posted.pop("password", None))
                 result = replace(set_id, entry, int(number[:9]), actor, posted.get("reason", ""))
             else:
+                # A question that was answered was about these loads, not about those typed after it.
+                asked = "|".join(str(load) for load in entry.loads_kn or ())
+                if posted.get("confirmed") != asked and (questions := doubts(set_id, entry)):
+                    return self._entry(found, {**posted, "confirmed": asked}, questions=questions), 422
                 result = record_set(set_id, entry, current_actor())
         except Refused as error:
             return self._entry(found, posted, error.problems), 422
@@ -389,7 +393,13 @@ class BreaksView(GuardedView):
         }
         return {**localise(SetBreaksIn, data, laboratory_zone()), "loads_kn": loads}
 
-    def _entry(self, found: SpecimenSet, posted: dict[str, str], problems: Any = ()) -> str:
+    def _entry(
+        self,
+        found: SpecimenSet,
+        posted: dict[str, str],
+        problems: Any = (),
+        questions: Sequence[str] = (),
+    ) -> str:
         result = result_of(found.id)
         user = principal()
         errors: dict[str, list[str]] = {}
@@ -419,6 +429,7 @@ class BreaksView(GuardedView):
             },
             presses=presses,
             errors=errors,
+            questions=questions,
             bases=BASES,
             states=RESULT_STATES,
             local=local_time,

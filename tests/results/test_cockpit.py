@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -271,3 +272,43 @@ def test_entry_page_goes_on_to_the_next_set_before_the_forecast_is_made(
     answered.set()
     assert begun.wait(60)
     assert made.wait(60)
+
+
+def typed_now(app: Flask, *loads_kn: str) -> dict[str, str]:
+    """What the form of a set sends."""
+    with app.app_context():
+        now = f"{local_time(utc_now()):%Y-%m-%dT%H:%M}"
+    return {"tested_at": now, **{f"load_{n}": load for n, load in enumerate(loads_kn, start=1)}}
+
+
+def test_set_s_form_asks_once_before_it_keeps_a_load_far_from_the_other_two(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        address = f"/press/sets/{cast(3, plan_ages='3').sets[0].id}"
+    typed = typed_now(app, "424", "401", "39.6")
+    asked = technician.post(address, typed)
+    page = asked.get_data(as_text=True)
+    assert asked.status_code == 422
+    assert "39.6 kN is far from the other two" in page
+    assert 'value="424"' in page
+    found = re.search(r'name="confirmed" value="([^"]+)"', page)
+    assert found is not None
+    answered = {"confirmed": found.group(1)}
+    other = technician.post(address, {**typed, "load_3": "3.96", **answered})
+    assert other.status_code == 422
+    assert "3.96 kN is far from the other two" in other.get_data(as_text=True)
+    assert technician.post(address, {**typed, **answered}).status_code == 302
+
+
+def test_set_s_form_asks_about_a_strength_that_the_mix_does_not_let_expect(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        mix = a_mix("C30-E")
+        first, second = (a_batch("40", mix=mix, plan_ages="3").sets[0].id for _n in range(2))
+    saved = technician.post(f"/press/sets/{first}", typed_now(app, "424", "401", "396"))
+    assert saved.status_code == 302
+    asked = technician.post(f"/press/sets/{second}", typed_now(app, "1424", "1401", "1396"))
+    assert asked.status_code == 422
+    assert "MPa is far from the expected" in asked.get_data(as_text=True)
