@@ -146,6 +146,8 @@ class RecordView(GuardedView):
     units: ClassVar[dict[str, str]] = {}
     #: Labels of stored values, for columns that no schema brings in.
     choices: ClassVar[dict[str, dict[str, Any]]] = {}
+    #: Decimal places of a column in lists, where the stored ones are for computing with; a record's page shows them all.
+    list_places: ClassVar[dict[str, int]] = {}
     show_sections: ClassVar[tuple[tuple[Any, tuple[str, ...]], ...]] = ()
     form_sections: ClassVar[tuple[tuple[Any, tuple[str, ...]], ...]] = ()
     related: ClassVar[tuple[Related, ...]] = ()
@@ -445,7 +447,12 @@ class RecordView(GuardedView):
         return cell(record, name, self.inputs, self.choices)
 
     def cells(self, record: Any, names: Sequence[str]) -> Sequence[Cell]:
-        return [self.cell(record, name) for name in names]
+        return [self._in_list(record, name, self.cell(record, name)) for name in names]
+
+    def _in_list(self, record: Any, name: str, shown: Cell) -> Cell:
+        if name not in self.list_places or shown.kind != "number":
+            return shown
+        return shown._replace(text=f"{getattr(record, name):.{self.list_places[name]}f}")
 
     def asked(self, extra: Sequence[str] = ()) -> ListQuery:
         """What the address asks of the list; the names in `extra` are for something else."""

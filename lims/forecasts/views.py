@@ -53,6 +53,7 @@ class ForecastView(RecordView):
     title = _l("Forecasts")
     title_one = _l("Forecast")
     menu = MenuPlace("forecasts", order=20, icon="chart-line")
+    list_places = {"strength_mpa": 1, "lower_90_mpa": 1, "upper_90_mpa": 1}
     list_columns = (
         "mix_design",
         "early_ages",

@@ -631,6 +631,7 @@ class BreakView(RecordView):
         "number": _l("No."),
     }
     units = {"load_kn": "kN", "strength_mpa": "MPa", "age_hours": "h"}
+    list_places = {"strength_mpa": 1}
     show_sections = (
         (
             _l("Observation"),
@@ -671,6 +672,7 @@ class SetResultView(RecordView):
         "superseded_at": _l("Corrected"),
     }
     units = {"strength_mpa": "MPa"}
+    list_places = {"strength_mpa": 1}
     choices = {"basis": BASES, "state": RESULT_STATES}
     show_sections = (
         (
