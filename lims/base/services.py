@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, final
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, cast, false, func, or_, select
@@ -64,7 +64,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Statements:
     """What a list asks the database: how many rows, which rows (before conditions and order), and its first page."""
 
     count: Any
@@ -161,7 +161,7 @@ class RecordService(Generic[R]):
         """
         size = min((s for s in PAGE_SIZES if s >= size), default=PAGE_SIZES[-1])
         session = current_session()
-        asked = self._asked(search, filters or {}, order, size, retired)
+        asked = self._statements(search, filters or {}, order, size, retired)
         found = session.scalar(asked.count, {"most": MOST_COUNTED + 1}) or 0
         total, counted = min(found, MOST_COUNTED), found <= MOST_COUNTED
         number = max(0, min(number, max(0, -(-total // size) - 1)))
@@ -183,25 +183,28 @@ class RecordService(Generic[R]):
         rows = rows[:size]
         return Page(rows, total, number, size, counted, keyset.encode(rows[-1], name) if more else "")
 
-    def _asked(self, search: str, filters: Mapping[str, Any], order: str, size: int, retired: bool) -> _Asked:
-        """The statements of a list. As it opens, for whoever sees every row, they are made once: making them takes as long
-        as running them. Raises: Refused."""
+    def _statements(
+        self, search: str, filters: Mapping[str, Any], order: str, size: int, retired: bool
+    ) -> _Statements:
+        """What a list asks. As it opens, for whoever sees every row, its statements are made once: making them takes as
+        long as running them. Who sees what is `visible` alone: it is asked each time. Raises: Refused."""
         opens = not (search.strip() or filters or self.visible())
-        key = (order, size, retired)
-        if opens and key in self._opened:
-            return self._opened[key]
+        key = (order or self.default_order, size, retired)
+        if opens and key in self._of_opening:
+            return self._of_opening[key]
         conditions = self._conditions(search, filters, retired)
         seen = select(self.record.id).where(*conditions).limit(bindparam("most", type_=Integer)).subquery()
         rows = self.base_query().options(*(_left_out(self.record, path) for path in self.left_out_of_lists))
         by = self._order(order)
         first = rows.where(*conditions).order_by(*by).limit(size + 1)
-        made = _Asked(select(func.count()).select_from(seen), rows, conditions, by, first)
+        made = _Statements(select(func.count()).select_from(seen), rows, conditions, by, first)
         if opens:
-            self._opened[key] = made
+            self._of_opening[key] = made
         return made
 
     @cached_property
-    def _opened(self) -> dict[tuple[str, int, bool], _Asked]:
+    def _of_opening(self) -> dict[tuple[str, int, bool], _Statements]:
+        """By order, size and whether retired rows are shown: as many as the list has orders, and no more."""
         return {}
 
     def _after(self, order: str, after: str) -> list[ColumnElement[bool]]:
@@ -248,6 +251,7 @@ class RecordService(Generic[R]):
         conditions = self._conditions(search, filters or {}, retired)
         return query.where(*conditions).order_by(*self._order(order))
 
+    @final  # what differs from person to person belongs into `visible`: `_statements` keeps what others may share
     def _conditions(
         self, search: str, filters: Mapping[str, Any], retired: bool
     ) -> list[ColumnElement[bool]]:
@@ -319,7 +323,7 @@ class RecordService(Generic[R]):
 
     def _order(self, order: str) -> list[Any]:
         order = order or self.default_order
-        name = order.lstrip("-")
+        name = order.removeprefix("-")
         if name not in (*self.order_columns, self.default_order.lstrip("-")):
             raise refuse(
                 "order",

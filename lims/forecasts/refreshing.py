@@ -1,9 +1,9 @@
 """Forecasts beside the requests that ask for them: at once while there is time, one after another when there is not.
 
-A save waits for the forecast of its mix, so that the next page shows it. A laboratory at full work saves more often
-than a model can be read again: then a save waits for nothing, mixes that are asked for twice are forecast once, and
-forecasting takes a tenth of one processor at most. What a killed process had not come to is forecast with the next
-result of its mix.
+A form's save waits for the forecast of its mix, so that the next page shows it; the entry page, which shows none, does
+not. A laboratory at full work saves more often than a model can be read again: then no save waits, mixes that are asked
+for twice are forecast once, and forecasting takes a tenth of one processor at most. What a killed process had not come to
+is forecast with the next result of its mix.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lims.base.problems import Unavailable
 
 log = logging.getLogger(__name__)
 
-#: A save waits no longer; the forecast goes on without it.
+#: A save that waits waits no longer; the forecast goes on without it.
 PATIENCE_S = 10.0
 #: Seconds of forecasting that a quiet time lays up, and the part of each second that is laid up.
 MOST_CREDIT_S, CREDIT_A_SECOND = 2.0, 0.1
@@ -38,7 +38,7 @@ class Refresher:
         self._credit, self._counted_at = MOST_CREDIT_S, time.monotonic()
 
     def ask(self, mixes: Iterable[int], patience_s: float = PATIENCE_S) -> None:
-        """Have these mixes forecast; returns when they are, or at once when there is no time for it."""
+        """Have these mixes forecast; returns when they are, after `patience_s`, or at once when there is no time for it."""
         wanted = set(mixes)
         until = time.monotonic() + patience_s
         with self.changed:

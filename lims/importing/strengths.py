@@ -1,7 +1,7 @@
 """Templates of strengths: breaks of sets that wait, and the history of mixes that were tested elsewhere or long ago.
 
-Breaks are many: they are checked against facts that few statements fetch, and written by `record_sets`. What is stored
-already is compared and never changed here: a result is corrected on its page, with the reason.
+Breaks are many: they are checked against facts that few statements fetch, and written together (`SetEntries`). What is
+stored already is compared and never changed here: a result is corrected on its page, with the reason.
 """
 
 from __future__ import annotations

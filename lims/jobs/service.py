@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from flask import has_request_context
 from sqlalchemy import ColumnElement
 
 from lims.base.jobs import Job
-from lims.base.problems import NotFound
 from lims.base.schemas import Schema
 from lims.base.security import current_actor, may
 from lims.base.services import RecordService
@@ -29,18 +27,9 @@ class JobService(RecordService[Job]):
     retirable = False
     writable = False
 
-    def get(self, record_id: int) -> Job:
-        """Raises: NotFound, for another person's job too."""
-        found = super().get(record_id)
-        if _only_own() and found.created_by != current_actor().key:
-            raise NotFound(f"jobs {record_id}")
-        return found
-
-    def _conditions(
-        self, search: str, filters: Mapping[str, Any], retired: bool
-    ) -> list[ColumnElement[bool]]:
-        own = [Job.created_by == current_actor().key] if _only_own() else []
-        return [*super()._conditions(search, filters, retired), *own]
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        """One's own, but for who oversees them."""
+        return [Job.created_by == current_actor().key] if _only_own() else []
 
 
 def _only_own() -> bool:

@@ -32,8 +32,8 @@ _revisions, _designs = MixRevision.__table__.c, MixDesign.__table__.c
 _specimens = Specimen.__table__.c
 
 
-class DueSpecimen(NamedTuple):
-    """One specimen of a waiting set."""
+class SetSpecimen(NamedTuple):
+    """A specimen as far as its break needs it."""
 
     id: int
     code: str
@@ -167,11 +167,11 @@ def _specimens_of(dialect: str) -> Select[Any]:
     )
 
 
-def specimens_of(sets: Collection[int]) -> dict[int, list[DueSpecimen]]:
+def specimens_of(sets: Collection[int]) -> dict[int, list[SetSpecimen]]:
     """Set id -> its specimens in their order; one statement."""
-    found: dict[int, list[DueSpecimen]] = defaultdict(list)
+    found: dict[int, list[SetSpecimen]] = defaultdict(list)
     connection = current_session().connection()
     query = _specimens_of(connection.dialect.name)
     for set_id, *specimen in connection.execute(query, {"sets": given_keys(sets)}):
-        found[set_id].append(DueSpecimen._make(specimen))
+        found[set_id].append(SetSpecimen._make(specimen))
     return found

@@ -21,11 +21,11 @@ from lims.base.fields import Flag, Reference, Text, Ui
 from lims.base.laboratory import laboratory
 from lims.base.words import spoken_locale
 from lims.mixes.models import MixDesign, MixRevision
-from lims.results.due import DueSet, DueSpecimen, due_set, specimens_of
+from lims.results.due import DueSet, SetSpecimen, due_set, specimens_of
 from lims.results.equipment import calibration_warnings
 from lims.results.models import Break
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import facts_of_sets, judge, record_set
+from lims.results.service import assess, capacities_of_presses, facts_of_sets, record_set
 from lims.results.usual import usual_ranges
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import loaded_area_mm2, loading_rate_limits, size_factor
@@ -60,7 +60,7 @@ def due_entry(sets: Sequence[DueSet]) -> str:
 @lru_cache(maxsize=4096)  # a set waits for days, and everybody's page asks for it all day
 def _entry_row(
     item: DueSet,
-    specimens: tuple[DueSpecimen, ...],
+    specimens: tuple[SetSpecimen, ...],
     expected: tuple[float, float] | None,
     when: str,
     _language: str,
@@ -106,7 +106,7 @@ def _when_text(item: DueSet, word: str) -> str:
     return f"{word} · {day}" if word else day
 
 
-def _shape(specimens: Sequence[DueSpecimen]) -> str:
+def _shape(specimens: Sequence[SetSpecimen]) -> str:
     if not specimens:
         return ""
     first = specimens[0]
@@ -117,7 +117,7 @@ def _area(shape: str, width_mm: Decimal | None) -> str:
     return "" if width_mm is None else f"{loaded_area_mm2(shape, width_mm):.6f}"
 
 
-def _factor(specimens: Sequence[DueSpecimen], grade_mpa: Decimal | None) -> str:
+def _factor(specimens: Sequence[SetSpecimen], grade_mpa: Decimal | None) -> str:
     first = specimens[0] if specimens else None
     if first is None or first.shape != "cube" or first.width_mm is None:
         return "1"
@@ -133,11 +133,13 @@ FAR = Decimal("1.6")
 
 def doubts(set_id: int, entry: SetBreaksIn) -> list[str]:
     """What is asked once before a set is saved, because it is probably a slip of the key; the entry page asks the same
-    without a connection (static/js/entry.js). Raises: Refused when the rule cannot judge the set."""
+    without a connection (static/js/entry.js). Raises: Refused as `record_set`."""
     item, loads = due_set(set_id), entry.loads_kn or ()
     facts = facts_of_sets([set_id]).get(set_id)
     if item is None or facts is None or not loads:
         return []
+    # First what is refused anyway: nobody is asked about a load that the press cannot give.
+    verdict = assess(facts, entry, capacities_of_presses(current_session(), entry.press_id)).verdict
     found = []
     for position, load in enumerate(loads):
         others = [*loads[:position], *loads[position + 1 :]]
@@ -148,7 +150,7 @@ def doubts(set_id: int, entry: SetBreaksIn) -> list[str]:
                     value=format_decimal(load),
                 )
             )
-    strengths = judge(facts.specimens, entry, facts.grade_mpa).specimen_strengths_mpa
+    strengths = verdict.specimen_strengths_mpa
     mean = float(sum(strengths, Decimal(0)) / len(strengths))
     usual = usual_ranges().of([item]).get(set_id)
     if usual is not None and not usual[0] <= mean <= usual[1]:

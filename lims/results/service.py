@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, update
@@ -27,6 +27,7 @@ from lims.base.services import SERVICES, RecordService
 from lims.base.signatures import CONTENTS, sign
 from lims.customers.regions import seen_within
 from lims.mixes.models import MixDesign, MixRevision
+from lims.results.due import SetSpecimen, specimens_of
 from lims.results.events import result_written
 from lims.results.models import (
     Break,
@@ -214,15 +215,6 @@ def retracted_result(set_id: int) -> SetResult | None:
     return current_session().scalars(query.order_by(SetResult.number.desc()).limit(1)).one_or_none()
 
 
-class SetSpecimen(NamedTuple):
-    """A specimen as far as its break needs it."""
-
-    id: int
-    code: str
-    shape: str
-    width_mm: Decimal | None
-
-
 @dataclass(frozen=True, slots=True)
 class SetFacts:
     """What judging and recording a set needs to know of it: one set from the session, or thousands in few statements."""
@@ -251,15 +243,12 @@ class SetFacts:
 
 
 @lru_cache(maxsize=2)
-def _facts(dialect: str) -> tuple[Any, Any, Any]:
-    """The statements about specimens, sets and batches, made once."""
+def _facts(dialect: str) -> tuple[Any, Any]:
+    """The statements about sets and their batches, made once."""
     # The tables' own columns: of thousands of rows the mapper takes half of the time.
-    of_specimens, of_sets, of_batches = Specimen.__table__.c, SpecimenSet.__table__.c, Batch.__table__.c
+    of_sets, of_batches = SpecimenSet.__table__.c, Batch.__table__.c
     of_revisions, of_designs = MixRevision.__table__.c, MixDesign.__table__.c
     return (
-        select(*(of_specimens[name] for name in ("specimen_set_id", "id", "code", "shape", "width_mm")))
-        .where(among_given(of_specimens.specimen_set_id, "keys", dialect))
-        .order_by(of_specimens.specimen_set_id, of_specimens.number),
         select(*(of_sets[name] for name in ("id", "code", "state", "age_days", "batch_id")))
         .where(among_given(of_sets.id, "keys", dialect))
         .order_by(of_sets.id),
@@ -273,12 +262,10 @@ def _facts(dialect: str) -> tuple[Any, Any, Any]:
 def facts_of_sets(set_ids: Iterable[int]) -> dict[int, SetFacts]:
     """Set id -> its facts: three statements, however many sets."""
     session = current_session()
-    about_specimens, about_sets, about_batches = _facts(session.get_bind().dialect.name)
-    keys = {"keys": given_keys(sorted(set(set_ids)))}
-    specimens: dict[int, list[SetSpecimen]] = {}
-    for set_id, key, code, shape, width_mm in session.execute(about_specimens, keys):
-        specimens.setdefault(set_id, []).append(SetSpecimen(key, code, shape, width_mm))
-    sets = session.execute(about_sets, keys).all()
+    about_sets, about_batches = _facts(session.get_bind().dialect.name)
+    keys = sorted(set(set_ids))
+    specimens = specimens_of(keys)
+    sets = session.execute(about_sets, {"keys": given_keys(keys)}).all()
     # A batch has many sets.
     of_batches = {"keys": given_keys(sorted({row.batch_id for row in sets}))}
     batches = {
@@ -286,7 +273,7 @@ def facts_of_sets(set_ids: Iterable[int]) -> dict[int, SetFacts]:
         for batch_id, cast_at, grade_mpa in session.execute(about_batches, of_batches)
     }
     return {
-        key: SetFacts(key, code, state, age_days, batch_id, *batches[batch_id], tuple(specimens.get(key, ())))
+        key: SetFacts(key, code, state, age_days, batch_id, *batches[batch_id], tuple(specimens[key]))
         for key, code, state, age_days, batch_id in sets
     }
 
@@ -363,7 +350,7 @@ class SetEntries:
         self.facts = facts
         #: Results that count already.
         self.results = results_of_sets(self.facts)
-        self._capacities = _capacities(current_session(), None)
+        self._capacities = capacities_of_presses(current_session(), None)
         self._ready: dict[int, tuple[SetBreaksIn, Judged]] = {}
 
     def check(self, set_id: int, entry: SetBreaksIn) -> None:
@@ -426,19 +413,6 @@ class SetEntries:
                 session.refresh(read, ("state", "version", "changed_at", "changed_by"))
         for batch_id in sorted({self.facts[key].batch_id for key in self._ready}):
             result_written(batch_id, actor.key)
-
-
-def record_sets(entries: Sequence[tuple[int, SetBreaksIn]], actor: Actor) -> dict[int, dict[int, int]]:
-    """Breaks and results of many sets in one write: all of them, or none.
-
-    A set that has the same values already is left as it is.
-    Returns: set id -> {specimen id: break id} of what was written. Raises: NotFound, Refused, Conflict.
-    """
-    with transaction(actor, "breaks"):
-        found = SetEntries(facts_of_sets(set_id for set_id, _entry in entries))
-        for set_id, entry in entries:
-            found.check(set_id, entry)
-        return found.write_telling(actor)
 
 
 def _breaks_after(session: Session, last_id: int, of_set: Mapping[int, int]) -> dict[int, dict[int, int]]:
@@ -656,7 +630,7 @@ class Judged:
     age_within: bool | None
 
 
-def _capacities(session: Session, press_id: int | None) -> dict[int, Decimal | None]:
+def capacities_of_presses(session: Session, press_id: int | None) -> dict[int, Decimal | None]:
     """Largest load by press, kN, of one press or of all."""
     query = select(Press.id, Press.capacity_kn)
     if press_id is not None:
@@ -756,7 +730,7 @@ def _write(
     reason: str | None,
     announce: bool = True,
 ) -> SetResult:
-    capacities = {} if entry.press_id is None else _capacities(session, entry.press_id)
+    capacities = {} if entry.press_id is None else capacities_of_presses(session, entry.press_id)
     judged = assess(SetFacts.of(found), entry, capacities)
     earlier: dict[int, int] = {}
     if number > 1:

@@ -1,7 +1,7 @@
 """Between which strengths a result surprises nobody: what the entry page asks about is what lies outside.
 
-A range is kept for a moment: it reads every result of a mix, and whether a minute-old one is asked about or not makes no
-difference. A result that this process writes puts the range of its mix aside.
+A range is kept for half a minute: it reads every result of a mix, and whether a younger one is counted already makes no
+difference to a slip of the key. A result of a set that this process has listed puts the range of its mix aside at once.
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ from markupsafe import Markup
 from lims.base.laboratory import laboratory
 from lims.base.security import granted
 
-#: Menus that are kept a process: one a set of rights and language. More would be a laboratory of unusual habits.
-MOST_KEPT = 64
+#: Sets of rights and language whose entries a process keeps, and menus: one for each of these and each place. More would
+#: be a laboratory of unusual habits.
+MOST_KEPT, MOST_MENUS = 64, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,12 @@ def menu() -> Markup:
     name = laboratory().name
     at_home = request.path == "/"
     key = (granted(), str(get_locale()), request.script_root, name, at_home, *best.items())
-    if key not in kept:
-        if len(kept) >= MOST_KEPT * 64:
+    found = kept.get(key)
+    if found is None:
+        if len(kept) >= MOST_MENUS:
             kept.clear()
         top, below = _marked(groups, best)
-        kept[key] = Markup(  # noqa: S704 - of a template, which escapes
+        found = kept[key] = Markup(  # noqa: S704 - of a template, which escapes
             current_app.jinja_env.get_template("lims/menu.html").render(
                 top=top,
                 groups=below,
@@ -57,7 +59,7 @@ def menu() -> Markup:
                 laboratory_name=name,
             )
         )
-    return kept[key]
+    return found
 
 
 def _marked(groups: tuple[Group, ...], best: dict[str, Entry]) -> tuple[list[Any], list[Any]]:
@@ -85,15 +87,16 @@ def _groups() -> tuple[Group, ...]:
     kept: dict[Any, tuple[Group, ...]] = current_app.extensions.setdefault("lims.navigation", {})
     rights = granted()
     key = (rights, str(get_locale()), request.script_root)
-    if key not in kept:
+    found = kept.get(key)
+    if found is None:
         if len(kept) >= MOST_KEPT:
             kept.clear()
-        kept[key] = tuple(
+        found = kept[key] = tuple(
             Group(item["name"], str(item["label"]), item["icon"], _entries(item["childs"]))
             for item in current_app.appbuilder.menu.get_data()  # type: ignore[attr-defined]
             if item.get("childs")
         )
-    return kept[key]
+    return found
 
 
 def _entries(children: list[dict[str, Any]]) -> tuple[Entry, ...]:

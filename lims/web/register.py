@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: What the entry page sends while it goes on to the next set: it shows no forecast.
 ANSWERED_AT_ONCE = {"BreaksView.entries"}
+#: Values of an address that are not remembered: secrets, what a person typed, and what changes Flask's own answer.
+UNKEPT = {"token", "q", "_external", "_anchor", "_method", "_scheme"}
 STATIC = Path(__file__).parent / "static"
 
 
@@ -57,7 +59,8 @@ def _address(filename: str, _root: str) -> str:
 
 def address(endpoint: str, **values: Any) -> str:
     """Flask's `url_for` for templates: the layout alone names twenty addresses, the same on every page."""
-    if endpoint.startswith(".") or any(name.startswith("_") for name in values):
+    plain = all(type(value) in (int, str) and name not in UNKEPT for name, value in values.items())
+    if endpoint.startswith(".") or not plain:
         return url_for(endpoint, **values)
     return _remembered(endpoint, tuple(values.items()), request.script_root)
 

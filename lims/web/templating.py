@@ -49,9 +49,8 @@ class LanguageEnvironment(Environment):
     def cache(self) -> Any:
         """Compiled templates of the language that is being spoken."""
         language = str(spoken_locale())
-        if language not in self._caches:
-            self._caches[language] = create_cache(self._cache_size)
-        return self._caches[language]
+        found = self._caches.get(language)
+        return self._caches.setdefault(language, create_cache(self._cache_size)) if found is None else found
 
     @cache.setter
     def cache(self, _made: Any) -> None:

@@ -21,7 +21,7 @@ from lims.importing.workbooks import AT_ONCE
 from lims.materials.models import Region
 from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import record_set, record_sets
+from lims.results.service import SetEntries, facts_of_sets, record_set
 from tests.conftest import counting_sql
 from tests.factories import ACTOR, a_batch
 from tests.importing.workbooks import filled
@@ -66,22 +66,31 @@ def test_rows_in_another_order_than_their_breaks_keep_links_of_their_own() -> No
         assert codes[number] == found.specimen.code
 
 
+def recorded(entries: list[tuple[int, SetBreaksIn]]) -> dict[int, dict[int, int]]:
+    """All of these sets in one write, as an import writes them."""
+    with transaction(ACTOR, "breaks"):
+        found = SetEntries(facts_of_sets(set_id for set_id, _entry in entries))
+        for set_id, given in entries:
+            found.check(set_id, given)
+        return found.write_telling(ACTOR)
+
+
 @pytest.mark.usefixtures("records_on_both")
 def test_many_sets_are_written_at_once_or_not_at_all() -> None:
     sets = a_batch("150").sets
     good = [(item.id, entry()) for item in sets[:8]]
     with pytest.raises(Refused):
-        record_sets([*good, (sets[8].id, entry("424", "401"))], ACTOR)
+        recorded([*good, (sets[8].id, entry("424", "401"))])
     with pytest.raises(NotFound):
-        record_sets([*good, (999_999, entry())], ACTOR)
+        recorded([*good, (999_999, entry())])
     assert current_session().query(Break).count() == 0
-    written = record_sets(good, ACTOR)
+    written = recorded(good)
     assert {key: len(ids) for key, ids in written.items()} == {item.id: 3 for item in sets[:8]}
     one = record_set(sets[8].id, entry(), ACTOR)
     assert {result.strength_mpa for result in current_session().query(SetResult)} == {one.strength_mpa}
-    assert record_sets(good, ACTOR) == {}
+    assert recorded(good) == {}
     with pytest.raises(Conflict):
-        record_sets([(sets[0].id, entry("500", "501", "502"))], ACTOR)
+        recorded([(sets[0].id, entry("500", "501", "502"))])
 
 
 @pytest.mark.usefixtures("records_on_both")

@@ -186,3 +186,17 @@ def test_person_sees_own_jobs_and_a_manager_all(
     assert sales.get(f"/api/v1/jobs/{job_id}").status_code == 404
     assert "finished" in manager.get(f"/jobs/{job_id}").get_data(as_text=True)
     assert manager.get(f"/jobs/{job_id}/state.json").get_json()["state"] == "done"
+
+
+@pytest.mark.parametrize("first", [SALES, MANAGER])
+def test_list_of_jobs_shows_own_ones_whoever_opened_it_before(
+    app: Flask, work: Any, sign_in_as: Callable[[str], Person], first: str
+) -> None:
+    """The statements of a list as it opens are kept: never those of another person."""
+    _ask(app, work(lambda job: {"message": "of the asker alone"}))
+    run_waiting(app)
+    for role in (first, SALES, MANAGER, SALES):
+        person = sign_in_as(role)
+        for path in ("/jobs/", "/api/v1/jobs/"):
+            shown = "of the asker alone" in person.get(path).get_data(as_text=True)
+            assert shown == (role == MANAGER), (role, path)
