@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
+# Tests run side by side: a worker waits for its browser, its server or a started program half of the time.
+WORKERS ?= 3
 # What is compiled is kept: compiling it anew takes a second of every start.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -34,10 +36,10 @@ faults: setup-dev ## every fault at full size, its figures beside what they must
 	LIMS_FAULTS=long $(BIN)/python -m pytest tests/faults -p no:cacheprovider --timeout=0
 
 test: setup-dev ## the whole suite on SQLite and PostgreSQL
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: setup-dev ## what needs neither a browser nor PostgreSQL
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not postgresql"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not browser and not postgresql"
 
 test-browser: setup-dev ## only the tests in a real browser
 	$(BIN)/python -m pytest -m browser
