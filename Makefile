@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 NAME ?= first-forecast
-# Tests run side by side: a worker waits for its browser, its server or a started program half of the time.
-WORKERS ?= 3
+# Tests side by side. Three on two cores were no quicker, and stories met their limits of time.
+WORKERS ?= 2
 # What is compiled is kept: compiling it anew takes a second of every start.
 unexport PYTHONDONTWRITEBYTECODE
 
