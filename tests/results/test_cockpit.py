@@ -192,6 +192,17 @@ def test_entry_of_someone_else_is_told_and_nothing_is_lost(app: Flask, technicia
     assert "4O1" in refused.get_json()["problems"][0]["message"]
 
 
+def entered(technician: Person, set_id: int, token: str) -> Any:
+    """What the entry page sends, answered."""
+    body = {
+        "key": "a",
+        "set_id": set_id,
+        "loads_kn": ["424", "401", "396"],
+        "tested_at": utc_now().isoformat(),
+    }
+    return technician.client.post("/press/entries", json=body, headers={"X-CSRFToken": token})
+
+
 def test_result_that_is_stored_is_acknowledged_though_the_database_goes_away_before_the_forecast(
     app: Flask, technician: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,13 +214,7 @@ def test_result_that_is_stored_is_acknowledged_though_the_database_goes_away_bef
         raise OperationalError("ROLLBACK", None, Exception("server closed the connection"))
 
     monkeypatch.setattr("lims.web.register.forecast_pending", gone)
-    body = {
-        "key": "a",
-        "set_id": set_id,
-        "loads_kn": ["424", "401", "396"],
-        "tested_at": utc_now().isoformat(),
-    }
-    sent = technician.client.post("/press/entries", json=body, headers={"X-CSRFToken": token})
+    sent = entered(technician, set_id, token)
     assert sent.status_code == 200
     with app.app_context():
         assert result_of(set_id) is not None
@@ -260,13 +265,7 @@ def test_entry_page_goes_on_to_the_next_set_before_the_forecast_is_made(
 
     monkeypatch.setattr("lims.forecasts.service.refresh_mix", slow)
     token = technician.get("/press/due.json").get_json()["token"]
-    body = {
-        "key": "a",
-        "set_id": set_id,
-        "loads_kn": ["424", "401", "396"],
-        "tested_at": utc_now().isoformat(),
-    }
-    sent = technician.client.post("/press/entries", json=body, headers={"X-CSRFToken": token})
+    sent = entered(technician, set_id, token)
     assert sent.status_code == 200
     assert not made.is_set()
     answered.set()
