@@ -98,13 +98,9 @@ def cell(
     record: Any, name: str, inputs: dict[str, Input], choices: dict[str, dict[str, Any]] | None = None
 ) -> Cell:
     """The value of attribute `name` (a column, a property or a many-to-one relation)."""
-    value: Any
-    if "." in name:
-        value = record
-        for part in name.split("."):
-            value = getattr(value, part) if value is not None else None
-    else:
-        value = getattr(record, name)
+    value: Any = record
+    for part in name.split("."):
+        value = getattr(value, part) if value is not None else None
     item = inputs.get(name)
     if value is None or value == "":
         return Cell("–", "empty")

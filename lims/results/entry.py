@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from operator import itemgetter
@@ -43,18 +42,16 @@ class EntryIn(SetBreaksIn):
     confirmed: Annotated[bool, Flag(), Ui(_l("Asked and confirmed"))] = False
 
 
-def due_entry(sets: Sequence[DueSet]) -> str:
-    """Sets as the entry page keeps them, as a JSON list: specimens, areas, factor, and the range that nobody would wonder
-    at."""
+def due_entry(sets: Sequence[DueSet]) -> list[Mapping[str, Any]]:
+    """Sets as the entry page keeps them: specimens, areas, factor, and the range that nobody would wonder at."""
     now = utc_now()
     usual = usual_ranges().of(sets)
     specimens = specimens_of([item.id for item in sets])
     reader = (str(spoken_locale()), laboratory().timezone)
-    rows = (
+    return [
         _entry_row(item, tuple(specimens[item.id]), usual.get(item.id), item.when(now), *reader)
         for item in sets
-    )
-    return f"[{','.join(rows)}]"
+    ]
 
 
 @lru_cache(maxsize=4096)  # a set waits for days, and everybody's page asks for it all day
@@ -65,34 +62,27 @@ def _entry_row(
     when: str,
     _language: str,
     _timezone: str,
-) -> str:
-    return compact_json(
-        {
-            "id": item.id,
-            "code": item.code,
-            "age_days": item.age_days,
-            "when": when,
-            "when_text": _when_text(item, when_words()[when]),
-            "mix": item.mix_code,
-            "shape": _shape(specimens),
-            "rule": "cube-set" if specimens and specimens[0].shape == "cube" else "mean",
-            "factor": _factor(specimens, item.grade_mpa),
-            "expected": expected,
-            "specimens": [
-                {
-                    "code": specimen.code,
-                    "short": short_code(specimen.id),
-                    "area_mm2": _area(specimen.shape, specimen.width_mm),
-                }
-                for specimen in specimens
-            ],
-        }
-    )
-
-
-def compact_json(value: Any) -> str:
-    """As `jsonify` writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+) -> Mapping[str, Any]:
+    return {
+        "id": item.id,
+        "code": item.code,
+        "age_days": item.age_days,
+        "when": when,
+        "when_text": _when_text(item, when_words()[when]),
+        "mix": item.mix_code,
+        "shape": _shape(specimens),
+        "rule": "cube-set" if specimens and specimens[0].shape == "cube" else "mean",
+        "factor": _factor(specimens, item.grade_mpa),
+        "expected": expected,
+        "specimens": [
+            {
+                "code": specimen.code,
+                "short": short_code(specimen.id),
+                "area_mm2": _area(specimen.shape, specimen.width_mm),
+            }
+            for specimen in specimens
+        ],
+    }
 
 
 def when_words() -> dict[str, str]:

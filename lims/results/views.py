@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
 
-from flask import Response, current_app, flash, jsonify, redirect, request, url_for
+from flask import current_app, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import permission_name
@@ -33,7 +33,7 @@ from lims.base.views import GuardedView, MenuPlace, RecordView, Related
 from lims.base.words import spoken_locale
 from lims.results.cockpit import HELD_FOR, held_sets, missed, tally, workload
 from lims.results.due import DueSet, due_groups, due_set, due_sets
-from lims.results.entry import EntryIn, compact_json, doubts, due_entry, entry_warnings, save_entry
+from lims.results.entry import EntryIn, doubts, due_entry, entry_warnings, save_entry
 from lims.results.models import Break, Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
 from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, RetractIn, SetBreaksIn
@@ -91,10 +91,6 @@ def signatures_of_set(set_id: int) -> list[dict[str, Any]]:
 def _until_tomorrow() -> list[DueSet]:
     tomorrow = utc_now() + timedelta(days=1)
     return [item for item in due_sets() if item.due_at is not None and item.due_at <= tomorrow]
-
-
-def _json(text: str) -> Response:
-    return Response(text + "\n", mimetype="application/json")
 
 
 def due_lines() -> Callable[[DueSet, str, str], Markup]:
@@ -255,14 +251,14 @@ class BreaksView(GuardedView):
         presses = current_session().scalars(
             select(Press).where(Press.retired_at.is_(None)).order_by(Press.code)
         )
-        rest = compact_json(
+        return jsonify(
             {
                 "token": generate_csrf(),
                 "tested_by": user.get_full_name() if user is not None else "",
+                "sets": due_entry(due_sets()),
                 "presses": [{"id": item.id, "code": item.code, "name": item.name} for item in presses],
             }
         )
-        return _json(f'{{"sets":{due_entry(due_sets())},{rest[1:]}')
 
     @expose("/set.json")
     @permission_name("write")
@@ -279,7 +275,7 @@ class BreaksView(GuardedView):
         found = due_set(set_id) if set_id is not None else None
         if found is None:
             raise NotFound(f"waiting set {code}")
-        return _json(f'{{"sets":{due_entry([found])}}}')
+        return jsonify({"sets": due_entry([found])})
 
     @expose("/entries", methods=["POST"])
     @permission_name("write")

@@ -149,28 +149,28 @@ def _workload() -> Panel | None:
     return Panel("workload", _("The next fourteen days"), bars=bars, count=sum(count for _day, count in days))
 
 
-#: Made once, as rows: the technician's first page and the manager's ask them.
-_IN_STATE = SetResult.__table__.c.state == bindparam("state")
-_COUNTS = SetResult.__table__.c.superseded_at.is_(None)
+#: Made once, of what is shown: the technician's first page and the manager's ask them.
+_IN_STATE = (SetResult.state == bindparam("state"), SetResult.superseded_at.is_(None))
 _WAITING_RESULTS = (
-    select(
-        SetResult.__table__.c.id,
-        SetResult.__table__.c.specimen_set_id,
-        SetResult.__table__.c.strength_mpa,
-        SpecimenSet.__table__.c.code,
-    )
-    .join(SpecimenSet.__table__, SpecimenSet.__table__.c.id == SetResult.__table__.c.specimen_set_id)
-    .where(_IN_STATE, _COUNTS)
-    .order_by(SetResult.__table__.c.id)
+    select(SetResult.id, SetResult.specimen_set_id, SetResult.strength_mpa, SpecimenSet.code)
+    .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
+    .where(*_IN_STATE)
+    .order_by(SetResult.id)
     .limit(SHOWN)
 )
-_WAITING_COUNT = select(func.count()).select_from(SetResult.__table__).where(_IN_STATE, _COUNTS)
+_WAITING_COUNT = select(func.count()).select_from(SetResult).where(*_IN_STATE)
+_LATEST_FORECASTS = (
+    select(MixDesign.code, Forecast.mix_design_id, Forecast.early_ages, Forecast.strength_mpa)
+    .join_from(Forecast, MixDesign, MixDesign.id == Forecast.mix_design_id)
+    .order_by(Forecast.id.desc())
+    .limit(SHOWN)
+)
 
 
 def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:
     if not may("read", "set-results"):
         return None
-    connection = current_session().connection()
+    session = current_session()
     page = "BreaksView.enter" if may("write", "breaks") else ""
     return Panel(
         name,
@@ -181,13 +181,11 @@ def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:
                 url_for(page, set_id=set_id) if page else url_for("SetResultView.show", record_id=result_id),
                 right=f"{strength_mpa:.1f} MPa" if strength_mpa is not None else _("invalid"),
             )
-            for result_id, set_id, strength_mpa, code in connection.execute(
-                _WAITING_RESULTS, {"state": state}
-            )
+            for result_id, set_id, strength_mpa, code in session.execute(_WAITING_RESULTS, {"state": state})
         ],
         empty=empty,
         all_url=url_for("SetResultView.list", state=state),
-        count=connection.scalar(_WAITING_COUNT, {"state": state}) or 0,
+        count=session.scalar(_WAITING_COUNT, {"state": state}) or 0,
     )
 
 
@@ -201,27 +199,10 @@ def _to_release() -> Panel | None:
     return _waiting("verified", "to-release", _("To release"), _("Nothing waits for release."))
 
 
-_LATEST_FORECASTS = (
-    select(
-        MixDesign.__table__.c.code,
-        Forecast.__table__.c.mix_design_id,
-        Forecast.__table__.c.early_ages,
-        Forecast.__table__.c.strength_mpa,
-    )
-    .join_from(
-        Forecast.__table__,
-        MixDesign.__table__,
-        MixDesign.__table__.c.id == Forecast.__table__.c.mix_design_id,
-    )
-    .order_by(Forecast.__table__.c.id.desc())
-    .limit(SHOWN)
-)
-
-
 def _forecasts() -> Panel | None:
     if not may("read", "forecasts"):
         return None
-    rows = current_session().connection().execute(_LATEST_FORECASTS)
+    rows = current_session().execute(_LATEST_FORECASTS)
     return Panel(
         "forecasts",
         _("Latest forecasts"),

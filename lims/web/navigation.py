@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 from flask import current_app, request
@@ -49,37 +48,16 @@ def menu() -> Markup:
     if found is None:
         if len(kept) >= MOST_MENUS:
             kept.clear()
-        top, below = _marked(groups, best)
         found = kept[key] = Markup(  # noqa: S704 - of a template, which escapes
             current_app.jinja_env.get_template("lims/menu.html").render(
-                top=top,
-                groups=below,
+                groups=groups,
+                best=best,
                 at_home=at_home,
                 home=current_app.appbuilder.get_url_for_index,  # type: ignore[attr-defined]
                 laboratory_name=name,
             )
         )
     return found
-
-
-def _marked(groups: tuple[Group, ...], best: dict[str, Entry]) -> tuple[list[Any], list[Any]]:
-    """Entries that stand at the top without a group, and the groups below them; what is open is marked."""
-    top: list[Any] = []
-    below: list[Any] = []
-    for group in groups:
-        items = [
-            SimpleNamespace(
-                label=item.label, icon=item.icon, url=item.url, active=item is best.get(group.name)
-            )
-            for item in group.entries
-        ]
-        if group.name == "today":
-            top.extend(items)
-        else:
-            below.append(
-                SimpleNamespace(label=group.label, icon=group.icon, entries=items, open=group.name in best)
-            )
-    return top, below
 
 
 def _groups() -> tuple[Group, ...]:
