@@ -21,10 +21,10 @@ from lims.forecasts.new_customer import nearest
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import AggregateSample, CementLot
 from lims.mixes.models import BINDERS, MixComponent, MixDesign, MixRevision
-from lims.results.models import SetResult
+from lims.sharing.gathering import released_by_age
 from lims.sharing.schemas import WantedIn, masses_of
 from lims.strength.history import COMPOSITION, MixHistory
-from lims.trials.models import Batch, BatchLot, SpecimenSet, Trial
+from lims.trials.models import Batch, BatchLot, Trial
 
 SHOWN = 8
 #: A grade further away than this is another concrete.
@@ -166,30 +166,7 @@ def _order(
 
 
 def _add_strengths(shown: list[Candidate]) -> None:
-    """Released means by age, of each candidate's trial and mix."""
-    by_key = {(item.trial_id, item.mix_design_id): item for item in shown}
-    rows = current_session().execute(
-        select(
-            Batch.trial_id,
-            MixRevision.mix_design_id,
-            SpecimenSet.age_days,
-            func.sum(SetResult.strength_mpa),
-            func.count(),
-        )
-        .select_from(Batch)
-        .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
-        .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
-        .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
-        .where(
-            Batch.trial_id.in_({item.trial_id for item in shown}),
-            MixRevision.mix_design_id.in_({item.mix_design_id for item in shown}),
-            SetResult.state == "released",
-            SetResult.superseded_at.is_(None),
-            SetResult.strength_mpa.is_not(None),
-        )
-        .group_by(Batch.trial_id, MixRevision.mix_design_id, SpecimenSet.age_days)
-    )
-    for trial_id, mix_id, age, total, count in rows:
-        item = by_key.get((trial_id, mix_id))
-        if item is not None:
-            item.strengths[int(age)] = ((total or Decimal(0)) / count).quantize(Decimal("0.1"))
+    """What the sheet of each would say, so that the form promises nothing else."""
+    found = released_by_age({item.trial_id for item in shown}, {item.mix_design_id for item in shown})
+    for item in shown:
+        item.strengths = found.get((item.trial_id, item.mix_design_id), {})

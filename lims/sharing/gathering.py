@@ -4,12 +4,12 @@ holds. Not for anyone's eyes as it is: lims/sharing/redaction.py takes out of it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 
 from lims.aftersales.models import AdviceCard
 from lims.base.database import current_session
@@ -117,6 +117,34 @@ def newest_batches(trial_id: int, mix_design_id: int | None = None) -> list[int]
         query = query.where(MixRevision.mix_design_id == mix_design_id)
     rows = current_session().execute(query.limit(MOST_BATCHES)).all()
     return sorted(batch_id for batch_id, mix_id in rows if mix_id == rows[0][1])
+
+
+def released_by_age(
+    trial_ids: Collection[int], mix_ids: Collection[int]
+) -> dict[tuple[int, int], dict[int, Decimal]]:
+    """What a sheet would say of each mix of these trials, by (trial, mix): MPa by age in days. Two statements."""
+    place = func.row_number().over(
+        partition_by=(Batch.trial_id, MixRevision.mix_design_id), order_by=Batch.id.desc()
+    )
+    numbered = (
+        select(
+            Batch.id, Batch.trial_id, Batch.curing, Batch.curing_temperature_c,
+            MixRevision.mix_design_id.label("mix_id"), place.label("place"),
+        )
+        .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+        .where(
+            Batch.trial_id.in_(trial_ids), MixRevision.mix_design_id.in_(mix_ids), Batch.retired_at.is_(None)
+        )
+        .subquery()
+    )  # fmt: skip
+    batches = current_session().execute(select(numbered).where(numbered.c.place <= MOST_BATCHES)).all()
+    results = _results([row for row in batches if _standard(row)])
+    own: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for row in batches:
+        own[row.trial_id, row.mix_id].add(row.id)
+    return {
+        key: {item["age_days"]: item["mpa"] for item in _strengths(results, ids)} for key, ids in own.items()
+    }
 
 
 def _day(moment: datetime | None) -> Any:

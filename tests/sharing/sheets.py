@@ -42,6 +42,16 @@ def a_shown_trial(released: Sequence[int] = (3, 7), entered: Sequence[int] = (),
     trial = SERVICES["trials"].add(
         {"name": f"Trial {code}", "customer_id": customer.id, "cement_product_id": cement.id}, ACTOR
     )
+    batch = a_batch(trial, mix, released, entered)
+    current_session().info.pop("forecast_mixes", None)
+    a_forecast(mix)
+    return trial, batch, mix, customer
+
+
+def a_batch(
+    trial: Any, mix: Any, released: Sequence[int], entered: Sequence[int] = (), more_kn: int = 0, **more: str
+) -> Any:
+    """One that was cast 40 days ago, its specimens so much stronger than usual."""
     cast_at = datetime.now(UTC) - timedelta(days=40)
     batch = SERVICES["batches"].add(
         {
@@ -50,19 +60,19 @@ def a_shown_trial(released: Sequence[int] = (3, 7), entered: Sequence[int] = (),
             "cast_at": cast_at.isoformat(),
             "volume_m3": "40",
             "slump_mm": "180",
+            **more,
         },
         ACTOR,
     )
     for item in current_session().query(SpecimenSet).filter_by(batch_id=batch.id):
         if item.age_days not in {*released, *entered}:
             continue
-        record_set(item.id, entry(*LOADS[item.age_days], at=cast_at + timedelta(days=item.age_days)), ACTOR)
+        loads = [str(int(load) + more_kn) for load in LOADS[item.age_days]]
+        record_set(item.id, entry(*loads, at=cast_at + timedelta(days=item.age_days)), ACTOR)
         if item.age_days in released:
             verify(item.id, CHECKER)
             release(item.id, CHECKER)
-    current_session().info.pop("forecast_mixes", None)
-    a_forecast(mix)
-    return trial, batch, mix, customer
+    return batch
 
 
 def a_forecast(mix: Any) -> None:

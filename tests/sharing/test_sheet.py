@@ -16,6 +16,7 @@ from flask import Flask
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.results.service import amend_set, record_set, release, result_of, retract, verify
+from lims.sharing import gathering
 from lims.sharing.models import ShareAnswer
 from lims.sharing.redaction import SHAREABLE
 from lims.sharing.service import ShareLinkService
@@ -25,6 +26,7 @@ from tests.factories import ACTOR
 from tests.sharing.sheets import (
     CHECKER,
     LOADS,
+    a_batch,
     a_share,
     a_shown_trial,
     entry,
@@ -352,6 +354,31 @@ def test_builder_offers_the_own_trial_first_and_the_link_it_makes_opens(app: Fla
     assert "Nearest trials" in sheet
     assert "38.7" in sheet
     assert "C30-T" not in sheet
+
+
+@pytest.mark.parametrize(
+    ("later", "most", "shown"),
+    [
+        ({}, 12, ("18.6", "27.6")),  # the mean of both
+        ({}, 1, ("19.0", None)),  # the newest batches alone
+        ({"curing": "steam"}, 12, ("18.1", "27.6")),  # what was cured otherwise says nothing of the mix
+        ({"curing_temperature_c": "5"}, 12, ("18.1", "27.6")),
+    ],
+)
+def test_builder_offers_the_strengths_that_the_sheet_then_shows(
+    app: Flask, sales: Person, monkeypatch: pytest.MonkeyPatch, later: dict[str, str], most: int,
+    shown: tuple[str, str | None],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(gathering, "MOST_BATCHES", most)
+    with app.app_context():
+        trial, _batch, mix, customer = a_shown_trial()
+        a_batch(trial, mix, released=(3,), more_kn=20, **later)
+    page = sales.get(f"/share-links/add?trial_id={trial.id}").get_data(as_text=True)
+    row = page[page.index("C30-S</span>") :].split("</tr>")[0]
+    assert re.findall(r'num">(\d\d\.\d|–)</td>', row)[-3:] == [strength or "–" for strength in shown] + ["–"]
+    _link, token = a_share(app, trial=(trial, None, mix, customer), mix_design_id=mix.id)
+    sheet = json.loads(reader(app).get(f"/s/{token}/sheet.json").get_data(as_text=True))
+    assert [item["mpa"] for item in sheet["strengths"]] == [strength for strength in shown if strength]
 
 
 def test_views_answers_and_state_stand_in_the_list(app: Flask, sales: Person) -> None:
