@@ -6,6 +6,7 @@ SQLite comes from a bundled recent library: 3.7.0 to 3.51.2 can corrupt a WAL da
 from __future__ import annotations
 
 import json
+import logging
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from lims.base.actor import Actor
@@ -41,6 +42,8 @@ from lims.base.auditing.context import OPTION, Opening, State, add_functions, op
 from lims.base.auditing.guards import GuardCheck, authorizer
 from lims.base.problems import Unavailable
 from lims.base.writers import WriterQueue
+
+log = logging.getLogger(__name__)
 
 #: First release without the WAL corruption bug (shared finding; sqlite.org/wal.html, "WAL-reset").
 MINIMUM_SQLITE = (3, 51, 3)
@@ -198,7 +201,20 @@ class Database:
 
         @app.teardown_appcontext
         def _end(_error: BaseException | None) -> None:
-            self.session.remove()
+            try:
+                self.session.remove()
+            except DBAPIError as error:
+                _not_rolled_back(error)
+                self.session.registry.clear()
+
+    def undo(self) -> None:
+        """Roll back what this request, command or job has open, also when the server went away meanwhile."""
+        session = self.session()
+        try:
+            session.rollback()
+        except DBAPIError as error:
+            _not_rolled_back(error)
+            session.invalidate()
 
     @contextmanager
     def turn(self, session: Session) -> Iterator[None]:
@@ -217,8 +233,19 @@ class Database:
             yield
 
     @property
+    def driver_error(self) -> type[Exception]:
+        """What the driver itself raises when a statement of ours goes to it past SQLAlchemy."""
+        found: type[Exception] = self.engine.dialect.loaded_dbapi.OperationalError
+        return found
+
+    @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+
+def _not_rolled_back(error: DBAPIError) -> None:
+    """The connection is given up, and the database rolls back by itself; the answer that was made is still right."""
+    log.warning("rolling back failed: %s", error.orig)
 
 
 def _writers_of(url: str) -> WriterQueue | None:
@@ -268,11 +295,11 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
             session.info.update(actor=actor, reason=reason)
             yield session
             session.commit()
-    except OperationalError as error:
-        session.rollback()
-        raise Unavailable(str(error.orig)) from error
+    except (OperationalError, database().driver_error) as error:
+        database().undo()
+        raise Unavailable(str(getattr(error, "orig", error))) from error
     except BaseException:
-        session.rollback()
+        database().undo()
         raise
     finally:
         session.info.pop("actor", None)

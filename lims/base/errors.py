@@ -105,14 +105,14 @@ def register_error_pages(app: Flask) -> None:
 
     @app.errorhandler(OperationalError)
     def _operational(error: OperationalError) -> ResponseReturnValue:
-        database().session.rollback()
+        database().undo()
         log.error("database: %s", error.orig)
         return _disk_full() if is_disk_full(error) else _busy()
 
     @app.errorhandler(DataError)
     def _database(error: DataError) -> ResponseReturnValue:
         # A value that the database cannot take at all (a 20-digit key): the request is wrong, not the server.
-        database().session.rollback()
+        database().undo()
         log.warning("database refused a value: %s", type(error.orig).__name__)
         return answer(400, _("Not accepted"), _("A value of the request is outside what can be stored."))
 
@@ -127,6 +127,10 @@ def register_error_pages(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> ResponseReturnValue:
+        cause = getattr(error, "original_exception", None)
+        # What runs after the answer was made: Flask takes it to no handler of its kind.
+        if cause is not None:
+            return _operational(cause) if isinstance(cause, OperationalError) else _unexpected(cause)
         code = error.code or 500
         if 300 <= code < 400:
             return error.get_response()
@@ -151,7 +155,7 @@ def register_error_pages(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> ResponseReturnValue:
-        database().session.rollback()
+        database().undo()
         mark = secrets.token_hex(4)
         log.exception("error %s on %s %s", mark, request.method, request.path)
         return answer(

@@ -299,7 +299,7 @@ def run_one(app: Flask, job_id: int) -> str:
                 log.exception("job %s (%s) failed", job.id, job.kind)
                 message = _("The mistake is ours and was recorded. Nothing was written.")
             finally:
-                database().session.rollback()
+                database().undo()
             _finish(job.id, state, message, result)
         return state
 

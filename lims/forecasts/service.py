@@ -282,7 +282,7 @@ def forecast_pending(*, wait: bool = True) -> None:
     )
     mixes = set(session.scalars(query))
     if mixes and has_request_context():
-        session.rollback()  # nothing is held while it waits
+        database().undo()  # nothing is held while it waits
         refresher(_refresh).ask(mixes, patience_s=PATIENCE_S if wait else 0.0)
         return
     for mix_id in sorted(mixes):

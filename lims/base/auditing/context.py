@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from psycopg.errors import OperationalError, error_from_result
-from psycopg.pq import ConnStatus, Escaping, ExecStatus
+from psycopg.pq import ConnStatus, DiagnosticField, Escaping, ExecStatus
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -128,7 +128,8 @@ def _answer(driver: Any, statement: bytes) -> Any:
     """
     result = driver.pgconn.exec_(statement)
     if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-        if driver.pgconn.status == ConnStatus.BAD:
+        if driver.pgconn.status == ConnStatus.BAD or result.error_field(DiagnosticField.SQLSTATE) is None:
+            # Without a code it is libpq's own word, not the server's: there is nobody to write to.
             raise OperationalError(result.error_message.decode("utf-8", "replace"))
         raise error_from_result(result)
     return result
