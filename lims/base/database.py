@@ -59,6 +59,8 @@ LOG_PAGES = 8000
 #: KiB of pages that a connection keeps in memory, as it comes to need them. At SQLite's own 2,000 the history of one mix,
 #: spread over a million specimens, is read anew each time: four times as long.
 KEPT_PAGES_KIB = 8000
+#: Where a session keeps the connection that it has.
+HELD = "connection"
 #: Actors that write no captured table: who wants to read while writes are stopped must be able to sign in.
 WRITES_NO_RECORD = {"system:sign-in"}
 
@@ -184,6 +186,7 @@ class Database:
         self.url = url
         self.engine = make_engine(url)
         self.factory = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
+        event.listen(self.factory, "after_begin", _hold)
         self.session: scoped_session[Session] = scoped_session(self.factory, scopefunc=_scope)
         self.guards = GuardCheck()
         self.writers = _writers_of(url)
@@ -201,11 +204,19 @@ class Database:
 
         @app.teardown_appcontext
         def _end(_error: BaseException | None) -> None:
-            try:
-                self.session.remove()
-            except DBAPIError as error:
-                _not_rolled_back(error)
-                self.session.registry.clear()
+            registry = self.session.registry
+            if registry.has():
+                _close(registry())
+                registry.clear()
+
+    @contextmanager
+    def beside(self) -> Iterator[Session]:
+        """A second session, for reading a long list while that of the request goes on."""
+        session = self.factory()
+        try:
+            yield session
+        finally:
+            _close(session)
 
     def undo(self) -> None:
         """Roll back what this request, command or job has open, also when the server went away meanwhile."""
@@ -241,6 +252,21 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+
+def _hold(session: Session, _transaction: object, connection: Connection) -> None:
+    session.info[HELD] = connection
+
+
+def _close(session: Session) -> None:
+    try:
+        session.close()
+    except DBAPIError as error:
+        _not_rolled_back(error)
+        # The session has let go of its connection without giving it back: a pool that waits for it runs dry.
+        held: Connection = session.info[HELD]
+        held.invalidate(error)
+        held.close()
 
 
 def _not_rolled_back(error: DBAPIError) -> None:

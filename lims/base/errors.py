@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from markupsafe import escape
 from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from werkzeug.exceptions import HTTPException
 
 from lims.base.database import database
@@ -104,9 +105,10 @@ def register_error_pages(app: Flask) -> None:
         return _disk_full() if is_disk_full(error) else _busy()
 
     @app.errorhandler(OperationalError)
-    def _operational(error: OperationalError) -> ResponseReturnValue:
+    @app.errorhandler(NoConnectionFree)
+    def _operational(error: OperationalError | NoConnectionFree) -> ResponseReturnValue:
         database().undo()
-        log.error("database: %s", error.orig)
+        log.error("database: %s", getattr(error, "orig", error))
         return _disk_full() if is_disk_full(error) else _busy()
 
     @app.errorhandler(DataError)
@@ -130,7 +132,8 @@ def register_error_pages(app: Flask) -> None:
         cause = getattr(error, "original_exception", None)
         # What runs after the answer was made: Flask takes it to no handler of its kind.
         if cause is not None:
-            return _operational(cause) if isinstance(cause, OperationalError) else _unexpected(cause)
+            away = isinstance(cause, OperationalError | NoConnectionFree)
+            return _operational(cause) if away else _unexpected(cause)
         code = error.code or 500
         if 300 <= code < 400:
             return error.get_response()

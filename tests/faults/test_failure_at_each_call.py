@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,16 +21,22 @@ from flask import Flask
 from sqlalchemy import event, text
 
 from benchmarks.laboratory import PASSWORD
+from lims.accounts.demo import DEMO_ACCOUNTS
+from lims.accounts.roles import ADMINISTRATOR
 from lims.accounts.service import AccountIn, add_user
+from lims.app import create_app
 from lims.base.actor import system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.operations.record_of_changes import faults_of_record
+from lims.settings import Settings
 from tests.conftest import Person
 from tests.faults import kills
-from tests.faults.conftest import Figures
+from tests.faults.conftest import LONG, Figures
 from tests.faults.cutting import CuttingProxy
 from tests.faults.test_locks_and_races import Size
+from tests.pages import LISTS
+from tests.pages import PAGES as EVERY_PAGE
 
 MOST_CALLS = 500
 
@@ -107,12 +114,12 @@ def broken(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Fla
         fault.close()
 
 
-def sign_in(person: Person) -> int:
+def sign_in(person: Person, username: str = "technician", password: str = PASSWORD) -> int:
     """Returns the first status that is neither the form nor the way on."""
     page = person.client.get("/login/")
     if page.status_code != 200:
         return page.status_code
-    sent = {"username": "technician", "password": PASSWORD, "csrf_token": _token(page.get_data(as_text=True))}
+    sent = {"username": username, "password": password, "csrf_token": _token(page.get_data(as_text=True))}
     answer = person.client.post("/login/", data=sent)
     return 200 if answer.status_code == 302 else answer.status_code
 
@@ -178,9 +185,30 @@ def test_request_that_fails_at_any_call_of_its_database_answers_503_and_is_done_
     for path in PAGES[: size(3, len(PAGES))]:
         at_each(path, lambda path=path: person.client.get(path).status_code)  # type: ignore[misc]
     at_each("signing in", lambda: sign_in(Person(app.test_client(), "technician")))
+    figures.equal("connections not given back", app.extensions["lims.database"].engine.pool.checkedout(), 0)
     at_each("saving a set", save)
     counted = kills.count(app, saved)
     for name in ("lost", "doubled", "half written"):
         figures.equal(name, counted[name], 0)
     figures.equal("results", _results(app) - before, len(saved))
     figures.equal("record of changes", faults_of_record(app.config["LIMS_SETTINGS"].sqlalchemy_url), [])
+
+
+@pytest.mark.skipif(not LONG, reason="every page takes two minutes: make faults")
+def test_every_page_of_the_demonstration_answers_503_when_any_statement_fails(
+    demo_folder: Path, tmp_path: Path, figures: Figures
+) -> None:
+    shutil.copytree(demo_folder, tmp_path / "demo")
+    app = create_app(Settings(data=tmp_path / "demo", demo=True))
+    account = next(item for item in DEMO_ACCOUNTS if item.role == ADMINISTRATOR)
+    person = Person(app.test_client(), account.username)
+    assert sign_in(person, account.username, account.password) == 200
+    fault = InterruptedStatements()
+    engine = app.extensions["lims.database"].engine
+    engine.dispose()
+    event.listen(engine, "connect", fault.watch)
+    for path in (*EVERY_PAGE, *(f"/{name}/" for name in LISTS)):
+        if person.client.get(path).status_code == 200:
+            at_each_call(fault, figures, path, lambda path=path: person.client.get(path).status_code, 1)  # type: ignore[misc]
+    figures.equal("connections not given back", engine.pool.checkedout(), 0)
+    engine.dispose()
