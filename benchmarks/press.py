@@ -39,7 +39,8 @@ def main() -> None:
 
 def entry(report: Report) -> None:
     """Code, three loads, saved: seconds and requests of each set, on the demonstration data."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    found = (shutil.which(name) for name in ("chromium", "chromium-headless-shell", "google-chrome"))
+    chromium = next(filter(None, found), None)
     if chromium is None:
         sys.exit("no chromium on this machine")
     with tempfile.TemporaryDirectory() as folder:

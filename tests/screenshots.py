@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.progress import track
 
+from tests.browser import CHROMIUM
 from tests.pages import EVERY
 
 ROOT = Path(__file__).parents[1]
@@ -49,8 +49,7 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
 def main() -> None:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
+    if CHROMIUM is None:
         sys.exit("no chromium on this machine")
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
@@ -63,7 +62,7 @@ def main() -> None:
             wait_for(process)
             with sync_playwright() as started:
                 browser = started.chromium.launch(
-                    executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+                    executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
                 )
                 take_all(browser, everything="--all" in sys.argv)
                 browser.close()
