@@ -35,8 +35,9 @@ from tests.prepared import careless_postgresql, careless_sqlite, once_a_run, sam
 work_in_memory()
 
 #: Folders whose files take minutes each. They go first: at the end of a run one worker would wait for the other to get
-#: through them (pytest-xdist would put files of many tests first, and these have few).
-LONG = ("stories", "commands", "faults", "look")
+#: through them (pytest-xdist would put files of many tests first, and these have few). Stories after those that need no
+#: demonstration: while one worker prepares it, the other has something to do.
+LONG = ("commands", "faults", "stories", "look")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -558,15 +558,19 @@ def record_history(
     actor: Actor,
 ) -> int:
     """Strengths as reported, one set an age. Returns the number of specimens written. Raises: Refused."""
-    written = 0
     with transaction(actor, "history") as session:
-        for age_days, strengths in ages:
-            entry = SetBreaksIn.read({"strengths_mpa": list(strengths)})
-            found = add_set(batch, age_days, 1, [(shape, width_mm)] * len(strengths), None)
-            session.flush()
-            _write(session, found, entry, actor, number=1, reason=None, announce=False)
-            written += len(strengths)
-    return written
+        entries = [
+            (
+                add_set(batch, age_days, 1, [(shape, width_mm)] * len(strengths), None),
+                SetBreaksIn.read({"strengths_mpa": list(strengths)}),
+            )
+            for age_days, strengths in ages
+        ]
+        session.flush()
+        for found, entry in entries:
+            _put(session, found, entry, actor, number=1, reason=None)
+        session.flush()
+    return sum(len(strengths) for _age_days, strengths in ages)
 
 
 def signed_content(result_id: int) -> dict[str, Any]:
@@ -721,15 +725,18 @@ def _result_values(
 
 
 def _write(
-    session: Session,
-    found: SpecimenSet,
-    entry: SetBreaksIn,
-    actor: Actor,
-    *,
-    number: int,
-    reason: str | None,
-    announce: bool = True,
+    session: Session, found: SpecimenSet, entry: SetBreaksIn, actor: Actor, *, number: int, reason: str | None
 ) -> SetResult:
+    result = _put(session, found, entry, actor, number=number, reason=reason)
+    session.flush()
+    result_written(found.batch_id, actor.key)
+    return result
+
+
+def _put(
+    session: Session, found: SpecimenSet, entry: SetBreaksIn, actor: Actor, *, number: int, reason: str | None
+) -> SetResult:
+    """Breaks and result of a set into the session; whoever asks for it flushes."""
     capacities = {} if entry.press_id is None else capacities_of_presses(session, entry.press_id)
     judged = assess(SetFacts.of(found), entry, capacities)
     earlier: dict[int, int] = {}
@@ -745,9 +752,6 @@ def _write(
     result = SetResult(**_result_values(entry, judged, found.id, number, reason))
     session.add(result)
     found.state = "broken"
-    session.flush()
-    if announce:
-        result_written(found.batch_id, actor.key)
     return result
 
 

@@ -64,6 +64,8 @@ def look_at(looking: Visit, path: str) -> None:
     looking.open(path)
     inner, outer = looking.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert inner <= outer, path
+    # Whatever the demonstration holds today, a row that no longer counts is read too.
+    looking.page.evaluate("document.querySelector('td a.fw-medium')?.closest('tr').classList.add('out')")
     assert violations(looking.page) == [], path
     if looking.page.viewport_size and looking.page.viewport_size["width"] < 600:
         assert small_targets(looking) == [], path
