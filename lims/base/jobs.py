@@ -300,7 +300,7 @@ def run_one(app: Flask, job_id: int) -> str:
                 message = _("The mistake is ours and was recorded. Nothing was written.")
             finally:
                 database().undo()
-            _finish(job.id, state, message, result)
+            _finish(job_id, state, message, result)
         return state
 
 
