@@ -130,10 +130,8 @@ def register_error_pages(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> ResponseReturnValue:
         cause = getattr(error, "original_exception", None)
-        # What runs after the answer was made: Flask takes it to no handler of its kind.
-        if cause is not None:
-            away = isinstance(cause, OperationalError | NoConnectionFree)
-            return _operational(cause) if away else _unexpected(cause)
+        if cause is not None:  # raised after the answer was made, where Flask asks no handler of its kind
+            return app.handle_user_exception(cause)
         code = error.code or 500
         if 300 <= code < 400:
             return error.get_response()
