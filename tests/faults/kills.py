@@ -108,7 +108,6 @@ def count(app: Flask, acknowledged: set[int]) -> dict[str, Any]:
         "lost": sum(set_id not in found for set_id in acknowledged),
         "doubled": sum(results > 1 for results, _breaks in found.values()),
         "half written": sum(breaks != 3 for _results, breaks in found.values()),
-        "committed, not acknowledged": len(found.keys() - acknowledged),
     }
 
 
