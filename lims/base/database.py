@@ -33,7 +33,7 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import Connection, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
@@ -59,8 +59,6 @@ LOG_PAGES = 8000
 #: KiB of pages that a connection keeps in memory, as it comes to need them. At SQLite's own 2,000 the history of one mix,
 #: spread over a million specimens, is read anew each time: four times as long.
 KEPT_PAGES_KIB = 8000
-#: Where a session keeps the connection that it has.
-HELD = "connection"
 #: Actors that write no captured table: who wants to read while writes are stopped must be able to sign in.
 WRITES_NO_RECORD = {"system:sign-in"}
 
@@ -109,6 +107,7 @@ def make_engine(url: str) -> Engine:
             _open_audit(connection)
 
         _sealed(engine)
+        _given_up(engine)
         return engine
     engine = create_engine(
         url,
@@ -141,6 +140,7 @@ def make_engine(url: str) -> Engine:
         _open_audit(connection)
 
     _sealed(engine)
+    _given_up(engine)
     return engine
 
 
@@ -179,6 +179,17 @@ def _sealed(engine: Engine) -> None:
             state_of(connection).clear()
 
 
+def _given_up(engine: Engine) -> None:
+    """A transaction that could not be ended takes its connection with it. One that is only forgotten is missing from the
+    pool until the collector runs."""
+
+    @event.listens_for(engine, "handle_error")
+    def _not_ended(context: ExceptionContext) -> None:
+        if context.statement is None:  # a commit or a rollback
+            context.is_disconnect = True
+            context.invalidate_pool_on_disconnect = False
+
+
 class Database:
     """Engine and per-request session of one application."""
 
@@ -186,7 +197,6 @@ class Database:
         self.url = url
         self.engine = make_engine(url)
         self.factory = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
-        event.listen(self.factory, "after_begin", _hold)
         self.session: scoped_session[Session] = scoped_session(self.factory, scopefunc=_scope)
         self.guards = GuardCheck()
         self.writers = _writers_of(url)
@@ -204,19 +214,11 @@ class Database:
 
         @app.teardown_appcontext
         def _end(_error: BaseException | None) -> None:
-            registry = self.session.registry
-            if registry.has():
-                _close(registry())
-                registry.clear()
-
-    @contextmanager
-    def beside(self) -> Iterator[Session]:
-        """A second session, for reading a long list while that of the request goes on."""
-        session = self.factory()
-        try:
-            yield session
-        finally:
-            _close(session)
+            try:
+                self.session.remove()
+            except DBAPIError as error:
+                _not_rolled_back(error)
+                self.session.registry.clear()
 
     def undo(self) -> None:
         """Roll back what this request, command or job has open, also when the server went away meanwhile."""
@@ -235,38 +237,19 @@ class Database:
             return
         with self.writers.turn(BUSY_TIMEOUT_MS / 1000) as left_s:
             # What is left of the patience is for whoever writes past the queue (another program, a backup).
-            cursor = session.connection().connection.cursor()
+            connection = session.connection()
             # In whole tenths of a second: each text is a statement of its own to keep.
             patience_ms = max(1, math.ceil(left_s * 10)) * 100
-            cursor.execute(f"PRAGMA busy_timeout = {patience_ms}")
-            cursor.close()
+            with _named_errors(connection):
+                cursor = connection.connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout = {patience_ms}")
+                cursor.close()
             session.commit()
             yield
 
     @property
-    def driver_error(self) -> type[Exception]:
-        """What the driver itself raises when a statement of ours goes to it past SQLAlchemy."""
-        found: type[Exception] = self.engine.dialect.loaded_dbapi.OperationalError
-        return found
-
-    @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
-
-
-def _hold(session: Session, _transaction: object, connection: Connection) -> None:
-    session.info[HELD] = connection
-
-
-def _close(session: Session) -> None:
-    try:
-        session.close()
-    except DBAPIError as error:
-        _not_rolled_back(error)
-        # The session has let go of its connection without giving it back: a pool that waits for it runs dry.
-        held: Connection = session.info[HELD]
-        held.invalidate(error)
-        held.close()
 
 
 def _not_rolled_back(error: DBAPIError) -> None:
@@ -317,13 +300,14 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
         with database().turn(session):
             connection = session.connection(execution_options={"lims_write": True, OPTION: opening})
             if actor.key not in WRITES_NO_RECORD:
-                database().guards.check(connection)
+                with _named_errors(connection):
+                    database().guards.check(connection)
             session.info.update(actor=actor, reason=reason)
             yield session
             session.commit()
-    except (OperationalError, database().driver_error) as error:
+    except OperationalError as error:
         database().undo()
-        raise Unavailable(str(getattr(error, "orig", error))) from error
+        raise Unavailable(str(error.orig)) from error
     except BaseException:
         database().undo()
         raise

@@ -130,7 +130,7 @@ def _selected_rows(
     converters = [None if place in looked_up else converter(view, name) for place, name in enumerate(names)]
     plain = [(place, convert) for place, convert in enumerate(converters) if convert is not None]
     titles_by_id: dict[int, dict[int, str]] = {place: {} for place in looked_up}
-    with database().beside() as session:
+    with Session(database().engine) as session:
         result = session.execute(statement.execution_options(yield_per=CHUNK))
         for chunk in result.partitions():
             rows = [list(row) for row in chunk]
@@ -162,7 +162,7 @@ def _record_rows(view: Any, names: Sequence[str], query: ListQuery) -> Iterator[
     """Rows whose columns are properties of the record."""
     converters = [converter(view, name) for name in names]
     statement = view.service.narrowed(view.service.base_query(), **query.words())
-    with database().beside() as session:
+    with Session(database().engine) as session:
         result = session.scalars(statement.execution_options(yield_per=CHUNK))
         for record in result:
             row = []

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import tempfile
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy
@@ -78,7 +78,7 @@ class Pair:
     proxy: CuttingProxy
     client: socket.socket
     server: socket.socket
-    goes: bool = field(default=False)
+    goes: bool = False
 
     def start(self) -> None:
         for work in (self._ask, self._answer):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import itertools
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,18 +20,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, text
 
-from benchmarks.laboratory import PASSWORD
 from lims.accounts.demo import DEMO_ACCOUNTS
-from lims.accounts.roles import ADMINISTRATOR
-from lims.accounts.service import AccountIn, add_user
+from lims.accounts.roles import ADMINISTRATOR, TECHNICIAN
 from lims.app import create_app
-from lims.base.actor import system_actor
-from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.operations.record_of_changes import faults_of_record
 from lims.settings import Settings
-from tests.conftest import Person
-from tests.faults import kills
+from tests.conftest import Person, add_account
+from tests.faults import kills, technician
 from tests.faults.conftest import LONG, Figures
 from tests.faults.cutting import CuttingProxy
 from tests.faults.test_locks_and_races import Size
@@ -40,8 +35,6 @@ from tests.pages import LISTS
 from tests.pages import PAGES as EVERY_PAGE
 
 MOST_CALLS = 500
-
-
 #: What the suite looks at, and what `make faults` adds.
 PAGES = (
     "/press/",
@@ -103,8 +96,7 @@ def broken(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Fla
         url = fault.url
     app = kills.prepare(tmp_path / "data", url, 250)
     with app.app_context():
-        account = {"username": "technician", "first_name": "T", "last_name": "T", "email": "t@example.com"}
-        add_user(AccountIn.read(account | {"role": "Technician", "password": PASSWORD}), system_actor("test"))
+        add_account(TECHNICIAN)
     engine = app.extensions["lims.database"].engine
     if isinstance(fault, InterruptedStatements):
         engine.dispose()
@@ -115,23 +107,9 @@ def broken(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Fla
         fault.close()
 
 
-def sign_in(person: Person, username: str = "technician", password: str = PASSWORD) -> int:
-    """Returns the first status that is neither the form nor the way on."""
-    page = person.client.get("/login/")
-    if page.status_code != 200:
-        return page.status_code
-    sent = {"username": username, "password": password, "csrf_token": _token(page.get_data(as_text=True))}
-    answer = person.client.post("/login/", data=sent)
-    return 200 if answer.status_code == 302 else answer.status_code
-
-
 def _results(app: Flask) -> int:
     with app.app_context():
         return int(current_session().scalar(text("SELECT count(*) FROM set_results")) or 0)
-
-
-def _token(page: str) -> str:
-    return page.split('name="csrf_token" value="')[1].split('"')[0]
 
 
 def at_each_call(fault: Fault, figures: Figures, what: str, ask: Callable[[], int], step: int) -> None:
@@ -159,24 +137,18 @@ def test_request_that_fails_at_any_call_of_its_database_answers_503_and_is_done_
     app, fault = broken
     step = size(2, 1)
     before = _results(app)
-    person = Person(app.test_client(), "technician")
-    assert sign_in(person) == 200
-    person.token = _token(person.client.get("/profile/").get_data(as_text=True))
+    person = technician.signed_in(app)
     sets = iter(kills.waiting_sets(app))
     saved = set()
 
     def save() -> int:
         set_id = next(sets)
-        sent = {
-            "key": f"{set_id}-fails", "set_id": set_id, "loads_kn": ["724", "701", "696"],
-            "tested_at": utc_now().isoformat(), "confirmed": True,
-        }  # fmt: skip
-        headers = {"X-CSRFToken": person.token, "Content-Type": "application/json"}
-        first = person.client.post("/press/entries", data=json.dumps(sent), headers=headers)
+        entry = technician.entry_of(set_id)
+        first = technician.send(person, entry)
         left, answer = fault.left, first
         for _again in range(3):
             if answer.status_code == 503:
-                answer = person.client.post("/press/entries", data=json.dumps(sent), headers=headers)
+                answer = technician.send(person, entry)
         fault.left = left
         assert answer.status_code == 200, answer.get_data(as_text=True)
         saved.add(set_id)
@@ -187,7 +159,7 @@ def test_request_that_fails_at_any_call_of_its_database_answers_503_and_is_done_
 
     for path in PAGES[: size(3, len(PAGES))]:
         at_each(path, lambda path=path: person.client.get(path).status_code)  # type: ignore[misc]
-    at_each("signing in", lambda: sign_in(Person(app.test_client(), "technician")))
+    at_each("signing in", lambda: technician.sign_in(Person(app.test_client(), "technician")))
     figures.equal("connections not given back", app.extensions["lims.database"].engine.pool.checkedout(), 0)
     at_each("saving a set", save)
     counted = kills.count(app, saved)
@@ -206,7 +178,7 @@ def test_every_page_of_the_demonstration_answers_503_when_any_statement_fails(
     app = create_app(Settings(data=tmp_path / "demo", demo=True))
     account = next(item for item in DEMO_ACCOUNTS if item.role == ADMINISTRATOR)
     person = Person(app.test_client(), account.username)
-    assert sign_in(person, account.username, account.password) == 200
+    assert technician.sign_in(person, account.password) == 200
     fault = InterruptedStatements()
     engine = app.extensions["lims.database"].engine
     engine.dispose()

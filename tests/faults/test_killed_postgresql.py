@@ -7,7 +7,6 @@ ten seconds.
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import signal
 import threading
@@ -21,13 +20,10 @@ import psutil
 import pytest
 from flask import Flask
 
-from benchmarks.laboratory import PASSWORD
-from lims.accounts.service import AccountIn, add_user
-from lims.base.actor import system_actor
-from lims.base.columns import utc_now
+from lims.accounts.roles import TECHNICIAN
 from lims.operations.record_of_changes import faults_of_record
-from tests.conftest import Person
-from tests.faults import kills
+from tests.conftest import add_account
+from tests.faults import kills, technician
 from tests.faults.conftest import Figures
 from tests.faults.test_locks_and_races import Size
 
@@ -46,42 +42,18 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     server.cleanup()
 
 
-def _technician(app: Flask) -> Person:
-    client = app.test_client()
-    person = Person(client, "technician")
-    form = client.get("/login/").get_data(as_text=True)
-    token = form.split('name="csrf_token" value="')[1].split('"')[0]
-    sent = {"username": "technician", "password": PASSWORD, "csrf_token": token}
-    assert client.post("/login/", data=sent).status_code == 302
-    person.token = (
-        client.get("/profile/").get_data(as_text=True).split('name="csrf_token" value="')[1].split('"')[0]
-    )
-    return person
-
-
 class Writer(threading.Thread):
     """Saves one set after another and sends again what was not answered with 200, as the entry page does."""
 
     def __init__(self, app: Flask, sets: list[int], told: list[tuple[float, int, int]]) -> None:
         super().__init__(daemon=True)
-        self.person, self.sets, self.told = _technician(app), sets, told
+        self.person, self.sets, self.told = technician.signed_in(app), sets, told
 
     def run(self) -> None:
         for set_id in self.sets:
-            sent = {
-                "key": f"{set_id}-killed",
-                "set_id": set_id,
-                "loads_kn": ["724", "701", "696"],
-                "tested_at": utc_now().isoformat(),
-                "confirmed": True,
-            }
-            status = 0
+            entry, status = technician.entry_of(set_id), 0
             while status != 200:
-                answer = self.person.client.post(
-                    "/press/entries", data=json.dumps(sent), headers={"X-CSRFToken": self.person.token},
-                    content_type="application/json",
-                )  # fmt: skip
-                status = answer.status_code
+                status = technician.send(self.person, entry).status_code
                 self.told.append((time.monotonic(), status, set_id))
                 if status not in (200, 503):
                     return
@@ -108,8 +80,7 @@ def test_no_acknowledged_result_is_lost_when_postgresql_is_killed(
     url = own_server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     app = kills.prepare(tmp_path, url, results)
     with app.app_context():
-        account = {"username": "technician", "first_name": "T", "last_name": "T", "email": "t@example.com"}
-        add_user(AccountIn.read(account | {"role": "Technician", "password": PASSWORD}), system_actor("test"))
+        add_account(TECHNICIAN)
     todo = kills.waiting_sets(app)[:results]
     told: list[tuple[float, int, int]] = []
     writers = [Writer(app, todo[place::WRITERS], told) for place in range(WRITERS)]
