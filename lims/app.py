@@ -10,6 +10,7 @@ from flask import Flask, request
 from flask_appbuilder import AppBuilder
 
 import lims.base.metadata
+import lims.base.rate_limits  # its storage is found by name
 import lims.records  # noqa: F401 - every table
 from lims.base.database import Database
 from lims.base.denials import register_denials
@@ -111,7 +112,8 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "AUTH_TYPE": 1,
         "AUTH_RATE_LIMITED": False,  # ours counts failures only (lims/base/security.py)
         "RATELIMIT_ENABLED": True,
-        "RATELIMIT_STORAGE_URI": "memory://",
+        "RATELIMIT_STORAGE_URI": "lims-file://",  # lims/base/rate_limits.py: one count for all processes
+        "RATELIMIT_STORAGE_OPTIONS": {"path": str(settings.data / "rate-limits.sqlite3")},
         "RATELIMIT_HEADERS_ENABLED": False,
         "LIMS_LOGIN_RATE_LIMIT": settings.login_rate_limit,
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=settings.token_minutes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from rich.console import Console
 
 from lims.cli import read_settings
 from lims.settings import Settings
+
+SHARED_COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
 console = Console(stderr=True, highlight=False)
 
@@ -38,7 +41,18 @@ def init() -> None:
 @click.option("--port", type=int, default=None, help="Port to listen on (LIMS_PORT).")
 def serve(host: str | None, port: int | None) -> None:
     """Serve until Ctrl-C. The database must have been prepared by `lims init`."""
-    run_server(read_settings(host=host, port=port))
+    settings = read_settings(host=host, port=port)
+    _count_together(settings)
+    run_server(settings)
+
+
+def _count_together(settings: Settings) -> None:
+    """Counters of several processes meet in a folder, which their library asks for when it is first imported."""
+    if settings.metrics_token and settings.serving_processes() > 1 and SHARED_COUNTERS not in os.environ:
+        folder = settings.data / "metrics"
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier start
+        folder.mkdir(parents=True)
+        os.environ[SHARED_COUNTERS] = str(folder)
 
 
 @click.command()

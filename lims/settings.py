@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 #: Of Python's collector. Starting and importing make a million objects that live on, and the default looks at them again
 #: for every 700 more: a sixth of an import's time, a tenth of a start's. Requests leave hardly a cycle behind.
 GC_THRESHOLD = (50_000, 20, 50)
+#: Of the embedded server unless a number is given: an interpreter computes on one core, and SQLite has one writer.
+MOST_PROCESSES = 4
 
 
 class Settings(BaseSettings):
@@ -58,8 +61,10 @@ class Settings(BaseSettings):
     retention_years: int = Field(default=10, ge=6, le=100)
     #: How long a bearer token lives, minutes.
     token_minutes: int = Field(default=30, ge=1)
-    #: Threads of the embedded server; SQLite serves one writer at a time whatever this says.
-    threads: int = Field(default=8, ge=1, le=64)
+    #: Processes that serve, of the embedded server and of gunicorn. 0: one a core, at most four. Windows has one.
+    processes: int = Field(default=0, ge=0, le=32)
+    #: Threads of each of them; SQLite serves one writer at a time whatever this says.
+    threads: int = Field(default=4, ge=1, le=64)
     #: Carries jobs between machines, e.g. `redis://localhost:6379/0`. Empty: a file in `data`, for one machine.
     redis_url: str = ""
     #: Jobs that run at once beside the embedded server; 0 leaves them to `lims worker`.
@@ -114,6 +119,13 @@ class Settings(BaseSettings):
         if self.database_url:
             return self.database_url
         return f"sqlite:///{(self.data / 'lims.sqlite3').resolve().as_posix()}"
+
+    def serving_processes(self) -> int:
+        """How many processes serve here."""
+        if not hasattr(os, "fork"):
+            return 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.processes or min(MOST_PROCESSES, cores)
 
     @property
     def backups(self) -> Path:

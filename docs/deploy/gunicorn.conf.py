@@ -3,10 +3,13 @@
 import os
 import shutil
 
+from lims.settings import Settings
+
+_settings = Settings()
 bind = os.environ.get("LIMS_BIND", "127.0.0.1:8000")
 worker_class = "gthread"
-workers = int(os.environ.get("LIMS_WORKERS", "2"))
-threads = int(os.environ.get("LIMS_THREADS", "8"))
+workers = _settings.serving_processes()
+threads = _settings.threads
 timeout = 60
 #: A worker that is told to end finishes what it has begun.
 graceful_timeout = 30

@@ -41,6 +41,7 @@ from lims.base.actor import Actor
 from lims.base.auditing.context import OPTION, Opening, State, add_functions, open_context, seal, state_of
 from lims.base.auditing.guards import GuardCheck, authorizer
 from lims.base.problems import Unavailable
+from lims.base.reading import SESSION, keep_prepared
 from lims.base.writers import WriterQueue
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,8 @@ def make_engine(url: str) -> Engine:
             # Times in the record of changes are written by the server, by the session's clock.
             dbapi_connection.execute("SET timezone = 'UTC'")
             dbapi_connection.commit()
+
+        keep_prepared(engine)
 
         @event.listens_for(engine, "begin")
         def _open(connection: Connection) -> None:
@@ -196,7 +199,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = make_engine(url)
-        self.factory = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
+        self.factory = sessionmaker(_of_sessions(self.engine), expire_on_commit=False, autoflush=True)
         self.session: scoped_session[Session] = scoped_session(self.factory, scopefunc=_scope)
         self.guards = GuardCheck()
         self.writers = _writers_of(url)
@@ -207,7 +210,7 @@ class Database:
         self.url = url
         self.engine = make_engine(url)
         self.writers = _writers_of(url)
-        self.factory.configure(bind=self.engine)
+        self.factory.configure(bind=_of_sessions(self.engine))
 
     def init_app(self, app: Flask) -> None:
         app.extensions["lims.database"] = self
@@ -250,6 +253,11 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+
+def _of_sessions(engine: Engine) -> Engine:
+    """The same engine; its connections are known as those of sessions, which only read until `transaction` says else."""
+    return engine.execution_options(**{SESSION: True})
 
 
 def _not_rolled_back(error: DBAPIError) -> None:

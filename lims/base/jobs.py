@@ -180,6 +180,13 @@ def queue_of(app: Flask) -> queueing.Huey:
     return queue
 
 
+def close_queue(app: Flask) -> None:
+    """Give up the carrier: the next use opens it anew. Before a fork, whose child must not share what is open."""
+    queue = app.extensions.pop("lims.queue", None)
+    if queue is not None:
+        queue.storage.close()
+
+
 def _peek(queue: queueing.Huey, key: str) -> bytes | None:
     value = queue.storage.peek_data(key)
     return None if value is EmptyData else bytes(value)

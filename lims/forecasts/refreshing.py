@@ -2,8 +2,8 @@
 
 A form's save waits for the forecast of its mix, so that the next page shows it; the entry page, which shows none, does
 not. A laboratory at full work saves more often than a model can be read again: then no save waits, mixes that are asked
-for twice are forecast once, and forecasting takes a tenth of one processor at most. What a killed process had not come to
-is forecast with the next result of its mix.
+for twice are forecast once, and the processes that serve take a tenth of one processor for it, all together. What a
+killed process had not come to is forecast with the next result of its mix.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from flask import Flask, current_app
 from numpy.linalg import LinAlgError
 
 from lims.base.problems import Unavailable
+from lims.settings import Settings
 
 log = logging.getLogger(__name__)
 
 #: A save that waits waits no longer; the forecast goes on without it.
 PATIENCE_S = 10.0
-#: Seconds of forecasting that a quiet time lays up, and the part of each second that is laid up.
+#: Seconds of forecasting that a quiet time lays up, and the part of each second that all processes lay up.
 MOST_CREDIT_S, CREDIT_A_SECOND = 2.0, 0.1
 
 
@@ -31,6 +32,8 @@ class Refresher:
 
     def __init__(self, app: Flask, refresh: Callable[[int], object]) -> None:
         self.app, self.refresh = app, refresh
+        settings: Settings | None = app.config.get("LIMS_SETTINGS")
+        self.credit_a_second = CREDIT_A_SECOND / (settings.serving_processes() if settings else 1)
         self.changed = threading.Condition()
         self.waiting: dict[int, None] = {}
         self.now: int | None = None
@@ -53,7 +56,7 @@ class Refresher:
 
     def _credit_s(self) -> float:
         at = time.monotonic()
-        self._credit = min(MOST_CREDIT_S, self._credit + (at - self._counted_at) * CREDIT_A_SECOND)
+        self._credit = min(MOST_CREDIT_S, self._credit + (at - self._counted_at) * self.credit_a_second)
         self._counted_at = at
         return self._credit
 
@@ -63,7 +66,7 @@ class Refresher:
                 self.now = None
                 self.changed.notify_all()
                 while self.waiting and (credit := self._credit_s()) <= 0:
-                    self.changed.wait(0.05 - credit / CREDIT_A_SECOND)
+                    self.changed.wait(0.05 - credit / self.credit_a_second)
                 if not self.waiting:
                     self.works = False
                     return

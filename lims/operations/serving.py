@@ -1,26 +1,34 @@
-"""Serving with waitress until it is told to stop; a stop ends no request that has begun."""
+"""Serving with waitress, in one process or several, until it is told to stop; a stop ends no request that has begun."""
 
 from __future__ import annotations
 
 import gc
 import logging
 import signal
+import socket
 import sys
 import time
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import click
 from flask import Flask
 from waitress import wasyncore
+from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 
+from lims.base.jobs import close_queue, start_worker
 from lims.base.problems import Refused
 from lims.operations.checks import configuration_problems, database_problems
+from lims.operations.family import Family, Shares
 from lims.settings import Settings
 
 log = logging.getLogger(__name__)
+
+#: Connections that may wait to be taken.
+BACKLOG = 1024
 
 
 class Stop(Exception):
@@ -44,24 +52,72 @@ def settle() -> None:
 def serve(app: Flask, settings: Settings) -> None:
     """Serve, and run jobs beside it, until Ctrl-C or SIGTERM."""
     settle()
-    sockets: dict[int, Any] = {}
     try:
-        server = create_server(
-            app, map=sockets, host=settings.host, port=settings.port, threads=settings.threads, ident=None
-        )
+        listening = _listen(settings)
     except OSError as error:
         message = f"LIMS_PORT={settings.port}: cannot listen on it ({error.strerror}); set another port"
         click.echo(message, err=True)
         sys.exit(2)
-    worker = None
+    processes = settings.serving_processes()
+    if processes == 1:
+        _serve(app, settings, listening, worker_threads=settings.worker_threads)
+        return
+    shares = Shares(processes)
+    works = {
+        f"web {number + 1}": partial(_serve, app, settings, listening, shares=shares, number=number)
+        for number in range(processes)
+    }
     if settings.worker_threads:
-        from lims.base.jobs import start_worker
+        works["jobs"] = partial(_run_jobs, app, settings, listening)
+    # What preparing has opened (a demonstration, the checks) must not be open in two processes.
+    app.extensions["lims.database"].engine.dispose()
+    close_queue(app)
+    Family(works, settings.stop_seconds).run()
+    log.info("stopped")
 
-        worker = start_worker(app, threads=settings.worker_threads)
+
+def _listen(settings: Settings) -> list[socket.socket]:
+    """The sockets of the address, before there is anything to share them. Raises: OSError."""
+    found = []
+    for family, kind, protocol, address in Adjustments(host=settings.host, port=settings.port).listen:
+        one = socket.socket(family, kind, protocol)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind(address)
+        one.listen(BACKLOG)
+        found.append(one)
+    return found
+
+
+def _serve(
+    app: Flask,
+    settings: Settings,
+    listening: list[socket.socket],
+    *,
+    worker_threads: int = 0,
+    shares: Shares | None = None,
+    number: int = 0,
+) -> None:
+    """This process, number so much of those that share the work, serves until it is told to stop, and runs jobs in so
+    many threads."""
+    sockets: dict[int, Any] = {}
+    server = create_server(
+        app, map=sockets, sockets=listening, threads=settings.threads, backlog=BACKLOG, ident=None
+    )
+    if shares is not None:
+        for one in list(sockets.values()):
+            if isinstance(one, BaseWSGIServer):
+                _share(one, shares, number)
+    worker = None
+    if worker_threads:
+        worker = start_worker(app, threads=worker_threads)
         worker.start()
     told = _stop_on_signals()
     try:
         while not told:
+            if shares is not None:
+                shares.tell(number, len(sockets))
             wasyncore.loop(timeout=1, map=sockets, count=1)
         log.info("stopping: requests that have begun are finished, at most %s s", settings.stop_seconds)
         _finish(sockets, settings.stop_seconds)
@@ -72,6 +128,31 @@ def serve(app: Flask, settings: Settings) -> None:
         if worker is not None:
             worker.stop(graceful=True)
         log.info("stopped")
+
+
+def _share(server: BaseWSGIServer, shares: Shares, number: int) -> None:
+    take = server.handle_accept
+
+    def take_in_turn() -> None:
+        shares.give_way(number)
+        take()
+
+    server.handle_accept = take_in_turn
+
+
+def _run_jobs(app: Flask, settings: Settings, listening: list[socket.socket]) -> None:
+    """This process runs jobs until it is told to stop: their computing takes nothing of those who serve."""
+    for one in listening:
+        one.close()
+    told = _stop_on_signals()
+    worker = start_worker(app, threads=settings.worker_threads)
+    worker.start()
+    try:
+        while not told:
+            time.sleep(0.5)
+        worker.stop(graceful=True)
+    except Stop:
+        log.warning("stopped at once: jobs that had begun run again")
 
 
 def _stop_on_signals() -> list[int]:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
 
 from lims.audit.service import CheckpointService
 from lims.audit.source import check_database, reading
@@ -106,17 +107,22 @@ def test_every_way_of_writing_in_the_application_is_captured(way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_of_writing_without_a_context_is_refused(way: str) -> None:
     found = _region("R")
-    session = current_session()
-    session.commit()
 
-    def write() -> None:
-        WAYS[way][1](session, found)
-        session.flush()
+    def refused(session: Session, told: str) -> None:
+        def write() -> None:
+            WAYS[way][1](session, found)
+            session.flush()
 
-    with pytest.raises((DBAPIError, RuntimeError), match=r"no open audit context|without an actor"):
-        write()
-    session.rollback()
-    assert session.get(Region, found, populate_existing=True).name == "Region R"  # type: ignore[union-attr]
+        with pytest.raises((DBAPIError, RuntimeError), match=told):
+            write()
+        session.rollback()
+        assert session.get(Region, found, populate_existing=True).name == "Region R"  # type: ignore[union-attr]
+
+    current_session().commit()
+    # PostgreSQL already knows of a request's session that it only reads.
+    refused(current_session(), "no open audit context|without an actor|in a read-only transaction")
+    with Session(database().engine) as of_another_program:
+        refused(of_another_program, "no open audit context|without an actor")
     assert _verified().findings == []
 
 

@@ -284,9 +284,11 @@ def test_role_with_those_grants_writes_and_cannot_alter_the_record(
             "DROP TRIGGER capture_regions_insert ON regions",
             "SET session_replication_role = replica",
         ):
-            with pytest.raises(sqlalchemy.exc.DBAPIError, match=r"permission denied|must be owner"):
-                current_session().execute(text(statement))
-            current_session().rollback()
+            with (
+                pytest.raises(sqlalchemy.exc.DBAPIError, match=r"permission denied|must be owner"),
+                web.engine.begin() as past_the_sessions,
+            ):
+                past_the_sessions.execute(text(statement))
     web.engine.dispose()
     assert _verified(owner).findings == []
     with owner.begin() as connection:

@@ -251,13 +251,17 @@ serve(app, settings)
 """
 
 
-def test_sigterm_lets_a_begun_request_end_and_takes_no_new_one(initialised: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_sigterm_lets_a_begun_request_end_and_takes_no_new_one(
+    initialised: Path, tmp_path: Path, processes: str
+) -> None:
     import shutil
 
     data = tmp_path / "data"
     shutil.copytree(initialised, data)
     port = _free_port()
     environment = {**os.environ, "LIMS_DATA": str(data), "LIMS_PORT": str(port), "LIMS_WORKER_THREADS": "0"}
+    environment["LIMS_PROCESSES"] = processes
     with subprocess.Popen(
         [sys.executable, "-c", SLOW],
         env=environment,

@@ -1,0 +1,130 @@
+"""How often an address has tried, counted in one file for all processes of a machine.
+
+In memory each process would count for itself: with four of them a password could be guessed four times as often.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from limits.storage import MemoryStorage, Storage
+
+log = logging.getLogger(__name__)
+
+#: Counters that have run out are thrown away this often.
+CLEAR_EVERY_S = 60.0
+#: Another process holds the file for microseconds; who waits longer counts in memory.
+PATIENCE_S = 1.0
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS counts"
+    " (key TEXT PRIMARY KEY, count INTEGER NOT NULL, ends_at REAL NOT NULL) WITHOUT ROWID"
+)
+_COUNT = """
+INSERT INTO counts VALUES (:key, :amount, :ends_at)
+ON CONFLICT (key) DO UPDATE SET
+  count = CASE WHEN ends_at <= :now THEN 0 ELSE count END + :amount,
+  ends_at = CASE WHEN ends_at <= :now THEN :ends_at ELSE ends_at END
+RETURNING count
+"""
+
+
+class FileStorage(Storage):
+    """Counters of `limits` in a SQLite file. When it cannot be used (a full disk), this process counts in memory: a
+    sign-in must not fail because its counter cannot be written.
+
+    `path`: the file, made on first use and readable by its owner alone.
+    """
+
+    STORAGE_SCHEME = ["lims-file"]
+
+    def __init__(self, uri: str | None = None, wrap_exceptions: bool = False, *, path: str) -> None:
+        super().__init__(uri, wrap_exceptions=wrap_exceptions)
+        self._path = Path(path)
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._process = 0
+        self._clear_at = 0.0
+        self._memory = MemoryStorage()
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return sqlite3.Error
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        now = time.time()
+        given = {"key": key, "amount": amount, "now": now, "ends_at": now + expiry}
+        try:
+            with self._lock:
+                connection = self._open()
+                if now >= self._clear_at:
+                    self._clear_at = now + CLEAR_EVERY_S
+                    connection.execute("DELETE FROM counts WHERE ends_at <= ?", (now,))
+                return int(connection.execute(_COUNT, given).fetchone()[0])
+        except (sqlite3.Error, OSError) as error:
+            log.warning("rate limits are counted in memory: %s", error)
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+                self._throw_away()  # damaged: worth less than the next count
+            return self._memory.incr(key, expiry, amount)
+
+    def get(self, key: str) -> int:
+        found = self._read(key)
+        return found[0] if found else self._memory.get(key)
+
+    def get_expiry(self, key: str) -> float:
+        found = self._read(key)
+        return found[1] if found else self._memory.get_expiry(key)
+
+    def check(self) -> bool:
+        try:
+            with self._lock:
+                self._open()
+        except (sqlite3.Error, OSError):
+            return False
+        return True
+
+    def reset(self) -> int | None:
+        with self._lock:
+            gone = self._open().execute("DELETE FROM counts").rowcount
+        self._memory.reset()
+        return gone
+
+    def clear(self, key: str) -> None:
+        with self._lock:
+            self._open().execute("DELETE FROM counts WHERE key = ?", (key,))
+        self._memory.clear(key)
+
+    def _read(self, key: str) -> tuple[int, float] | None:
+        query = "SELECT count, ends_at FROM counts WHERE key = ? AND ends_at > ?"
+        try:
+            with self._lock:
+                found: tuple[int, float] | None = self._open().execute(query, (key, time.time())).fetchone()
+        except (sqlite3.Error, OSError):
+            return None
+        return found
+
+    def _throw_away(self) -> None:
+        with self._lock, suppress(OSError):
+            self._connection = None
+            self._path.unlink(missing_ok=True)
+
+    def _open(self) -> sqlite3.Connection:
+        """Of this process: what a fork copied belongs to its parent."""
+        if self._connection is None or self._process != os.getpid():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            made = sqlite3.connect(
+                self._path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False
+            )
+            # Not WAL: the interpreter's own SQLite may be one with the WAL bug. A count that a power cut takes is no loss.
+            made.execute("PRAGMA journal_mode = TRUNCATE")
+            made.execute("PRAGMA synchronous = OFF")
+            made.execute(_TABLE)
+            self._connection, self._process = made, os.getpid()
+        return self._connection

@@ -1,0 +1,78 @@
+"""Tries are counted once for all processes of a machine, whatever happens to the file."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+from limits import parse
+from limits.strategies import FixedWindowRateLimiter
+
+from lims.base.rate_limits import FileStorage
+
+TEN = parse("10 per minute")
+
+
+def _limiter(path: Path) -> FixedWindowRateLimiter:
+    return FixedWindowRateLimiter(FileStorage(path=str(path)))
+
+
+def test_tries_in_two_processes_are_one_count(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "limits.sqlite3"
+    here = _limiter(path)
+    assert all(here.hit(TEN, "login", "10.0.0.1") for _try in range(6))
+    child = os.fork() if hasattr(os, "fork") else None
+    if child == 0:  # the same storage, whose connection belongs to the parent
+        os._exit(sum(here.hit(TEN, "login", "10.0.0.1") for _try in range(6)))
+    if child is not None:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+    there = _limiter(path)
+    assert there.hit(TEN, "login", "10.0.0.1") is (child is None)
+    assert there.hit(TEN, "login", "10.0.0.2")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_tries_of_many_threads_are_all_counted(tmp_path: Path) -> None:
+    path = tmp_path / "limits.sqlite3"
+    storages = [FileStorage(path=str(path)) for _process in range(3)]
+
+    def try_often(number: int) -> None:
+        for _try in range(40):
+            storages[number % 3].incr("key", 60)
+
+    threads = [threading.Thread(target=try_often, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert storages[0].get("key") == 240
+
+
+def test_count_begins_anew_when_its_time_is_over(tmp_path: Path) -> None:
+    storage = FileStorage(path=str(tmp_path / "limits.sqlite3"))
+    assert [storage.incr("short", 0) for _try in range(3)] == [1, 1, 1]
+    assert storage.get("short") == 0
+    assert [storage.incr("long", 60) for _try in range(3)] == [1, 2, 3]
+    storage.clear("long")
+    assert storage.get("long") == 0
+    storage.incr("long", 60)
+    assert storage.reset() == 2
+    assert storage.get("long") == 0
+
+
+def test_file_that_is_damaged_is_made_anew_and_nobody_is_let_through_uncounted(tmp_path: Path) -> None:
+    path = tmp_path / "limits.sqlite3"
+    path.write_bytes(b"not a database" * 1000)
+    limiter = _limiter(path)
+    assert sum(limiter.hit(TEN, "login", "10.0.0.1") for _try in range(30)) <= 11
+    assert _limiter(path).storage.get(TEN.key_for("login", "10.0.0.1")) >= 10
+
+
+def test_folder_that_cannot_be_written_counts_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    limiter = _limiter(tmp_path / "file" / "limits.sqlite3")
+    assert sum(limiter.hit(TEN, "login", "10.0.0.1") for _try in range(30)) == 10
+    assert not limiter.test(TEN, "login", "10.0.0.1")
+    assert limiter.storage.check() is False

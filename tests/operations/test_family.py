@@ -1,0 +1,241 @@
+"""Several processes on one port: shared evenly, started again when one dies, counted together, all gone after a stop."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lims.app import create_app
+from lims.base.actor import system_actor
+from lims.base.database import current_session
+from lims.base.jobs import Job, enqueue
+from lims.settings import Settings
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="one process on Windows")
+
+TOKEN = "correct-horse-battery-staple"
+WRONG_PASSWORDS = 4
+
+
+@dataclass(frozen=True)
+class Server:
+    process: subprocess.Popen[bytes]
+    port: int
+    data: Path
+
+    @property
+    def children(self) -> list[psutil.Process]:
+        """Two that serve, and the one that runs jobs."""
+        return sorted(psutil.Process(self.process.pid).children(), key=lambda child: child.pid)
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def get(self, path: str, **headers: str) -> tuple[int, str]:
+        connection = self.connect()
+        try:
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def answers(self) -> bool:
+        with suppress(OSError, http.client.HTTPException):
+            return self.get("/healthz")[0] == 200
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+        return found
+
+
+def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Asks again and again; what is asked takes its time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, what
+
+
+@pytest.fixture
+def server(initialised: Path, tmp_path: Path) -> Iterator[Server]:
+    data, port = tmp_path / "data", _free_port()
+    shutil.copytree(initialised, data)
+    given = {
+        "LIMS_DATA": str(data),
+        "LIMS_PORT": str(port),
+        "LIMS_PROCESSES": "2",
+        "LIMS_METRICS_TOKEN": TOKEN,
+    }
+    given |= {"LIMS_LOGIN_RATE_LIMIT": f"{WRONG_PASSWORDS} per hour"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "lims", "serve"],
+        env={**os.environ, **given},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        made = Server(process, port, data)
+        until(lambda: process.poll() is not None or made.answers(), "the server did not start")
+        assert process.poll() is None
+        yield made
+        if process.poll() is None:
+            process.terminate()
+
+
+def test_server_of_two_processes_is_one_server(server: Server) -> None:
+    _share_connections_counters_and_wrong_passwords(server)
+    _are_started_again_when_they_are_killed(server)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(timeout=30) == 0
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind(("127.0.0.1", server.port))
+
+
+def _share_connections_counters_and_wrong_passwords(server: Server) -> None:
+    serving = server.children[:2]
+    open_connections = [server.connect() for _number in range(16)]
+    for connection in open_connections:
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read()
+    held = [
+        sum(one.status == psutil.CONN_ESTABLISHED for one in child.net_connections()) for child in serving
+    ]
+    assert sum(held) == 16
+    assert min(held) >= 4, held
+    # Each asks over its own connection, so of its own process.
+    told = []
+    for connection in open_connections:
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        found = re.search(
+            r'lims_requests_total\{method="GET",page="health.healthz",status="200"\} (\d+)',
+            connection.getresponse().read().decode(),
+        )
+        told.append(int(found.group(1)) if found else 0)
+    assert min(told) == max(told) >= 16
+    statuses = []
+    for connection in open_connections[: WRONG_PASSWORDS + 3]:
+        body = '{"username": "nobody", "password": "wrong", "provider": "db"}'
+        connection.request(
+            "POST", "/api/v1/security/login", body, headers={"Content-Type": "application/json"}
+        )
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+    assert statuses == [401] * WRONG_PASSWORDS + [429] * 3
+    for connection in open_connections:
+        connection.close()
+
+
+def _are_started_again_when_they_are_killed(server: Server) -> None:
+    before = server.children
+    for gone in (before[0], before[2]):
+        gone.send_signal(signal.SIGKILL)
+    # A connection that the dead process had taken is cut; the next one is served.
+    until(server.answers, "nobody serves")
+    until(lambda: len(server.children) == 3 and before[0] not in server.children, "nobody was started again")
+    assert before[1] in server.children
+    app = create_app(Settings(data=server.data))
+    with app.app_context():
+        job_id = enqueue("service-round", {}, system_actor("asker")).id
+
+    def ended() -> bool:
+        with app.app_context():
+            job = current_session().get(Job, job_id)
+            return job is not None and job.state == "done"
+
+    until(ended, "the job was not run")
+    app.extensions["lims.database"].engine.dispose()
+
+
+# --- the family alone ------------------------------------------------------------------------------------------
+
+SMALL = """
+import os, signal, sys, time
+from lims.operations import family
+family.SLACK_S = 0
+
+def work():
+    told = []
+    signal.signal(signal.SIGTERM, lambda *_given: told.append(1))
+    os.write(1, b"begun\\n")
+    while not told or "deaf" in sys.argv:
+        time.sleep(0.02)
+    os.write(1, b"ended\\n")
+
+family.Family({"one": work, "two": work}, stop_seconds=1).run()
+os.write(1, b"parent ended\\n")
+"""
+
+
+@contextmanager
+def _small(*how: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", SMALL, *how], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as parent:
+        try:
+            assert parent.stdout is not None
+            assert [parent.stdout.readline() for _child in range(2)] == ["begun\n"] * 2
+            yield parent, psutil.Process(parent.pid).children()
+        finally:
+            parent.kill()
+
+
+def test_stop_waits_for_every_child_to_finish() -> None:
+    with _small() as (parent, _children):
+        parent.send_signal(signal.SIGTERM)
+        assert parent.communicate(timeout=30)[0].split("\n") == ["ended", "ended", "parent ended", ""]
+        assert parent.returncode == 0
+
+
+def test_ctrl_c_of_a_terminal_reaches_all_of_them_and_is_one_stop() -> None:
+    with _small() as (parent, children):
+        for one in [*children, parent]:
+            one.send_signal(signal.SIGINT)
+        assert parent.communicate(timeout=30)[0].split("\n") == ["ended", "ended", "parent ended", ""]
+
+
+def test_child_that_does_not_end_is_killed_in_time() -> None:
+    with _small("deaf") as (parent, children):
+        parent.send_signal(signal.SIGTERM)
+        assert parent.communicate(timeout=30)[0] == "parent ended\n"
+        assert not [child for child in children if child.is_running()]
+
+
+def test_child_that_was_killed_is_started_again_and_the_other_is_left_alone() -> None:
+    with _small() as (parent, children):
+        children[0].kill()
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "begun\n"
+        assert children[1] in psutil.Process(parent.pid).children()
+
+
+def test_children_end_when_their_parent_is_killed() -> None:
+    with _small() as (parent, children):
+        parent.kill()
+        assert parent.stdout is not None
+        assert parent.stdout.read() == "ended\nended\n"
+        assert not [child for child in children if _lives(child)]
+
+
+def _lives(child: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(child.status() != psutil.STATUS_ZOMBIE)
+    return False
