@@ -25,6 +25,8 @@ TOO_SOON_S = 2.0
 SLACK_S = 5
 #: How long a process that holds more connections leaves a new one to the others.
 GIVE_WAY_S = 0.005
+#: What a child is sent when its parent is told to stop for the second time. Windows, which has no families, lacks it.
+AT_ONCE = getattr(signal, "SIGQUIT", signal.SIGTERM)
 _STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
@@ -50,8 +52,8 @@ class Shares:
 class Family:
     """Runs each of `works` in a process of its own until SIGTERM or Ctrl-C; who ends before is started again.
 
-    A stop is passed on to all; who has not ended `stop_seconds` later is killed. A second stop is passed on too. Children
-    end by themselves when their parent is gone, however it went.
+    A stop is passed on to all as SIGTERM, a second one as SIGQUIT; who has not ended `stop_seconds` later is killed.
+    Children end by themselves when their parent is gone, however it went.
     """
 
     def __init__(self, works: Mapping[str, Callable[[], None]], stop_seconds: int) -> None:
@@ -115,11 +117,12 @@ class Family:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        passed_on = AT_ONCE if self._stopping else signal.SIGTERM
         if not self._stopping:
             self._stopping = True
             signal.alarm(self._stop_seconds + SLACK_S)
         for child in self._children:
-            os.kill(child, signal.SIGTERM)
+            os.kill(child, passed_on)
 
     def _kill(self, _number: int, _frame: FrameType | None) -> None:
         for child, (name, _started_at) in self._children.items():

@@ -22,7 +22,7 @@ from waitress.server import BaseWSGIServer, create_server
 from lims.base.jobs import close_queue, start_worker
 from lims.base.problems import Refused
 from lims.operations.checks import configuration_problems, database_problems
-from lims.operations.family import Family, Shares
+from lims.operations.family import AT_ONCE, Family, Shares
 from lims.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ def _serve(
     if worker_threads:
         worker = start_worker(app, threads=worker_threads)
         worker.start()
-    told = _stop_on_signals()
+    told = _stop_on_signals(of_family=shares is not None)
     try:
         while not told:
             if shares is not None:
@@ -144,7 +144,7 @@ def _run_jobs(app: Flask, settings: Settings, listening: list[socket.socket]) ->
     """This process runs jobs until it is told to stop: their computing takes nothing of those who serve."""
     for one in listening:
         one.close()
-    told = _stop_on_signals()
+    told = _stop_on_signals(of_family=True)
     worker = start_worker(app, threads=settings.worker_threads)
     worker.start()
     try:
@@ -155,16 +155,19 @@ def _run_jobs(app: Flask, settings: Settings, listening: list[socket.socket]) ->
         log.warning("stopped at once: jobs that had begun run again")
 
 
-def _stop_on_signals() -> list[int]:
-    """Filled by SIGTERM or Ctrl-C; the loop looks at it. A second signal does not wait."""
+def _stop_on_signals(*, of_family: bool = False) -> list[int]:
+    """Filled by SIGTERM or Ctrl-C; the loop looks at it. A second signal does not wait.
+
+    `of_family`: systemd tells the children and their parent, who tells them again. Only the parent knows of a second one.
+    """
     told: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
         told.append(number)
-        if len(told) > 1:
+        if number == AT_ONCE if of_family else len(told) > 1:
             raise Stop
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, AT_ONCE) if of_family else (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     return told
 

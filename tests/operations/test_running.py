@@ -17,6 +17,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from flask import Flask, g
 
@@ -275,7 +276,8 @@ def test_sigterm_lets_a_begun_request_end_and_takes_no_new_one(
         with socket.create_connection(("127.0.0.1", port), timeout=20) as asking:
             asking.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert server.stdout.readline() == "begun\n"
-            server.send_signal(signal.SIGTERM)
+            for one in [*psutil.Process(server.pid).children(), server]:  # systemd tells all of them
+                one.send_signal(signal.SIGTERM)
             answer = b""
             while block := asking.recv(1 << 20):
                 answer += block
