@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,10 +53,11 @@ def test_wrong_setting_ends_with_a_sentence_and_no_traceback(tmp_path: Path, nam
     assert "Traceback" not in found.stderr
 
 
-def test_import_of_a_damaged_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    lims("init", data=tmp_path)
+def test_import_of_a_damaged_file_is_refused_with_a_sentence(initialised: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"\x00\xff\xfe nonsense")
-    found = lims("import", "history", str(bad), data=tmp_path)
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    found = lims("import", "history", str(bad), data=data)
     assert found.returncode == 2
     assert "Traceback" not in found.stderr
