@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, Date, DateTime, Numeric, cast, func
+from sqlalchemy import BigInteger, DateTime, Numeric
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -86,14 +85,3 @@ class UtcDateTime(TypeDecorator[datetime]):
 def utc_now() -> datetime:
     """The present instant, with its zone."""
     return datetime.now(UTC)
-
-
-def local_day(column: Any, zone: ZoneInfo, offset: timedelta, dialect: str) -> Any:
-    """The calendar day of an instant by the laboratory's clock, as SQL: a date on PostgreSQL, its text on SQLite.
-
-    SQLite knows no zones: it gets the `offset` from UTC, today's, which is right but for the days beyond a change of the
-    clock.
-    """
-    if dialect == "sqlite":
-        return func.date(column, f"{int(offset.total_seconds() // 60):+d} minutes")
-    return cast(func.timezone(zone.key, column), Date)

@@ -42,6 +42,7 @@ from lims.base.auditing.context import OPTION, Opening, State, add_functions, op
 from lims.base.auditing.guards import GuardCheck, authorizer
 from lims.base.problems import Unavailable
 from lims.base.reading import SESSION, keep_prepared
+from lims.base.sqlite_log import LogLength
 from lims.base.writers import WriterQueue
 
 log = logging.getLogger(__name__)
@@ -202,14 +203,19 @@ class Database:
         self.factory = sessionmaker(_of_sessions(self.engine), expire_on_commit=False, autoflush=True)
         self.session: scoped_session[Session] = scoped_session(self.factory, scopefunc=_scope)
         self.guards = GuardCheck()
-        self.writers = _writers_of(url)
+        self._find_file(url)
+
+    def _find_file(self, url: str) -> None:
+        file = _file_of(url)
+        self.writers = WriterQueue(file) if file else None
+        self.log_length = LogLength(file) if file else None
 
     def point_at(self, url: str) -> None:
         """Another database for the same application: sessions come from there from now on. No session may be open."""
         self.engine.dispose()
         self.url = url
         self.engine = make_engine(url)
-        self.writers = _writers_of(url)
+        self._find_file(url)
         self.factory.configure(bind=_of_sessions(self.engine))
 
     def init_app(self, app: Flask) -> None:
@@ -249,6 +255,8 @@ class Database:
                 cursor.close()
             session.commit()
             yield
+            if self.log_length is not None:
+                self.log_length.keep_short(self.engine, BUSY_TIMEOUT_MS)
 
     @property
     def is_sqlite(self) -> bool:
@@ -265,11 +273,12 @@ def _not_rolled_back(error: DBAPIError) -> None:
     log.warning("rolling back failed: %s", error.orig)
 
 
-def _writers_of(url: str) -> WriterQueue | None:
+def _file_of(url: str) -> Path | None:
+    """The file of a SQLite database; None on PostgreSQL and in memory."""
     made = make_url(url)
     if not made.drivername.startswith("sqlite") or made.database in {None, "", ":memory:"}:
         return None
-    return WriterQueue(Path(str(made.database)))
+    return Path(str(made.database))
 
 
 def _scope() -> int:

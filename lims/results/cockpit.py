@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import String, cast, func, literal, select, union_all
+from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.orm import joinedload, lazyload
 
-from lims.base.columns import local_day
-from lims.base.database import current_session, database
+from lims.base.database import current_session
 from lims.base.display import laboratory_zone, local_time
 from lims.mixes.models import MixRevision
 from lims.results.due import WIDEST_WINDOW, instant
@@ -39,49 +36,45 @@ class Workload:
 
 
 def workload(now: datetime) -> Workload:
-    """One statement over what waits up to the last day."""
-    here = local_time(now)
-    today = here.date()
-    statement = _workload(laboratory_zone(), here.utcoffset() or timedelta(0), database().engine.dialect.name)
-    times = {
-        "now": now,
-        "edge": now - WIDEST_WINDOW,
-        "far_edge": now + WIDEST_WINDOW,
-        "until": now + timedelta(days=WORKLOAD_DAYS),
-    }
-    counts: dict[str, int] = defaultdict(int)
-    for name, number in current_session().execute(statement, times):
-        counts[str(name)] += int(number)
-    days = tuple(
-        (today + timedelta(days=ahead), counts.get((today + timedelta(days=ahead)).isoformat(), 0))
-        for ahead in range(WORKLOAD_DAYS)
-    )
-    return Workload(days, counts["now"], counts["late"])
+    """One statement: a range of the index over state and due time for each number."""
+    midnights = midnights_from(local_time(now).date(), laboratory_zone(), WORKLOAD_DAYS + 1)
+    times = {f"day_{number}": moment for number, moment in enumerate(midnights)}
+    times |= {"now": now, "edge": now - WIDEST_WINDOW, "far_edge": now + WIDEST_WINDOW}
+    *of_days, past, late, due = current_session().execute(_WORKLOAD, times).one()
+    today = local_time(now).date()
+    days = tuple((today + timedelta(days=ahead), int(count)) for ahead, count in enumerate(of_days))
+    return Workload(days, int(due), int(past) + int(late))
 
 
-@lru_cache(maxsize=16)  # every page of the day asks it: making it took as long as running it
-def _workload(zone: ZoneInfo, offset: timedelta, dialect: str) -> Any:
-    day = local_day(SpecimenSet.due_at, zone, offset, dialect)
-    now, edge, far_edge = instant("now"), instant("edge"), instant("far_edge")
-    waiting = SpecimenSet.state == "waiting"
+def midnights_from(day: date, zone: ZoneInfo, number: int) -> list[datetime]:
+    """The beginnings of so many days by a clock on the wall, in UTC: a day is 23 or 25 h long when the clock is changed."""
+    return [
+        datetime.combine(day + timedelta(days=ahead), time.min, zone).astimezone(UTC)
+        for ahead in range(number)
+    ]
 
-    def count(name: str, *conditions: Any) -> Any:
-        return select(literal(name), func.count()).select_from(SpecimenSet).where(waiting, *conditions)
 
-    # The days and what is surely past are answered by the index alone; rows are read only around now.
-    return union_all(
-        select(cast(day, String), func.count())
-        .where(waiting, SpecimenSet.due_at < instant("until"))
-        .group_by(day),
-        count("late", SpecimenSet.due_at < edge),
-        count("late", SpecimenSet.due_at.between(edge, now), SpecimenSet.due_until < now),
-        count(
-            "now",
-            SpecimenSet.due_at.between(edge, far_edge),
-            SpecimenSet.due_from <= now,
-            SpecimenSet.due_until >= now,
-        ),
-    )
+def _waiting(*conditions: Any) -> Any:
+    waiting = select(func.count()).select_from(SpecimenSet.__table__)
+    return waiting.where(SpecimenSet.state == "waiting", *conditions).scalar_subquery()
+
+
+#: Fourteen days, what is surely past its window, what has just left it, what is in it: rows are read around now alone.
+_WORKLOAD = select(
+    *(
+        _waiting(SpecimenSet.due_at >= instant(f"day_{n}"), SpecimenSet.due_at < instant(f"day_{n + 1}"))
+        for n in range(WORKLOAD_DAYS)
+    ),
+    _waiting(SpecimenSet.due_at < instant("edge")),
+    _waiting(
+        SpecimenSet.due_at.between(instant("edge"), instant("now")), SpecimenSet.due_until < instant("now")
+    ),
+    _waiting(
+        SpecimenSet.due_at.between(instant("edge"), instant("far_edge")),
+        SpecimenSet.due_from <= instant("now"),
+        SpecimenSet.due_until >= instant("now"),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

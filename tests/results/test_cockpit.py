@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from threading import Event
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from lims.base.columns import utc_now
-from lims.base.display import local_time
+from lims.base.display import laboratory_zone, local_time
 from lims.base.services import SERVICES
-from lims.results.cockpit import missed, tally, workload
+from lims.results.cockpit import midnights_from, missed, tally, workload
 from lims.results.due import due_groups
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import correct_set, record_set, result_of
@@ -43,6 +45,34 @@ def test_set_due_in_ten_days_is_not_shown_but_counted_in_the_fortnight(records_o
     assert not any(due_groups(utc_now()).values())
     days = workload(utc_now()).days
     assert [count for _day, count in days] == [0] * 10 + [1] + [0] * 3
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "hours"),
+    [
+        (date(2026, 10, 24), "Europe/Berlin", [24, 25, 24]),
+        (date(2026, 3, 28), "Europe/Berlin", [24, 23, 24]),
+        (date(2026, 11, 28), "Asia/Shanghai", [24, 24, 24]),
+    ],
+)
+def test_day_of_a_changed_clock_is_as_long_as_it_is(day: date, zone: str, hours: list[int]) -> None:
+    midnights = midnights_from(day, ZoneInfo(zone), 4)
+    assert midnights[0].astimezone(ZoneInfo(zone)) == datetime.combine(day, time.min, ZoneInfo(zone))
+    assert [(after - before) / timedelta(hours=1) for before, after in itertools.pairwise(midnights)] == hours
+
+
+def test_sets_are_counted_in_their_day_from_midnight_to_midnight_and_as_due_or_past(
+    records_on_both: Flask,
+) -> None:
+    now = utc_now()
+    begins, ends = midnights_from(local_time(now).date(), laboratory_zone(), 2)
+    minutes = timedelta(minutes=5)
+    for due_at in (begins + minutes, ends - minutes, ends + minutes, begins - minutes):
+        cast((now - due_at) / timedelta(days=1) + 5, plan_ages="5")
+    found = workload(now)
+    of_the_days = [count for _day, count in found.days]
+    assert (of_the_days[0], of_the_days[1], sum(of_the_days)) == (2, 1, 3)
+    assert found.now + found.late == sum(len(due_groups(now)[group]) for group in ("now", "late"))
 
 
 def test_broken_today_counts_by_press_and_tanks_by_what_lies_in_them(records_on_both: Flask) -> None:
