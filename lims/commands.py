@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,7 @@ import click
 from rich.console import Console
 
 from lims.cli import read_settings
-from lims.settings import Settings
-
-SHARED_COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
+from lims.settings import SHARED_COUNTERS, Settings
 
 console = Console(stderr=True, highlight=False)
 
@@ -50,8 +47,7 @@ def _count_together(settings: Settings) -> None:
     """Counters of several processes meet in a folder, which their library asks for when it is first imported."""
     if settings.metrics_token and settings.serving_processes() > 1 and SHARED_COUNTERS not in os.environ:
         folder = settings.data / "metrics"
-        shutil.rmtree(folder, ignore_errors=True)  # of an earlier start
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         os.environ[SHARED_COUNTERS] = str(folder)
 
 
@@ -65,6 +61,7 @@ def demo(port: int | None, no_serve: bool) -> None:
     if not os.environ.get("LIMS_DATA"):
         os.environ["LIMS_DATA"] = str(Path("var") / "demo")
     settings = read_settings(port=port, demo=True)
+    _count_together(settings)
     app = _created(settings)
     prepare(app, console)
     print_accounts(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,8 +15,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 #: Of Python's collector. Starting and importing make a million objects that live on, and the default looks at them again
 #: for every 700 more: a sixth of an import's time, a tenth of a start's. Requests leave hardly a cycle behind.
 GC_THRESHOLD = (50_000, 20, 50)
-#: Of the embedded server unless a number is given: an interpreter computes on one core, and SQLite has one writer.
+#: Unless a number is given: an interpreter computes on one core, and SQLite has one writer.
 MOST_PROCESSES = 4
+#: Tells the Prometheus library in which folder processes count together, when it is first imported.
+SHARED_COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Settings(BaseSettings):
@@ -61,7 +64,8 @@ class Settings(BaseSettings):
     retention_years: int = Field(default=10, ge=6, le=100)
     #: How long a bearer token lives, minutes.
     token_minutes: int = Field(default=30, ge=1)
-    #: Processes that serve, of the embedded server and of gunicorn. 0: one a core, at most four. Windows has one.
+    #: Processes that serve, of the embedded server and of gunicorn. 0: one a core, at most four;
+    #: one on macOS. Windows always has one.
     processes: int = Field(default=0, ge=0, le=32)
     #: Threads of each of them; SQLite serves one writer at a time whatever this says.
     threads: int = Field(default=4, ge=1, le=64)
@@ -124,6 +128,8 @@ class Settings(BaseSettings):
         """How many processes serve here."""
         if not hasattr(os, "fork"):
             return 1
+        if sys.platform == "darwin":  # its own libraries do not bear a fork well: only for who asks for it
+            return self.processes or 1
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return self.processes or min(MOST_PROCESSES, cores)
 

@@ -31,7 +31,6 @@ INSERT INTO counts VALUES (:key, :amount, :ends_at)
 ON CONFLICT (key) DO UPDATE SET
   count = CASE WHEN ends_at <= :now THEN 0 ELSE count END + :amount,
   ends_at = CASE WHEN ends_at <= :now THEN :ends_at ELSE ends_at END
-RETURNING count
 """
 
 
@@ -49,7 +48,7 @@ class FileStorage(Storage):
         self._path = Path(path)
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._process = 0
+        self._process = self._inode = 0
         self._clear_at = 0.0
         self._memory = MemoryStorage()
 
@@ -66,20 +65,24 @@ class FileStorage(Storage):
                 if now >= self._clear_at:
                     self._clear_at = now + CLEAR_EVERY_S
                     connection.execute("DELETE FROM counts WHERE ends_at <= ?", (now,))
-                return int(connection.execute(_COUNT, given).fetchone()[0])
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(_COUNT, given)
+                counted = connection.execute("SELECT count FROM counts WHERE key = ?", (key,)).fetchone()[0]
+                connection.execute("COMMIT")
+                return int(counted)
         except (sqlite3.Error, OSError) as error:
             log.warning("rate limits are counted in memory: %s", error)
-            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-                self._throw_away()  # damaged: worth less than the next count
+            self._give_up(error)
             return self._memory.incr(key, expiry, amount)
 
     def get(self, key: str) -> int:
+        """The larger count: a file that can be read and not written any more says less than memory."""
         found = self._read(key)
-        return found[0] if found else self._memory.get(key)
+        return max(found[0] if found else 0, self._memory.get(key))
 
     def get_expiry(self, key: str) -> float:
         found = self._read(key)
-        return found[1] if found else self._memory.get_expiry(key)
+        return max(found[1] if found else 0.0, self._memory.get_expiry(key))
 
     def check(self) -> bool:
         try:
@@ -109,16 +112,26 @@ class FileStorage(Storage):
             return None
         return found
 
-    def _throw_away(self) -> None:
-        with self._lock, suppress(OSError):
-            self._connection = None
-            self._path.unlink(missing_ok=True)
+    def _give_up(self, error: Exception) -> None:
+        """The next try opens the file anew. A damaged one is thrown away, it is worth less than the next count; unless
+        another process has done so, and what lies there is new."""
+        with self._lock, suppress(OSError, sqlite3.Error):
+            inode, self._inode = self._inode, 0
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
+                error, sqlite3.OperationalError
+            )
+            if damaged and self._path.stat().st_ino == inode:
+                self._path.unlink()
 
     def _open(self) -> sqlite3.Connection:
         """Of this process: what a fork copied belongs to its parent."""
         if self._connection is None or self._process != os.getpid():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._inode = self._path.stat().st_ino
             made = sqlite3.connect(
                 self._path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False
             )

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from flask import current_app, g
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from limits import parse
+from limits.strategies import RateLimiter
 from sqlalchemy import Index, String, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -39,7 +40,7 @@ MEANINGS = {
 }
 #: Wrong passwords of one person before signing is refused for a while.
 MOST_WRONG = 5
-WRONG_WITHIN = timedelta(minutes=10)
+WRONG_TRIES = parse(f"{MOST_WRONG} per 10 minutes")
 
 #: record_name -> what of the record is signed. Filled by the subjects: only what never changes afterwards.
 CONTENTS: dict[str, Callable[[int], Mapping[str, Any]]] = {}
@@ -154,20 +155,16 @@ def signer(password: Any) -> Actor:
     if g.get("_api_key_user"):
         denied("signature", user, "sign with an API key")
         raise Forbidden("an API key cannot sign")
-    wrong: dict[int, deque[datetime]] = current_app.extensions.setdefault(
-        "lims.wrong_signatures", defaultdict(deque)
-    )
-    mine, now = wrong[user.id], utc_now()
-    while mine and now - mine[0] > WRONG_WITHIN:
-        mine.popleft()
-    if len(mine) >= MOST_WRONG:
+    tries: RateLimiter = current_app.appbuilder.sm.limiter.limiter  # type: ignore[attr-defined]
+    mine = ("signature", str(user.id))
+    if not tries.test(WRONG_TRIES, *mine):
         denied("signature", user, "sign after too many wrong passwords")
         raise refuse("password", _("was wrong too often; wait ten minutes, then sign again"))
     if not isinstance(password, str) or not password:
         raise refuse("password", _("is required: your own, again, to sign"))
     if not password_matches(user.password, password):
-        mine.append(now)
+        tries.hit(WRONG_TRIES, *mine)
         denied("signature", user, "sign with a wrong password")
         raise refuse("password", _("is not your password; nothing was signed"))
-    mine.clear()
+    tries.clear(WRONG_TRIES, *mine)
     return user_actor(user.id, user.get_full_name())

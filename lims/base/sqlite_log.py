@@ -42,9 +42,11 @@ class LogLength:
         try:
             with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
                 cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                held_up, pages, moved = cursor.fetchall()[0]
-                cursor.execute(f"PRAGMA busy_timeout = {usual_patience_ms}")
+                try:
+                    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    held_up, pages, moved = cursor.fetchall()[0]
+                finally:
+                    cursor.execute(f"PRAGMA busy_timeout = {usual_patience_ms}")
         except (driver.Error, SQLAlchemyError) as error:
             log.warning("the write-ahead log could not be emptied: %s", error)
         else:

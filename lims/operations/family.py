@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -56,8 +57,11 @@ class Family:
     Children end by themselves when their parent is gone, however it went.
     """
 
-    def __init__(self, works: Mapping[str, Callable[[], None]], stop_seconds: int) -> None:
-        self._works = works
+    def __init__(
+        self, works: Mapping[str, Callable[[], None]], stop_seconds: int, at_stop: Callable[[], None]
+    ) -> None:
+        """`at_stop`: what the parent itself gives up at the first stop."""
+        self._works, self._at_stop = works, at_stop
         self._stop_seconds = stop_seconds
         #: process -> (name of its work, when it was started)
         self._children: dict[int, tuple[str, float]] = {}
@@ -77,20 +81,35 @@ class Family:
                 continue
             log.warning("%s ended (%s) and is started again", name, os.waitstatus_to_exitcode(status))
             time.sleep(max(0.0, started_at + TOO_SOON_S - time.monotonic()))
-            if not self._stopping:
-                self._start(name)
+            self._start_again(name)
         signal.alarm(0)
 
+    def _start_again(self, name: str) -> None:
+        """However long the machine has no memory or no process for it."""
+        while not self._stopping:
+            try:
+                self._start(name)
+            except OSError as error:
+                log.warning("%s could not be started (%s) and is tried again", name, error.strerror)
+                time.sleep(TOO_SOON_S)
+            else:
+                return
+
     def _start(self, name: str) -> None:
-        # A stop between the fork and the next line would not know the child.
+        """Raises: OSError."""
+        # A stop between the fork and the next line would not know the child; one that came before wants none.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        child = os.fork()
-        if child == 0:
-            self._be_child(name)
-        self._children[child] = (name, time.monotonic())
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        try:
+            if self._stopping:
+                return
+            sys.stdout.flush()
+            sys.stderr.flush()
+            child = os.fork()
+            if child == 0:
+                self._be_child(name)
+            self._children[child] = (name, time.monotonic())
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
     def _be_child(self, name: str) -> NoReturn:
         """Never returns into the parent's frames: what stands open there is the parent's to close."""
@@ -121,10 +140,15 @@ class Family:
         if not self._stopping:
             self._stopping = True
             signal.alarm(self._stop_seconds + SLACK_S)
-        for child in self._children:
-            os.kill(child, passed_on)
+            self._at_stop()
+        self._tell(passed_on)
 
     def _kill(self, _number: int, _frame: FrameType | None) -> None:
-        for child, (name, _started_at) in self._children.items():
+        for name, _started_at in self._children.values():
             log.warning("%s did not end and is killed", name)
-            os.kill(child, signal.SIGKILL)
+        self._tell(signal.SIGKILL)
+
+    def _tell(self, number: int) -> None:
+        for child in self._children:
+            with suppress(ProcessLookupError):  # it has ended this moment
+                os.kill(child, number)

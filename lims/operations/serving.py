@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -24,7 +25,7 @@ from lims.base.jobs import close_queue, start_worker
 from lims.base.problems import Refused
 from lims.operations.checks import configuration_problems, database_problems
 from lims.operations.family import AT_ONCE, Family, Shares
-from lims.settings import Settings
+from lims.settings import SHARED_COUNTERS, Settings
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,23 @@ def serve(app: Flask, settings: Settings) -> None:
     # What preparing has opened (a demonstration, the checks) must not be open in two processes.
     app.extensions["lims.database"].engine.dispose()
     close_queue(app)
-    Family(works, settings.stop_seconds).run()
+    _empty_counters()
+    Family(works, settings.stop_seconds, at_stop=partial(_close, listening)).run()
     log.info("stopped")
+
+
+def _close(listening: list[socket.socket]) -> None:
+    """Whoever keeps one open makes clients wait for nobody."""
+    for one in listening:
+        one.close()
+
+
+def _empty_counters() -> None:
+    """Of an earlier start; only now, since one that finds the port taken must not empty those of the one that runs."""
+    folder = os.environ.get(SHARED_COUNTERS)
+    if folder:
+        for left in Path(folder).glob("*.db"):
+            left.unlink(missing_ok=True)
 
 
 def _listen(settings: Settings) -> list[socket.socket]:
@@ -144,8 +160,7 @@ def _share(server: BaseWSGIServer, shares: Shares, number: int) -> None:
 
 def _run_jobs(app: Flask, settings: Settings, listening: list[socket.socket]) -> None:
     """This process runs jobs until it is told to stop: their computing takes nothing of those who serve."""
-    for one in listening:
-        one.close()
+    _close(listening)
     told = _stop_on_signals(of_family=True)
     worker = start_worker(app, threads=settings.worker_threads)
     worker.start()

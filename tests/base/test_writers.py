@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
@@ -13,10 +12,13 @@ import pytest
 from lims.base.problems import Unavailable
 from lims.base.writers import WriterQueue
 
+fcntl = pytest.importorskip("fcntl", reason="one process on Windows")
+
 
 def _waits(file: Path) -> None:
     """Until somebody waits for the turn to come."""
-    while True:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
         handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -24,6 +26,7 @@ def _waits(file: Path) -> None:
             return
         finally:
             os.close(handle)
+    raise AssertionError("nobody waits")
 
 
 def test_process_that_waits_comes_before_the_next_thread_of_the_one_that_wrote(tmp_path: Path) -> None:
@@ -36,10 +39,12 @@ def test_process_that_waits_comes_before_the_next_thread_of_the_one_that_wrote(t
     with queue.turn(5):
         child = os.fork()
         if child == 0:
-            os.closerange(3, 1024)  # a copy of the turn's handle would hold it too
-            WriterQueue.__init__(queue, tmp_path / "lims.sqlite3")
-            write("other process")
-            os._exit(0)
+            try:
+                os.closerange(3, 1024)  # a copy of the turn's handle would hold it too
+                WriterQueue.__init__(queue, tmp_path / "lims.sqlite3")
+                write("other process")
+            finally:
+                os._exit(0)
         _waits(tmp_path / "lims.sqlite3-next")
         thread = threading.Thread(target=write, args=("next thread",))
         thread.start()

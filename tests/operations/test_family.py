@@ -23,6 +23,7 @@ from lims.app import create_app
 from lims.base.actor import system_actor
 from lims.base.database import current_session
 from lims.base.jobs import Job, enqueue
+from lims.operations.family import GIVE_WAY_S, Shares
 from lims.settings import Settings
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="one process on Windows")
@@ -119,7 +120,7 @@ def _share_connections_counters_and_wrong_passwords(server: Server) -> None:
         sum(one.status == psutil.CONN_ESTABLISHED for one in child.net_connections()) for child in serving
     ]
     assert sum(held) == 16
-    assert min(held) >= 4, held
+    assert min(held) >= 2, held  # who wakes is the machine's affair; that it gives way: below
     # Each asks over its own connection, so of its own process.
     told = []
     for connection in open_connections:
@@ -180,7 +181,11 @@ def work():
         time.sleep(0.02)
     os.write(1, b"ended\\n")
 
-family.Family({"one": work, "two": work}, stop_seconds=1).run()
+if "early" in sys.argv:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    os.kill(os.getpid(), signal.SIGTERM)
+seconds = 60 if "early" in sys.argv else 1
+family.Family({"one": work, "two": work}, seconds, at_stop=lambda: os.write(1, b"stops\\n")).run()
 os.write(1, b"parent ended\\n")
 """
 
@@ -201,7 +206,13 @@ def _small(*how: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Proce
 def test_stop_waits_for_every_child_to_finish() -> None:
     with _small() as (parent, _children):
         parent.send_signal(signal.SIGTERM)
-        assert parent.communicate(timeout=30)[0].split("\n") == ["ended", "ended", "parent ended", ""]
+        assert parent.communicate(timeout=30)[0].split("\n") == [
+            "stops",
+            "ended",
+            "ended",
+            "parent ended",
+            "",
+        ]
         assert parent.returncode == 0
 
 
@@ -209,14 +220,37 @@ def test_ctrl_c_of_a_terminal_reaches_all_of_them_and_is_one_stop() -> None:
     with _small() as (parent, children):
         for one in [*children, parent]:
             one.send_signal(signal.SIGINT)
-        assert parent.communicate(timeout=30)[0].split("\n") == ["ended", "ended", "parent ended", ""]
+        assert parent.communicate(timeout=30)[0].split("\n") == [
+            "stops",
+            "ended",
+            "ended",
+            "parent ended",
+            "",
+        ]
 
 
 def test_child_that_does_not_end_is_killed_in_time() -> None:
     with _small("deaf") as (parent, children):
         parent.send_signal(signal.SIGTERM)
-        assert parent.communicate(timeout=30)[0] == "parent ended\n"
+        assert parent.communicate(timeout=30)[0] == "stops\nparent ended\n"
         assert not [child for child in children if child.is_running()]
+
+
+def test_stop_that_comes_while_children_are_started_is_the_last_of_it() -> None:
+    given = [sys.executable, "-c", SMALL, "early"]
+    told = subprocess.run(given, capture_output=True, text=True, timeout=30, check=True).stdout
+    assert told.count("begun") <= 1
+    assert told.endswith("parent ended\n")
+
+
+def test_process_that_holds_more_connections_gives_way_and_no_other() -> None:
+    shares = Shares(2)
+    shares.tell(0, 5)
+    shares.tell(1, 4)
+    for number, waits in ((0, True), (1, False)):
+        begun = time.monotonic()
+        shares.give_way(number)
+        assert (time.monotonic() - begun >= GIVE_WAY_S) is waits
 
 
 def test_child_that_was_killed_is_started_again_and_the_other_is_left_alone() -> None:
