@@ -266,7 +266,7 @@ def test_children_end_when_their_parent_is_killed() -> None:
         parent.kill()
         assert parent.stdout is not None
         assert parent.stdout.read() == "ended\nended\n"
-        assert not [child for child in children if _lives(child)]
+        until(lambda: not any(_lives(child) for child in children), "a child lives on")
 
 
 def _lives(child: psutil.Process) -> bool:

@@ -293,6 +293,8 @@ def _wait_until_refused(port: int) -> None:
     while time.monotonic() < until:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        except ConnectionResetError:
+            continue  # who knocks in the very moment of closing
         except ConnectionRefusedError:
             return
     raise AssertionError("a server that stops takes connections")
