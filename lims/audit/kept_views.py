@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import xlsxwriter
@@ -24,7 +24,7 @@ from lims.audit.schemas import DENIALS, FINDING_STATES, SEVERITIES, AnswerIn, Re
 from lims.audit.service import head_of_record, latest_checkpoint
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import actor_names, laboratory_zone, local_time, local_today, show_day, show_time
+from lims.base.display import actor_names, day_begins, local_time, local_today, show_day, show_time
 from lims.base.fields import Day
 from lims.base.files import download, file_response, stored_file
 from lims.base.forms import build_form, posted_values
@@ -358,15 +358,15 @@ class AuditLogView(GuardedView):
         op = args.get("op", "")
         if op and op not in OPERATIONS:
             raise refuse("op", _("is no kind of change; accepted: %(what)s", what=", ".join(OPERATIONS)), op)
-        who, zone = args.get("who", "")[:80], laboratory_zone()
+        who = args.get("who", "")[:80]
         first, last = args.get("first", ""), args.get("last", "")
         return Asked(
             name=args.get("kind", "")[:63],
             key=bounded_int("key", 0, 0, 999_999_999) or None if args.get("key") else None,
             who=f"user:{who}" if who.isdecimal() else who,
             op=op,
-            first=datetime.combine(_day("first", first), time.min, zone) if first else None,
-            last=datetime.combine(_day("last", last) + timedelta(days=1), time.min, zone) if last else None,
+            first=day_begins(_day("first", first)) if first else None,
+            last=day_begins(_day("last", last) + timedelta(days=1)) if last else None,
             before=bounded_int("before", 0, 1, 999_999_999) if args.get("before") else None,
             unanchored=args.get("unanchored") == "1",
         )

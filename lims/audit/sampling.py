@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -19,7 +19,7 @@ from sqlalchemy.orm import joinedload
 from lims.audit.schemas import SampleIn
 from lims.audit.trace import valid_on
 from lims.base.database import current_session
-from lims.base.display import laboratory_zone, local_today
+from lims.base.display import day_begins, local_today
 from lims.base.signatures import signatures_of
 from lims.results.models import Break, Calibration, SetResult
 from lims.standards.errors import RuleInputError
@@ -60,9 +60,8 @@ def draw(asked: SampleIn) -> list[int]:
 
     Specimens are never deleted, so the same period, size and seed give the same specimens for ever.
     """
-    session, zone = current_session(), laboratory_zone()
-    begin = datetime.combine(asked.first, time.min, zone)
-    end = datetime.combine(asked.last + timedelta(days=1), time.min, zone)
+    session = current_session()
+    begin, end = day_begins(asked.first), day_begins(asked.last + timedelta(days=1))
     chosen = (
         select(Specimen.id)
         .join(SpecimenSet, SpecimenSet.id == Specimen.specimen_set_id)

@@ -241,7 +241,7 @@ class Database:
     @contextmanager
     def turn(self, session: Session) -> Iterator[None]:
         """The turn to write; PostgreSQL serves several writers at once. Raises: Unavailable."""
-        if self.writers is None:
+        if self.writers is None or self.log_length is None:
             yield
             return
         with self.writers.turn(BUSY_TIMEOUT_MS / 1000) as left_s:
@@ -255,8 +255,7 @@ class Database:
                 cursor.close()
             session.commit()
             yield
-            if self.log_length is not None:
-                self.log_length.keep_short(self.engine, BUSY_TIMEOUT_MS)
+            self.log_length.keep_short(self.engine, BUSY_TIMEOUT_MS)
 
     @property
     def is_sqlite(self) -> bool:

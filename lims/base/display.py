@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -47,6 +47,11 @@ def local_time(moment: datetime) -> datetime:
 def local_today() -> date:
     """The laboratory's day, which is not UTC's for a third of it."""
     return local_time(utc_now()).date()
+
+
+def day_begins(day: date, zone: ZoneInfo | None = None) -> datetime:
+    """Midnight by the laboratory's clock (or that of `zone`), in UTC: a day is 23 or 25 h long when the clock is changed."""
+    return datetime.combine(day, time.min, zone or laboratory_zone()).astimezone(UTC)
 
 
 _BRITISH = Locale.parse("en_GB")

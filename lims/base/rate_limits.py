@@ -10,12 +10,17 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
+from flask import current_app
 from limits.storage import MemoryStorage, Storage
+from limits.strategies import RateLimiter
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 #: Counters that have run out are thrown away this often.
 CLEAR_EVERY_S = 60.0
@@ -32,6 +37,12 @@ ON CONFLICT (key) DO UPDATE SET
   count = CASE WHEN ends_at <= :now THEN 0 ELSE count END + :amount,
   ends_at = CASE WHEN ends_at <= :now THEN :ends_at ELSE ends_at END
 """
+
+
+def tries() -> RateLimiter:
+    """Counts what an address of a page does not tell apart: tries with one account, one link."""
+    found: RateLimiter = current_app.appbuilder.sm.limiter.limiter  # type: ignore[attr-defined]
+    return found
 
 
 class FileStorage(Storage):
@@ -57,60 +68,54 @@ class FileStorage(Storage):
         return sqlite3.Error
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        now = time.time()
-        given = {"key": key, "amount": amount, "now": now, "ends_at": now + expiry}
-        try:
-            with self._lock:
-                connection = self._open()
-                if now >= self._clear_at:
-                    self._clear_at = now + CLEAR_EVERY_S
-                    connection.execute("DELETE FROM counts WHERE ends_at <= ?", (now,))
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute(_COUNT, given)
-                counted = connection.execute("SELECT count FROM counts WHERE key = ?", (key,)).fetchone()[0]
-                connection.execute("COMMIT")
-                return int(counted)
-        except (sqlite3.Error, OSError) as error:
-            log.warning("rate limits are counted in memory: %s", error)
-            self._give_up(error)
-            return self._memory.incr(key, expiry, amount)
+        counted = self._on_file(lambda connection: self._count(connection, key, expiry, amount))
+        return self._memory.incr(key, expiry, amount) if counted is None else counted
 
     def get(self, key: str) -> int:
         """The larger count: a file that can be read and not written any more says less than memory."""
-        found = self._read(key)
-        return max(found[0] if found else 0, self._memory.get(key))
+        count, _ends_at = self._found(key)
+        return max(count, self._memory.get(key))
 
     def get_expiry(self, key: str) -> float:
-        found = self._read(key)
-        return max(found[1] if found else 0.0, self._memory.get_expiry(key))
+        _count, ends_at = self._found(key)
+        return max(ends_at, self._memory.get_expiry(key))
 
     def check(self) -> bool:
-        try:
-            with self._lock:
-                self._open()
-        except (sqlite3.Error, OSError):
-            return False
-        return True
+        return self._on_file(lambda _connection: True) is not None
 
     def reset(self) -> int | None:
-        with self._lock:
-            gone = self._open().execute("DELETE FROM counts").rowcount
         self._memory.reset()
-        return gone
+        return self._on_file(lambda connection: connection.execute("DELETE FROM counts").rowcount)
 
     def clear(self, key: str) -> None:
-        with self._lock:
-            self._open().execute("DELETE FROM counts WHERE key = ?", (key,))
         self._memory.clear(key)
+        self._on_file(lambda connection: connection.execute("DELETE FROM counts WHERE key = ?", (key,)))
 
-    def _read(self, key: str) -> tuple[int, float] | None:
+    def _count(self, connection: sqlite3.Connection, key: str, expiry: int, amount: int) -> int:
+        now = time.time()
+        if now >= self._clear_at:
+            self._clear_at = now + CLEAR_EVERY_S
+            connection.execute("DELETE FROM counts WHERE ends_at <= ?", (now,))
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(_COUNT, {"key": key, "amount": amount, "now": now, "ends_at": now + expiry})
+        counted = connection.execute("SELECT count FROM counts WHERE key = ?", (key,)).fetchone()[0]
+        connection.execute("COMMIT")
+        return int(counted)
+
+    def _found(self, key: str) -> tuple[int, float]:
+        """(count, when it ends) in the file."""
         query = "SELECT count, ends_at FROM counts WHERE key = ? AND ends_at > ?"
+        return self._on_file(lambda file: file.execute(query, (key, time.time())).fetchone()) or (0, 0.0)
+
+    def _on_file(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """What `work` finds there; None when the file cannot be used, which is told and given up."""
         try:
             with self._lock:
-                found: tuple[int, float] | None = self._open().execute(query, (key, time.time())).fetchone()
-        except (sqlite3.Error, OSError):
+                return work(self._open())
+        except (sqlite3.Error, OSError) as error:
+            log.warning("rate limits are counted in memory: %s", error)
+            self._give_up(error)
             return None
-        return found
 
     def _give_up(self, error: Exception) -> None:
         """The next try opens the file anew. A damaged one is thrown away, it is worth less than the next count; unless

@@ -13,11 +13,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from flask import current_app, g
+from flask import g
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from limits import parse
-from limits.strategies import RateLimiter
 from sqlalchemy import Index, String, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -27,6 +26,7 @@ from lims.base.database import current_session
 from lims.base.denials import denied
 from lims.base.passwords import password_matches
 from lims.base.problems import Forbidden, refuse
+from lims.base.rate_limits import tries
 from lims.base.records import Key, Record
 from lims.base.refusals import attach_statements, postgresql_refusals, sqlite_refusals
 from lims.base.security import principal
@@ -155,16 +155,15 @@ def signer(password: Any) -> Actor:
     if g.get("_api_key_user"):
         denied("signature", user, "sign with an API key")
         raise Forbidden("an API key cannot sign")
-    tries: RateLimiter = current_app.appbuilder.sm.limiter.limiter  # type: ignore[attr-defined]
     mine = ("signature", str(user.id))
-    if not tries.test(WRONG_TRIES, *mine):
+    if not tries().test(WRONG_TRIES, *mine):
         denied("signature", user, "sign after too many wrong passwords")
         raise refuse("password", _("was wrong too often; wait ten minutes, then sign again"))
     if not isinstance(password, str) or not password:
         raise refuse("password", _("is required: your own, again, to sign"))
     if not password_matches(user.password, password):
-        tries.hit(WRONG_TRIES, *mine)
+        tries().hit(WRONG_TRIES, *mine)
         denied("signature", user, "sign with a wrong password")
         raise refuse("password", _("is not your password; nothing was signed"))
-    tries.clear(WRONG_TRIES, *mine)
+    tries().clear(WRONG_TRIES, *mine)
     return user_actor(user.id, user.get_full_name())

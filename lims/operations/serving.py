@@ -29,9 +29,6 @@ from lims.settings import SHARED_COUNTERS, Settings
 
 log = logging.getLogger(__name__)
 
-#: Connections that may wait to be taken.
-BACKLOG = 1024
-
 
 class Stop(Exception):
     """A signal asked the server to end."""
@@ -95,15 +92,15 @@ def _empty_counters() -> None:
 
 def _listen(settings: Settings) -> list[socket.socket]:
     """The sockets of the address, before there is anything to share them. Raises: OSError."""
-    found = []
-    for family, kind, protocol, address in Adjustments(host=settings.host, port=settings.port).listen:
+    found, asked = [], Adjustments(host=settings.host, port=settings.port)
+    for family, kind, protocol, address in asked.listen:
         one = socket.socket(family, kind, protocol)
         if os.name != "nt":  # there it would let two servers have the same port
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         one.bind(address)
-        one.listen(BACKLOG)
+        one.listen(asked.backlog)
         found.append(one)
     return found
 
@@ -120,9 +117,7 @@ def _serve(
     """This process, number so much of those that share the work, serves until it is told to stop, and runs jobs in so
     many threads."""
     sockets: dict[int, Any] = {}
-    server = create_server(
-        app, map=sockets, sockets=listening, threads=settings.threads, backlog=BACKLOG, ident=None
-    )
+    server = create_server(app, map=sockets, sockets=listening, threads=settings.threads, ident=None)
     if shares is not None:
         for one in list(sockets.values()):
             if isinstance(one, BaseWSGIServer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import model_validator
 
+from lims.base.display import day_begins
 from lims.base.fields import Choice, Day, Flag, Quantity, Reference, Text, Ui, WholeNumber
 from lims.base.schemas import Schema
 
@@ -49,13 +50,9 @@ class SummaryFilters(Schema):
 
     def instants(self, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
         """The period by the laboratory's clock: from, and up to but not including."""
-
-        def begin(day: date) -> datetime:
-            return datetime.combine(day, time(), zone).astimezone(UTC)
-
         return (
-            begin(self.since) if self.since else None,
-            begin(self.until + timedelta(days=1)) if self.until else None,
+            day_begins(self.since, zone) if self.since else None,
+            day_begins(self.until + timedelta(days=1), zone) if self.until else None,
         )
 
 

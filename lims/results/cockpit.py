@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.orm import joinedload, lazyload
 
 from lims.base.database import current_session
-from lims.base.display import laboratory_zone, local_time
+from lims.base.display import day_begins, local_time
 from lims.mixes.models import MixRevision
 from lims.results.due import WIDEST_WINDOW, instant
 from lims.results.models import Break, Press, SetResult
@@ -37,21 +36,12 @@ class Workload:
 
 def workload(now: datetime) -> Workload:
     """One statement: a range of the index over state and due time for each number."""
-    midnights = midnights_from(local_time(now).date(), laboratory_zone(), WORKLOAD_DAYS + 1)
-    times = {f"day_{number}": moment for number, moment in enumerate(midnights)}
+    today = local_time(now).date()
+    days = [today + timedelta(days=ahead) for ahead in range(WORKLOAD_DAYS + 1)]
+    times = {f"day_{number}": day_begins(day) for number, day in enumerate(days)}
     times |= {"now": now, "edge": now - WIDEST_WINDOW, "far_edge": now + WIDEST_WINDOW}
     *of_days, past, late, due = current_session().execute(_WORKLOAD, times).one()
-    today = local_time(now).date()
-    days = tuple((today + timedelta(days=ahead), int(count)) for ahead, count in enumerate(of_days))
-    return Workload(days, int(due), int(past) + int(late))
-
-
-def midnights_from(day: date, zone: ZoneInfo, number: int) -> list[datetime]:
-    """The beginnings of so many days by a clock on the wall, in UTC: a day is 23 or 25 h long when the clock is changed."""
-    return [
-        datetime.combine(day + timedelta(days=ahead), time.min, zone).astimezone(UTC)
-        for ahead in range(number)
-    ]
+    return Workload(tuple(zip(days[:-1], map(int, of_days), strict=True)), int(due), int(past) + int(late))
 
 
 def _waiting(*conditions: Any) -> Any:
@@ -91,7 +81,7 @@ class Tally:
 
 def tally(now: datetime) -> Tally:
     """One statement for both."""
-    midnight = local_time(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = day_begins(local_time(now).date())
     presses: list[tuple[str, int]] = []
     tanks: list[tuple[str, int]] = []
     for what, name, number in current_session().execute(_TALLY, {"midnight": midnight, "now": now}):

@@ -21,6 +21,7 @@ from werkzeug.exceptions import TooManyRequests
 from lims.base.forms import posted_values
 from lims.base.passwords import password_matches
 from lims.base.problems import Problem, Refused, Unavailable
+from lims.base.rate_limits import tries
 from lims.base.secret_addresses import PREFIX
 from lims.base.security import SESSION_TOKEN, principal
 from lims.sharing.answers import form_mark, keep_answer, mark_holds
@@ -81,11 +82,10 @@ class SheetView(BaseView):
         link = service.by_token(token)
         if link is None:
             return gone()
-        limiter = current_app.appbuilder.sm.limiter.limiter  # type: ignore[attr-defined]
-        if not limiter.test(PASSWORD_TRIES, "sheet-password", str(link.id)):
+        if not tries().test(PASSWORD_TRIES, "sheet-password", str(link.id)):
             raise TooManyRequests
         if not password_matches(link.password_hash, request.form.get("password", "")[:200]):
-            limiter.hit(PASSWORD_TRIES, "sheet-password", str(link.id))
+            tries().hit(PASSWORD_TRIES, "sheet-password", str(link.id))
             return locked(link, token, wrong=True)
         answer = _to_sheet(token)
         answer.set_cookie(

@@ -118,3 +118,5 @@ def test_folder_that_cannot_be_written_counts_in_memory(tmp_path: Path) -> None:
     assert sum(limiter.hit(TEN, "login", "10.0.0.1") for _try in range(30)) == 10
     assert not limiter.test(TEN, "login", "10.0.0.1")
     assert limiter.storage.check() is False
+    limiter.clear(TEN, "login", "10.0.0.1")  # as the right password does
+    assert limiter.hit(TEN, "login", "10.0.0.1")

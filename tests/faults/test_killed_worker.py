@@ -21,6 +21,7 @@ from lims.base.database import current_session
 from lims.base.jobs import KINDS, Job, enqueue, job_kind
 from lims.base.services import SERVICES
 from lims.settings import Settings
+from tests.browser import free_port
 
 WORKER = """
 import sys, threading, time
@@ -63,9 +64,7 @@ def carrier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     program = _redis_server()
     if not program:
         pytest.skip("no redis-server on this machine")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     given = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     with subprocess.Popen([program, *given], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         until = time.monotonic() + 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes
@@ -29,6 +28,7 @@ from lims.mail.service import (
     write_mail,
 )
 from lims.settings import Settings
+from tests.browser import free_port
 from tests.factories import ACTOR
 
 
@@ -45,12 +45,6 @@ class Letterbox:
         assert isinstance(envelope.content, bytes)
         self.taken.append(message_from_bytes(envelope.content))
         return "250 taken"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

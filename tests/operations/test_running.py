@@ -28,16 +28,10 @@ from lims.base.database import database
 from lims.operations.checks import configuration_problems, database_problems
 from lims.operations.logs import JsonLine, Told, without_secrets
 from lims.settings import Settings
+from tests.browser import free_port
 from tests.conftest import Person
 
 TOKEN = "correct-horse-battery-staple"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-        return found
 
 
 def _lims(*args: str, data: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -260,7 +254,7 @@ def test_sigterm_lets_a_begun_request_end_and_takes_no_new_one(
 
     data = tmp_path / "data"
     shutil.copytree(initialised, data)
-    port = _free_port()
+    port = free_port()
     environment = {**os.environ, "LIMS_DATA": str(data), "LIMS_PORT": str(port), "LIMS_WORKER_THREADS": "0"}
     environment["LIMS_PROCESSES"] = processes
     with subprocess.Popen(

@@ -15,9 +15,9 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from lims.base.columns import utc_now
-from lims.base.display import laboratory_zone, local_time
+from lims.base.display import day_begins, local_time
 from lims.base.services import SERVICES
-from lims.results.cockpit import midnights_from, missed, tally, workload
+from lims.results.cockpit import missed, tally, workload
 from lims.results.due import due_groups
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import correct_set, record_set, result_of
@@ -56,7 +56,7 @@ def test_set_due_in_ten_days_is_not_shown_but_counted_in_the_fortnight(records_o
     ],
 )
 def test_day_of_a_changed_clock_is_as_long_as_it_is(day: date, zone: str, hours: list[int]) -> None:
-    midnights = midnights_from(day, ZoneInfo(zone), 4)
+    midnights = [day_begins(day + timedelta(days=ahead), ZoneInfo(zone)) for ahead in range(4)]
     assert midnights[0].astimezone(ZoneInfo(zone)) == datetime.combine(day, time.min, ZoneInfo(zone))
     assert [(after - before) / timedelta(hours=1) for before, after in itertools.pairwise(midnights)] == hours
 
@@ -65,7 +65,8 @@ def test_sets_are_counted_in_their_day_from_midnight_to_midnight_and_as_due_or_p
     records_on_both: Flask,
 ) -> None:
     now = utc_now()
-    begins, ends = midnights_from(local_time(now).date(), laboratory_zone(), 2)
+    today = local_time(now).date()
+    begins, ends = day_begins(today), day_begins(today + timedelta(days=1))
     minutes = timedelta(minutes=5)
     for due_at in (begins + minutes, ends - minutes, ends + minutes, begins - minutes):
         cast((now - due_at) / timedelta(days=1) + 5, plan_ages="5")
