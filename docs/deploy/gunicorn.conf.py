@@ -3,11 +3,12 @@
 import os
 import shutil
 
+from lims.operations.family import Shares
 from lims.settings import Settings
 
 _settings = Settings()
 bind = os.environ.get("LIMS_BIND", "127.0.0.1:8000")
-worker_class = "gthread"
+worker_class = "lims.operations.even_worker.EvenWorker"  # gthread, each with its share of the connections
 workers = _settings.serving_processes()
 threads = _settings.threads
 timeout = 60
@@ -24,6 +25,12 @@ if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     # Counters of workers of an earlier start would be added to ours.
     shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
     os.makedirs(os.environ["PROMETHEUS_MULTIPROC_DIR"], exist_ok=True)
+
+_shares = Shares(workers)
+
+
+def pre_fork(server, worker):
+    worker.given_place(_shares, [one.place for one in server.WORKERS.values()])
 
 
 def child_exit(_server, worker):

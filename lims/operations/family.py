@@ -39,6 +39,7 @@ class Shares:
     """
 
     def __init__(self, processes: int) -> None:
+        self.processes = processes
         self._held = memoryview(mmap.mmap(-1, 4 * processes)).cast("i")
 
     def tell(self, number: int, connections: int) -> None:

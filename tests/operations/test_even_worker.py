@@ -1,0 +1,75 @@
+"""gunicorn's workers share what browsers keep open, also after one of them was replaced."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lims.operations.family import Shares
+from tests.browser import free_port
+from tests.operations.test_family import Server, until
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn does not run on Windows")
+
+
+@pytest.fixture
+def server(initialised: Path, tmp_path: Path) -> Iterator[Server]:
+    data, port = tmp_path / "data", free_port()
+    shutil.copytree(initialised, data)
+    given = {"LIMS_DATA": str(data), "LIMS_BIND": f"127.0.0.1:{port}", "LIMS_PROCESSES": "2"}
+    command = [sys.executable, "-m", "gunicorn", "--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"]
+    with subprocess.Popen(
+        command, env={**os.environ, **given}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        made = Server(process, port, data)
+        until(lambda: process.poll() is not None or made.answers(), "gunicorn did not start")
+        assert process.poll() is None
+        yield made
+        process.terminate()
+
+
+def _held(server: Server) -> list[int]:
+    """Opens sixteen connections. Returns how many of them each worker holds."""
+    connections = [server.connect() for _number in range(16)]
+    for connection in connections:
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read()
+    held = [
+        sum(one.status == psutil.CONN_ESTABLISHED for one in worker.net_connections())
+        for worker in server.children
+    ]
+    for connection in connections:
+        connection.close()
+    return held
+
+
+def test_workers_share_connections_also_after_one_was_replaced(server: Server) -> None:
+    until(lambda: len(server.children) == 2, "a worker is missing")
+    held = _held(server)
+    assert sum(held) == 16
+    assert min(held) >= 2, held
+    gone = server.children[0]
+    gone.send_signal(signal.SIGKILL)
+    until(lambda: len(server.children) == 2 and gone not in server.children, "nobody was started again")
+    until(lambda: min(_held(server)) >= 2, "the new worker takes none, or all")
+
+
+@pytest.mark.parametrize(
+    ("others", "place"),
+    [([], 0), ([0], 1), ([1], 0), ([0, 1], 0), ([0, 1, 0], 1)],
+    ids=["first", "second", "first replaced", "all are being replaced", "all but one are"],
+)
+def test_worker_takes_the_place_that_is_free_or_soon_will_be(others: list[int], place: int) -> None:
+    from lims.operations.even_worker import EvenWorker
+
+    worker = EvenWorker.__new__(EvenWorker)
+    worker.given_place(Shares(2), others)
+    assert worker.place == place
