@@ -28,6 +28,7 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, database, transaction
 from lims.base.services import SERVICES
 from lims.initialise import initialise
+from lims.operations.statistics import refresh_statistics
 from lims.results.models import Break, SetResult
 from lims.searching.service import has_trigrams
 from lims.searching.triggers import BEGINNINGS, POSTGRESQL_TRIGRAMS
@@ -111,16 +112,23 @@ def fill(
             for first in range(written + 1, wanted + 1, BATCHES_A_TIME):
                 batches = range(first, min(first + BATCHES_A_TIME, wanted + 1))
                 _write(batches, mixes, trials, open_share, days)
-        with database().engine.connect() as connection:
-            if not database().is_sqlite:  # numbers were given, so the counters have not moved
-                for model in WRITTEN:
-                    table = model.__tablename__
-                    connection.exec_driver_sql(
-                        f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table} HAVING max(id) > 0"
-                    )
-            connection.exec_driver_sql("ANALYZE")
-            connection.commit()
+        if database().is_sqlite:
+            refresh_statistics()
+        else:
+            _count_and_analyze()
     return time.perf_counter() - started
+
+
+def _count_and_analyze() -> None:
+    """PostgreSQL: numbers were given, so the counters have not moved."""
+    with database().engine.connect() as connection:
+        for model in WRITTEN:
+            table = model.__tablename__
+            connection.exec_driver_sql(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table} HAVING max(id) > 0"
+            )
+        connection.exec_driver_sql("ANALYZE")
+        connection.commit()
 
 
 @contextmanager

@@ -1,16 +1,23 @@
-"""PostgreSQL's connections: what only reads is said to only read, and what was prepared stays prepared.
+"""PostgreSQL's connections: what only reads is said to only read, what was prepared stays prepared, and the first message
+of a write is not waited for.
 
 psycopg prepares a statement that it has run five times, and forgets all of them at every ROLLBACK, since one may undo what
 they rest on. Each request that reads ends with one: planning was half of what PostgreSQL did. A transaction that was begun
 READ ONLY has nothing to undo, so it may end with COMMIT instead.
+
+The message that opens a write needs an answer only by the time of its first statement. What the application does between
+the two takes longer than the server does for the answer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
+from psycopg.generators import execute
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGresult
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
 
@@ -20,8 +27,22 @@ KEPT_STATEMENTS = 500
 SESSION = "lims_session"
 
 
-class KeepsPrepared(psycopg.Connection[Any]):
-    """Takes back what only read without forgetting what was prepared."""
+class LimsConnection(psycopg.Connection[Any]):
+    """Takes back what only read without forgetting what was prepared; may have an answer that is still to be read."""
+
+    #: Takes the results of what was sent before.
+    unread: Callable[[list[PGresult]], None] | None = None
+
+    def read_answer(self) -> None:
+        """Of what was sent before, if nobody has read it. Raises: psycopg.Error."""
+        if self.unread is not None:
+            take, self.unread = self.unread, None
+            take(super().wait(execute(self.pgconn)))
+
+    def wait(self, *given: Any, **named: Any) -> Any:
+        """All that is said to the server goes through here."""
+        self.read_answer()
+        return super().wait(*given, **named)
 
     def rollback(self) -> None:
         if self.read_only and self.pgconn.transaction_status == TransactionStatus.INTRANS:
@@ -35,7 +56,7 @@ def keep_prepared(engine: Engine) -> None:
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: Any, _record: Any, given: Any, named: Any) -> Any:
-        made = KeepsPrepared.connect(*given, **named)
+        made = LimsConnection.connect(*given, **named)
         made.prepared_max = KEPT_STATEMENTS
         return made
 

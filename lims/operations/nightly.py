@@ -1,4 +1,4 @@
-"""The backup that the worker takes every night, and says whether it can be restored."""
+"""What the worker does every night: statistics for the database, and a backup of which it says whether it can be restored."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lims.base.jobs import RunningJob, job_kind
 from lims.base.laboratory import laboratory
 from lims.base.problems import Refused, refuse
 from lims.operations.backup import back_up, nightly_folder, prune, verify
+from lims.operations.statistics import refresh_statistics
 
 #: By the laboratory's clock.
 AT_NIGHT = (2, 30)
@@ -31,6 +32,7 @@ def backup(job: RunningJob) -> dict[str, Any]:
     settings = current_app.config["LIMS_SETTINGS"]
     folder = nightly_folder(settings, utc_now())
     job.progress(0, 2)
+    refresh_statistics()
     manifest = back_up(settings, folder)
     job.progress(1, 2)
     try:

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from psycopg.errors import OperationalError, error_from_result
+from psycopg.errors import Error, OperationalError, error_from_result
 from psycopg.pq import ConnStatus, DiagnosticField, Escaping, ExecStatus
+from psycopg.pq.abc import PGresult
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -56,7 +58,8 @@ class Opening:
 
 @dataclass(slots=True)
 class State:
-    """The open context of one driver connection; `txid` None refuses every write."""
+    """The open context of one driver connection; `txid` None refuses every write. On PostgreSQL it is known by the first
+    statement of the transaction, not before."""
 
     txid: int | None = None
     opening: Opening | None = None
@@ -117,8 +120,22 @@ def open_context(connection: Connection, opening: Opening) -> None:
         driver: Any = connection.connection.driver_connection
         with _told(connection, driver):
             # On libpq, because psycopg would wait for a BEGIN of its own first: the record costs no round trip.
-            state.txid = int(_answer(driver, _OPEN_POSTGRESQL).get_value(0, 0) or 0)
+            _send(driver, _OPEN_POSTGRESQL)
+            driver.unread = partial(_opened, driver, state)
     state.opening = opening
+
+
+def _opened(driver: Any, state: State, results: list[PGresult]) -> None:
+    """What opening a transaction has brought, before its first statement. Raises: psycopg.Error."""
+    state.txid = int(_good(driver, results[-1]).get_value(0, 0) or 0)
+
+
+def _send(driver: Any, statement: bytes) -> None:
+    """One message to the server; its answer is to be read later. Raises: OperationalError when the server went away."""
+    try:
+        driver.pgconn.send_query(statement)
+    except Error as error:
+        raise OperationalError(str(error)) from error
 
 
 def _answer(driver: Any, statement: bytes) -> Any:
@@ -126,7 +143,11 @@ def _answer(driver: Any, statement: bytes) -> Any:
 
     Raises: psycopg.Error, an OperationalError when the server went away.
     """
-    result = driver.pgconn.exec_(statement)
+    return _good(driver, driver.pgconn.exec_(statement))
+
+
+def _good(driver: Any, result: Any) -> Any:
+    """Raises: psycopg.Error, an OperationalError when the server went away."""
     if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
         if driver.pgconn.status == ConnStatus.BAD or result.error_field(DiagnosticField.SQLSTATE) is None:
             # Without a code it is libpq's own word, not the server's: there is nobody to write to.
@@ -161,7 +182,7 @@ def _has_tables(connection: Connection) -> bool:
 def seal(connection: Connection) -> None:
     """Chain what the transaction changed to all before it. A transaction that changed nothing leaves nothing."""
     state = state_of(connection)
-    if state.txid is None or state.opening is None:
+    if state.opening is None:
         return
     (_seal_sqlite if connection.dialect.name == "sqlite" else _seal_postgresql)(connection, state)
     state.clear()
@@ -192,15 +213,17 @@ def _seal_sqlite(connection: Connection, state: State) -> None:
 def _seal_postgresql(connection: Connection, state: State) -> None:
     """The database hashes (triggers.py, `audit_seal`), so that no row travels, and commits in the same message: the
     commit of SQLAlchemy that follows finds nothing to do. When the seal fails, nothing is committed."""
-    opening, txid = state.opening, state.txid
+    opening = state.opening
     assert opening is not None
-    assert txid is not None
-    at, actor, reason, source = instant_text(utc_now()), opening.actor.key, opening.reason, opening.source
-    context = context_text(txid, actor, at, reason, source, 0).removesuffix("0]")  # the database counts
     driver: Any = connection.connection.driver_connection
-    literal = Escaping(driver.pgconn).escape_literal
-    given = (literal(text.encode()) for text in (actor, at, reason, source, context))
     with _told(connection, driver):
+        driver.read_answer()  # unread yet where nothing was written
+        txid = state.txid
+        assert txid is not None
+        at, actor, reason, source = instant_text(utc_now()), opening.actor.key, opening.reason, opening.source
+        context = context_text(txid, actor, at, reason, source, 0).removesuffix("0]")  # the database counts
+        literal = Escaping(driver.pgconn).escape_literal
+        given = (literal(text.encode()) for text in (actor, at, reason, source, context))
         _answer(driver, _SEAL_POSTGRESQL % (txid, *given))
 
 
