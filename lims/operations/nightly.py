@@ -1,4 +1,4 @@
-"""What the worker does every night: statistics for the database, and a backup of which it says whether it can be restored."""
+"""What the worker does every night: statistics for the database, and a backup that it restores for proof."""
 
 from __future__ import annotations
 

@@ -232,7 +232,8 @@ class SpecimenSet(Record):
 
     __table_args__ = (
         UniqueConstraint("batch_id", "age_days", "number"),
-        Index(None, "state", "due_at"),
+        # What is due around now is counted and found without reading what is not.
+        Index(None, "state", "due_at", "due_from", "due_until"),
         Index(None, "due_at", "id"),  # the order of the list
     )
 

@@ -16,8 +16,8 @@ from lims.base.problems import WritesStopped
 
 #: PRAGMAs that may be given a value by any connection; every other may only be read.
 HARMLESS_PRAGMAS = {
-    "analysis_limit", "busy_timeout", "data_version", "foreign_key_check", "foreign_key_list", "index_info", "index_list", "index_xinfo",
-    "integrity_check", "optimize", "query_only", "quick_check", "table_info", "table_list", "table_xinfo",
+    "analysis_limit", "busy_timeout", "data_version", "foreign_key_check", "foreign_key_list", "index_info", "index_list",
+    "index_xinfo", "integrity_check", "optimize", "query_only", "quick_check", "table_info", "table_list", "table_xinfo",
     "wal_checkpoint",
 }  # fmt: skip
 DENIED = {
