@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -97,10 +97,8 @@ def unrecorded() -> Iterator[Session]:
             session.info.pop("actor")
 
 
-@contextmanager
-def recorded() -> Iterator[Session]:
-    with transaction(ACTOR, "bench") as session:
-        yield session
+def recorded() -> AbstractContextManager[Session]:
+    return transaction(ACTOR, "bench")
 
 
 def _capture(on: bool) -> None:

@@ -1,4 +1,5 @@
-"""PostgreSQL: what only reads is begun READ ONLY, and what was prepared outlives the end of a request."""
+"""PostgreSQL: what only reads is begun READ ONLY, what was prepared outlives the end of a request, and what opens a write is
+not waited for."""
 
 from __future__ import annotations
 
@@ -8,7 +9,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import InternalError
 
 from lims.base.actor import Actor
+from lims.base.auditing import guards
+from lims.base.auditing.models import AuditTransaction
 from lims.base.database import current_session, database, transaction
+from lims.base.reading import LimsConnection
 from lims.materials.models import Region
 
 pytestmark = [
@@ -62,6 +66,47 @@ def test_failed_write_is_taken_back_and_the_connection_serves_on(actor: Actor) -
     with pytest.raises(ZeroDivisionError):
         fail()
     assert current_session().scalar(select(func.count()).select_from(Region)) == 0
+    with transaction(actor) as session:
+        session.add(Region(code="R", name="there"))
+    assert current_session().scalar(select(Region.name)) == "there"
+
+
+def _driver() -> LimsConnection:
+    driver = current_session().connection().connection.driver_connection
+    assert isinstance(driver, LimsConnection)
+    return driver
+
+
+def test_answer_to_what_opened_a_write_is_read_with_its_first_statement(
+    actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guards, "LOOK_AGAIN_S", 1e9)
+    with transaction(actor, "looks at the triggers"):
+        pass
+    with transaction(actor, "some") as session:
+        assert _driver().unread is not None
+        session.add(Region(code="R", name="Region"))
+        session.flush()
+        assert _driver().unread is None
+    with transaction(actor, "nothing"):
+        assert _driver().unread is not None
+    assert _driver().unread is None
+    reasons = current_session().scalars(select(AuditTransaction.reason)).all()
+    assert "some" in reasons
+    assert "nothing" not in reasons
+
+
+def test_write_that_ends_before_its_first_statement_leaves_a_connection_that_serves(actor: Actor) -> None:
+    def fail() -> None:
+        with transaction(actor):
+            raise ZeroDivisionError
+
+    used = _driver()
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    database().session.remove()
+    assert _driver() is used
+    assert used.unread is None
     with transaction(actor) as session:
         session.add(Region(code="R", name="there"))
     assert current_session().scalar(select(Region.name)) == "there"

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from lims.base.actor import system_actor
-from lims.base.auditing.context import Opening, open_context
+from lims.base.auditing.context import Opening, open_context, seal
 from lims.base.database import make_engine
 from tests.faults.cutting import CuttingProxy
 
@@ -28,11 +28,18 @@ def select_again(connection: Connection) -> None:
     connection.execute(text("SELECT 2"))
 
 
-def open_the_record(connection: Connection) -> None:
+def open_the_record_and_select(connection: Connection) -> None:
+    """What opens it is not waited for: the first statement reads its answer."""
     open_context(connection, Opening(system_actor("test"), "", ""))
+    select_again(connection)
 
 
-@pytest.mark.parametrize("go_on", [select_again, open_the_record])
+def open_and_seal_the_record(connection: Connection) -> None:
+    open_context(connection, Opening(system_actor("test"), "", ""))
+    seal(connection)
+
+
+@pytest.mark.parametrize("go_on", [select_again, open_the_record_and_select, open_and_seal_the_record])
 def test_server_that_crashed_between_two_statements_is_away(
     proxy: CuttingProxy, go_on: Callable[[Connection], None]
 ) -> None:

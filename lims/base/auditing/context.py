@@ -8,8 +8,6 @@ Opening and sealing run on the driver's cursor: they belong to begin and commit,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -31,7 +29,7 @@ from lims.base.columns import utc_now
 OPTION = "lims_audit"
 
 _LEAVES_SQLITE = (
-    "SELECT seq || char(9) || op || char(9) || table_name || char(9) || pk || char(9) || payload "
+    "SELECT seq || '\t' || op || '\t' || table_name || '\t' || pk || '\t' || payload "
     "FROM audit_entries WHERE seq > ? ORDER BY seq"
 )
 _OPEN_SQLITE = (
@@ -118,7 +116,7 @@ def open_context(connection: Connection, opening: Opening) -> None:
         state.txid = seq or 0
     else:
         driver: Any = connection.connection.driver_connection
-        with _told(connection, driver):
+        with _Told(connection, driver):
             # On libpq, because psycopg would wait for a BEGIN of its own first: the record costs no round trip.
             _send(driver, _OPEN_POSTGRESQL)
             driver.unread = partial(_opened, driver, state)
@@ -156,14 +154,22 @@ def _good(driver: Any, result: Any) -> Any:
     return result
 
 
-@contextmanager
-def _told(connection: Connection, driver: Any) -> Iterator[None]:
-    """What fails on the driver, fails as SQLAlchemy tells it: a server that went away is a 503."""
-    dialect: Any = connection.dialect
-    try:
-        yield
-    except dialect.loaded_dbapi.Error as error:
-        gone = dialect.is_disconnect(error, driver, None)
+class _Told:
+    """What fails on the driver, fails as SQLAlchemy tells it: a server that went away is a 503. Raises: DBAPIError."""
+
+    __slots__ = ("connection", "driver")
+
+    def __init__(self, connection: Connection, driver: Any) -> None:
+        self.connection, self.driver = connection, driver
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: Any, _trace: object) -> None:
+        dialect: Any = self.connection.dialect
+        if error is None or not isinstance(error, dialect.loaded_dbapi.Error):
+            return
+        gone = dialect.is_disconnect(error, self.driver, None)
         raise DBAPIError.instance(
             None, None, error, dialect.loaded_dbapi.Error, connection_invalidated=gone, dialect=dialect
         ) from error
@@ -216,7 +222,7 @@ def _seal_postgresql(connection: Connection, state: State) -> None:
     opening = state.opening
     assert opening is not None
     driver: Any = connection.connection.driver_connection
-    with _told(connection, driver):
+    with _Told(connection, driver):
         driver.read_answer()  # unread yet where nothing was written
         txid = state.txid
         assert txid is not None
