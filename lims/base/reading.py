@@ -44,10 +44,16 @@ class LimsConnection(psycopg.Connection[Any]):
         self.read_answer()
         return super().wait(*given, **named)
 
+    def commit(self) -> None:
+        """Nothing is left to commit after a seal, which brought its COMMIT: psycopg would find that out more slowly."""
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            super().commit()
+
     def rollback(self) -> None:
-        if self.read_only and self.pgconn.transaction_status == TransactionStatus.INTRANS:
+        status = self.pgconn.transaction_status
+        if self.read_only and status == TransactionStatus.INTRANS:
             self.commit()
-        else:
+        elif status != TransactionStatus.IDLE:
             super().rollback()
 
 
