@@ -19,7 +19,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy import Table, func, insert, select, text, update
 
 from lims.accounts.service import AccountIn, add_user, find_user
 from lims.app import create_app
@@ -114,6 +114,8 @@ def fill(
                 _write(batches, mixes, trials, open_share, days)
         if database().is_sqlite:
             refresh_statistics()
+            known = current_session().execute(text("SELECT count(*) FROM sqlite_stat1")).scalar_one()
+            assert known, "no statistics, so these would be other plans than a laboratory's"
         else:
             _count_and_analyze()
     return time.perf_counter() - started

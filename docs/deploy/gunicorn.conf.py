@@ -3,6 +3,7 @@
 import os
 import shutil
 
+from lims.operations.even_worker import EvenWorker
 from lims.operations.family import Shares
 from lims.settings import Settings
 
@@ -30,10 +31,13 @@ _shares = Shares(workers)
 
 
 def pre_fork(server, worker):
-    worker.given_place(_shares, [one.place for one in server.WORKERS.values()])
+    living = server.WORKERS.values()
+    worker.given_place(_shares, [one.place for one in living if isinstance(one, EvenWorker)])
 
 
 def child_exit(_server, worker):
+    if isinstance(worker, EvenWorker):
+        _shares.leave(worker.place)
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         from prometheus_client import multiprocess
 

@@ -53,6 +53,8 @@ BUSY_TIMEOUT_MS = 5000
 #: Prepared statements that a connection keeps. The driver's 128 are full of what ran first, and it then gives up only the
 #: last of them: every statement of a busy process would be prepared anew, its triggers with it.
 KEPT_STATEMENTS = 1000
+#: How old a connection may get: it knows the rows' statistics (lims/operations/statistics.py) of when it was opened.
+OPENED_ANEW_S = 3600
 #: What `_is_plain` admits to an insert of many rows.
 _AS_JSON = frozenset({str, int, type(None)})
 #: Pages (32 MB) that the log may hold before a commit moves them into the database. At SQLite's own 1,000 a page that many
@@ -117,6 +119,7 @@ def make_engine(url: str) -> Engine:
         url,
         module=sqlite_module(),
         connect_args={"check_same_thread": False, "cached_statements": KEPT_STATEMENTS},
+        pool_recycle=OPENED_ANEW_S if _file_of(url) else -1,
     )
 
     @event.listens_for(engine, "connect")

@@ -26,6 +26,8 @@ TOO_SOON_S = 2.0
 SLACK_S = 5
 #: How long a process that holds more connections leaves a new one to the others.
 GIVE_WAY_S = 0.005
+#: Of a process that is gone: more connections than any holds.
+NOBODY = 2**31 - 1
 #: What a child is sent when its parent is told to stop for the second time. Windows, which has no families, lacks it.
 AT_ONCE = getattr(signal, "SIGQUIT", signal.SIGTERM)
 _STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -44,6 +46,10 @@ class Shares:
 
     def tell(self, number: int, connections: int) -> None:
         self._held[number] = connections
+
+    def leave(self, number: int) -> None:
+        """It takes none any more, and nobody is to wait for it."""
+        self._held[number] = NOBODY
 
     def give_way(self, number: int) -> None:
         """Before a connection is taken: a while for those who hold fewer, if they are awake."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from lims.base.database import current_session, database
 from lims.base.problems import Unavailable
@@ -21,8 +21,8 @@ ROWS_LOOKED_AT = 1000
 
 
 def refresh_statistics() -> None:
-    """On SQLite; where it cannot be done now, the next night does it. Connections that are open plan by it after they have
-    seen the schema change or were opened again."""
+    """On SQLite; what keeps it from being done is told, and stands in the way of nothing else. Open connections read it when
+    they are opened anew, within the hour (database.py)."""
     base = database()
     if not base.is_sqlite:
         return
@@ -33,6 +33,6 @@ def refresh_statistics() -> None:
             connection.exec_driver_sql(f"PRAGMA analysis_limit = {ROWS_LOOKED_AT}")
             connection.exec_driver_sql("ANALYZE")
             session.commit()
-    except (OperationalError, Unavailable) as error:
+    except (DBAPIError, Unavailable, OSError) as error:
         base.undo()
         log.warning("statistics were not refreshed: %s", error)

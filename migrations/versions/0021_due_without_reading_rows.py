@@ -1,4 +1,4 @@
-"""What is due around now is counted and found in the index alone, however large the backlog.
+"""What is due around now is counted and found without reading what is not, however large the backlog.
 
 Revision: 0021, after 0020.
 """

@@ -3,15 +3,18 @@ not waited for."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from psycopg import Connection
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import InternalError
+from sqlalchemy.exc import DBAPIError, InternalError
 
 from lims.base.actor import Actor
-from lims.base.auditing import guards
+from lims.base.auditing import context, guards
 from lims.base.auditing.models import AuditTransaction
 from lims.base.database import current_session, database, transaction
+from lims.base.problems import Unavailable
 from lims.base.reading import LimsConnection
 from lims.materials.models import Region
 
@@ -77,36 +80,68 @@ def _driver() -> LimsConnection:
     return driver
 
 
-def test_answer_to_what_opened_a_write_is_read_with_its_first_statement(
-    actor: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def writes_before(actor: Actor, monkeypatch: pytest.MonkeyPatch) -> LimsConnection:
+    """The connection of a session that has looked at the triggers and will not look again."""
     monkeypatch.setattr(guards, "LOOK_AGAIN_S", 1e9)
     with transaction(actor, "looks at the triggers"):
-        pass
+        return _driver()
+
+
+def test_answer_to_what_opened_a_write_is_read_with_its_first_statement(
+    actor: Actor, writes_before: LimsConnection
+) -> None:
     with transaction(actor, "some") as session:
-        assert _driver().unread is not None
+        assert writes_before.unread is not None
         session.add(Region(code="R", name="Region"))
         session.flush()
-        assert _driver().unread is None
+        assert writes_before.unread is None
     with transaction(actor, "nothing"):
-        assert _driver().unread is not None
-    assert _driver().unread is None
+        assert writes_before.unread is not None
+    assert writes_before.unread is None
     reasons = current_session().scalars(select(AuditTransaction.reason)).all()
     assert "some" in reasons
     assert "nothing" not in reasons
 
 
-def test_write_that_ends_before_its_first_statement_leaves_a_connection_that_serves(actor: Actor) -> None:
+def test_write_that_ends_before_its_first_statement_leaves_a_connection_that_serves(
+    actor: Actor, writes_before: LimsConnection
+) -> None:
     def fail() -> None:
         with transaction(actor):
+            assert writes_before.unread is not None
             raise ZeroDivisionError
 
-    used = _driver()
     with pytest.raises(ZeroDivisionError):
         fail()
+    assert writes_before.unread is None
     database().session.remove()
-    assert _driver() is used
-    assert used.unread is None
+    _writes_on(actor)
+
+
+@pytest.mark.parametrize("how", ["nothing written", "a statement", "a statement whose fault nobody heeds"])
+def test_opening_that_the_server_refuses_is_told_and_the_next_write_is_served(
+    actor: Actor, writes_before: LimsConnection, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    def write() -> None:
+        with transaction(actor) as session:
+            if how == "a statement":
+                session.execute(select(1))
+            elif how != "nothing written":
+                with suppress(DBAPIError), session.begin_nested():
+                    session.execute(select(1))
+
+    with monkeypatch.context() as refused:
+        refused.setattr(context, "_OPEN_POSTGRESQL", b"BEGIN; SELECT 1 / 0")
+        with pytest.raises((DBAPIError, Unavailable)):
+            write()
+    assert writes_before.unread is None
+    database().session.remove()
+    assert current_session().scalar(select(func.count()).select_from(Region)) == 0
+    _writes_on(actor)
+
+
+def _writes_on(actor: Actor) -> None:
     with transaction(actor) as session:
         session.add(Region(code="R", name="there"))
     assert current_session().scalar(select(Region.name)) == "there"

@@ -1,19 +1,22 @@
-"""gunicorn's workers share what browsers keep open, also after one of them was replaced."""
+"""gunicorn's workers serve together, also after one of them was replaced; who holds more connections gives way."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from lims.operations.family import Shares
+from lims.operations.even_worker import EvenWorker
+from lims.operations.family import GIVE_WAY_S, NOBODY, Shares
 from tests.browser import free_port
 from tests.operations.test_family import Server, until
 
@@ -56,7 +59,7 @@ def _shared(server: Server) -> bool:
     return len(held) == 2 and sum(held) == 16 and min(held) >= 2
 
 
-def test_workers_share_connections_also_after_one_was_replaced(server: Server) -> None:
+def test_workers_serve_together_also_after_one_was_replaced(server: Server) -> None:
     # Each loads the application by itself, and takes connections when it has.
     until(lambda: _shared(server), "one of the two takes none")
     gone = server.children[0]
@@ -70,8 +73,25 @@ def test_workers_share_connections_also_after_one_was_replaced(server: Server) -
     ids=["first", "second", "first replaced", "all are being replaced", "all but one are"],
 )
 def test_worker_takes_the_place_that_is_free_or_soon_will_be(others: list[int], place: int) -> None:
-    from lims.operations.even_worker import EvenWorker
-
     worker = EvenWorker.__new__(EvenWorker)
     worker.given_place(Shares(2), others)
     assert worker.place == place
+
+
+@pytest.mark.parametrize(("mine", "others", "waits"), [(5, 4, True), (4, 5, False), (5, NOBODY, False)])
+def test_worker_that_holds_more_connections_gives_way_to_those_that_live(
+    mine: int, others: int, waits: bool
+) -> None:
+    shares = Shares(2)
+    shares.tell(1, others)
+    worker = EvenWorker.__new__(EvenWorker)
+    worker.given_place(shares, [1])
+    worker.nr_conns = mine
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.setblocking(False)
+        begun = time.monotonic()
+        worker.accept(listener)  # nobody knocks, which is what it finds when another was quicker
+        assert (time.monotonic() - begun >= GIVE_WAY_S) is waits
+    assert worker.nr_conns == mine

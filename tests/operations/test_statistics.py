@@ -50,6 +50,39 @@ def test_statement_is_not_planned_anew_for_other_values(app: Flask) -> None:
             assert (len(planned) > before) is (month == 1)
 
 
+def test_connection_learns_the_statistics_of_a_later_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lims.base.database, "OPENED_ANEW_S", 0)
+    app = create_app(Settings(data=tmp_path / "data"))
+    initialise(app)
+    with app.app_context():
+        used = []
+        for _time in range(2):
+            with database().engine.connect() as connection:
+                used.append(connection.connection.driver_connection)
+        assert used[0] is not used[1]
+    app.extensions["lims.database"].engine.dispose()
+
+
+def test_night_goes_on_when_an_index_is_damaged(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    where = "SELECT rootpage FROM sqlite_master WHERE name = 'ix_specimen_sets_due_at_id'"
+    with database().engine.connect() as connection:
+        page = connection.exec_driver_sql(where).scalar_one()
+        size = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    database().session.remove()
+    database().engine.dispose()
+    with Path(str(database().engine.url.database)).open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    refresh_statistics()
+    assert "statistics were not refreshed" in caplog.text
+    assert "malformed" in caplog.text
+
+
 def test_night_goes_on_when_the_database_stays_locked(
     app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

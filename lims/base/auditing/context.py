@@ -118,14 +118,16 @@ def open_context(connection: Connection, opening: Opening) -> None:
         driver: Any = connection.connection.driver_connection
         with _Told(connection, driver):
             # On libpq, because psycopg would wait for a BEGIN of its own first: the record costs no round trip.
-            _send(driver, _OPEN_POSTGRESQL)
             driver.unread = partial(_opened, driver, state)
+            _send(driver, _OPEN_POSTGRESQL)
     state.opening = opening
 
 
 def _opened(driver: Any, state: State, results: list[PGresult]) -> None:
     """What opening a transaction has brought, before its first statement. Raises: psycopg.Error."""
-    state.txid = int(_good(driver, results[-1]).get_value(0, 0) or 0)
+    number = int(_good(driver, results[-1]).get_value(0, 0) or 0)
+    if state.opening is not None:  # not given up meanwhile
+        state.txid = number
 
 
 def _send(driver: Any, statement: bytes) -> None:
@@ -133,6 +135,7 @@ def _send(driver: Any, statement: bytes) -> None:
     try:
         driver.pgconn.send_query(statement)
     except Error as error:
+        driver.unread = None
         raise OperationalError(str(error)) from error
 
 
@@ -190,8 +193,10 @@ def seal(connection: Connection) -> None:
     state = state_of(connection)
     if state.opening is None:
         return
-    (_seal_sqlite if connection.dialect.name == "sqlite" else _seal_postgresql)(connection, state)
-    state.clear()
+    try:
+        (_seal_sqlite if connection.dialect.name == "sqlite" else _seal_postgresql)(connection, state)
+    finally:  # a commit that fails is not followed by a rollback that would clear it
+        state.clear()
 
 
 def _seal_sqlite(connection: Connection, state: State) -> None:
@@ -225,7 +230,8 @@ def _seal_postgresql(connection: Connection, state: State) -> None:
     with _Told(connection, driver):
         driver.read_answer()  # unread yet where nothing was written
         txid = state.txid
-        assert txid is not None
+        if txid is None:  # its opening was refused, and somebody went on
+            raise OperationalError("the record of changes was not opened")
         at, actor, reason, source = instant_text(utc_now()), opening.actor.key, opening.reason, opening.source
         context = context_text(txid, actor, at, reason, source, 0).removesuffix("0]")  # the database counts
         literal = Escaping(driver.pgconn).escape_literal
