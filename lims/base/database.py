@@ -57,9 +57,9 @@ KEPT_STATEMENTS = 1000
 OPENED_ANEW_S = 3600
 #: What `_is_plain` admits to an insert of many rows.
 _AS_JSON = frozenset({str, int, type(None)})
-#: Pages (32 MB) that the log may hold before a commit moves them into the database. At SQLite's own 1,000 a page that many
-#: writes touch, such as the end of the record of changes, is copied eight times as often.
-LOG_PAGES = 8000
+#: Pages (64 MB) that the log may hold before a commit moves them into the database. At SQLite's own 1,000 a page that many
+#: writes touch, such as the end of the record of changes, is copied sixteen times as often.
+LOG_PAGES = 16000
 #: KiB of pages that a connection keeps in memory, as it comes to need them. At SQLite's own 2,000 the history of one mix,
 #: spread over a million specimens, is read anew each time: four times as long.
 KEPT_PAGES_KIB = 8000
@@ -134,8 +134,7 @@ def make_engine(url: str) -> Engine:
         cursor.execute(f"PRAGMA cache_size = -{KEPT_PAGES_KIB}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA recursive_triggers = ON")
-        cursor.close()
-        state = record.info["lims_audit"] = State()
+        state = record.info["lims_audit"] = State(cursor=cursor)
         add_functions(dbapi_connection, state)
         dbapi_connection.set_authorizer(authorizer(state))
 

@@ -37,7 +37,16 @@ class LimsConnection(psycopg.Connection[Any]):
         """Of what was sent before, if nobody has read it. Raises: psycopg.Error."""
         if self.unread is not None:
             take, self.unread = self.unread, None
-            take(super().wait(execute(self.pgconn)))
+            self.pgconn.consume_input()
+            results: list[PGresult] = []
+            while not self.pgconn.is_busy():  # it has come: nothing to wait for
+                result = self.pgconn.get_result()
+                if result is None:
+                    break
+                results.append(result)
+            else:
+                results += super().wait(execute(self.pgconn))
+            take(results)
 
     def wait(self, *given: Any, **named: Any) -> Any:
         """All that is said to the server goes through here."""

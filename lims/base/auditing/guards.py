@@ -6,7 +6,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy.engine import Connection
 
@@ -76,8 +75,5 @@ class GuardCheck:
     def _mark(self, connection: Connection) -> object:
         if connection.dialect.name != "sqlite":
             return int(time.monotonic() / LOOK_AGAIN_S)
-        cursor: Any = connection.connection.cursor()
-        cursor.execute("PRAGMA schema_version")
-        found: object = cursor.fetchone()[0]
-        cursor.close()
+        found: object = state_of(connection).cursor.execute("PRAGMA schema_version").fetchall()
         return found
