@@ -261,13 +261,12 @@ def may(permission: str, name: str) -> bool:
     return (f"can_{permission}", name) in granted()
 
 
-_NONE: frozenset[str] = frozenset()
-
-
 def concealed(record: type) -> frozenset[str]:
     """Columns that the asking person is not shown: `mapped_column(…, info={"reads": "set-results"})` and the like."""
-    guarded = _guarded(record)  # of most records none; a list asks at each cell
-    return frozenset(name for name, wanted in guarded if not may("read", wanted)) if guarded else _NONE
+    guarded = _guarded(record)
+    if not guarded:  # as of most records; a list asks at each cell
+        return frozenset()
+    return frozenset(name for name, wanted in guarded if not may("read", wanted))
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,6 @@ two held 31 of them all day, and they waited half as long again as the others. P
 from __future__ import annotations
 
 import socket
-from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -32,7 +31,7 @@ class EvenWorker(ThreadWorker):
             self.shares.tell(self.place, self.nr_conns)
         super().notify()
 
-    def accept(self, listener: socket.socket) -> Any:
+    def accept(self, listener: socket.socket) -> None:
         if self.shares is not None:
             self.shares.tell(self.place, self.nr_conns)
             self.shares.give_way(self.place)

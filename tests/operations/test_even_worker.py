@@ -6,8 +6,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ import pytest
 from lims.operations.even_worker import EvenWorker
 from lims.operations.family import GIVE_WAY_S, NOBODY, Shares
 from tests.browser import free_port
-from tests.operations.test_family import Server, until
+from tests.operations.test_family import Server, started, until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn does not run on Windows")
 
@@ -27,16 +25,9 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn does n
 def server(initialised: Path, tmp_path: Path) -> Iterator[Server]:
     data, port = tmp_path / "data", free_port()
     shutil.copytree(initialised, data)
-    given = {"LIMS_DATA": str(data), "LIMS_BIND": f"127.0.0.1:{port}", "LIMS_PROCESSES": "2"}
-    command = [sys.executable, "-m", "gunicorn", "--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"]
-    with subprocess.Popen(
-        command, env={**os.environ, **given}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        made = Server(process, port, data)
-        until(lambda: process.poll() is not None or made.answers(), "gunicorn did not start")
-        assert process.poll() is None
+    command = ["gunicorn", "--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"]
+    with started(command, port, data, LIMS_BIND=f"127.0.0.1:{port}") as made:
         yield made
-        process.terminate()
 
 
 def _held(server: Server) -> list[int]:

@@ -69,20 +69,12 @@ def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
         assert time.monotonic() < end, what
 
 
-@pytest.fixture
-def server(initialised: Path, tmp_path: Path) -> Iterator[Server]:
-    data, port = tmp_path / "data", free_port()
-    shutil.copytree(initialised, data)
-    given = {
-        "LIMS_DATA": str(data),
-        "LIMS_PORT": str(port),
-        "LIMS_PROCESSES": "2",
-        "LIMS_METRICS_TOKEN": TOKEN,
-    }
-    given |= {"LIMS_LOGIN_RATE_LIMIT": f"{WRONG_PASSWORDS} per hour"}
+@contextmanager
+def started(command: list[str], port: int, data: Path, **given: str) -> Iterator[Server]:
+    """`python -m COMMAND` over `data`, once it answers on `port`; it is told to stop at the end."""
     with subprocess.Popen(
-        [sys.executable, "-m", "lims", "serve"],
-        env={**os.environ, **given},
+        [sys.executable, "-m", *command],
+        env={**os.environ, "LIMS_DATA": str(data), "LIMS_PROCESSES": "2", **given},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
@@ -92,6 +84,16 @@ def server(initialised: Path, tmp_path: Path) -> Iterator[Server]:
         yield made
         if process.poll() is None:
             process.terminate()
+
+
+@pytest.fixture
+def server(initialised: Path, tmp_path: Path) -> Iterator[Server]:
+    data, port = tmp_path / "data", free_port()
+    shutil.copytree(initialised, data)
+    given = {"LIMS_PORT": str(port), "LIMS_METRICS_TOKEN": TOKEN}
+    given |= {"LIMS_LOGIN_RATE_LIMIT": f"{WRONG_PASSWORDS} per hour"}
+    with started(["lims", "serve"], port, data, **given) as made:
+        yield made
 
 
 def test_server_of_two_processes_is_one_server(server: Server) -> None:

@@ -35,7 +35,8 @@ _LEAVES_SQLITE = (
 _OPEN_SQLITE = (
     "SELECT id, hash, (SELECT max(seq) FROM audit_entries) FROM audit_transactions ORDER BY id DESC LIMIT 1"
 )
-_FIRST_SQLITE = "SELECT max(seq) FROM audit_entries"
+#: The same where nothing was ever sealed.
+_FIRST_SQLITE = f"SELECT 0, '{ZEROS}', max(seq) FROM audit_entries"
 _OPEN_POSTGRESQL = b"BEGIN; SELECT set_config('lims.txid', nextval('audit_entries_seq_seq')::text, true)"
 _SEAL_SQLITE = (
     "INSERT INTO audit_transactions (id, txid, actor, at, reason, source, entries, root, previous, hash, leaves) "
@@ -108,10 +109,8 @@ def open_context(connection: Connection, opening: Opening) -> None:
     if opening.before_migration and not _has_tables(connection):
         return
     if connection.dialect.name == "sqlite":
-        found = state.cursor.execute(_OPEN_SQLITE).fetchall()
-        if not found:
-            found = [(0, ZEROS, *row) for row in state.cursor.execute(_FIRST_SQLITE).fetchall()]
-        [(state.last, state.last_hash, seq)] = found
+        rows = state.cursor.execute(_OPEN_SQLITE).fetchall() or state.cursor.execute(_FIRST_SQLITE).fetchall()
+        state.last, state.last_hash, seq = rows[0]
         state.txid = seq or 0
     else:
         driver: Any = connection.connection.driver_connection
@@ -252,10 +251,11 @@ def instant_text(at: datetime) -> str:
 
 @lru_cache(maxsize=8)
 def _second_text(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    """`instant_text` of a whole second, up to and with its point."""
+    return instant_text(datetime.fromtimestamp(second, UTC)).removesuffix("000000Z")
 
 
 def present_text() -> str:
     """`instant_text` of now, in half its time: what all writes of a second share is put together once."""
     second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return f"{_second_text(second)}.{nanoseconds // 1000:06d}Z"
+    return f"{_second_text(second)}{nanoseconds // 1000:06d}Z"
