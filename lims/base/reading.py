@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.generators import execute
 from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGresult
@@ -32,6 +33,8 @@ class LimsConnection(psycopg.Connection[Any]):
 
     #: Takes the results of what was sent before.
     unread: Callable[[list[PGresult]], None] | None = None
+    #: Name under which the statement that seals is prepared here, None when it is not.
+    sealing: str | None = None
 
     def read_answer(self) -> None:
         """Of what was sent before, if nobody has read it. Raises: psycopg.Error."""
@@ -52,6 +55,13 @@ class LimsConnection(psycopg.Connection[Any]):
         """All that is said to the server goes through here."""
         self.read_answer()
         return super().wait(*given, **named)
+
+    def _deallocate(self, name: bytes | None) -> PQGen[None]:
+        """psycopg forgets one statement that it prepared or, at the end of what may have undone something, all of this
+        connection: ours as well. There is no public place to learn of it; tests/base/test_reading.py holds it."""
+        if name is None:
+            self.sealing = None
+        return super()._deallocate(name)
 
     def commit(self) -> None:
         """Nothing is left to commit after a seal, which brought its COMMIT: psycopg would find that out more slowly."""

@@ -217,7 +217,7 @@ def test_reason_in_any_letters_is_stored_as_it_is_hashed(reason: str) -> None:
 
 
 def test_seal_that_does_not_follow_the_last_one_is_refused_or_made_to_follow() -> None:
-    """On PostgreSQL the database chains, whatever it is given; on SQLite it compares: digits may not move over."""
+    """PostgreSQL hashes and chains, whatever it is given; on SQLite it compares: digits may not move over."""
     _region("R")
     _region("S")
     last, _entries = _last()
@@ -228,7 +228,7 @@ def test_seal_that_does_not_follow_the_last_one_is_refused_or_made_to_follow() -
 
     def forge() -> None:
         with transaction(ACTOR, "forged") as session:
-            session.execute(select(1))  # PostgreSQL: the number comes with the first answer
+            session.execute(insert(Region).values(code="T", name="t", **_stamps()))
             txid = state_of(session.connection()).txid
             session.execute(
                 insert(AuditTransaction).values(id=number, previous=previous, txid=txid, **values)
@@ -237,6 +237,7 @@ def test_seal_that_does_not_follow_the_last_one_is_refused_or_made_to_follow() -
                 select(AuditTransaction).order_by(AuditTransaction.id.desc()).limit(1)
             ).one()
             assert (made.id, made.previous) == (last.id + 1, last.hash)
+            assert "0" * 64 not in {made.root, made.hash}
             session.rollback()
 
     if database().is_sqlite:
@@ -245,6 +246,26 @@ def test_seal_that_does_not_follow_the_last_one_is_refused_or_made_to_follow() -
     else:
         forge()
     assert _last()[0].id == last.id
+    assert _verified().findings == []
+
+
+@pytest.mark.parametrize("kept", [(), ("B",), ("B", "C")])
+def test_what_a_savepoint_took_back_is_not_sealed_and_what_followed_is(kept: tuple[str, ...]) -> None:
+    """PostgreSQL finds a single entry by its number; those that were taken back have used numbers up."""
+    _region("R")
+    before, _entries = _last()
+    with transaction(ACTOR, "half") as session:
+        taken_back = session.begin_nested()
+        session.execute(insert(Region).values(code="A", name="a", **_stamps()))
+        taken_back.rollback()
+        for code in kept:
+            session.execute(insert(Region).values(code=code, name="b", **_stamps()))
+    sealed, entries = _last()
+    if kept:
+        assert sealed.id == before.id + 1
+        assert [json.loads(entry.payload)["code"] for entry in entries] == list(kept)
+    else:
+        assert sealed.id == before.id
     assert _verified().findings == []
 
 

@@ -141,6 +141,38 @@ def test_opening_that_the_server_refuses_is_told_and_the_next_write_is_served(
     _writes_on(actor)
 
 
+@pytest.mark.parametrize("how", ["a rollback", "a table dropped"])
+def test_what_seals_is_prepared_once_a_connection_and_anew_when_psycopg_forgot_all(
+    actor: Actor, writes_before: LimsConnection, how: str
+) -> None:
+    def write(code: str) -> str | None:
+        with transaction(actor) as session:
+            session.add(Region(code=code, name="Region"))
+        return writes_before.sealing
+
+    def forget() -> None:
+        with transaction(actor) as session:
+            session.add(Region(code="forgotten", name="Region"))
+            session.flush()
+            if how == "a rollback":
+                raise ZeroDivisionError
+            session.execute(text("CREATE TEMPORARY TABLE dropped (a integer)"))
+            session.execute(text("DROP TABLE dropped"))
+
+    names = {write(f"R{number}") for number in range(8)}  # psycopg prepares what it has said six times
+    assert len(names) == 1
+    (name,) = names
+    assert name is not None
+    with suppress(ZeroDivisionError):
+        forget()
+    again = write("after")
+    assert again not in {None, name}
+    assert write("later") == again
+    assert _driver() is writes_before
+    count = select(func.count()).select_from(AuditTransaction).where(AuditTransaction.actor == actor.key)
+    assert current_session().scalar(count) == 10 + (how != "a rollback")
+
+
 def _writes_on(actor: Actor) -> None:
     with transaction(actor) as session:
         session.add(Region(code="R", name="there"))

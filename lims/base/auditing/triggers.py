@@ -312,19 +312,38 @@ def _no_truncate(table: str) -> Trigger:
     )  # fmt: skip
 
 
-#: Whoever inserts a seal, it is chained to the last one here, under a lock that is held to the end of the commit.
+#: A leaf of an entry, and the verifier computes the same in Python (lims_verify.py).
+_LEAF_POSTGRESQL = (
+    "sha256('\\x00'::bytea || convert_to(seq || E'\\t' || op || E'\\t' || table_name || E'\\t' || pk || E'\\t' || payload, "
+    "'UTF8'))"
+)
+#: Whoever inserts a seal: hashed here is what the transaction changed, and chained to the last seal under a lock that is
+#: held to the end of the commit. Hashing happens where the rows are, one statement brings nothing back and forth. What it
+#: is given in `leaves` is the context but for its count. One entry, as most transactions have, is found by its number;
+#: `currval` is of this session alone, so that no other's entry can be taken for it.
 AUDIT_APPENDED = _function(
     "audit_appended",
     f"""  IF NEW.txid IS DISTINCT FROM {_CONTEXT} THEN
     RAISE EXCEPTION '{APPEND_ONLY}' USING ERRCODE = 'check_violation';
   END IF;
+  IF currval('audit_entries_seq_seq') = NEW.txid + 1 THEN
+    SELECT {_LEAF_POSTGRESQL} INTO packed FROM audit_entries WHERE seq = NEW.txid + 1 AND txid = NEW.txid;
+  ELSE
+    packed := audit_leaves(NEW.txid);
+  END IF;
+  IF packed IS NULL THEN RETURN NULL; END IF;
+  NEW.entries := length(packed) / 32;
+  head := sha256('\\x00'::bytea || NEW.leaves || convert_to(NEW.entries || ']', 'UTF8'));
+  NEW.leaves := packed;
+  NEW.root := encode(CASE NEW.entries WHEN 1 THEN sha256('\\x01'::bytea || head || packed)
+    ELSE audit_root(head || packed, NEW.entries + 1) END, 'hex');
   PERFORM pg_advisory_xact_lock({SEAL_LOCK});
   SELECT id, hash INTO last FROM audit_transactions ORDER BY id DESC LIMIT 1;
   NEW.id := coalesce(last.id, 0) + 1;
   NEW.previous := coalesce(last.hash, '{ZEROS}');
   NEW.hash := encode(sha256('\\x02'::bytea || int8send(NEW.id) || decode(NEW.previous || NEW.root, 'hex')), 'hex');
   RETURN NEW;""",
-    "last record;",
+    "last record; packed bytea; head bytea;",
 )
 
 
@@ -360,17 +379,15 @@ def postgresql_guards() -> list[Trigger]:
     return made
 
 
-#: What of an entry is hashed.
-LEAF_POSTGRESQL = "seq || E'\\t' || op || E'\\t' || table_name || E'\\t' || pk || E'\\t' || payload"
-#: Digest of a personal value, and the seal: hashing happens where the rows are, one call brings nothing back and forth,
-#: and the lock is held for as short as can be. The verifier computes the same in Python (lims_verify.py).
+#: Digest of a personal value, and what the guard of seals calls.
 POSTGRESQL_FUNCTIONS = (
     f"""CREATE OR REPLACE FUNCTION audit_digest(salt text, column_name text, value text) RETURNS text AS $$
   SELECT CASE WHEN value IS NULL OR substr(value, 1, {len(policy.ERASED)}) = '{policy.ERASED}' THEN value ELSE
     'sha256:' || encode(sha256(convert_to(coalesce(salt, '') || ':' || column_name || ':' || value, 'UTF8')), 'hex') END
 $$ LANGUAGE sql IMMUTABLE""",
-    # The seal of before revision 0018, which was given hashes that the application had computed.
+    # The seals of before revisions 0018 and 0022, which were functions.
     "DROP FUNCTION IF EXISTS audit_seal(bigint, text, timestamptz, text, text, integer, text, bytea)",
+    "DROP FUNCTION IF EXISTS audit_seal(bigint, text, timestamptz, text, text, text)",
     """CREATE OR REPLACE FUNCTION audit_root(level bytea, size integer) RETURNS bytea AS $$
 BEGIN
   WHILE size > 1 LOOP
@@ -380,21 +397,10 @@ BEGIN
   END LOOP;
   RETURN level;
 END $$ LANGUAGE plpgsql IMMUTABLE""",
-    f"""CREATE OR REPLACE FUNCTION audit_seal(tx bigint, by text, sealed_at timestamptz, why text, where_from text,
-  context text) RETURNS bigint AS $$
-DECLARE n bigint;
+    f"""CREATE OR REPLACE FUNCTION audit_leaves(tx bigint) RETURNS bytea AS $$
 BEGIN
-  INSERT INTO audit_transactions (id, txid, actor, at, reason, source, entries, root, previous, hash, leaves)
-  SELECT 0, tx, by, sealed_at, why, where_from, counted,
-    encode(CASE counted WHEN 1 THEN sha256('\\x01'::bytea || head || packed)
-      ELSE audit_root(head || packed, counted + 1) END, 'hex'), '', '', packed
-  FROM (SELECT counted, packed, sha256('\\x00'::bytea || convert_to(context || counted || ']', 'UTF8')) AS head
-    FROM (SELECT count(*)::integer AS counted,
-        string_agg(sha256('\\x00'::bytea || convert_to({LEAF_POSTGRESQL}, 'UTF8')), ''::bytea ORDER BY seq) AS packed
-      FROM audit_entries WHERE seq > tx AND txid = tx) hashed WHERE counted > 0) sealed
-  RETURNING id INTO n;
-  IF n = 0 THEN RAISE EXCEPTION 'the guard that chains seals is missing' USING ERRCODE = 'check_violation'; END IF;
-  RETURN n;
+  RETURN (SELECT string_agg({_LEAF_POSTGRESQL}, ''::bytea ORDER BY seq)
+    FROM audit_entries WHERE seq > tx AND txid = tx);
 END $$ LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off""",
     AUDIT_APPENDED,  # here as well: a migration is sealed before the triggers are brought up to date
 )
