@@ -300,6 +300,7 @@ def sign_in_as(app: Flask) -> Callable[[str], Person]:
             cookie["sid"] = token
             cookie["_user_id"] = str(user_id)
             cookie["_fresh"] = True
+            cookie.permanent = True
         return Person(client, USERNAMES[role])
 
     return signed_in

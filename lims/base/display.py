@@ -65,7 +65,13 @@ def _locale() -> Locale:
 
 def show_day(day: date) -> str:
     """A day as the reader writes it: 5 Mar 2026, 2026年3月5日."""
-    return format_date(day, "d MMM y" if _locale().language == "en" else "medium", _locale())
+    return _written_day(day, _locale())
+
+
+@lru_cache(maxsize=4096)
+def _written_day(day: date, locale: Locale) -> str:
+    text: str = format_date(day, "d MMM y" if locale.language == "en" else "medium", locale)
+    return text
 
 
 def show_time(moment: datetime, *, year: bool = True) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 
-from flask import Flask, request
-from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from flask import Flask, Request, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import ForeignKey, Integer, String, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -19,17 +21,66 @@ from lims.base.secret_addresses import is_secret
 LONGEST = timedelta(days=7)
 
 
+#: A cookie is signed anew when this much of its idle time, at most a minute, has gone by since it was.
+RENEWED_AFTER = 0.02
+
+
+class CookieSession(SecureCookieSession):
+    """What a browser's cookie carries, and when that was signed."""
+
+    signed_at: datetime | None = None
+
+
 class PageSessions(SecureCookieSessionInterface):
     """The cookie's idle time is renewed by pages, not by files, scripts and what scripts fetch: one that answers late
     would bring back the cookie from before, and undo a change of language or a sign-in. Addresses that are keys leave no
-    session behind."""
+    session behind. A cookie that was just signed is not signed again with each page."""
+
+    session_class = CookieSession
+
+    def __init__(self) -> None:
+        self._serializers: dict[Any, URLSafeTimedSerializer] = {}
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Flask's, made once for each key instead of twice a request."""
+        key = (app.secret_key, *(app.config["SECRET_KEY_FALLBACKS"] or ()))
+        if key not in self._serializers:
+            made = super().get_signing_serializer(app)
+            if made is None:
+                return None
+            self._serializers[key] = made
+        return self._serializers[key]
+
+    def open_session(self, app: Flask, request: Request) -> CookieSession | None:
+        signing = self.get_signing_serializer(app)
+        if signing is None:
+            return None
+        given = request.cookies.get(self.get_cookie_name(app))
+        if not given:
+            return CookieSession()
+        idle_s = int(app.permanent_session_lifetime.total_seconds())
+        try:
+            data, signed_at = signing.loads(given, max_age=idle_s, return_timestamp=True)
+        except BadSignature:
+            return CookieSession()
+        found = CookieSession(data)
+        found.signed_at = signed_at
+        return found
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
         if is_secret(request.path):
             return False
+        if session.modified:
+            return True
         page = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
         page = page and not (request.endpoint or "").endswith("static")
-        return session.modified or (page and super().should_set_cookie(app, session))
+        return page and super().should_set_cookie(app, session) and self._is_old(app, session)
+
+    @staticmethod
+    def _is_old(app: Flask, session: SessionMixin) -> bool:
+        signed_at = getattr(session, "signed_at", None)
+        after = min(timedelta(minutes=1), app.permanent_session_lifetime * RENEWED_AFTER)
+        return signed_at is None or utc_now() - signed_at >= after
 
 
 class LoginSession(Model):

@@ -31,7 +31,9 @@ class KeptDomain(Domain):
 
 def spoken_locale() -> Locale | None:
     """What Flask-Babel's `get_locale` answers, for whoever asks at each cell of a table. None outside an application."""
-    if not g:
+    try:
+        context = g._get_current_object()
+    except RuntimeError:
         return None
-    found: Locale | None = getattr(g.get("_flask_babel"), "babel_locale", None)
+    found: Locale | None = getattr(context.get("_flask_babel"), "babel_locale", None)
     return get_locale() if found is None else found

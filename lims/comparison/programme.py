@@ -182,23 +182,27 @@ class Pit:
         return None if self.sampled_on is None else (today() - self.sampled_on).days
 
 
+_NEWEST = (
+    select(
+        AggregateSample.aggregate_source_id.label("source_id"),
+        func.max(AggregateSample.sampled_on).label("sampled_on"),
+    )
+    .where(AggregateSample.retired_at.is_(None))
+    .group_by(AggregateSample.aggregate_source_id)
+    .subquery()
+)
+#: Made once: everybody's first page asks it.
+_PITS = (
+    select(AggregateSource, _NEWEST.c.sampled_on)
+    .outerjoin(_NEWEST, _NEWEST.c.source_id == AggregateSource.id)
+    .where(AggregateSource.retired_at.is_(None))
+    .options(joinedload(AggregateSource.region))
+    .order_by(_NEWEST.c.sampled_on, AggregateSource.code)
+)
+
+
 def _pits() -> list[Pit]:
-    newest = (
-        select(
-            AggregateSample.aggregate_source_id.label("source_id"),
-            func.max(AggregateSample.sampled_on).label("sampled_on"),
-        )
-        .where(AggregateSample.retired_at.is_(None))
-        .group_by(AggregateSample.aggregate_source_id)
-        .subquery()
-    )
-    rows = current_session().execute(
-        select(AggregateSource, newest.c.sampled_on)
-        .outerjoin(newest, newest.c.source_id == AggregateSource.id)
-        .where(AggregateSource.retired_at.is_(None))
-        .options(joinedload(AggregateSource.region))
-        .order_by(newest.c.sampled_on, AggregateSource.code)
-    )
+    rows = current_session().execute(_PITS)
     return [Pit(source, sampled_on) for source, sampled_on in rows.unique()]
 
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 #: A save that waits waits no longer; the forecast goes on without it.
 PATIENCE_S = 10.0
-#: Seconds of forecasting that a quiet time lays up, and the part of each second that all processes lay up.
+#: Seconds of forecasting that a quiet time lays up, and the part of each second: of all processes together.
 MOST_CREDIT_S, CREDIT_A_SECOND = 2.0, 0.1
 
 
@@ -33,12 +33,13 @@ class Refresher:
     def __init__(self, app: Flask, refresh: Callable[[int], object]) -> None:
         self.app, self.refresh = app, refresh
         settings: Settings | None = app.config.get("LIMS_SETTINGS")
-        self.credit_a_second = CREDIT_A_SECOND / (settings.serving_processes() if settings else 1)
+        processes = settings.serving_processes() if settings else 1
+        self.credit_a_second, self.most_credit_s = CREDIT_A_SECOND / processes, MOST_CREDIT_S / processes
         self.changed = threading.Condition()
         self.waiting: dict[int, None] = {}
         self.now: int | None = None
         self.works = False
-        self._credit, self._counted_at = MOST_CREDIT_S, time.monotonic()
+        self._credit, self._counted_at = self.most_credit_s, time.monotonic()
 
     def ask(self, mixes: Iterable[int], patience_s: float = PATIENCE_S) -> None:
         """Have these mixes forecast; returns when they are, after `patience_s`, or at once when there is no time for it."""
@@ -56,7 +57,7 @@ class Refresher:
 
     def _credit_s(self) -> float:
         at = time.monotonic()
-        self._credit = min(MOST_CREDIT_S, self._credit + (at - self._counted_at) * self.credit_a_second)
+        self._credit = min(self.most_credit_s, self._credit + (at - self._counted_at) * self.credit_a_second)
         self._counted_at = at
         return self._credit
 

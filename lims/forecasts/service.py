@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask, current_app, has_request_context
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from lims.base.actor import Actor, system_actor
-from lims.base.database import among, current_session, database, transaction
+from lims.base.database import among_given, current_session, database, given_keys, transaction
 from lims.base.services import RecordService
 from lims.forecasts.history import Seen, mix_histories
 from lims.forecasts.models import Forecast, ForecastModel
@@ -267,6 +268,16 @@ def _on_result(batch_id: int, actor_key: str) -> None:
     current_session().info.setdefault("forecast_batches", set()).add(batch_id)
 
 
+@lru_cache(maxsize=2)
+def _mixes_of(dialect: str) -> Select[Any]:
+    """The mixes of given batches: asked after every set that is entered."""
+    return (
+        select(MixRevision.mix_design_id)
+        .join(Batch, Batch.mix_revision_id == MixRevision.id)
+        .where(among_given(Batch.id, "batches", dialect))
+    )
+
+
 def forecast_pending(*, wait: bool = True) -> None:
     """Forecast the mixes whose results were written in this request or command. Called after the commit, so that
     a slow fit never holds the writer's lock, and a failed one never loses a result. A request that does not `wait` has
@@ -275,12 +286,8 @@ def forecast_pending(*, wait: bool = True) -> None:
     batches = session.info.pop("forecast_batches", ())
     if not batches:
         return
-    query = (
-        select(MixRevision.mix_design_id)
-        .join(Batch, Batch.mix_revision_id == MixRevision.id)
-        .where(among(Batch.id, batches))
-    )
-    mixes = set(session.scalars(query))
+    query = _mixes_of(session.get_bind().dialect.name)
+    mixes = set(session.connection().scalars(query, {"batches": given_keys(batches)}).all())
     if mixes and has_request_context():
         database().undo()  # nothing is held while it waits
         refresher(_refresh).ask(mixes, patience_s=PATIENCE_S if wait else 0.0)

@@ -40,7 +40,7 @@ def workload(now: datetime) -> Workload:
     days = [today + timedelta(days=ahead) for ahead in range(WORKLOAD_DAYS + 1)]
     times = {f"day_{number}": day_begins(day) for number, day in enumerate(days)}
     times |= {"now": now, "edge": now - WIDEST_WINDOW, "far_edge": now + WIDEST_WINDOW}
-    *of_days, past, late, due = current_session().execute(_WORKLOAD, times).one()
+    *of_days, past, late, due = current_session().connection().execute(_WORKLOAD, times).one()
     return Workload(tuple(zip(days[:-1], map(int, of_days), strict=True)), int(due), int(past) + int(late))
 
 
@@ -84,7 +84,8 @@ def tally(now: datetime) -> Tally:
     midnight = day_begins(local_time(now).date())
     presses: list[tuple[str, int]] = []
     tanks: list[tuple[str, int]] = []
-    for what, name, number in current_session().execute(_TALLY, {"midnight": midnight, "now": now}):
+    asked = {"midnight": midnight, "now": now}
+    for what, name, number in current_session().connection().execute(_TALLY, asked).all():
         if number:
             (presses if what == "press" else tanks).append((name or "–", int(number)))
     return Tally(tuple(sorted(presses)), tuple(sorted(tanks)))

@@ -172,6 +172,6 @@ def specimens_of(sets: Collection[int]) -> dict[int, list[SetSpecimen]]:
     found: dict[int, list[SetSpecimen]] = defaultdict(list)
     connection = current_session().connection()
     query = _specimens_of(connection.dialect.name)
-    for set_id, *specimen in connection.execute(query, {"sets": given_keys(sets)}):
+    for set_id, *specimen in connection.execute(query, {"sets": given_keys(sets)}).all():
         found[set_id].append(SetSpecimen._make(specimen))
     return found

@@ -181,7 +181,7 @@ _TESTED = (
 
 def entry_warnings(set_id: int) -> list[str]:
     """What the certificate will have to say about this set: age, calibration."""
-    breaks = current_session().execute(_TESTED, {"set_id": set_id}).all()
+    breaks = current_session().connection().execute(_TESTED, {"set_id": set_id}).all()
     warnings = []
     if any(item.age_within is False for item in breaks):
         warnings.append(_("The age is outside the tolerance of the code; the certificate will say so."))

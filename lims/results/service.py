@@ -13,12 +13,12 @@ from functools import lru_cache
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, func, literal_column, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import among, among_given, current_session, given_keys, insert_rows, transaction
+from lims.base.database import among_given, current_session, given_keys, insert_rows, transaction
 from lims.base.display import format_decimal
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
@@ -242,48 +242,70 @@ class SetFacts:
         )
 
 
-@lru_cache(maxsize=2)
-def _facts(dialect: str) -> tuple[Any, Any]:
-    """The statements about sets and their batches, made once."""
-    # The tables' own columns: of thousands of rows the mapper takes half of the time.
-    of_sets, of_batches = SpecimenSet.__table__.c, Batch.__table__.c
-    of_revisions, of_designs = MixRevision.__table__.c, MixDesign.__table__.c
-    return (
-        select(*(of_sets[name] for name in ("id", "code", "state", "age_days", "batch_id")))
-        .where(among_given(of_sets.id, "keys", dialect))
-        .order_by(of_sets.id),
-        select(of_batches.id, of_batches.cast_at, of_designs.grade_mpa)
-        .join_from(Batch.__table__, MixRevision.__table__, of_revisions.id == of_batches.mix_revision_id)
-        .join(MixDesign.__table__, of_designs.id == of_revisions.mix_design_id)
-        .where(among_given(of_batches.id, "keys", dialect)),
-    )
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """What is asked and said of sets by the thousand or of one, made once for each kind of database."""
+
+    facts: Select[Any]
+    #: The same, holding the sets until the transaction ends.
+    held_facts: Select[Any]
+    results: Select[Any]
+    taken: Update
+
+    @classmethod
+    @lru_cache(maxsize=2)
+    def of(cls, dialect: str) -> _Statements:
+        # The tables' own columns: of thousands of rows the mapper takes half of the time.
+        sets, batches = SpecimenSet.__table__, Batch.__table__
+        revisions, designs = MixRevision.__table__, MixDesign.__table__
+        facts = (
+            select(
+                *(sets.c[name] for name in ("id", "code", "state", "age_days", "batch_id")),
+                batches.c.cast_at,
+                designs.c.grade_mpa,
+            )
+            .join_from(sets, batches, batches.c.id == sets.c.batch_id)
+            .join(revisions, revisions.c.id == batches.c.mix_revision_id)
+            .join(designs, designs.c.id == revisions.c.mix_design_id)
+            .where(among_given(sets.c.id, "keys", dialect))
+            .order_by(sets.c.id)
+        )
+        results = select(SetResult).where(
+            among_given(SetResult.specimen_set_id, "keys", dialect), SetResult.superseded_at.is_(None)
+        )
+        taken = (
+            update(sets)
+            # In the text, not as a parameter: by one, SQLite plans the statement and its triggers anew each time.
+            .where(among_given(sets.c.id, "keys", dialect), sets.c.state == literal_column("'waiting'"))
+            .values(
+                state="broken",
+                version=sets.c.version + 1,
+                changed_at=bindparam("now", type_=sets.c.changed_at.type),
+                changed_by=bindparam("who", type_=sets.c.changed_by.type),
+            )
+        )
+        return cls(facts, facts.with_for_update(of=sets), results, taken)
 
 
-def facts_of_sets(set_ids: Iterable[int]) -> dict[int, SetFacts]:
-    """Set id -> its facts: three statements, however many sets."""
+def facts_of_sets(set_ids: Iterable[int], *, held: bool = False) -> dict[int, SetFacts]:
+    """Set id -> its facts: two statements, however many sets. `held`: whoever enters the same sets waits."""
     session = current_session()
-    about_sets, about_batches = _facts(session.get_bind().dialect.name)
-    keys = sorted(set(set_ids))
+    keys = sorted(key for key in set(set_ids) if 0 < key < 2**63)
+    said = _Statements.of(session.get_bind().dialect.name)
+    rows = session.execute(said.held_facts if held else said.facts, {"keys": given_keys(keys)}).all()
     specimens = specimens_of(keys)
-    sets = session.execute(about_sets, {"keys": given_keys(keys)}).all()
-    # A batch has many sets.
-    of_batches = {"keys": given_keys(sorted({row.batch_id for row in sets}))}
-    batches = {
-        batch_id: (cast_at, grade_mpa)
-        for batch_id, cast_at, grade_mpa in session.execute(about_batches, of_batches)
-    }
     return {
-        key: SetFacts(key, code, state, age_days, batch_id, *batches[batch_id], tuple(specimens[key]))
-        for key, code, state, age_days, batch_id in sets
+        key: SetFacts(key, code, state, age_days, batch_id, cast_at, grade_mpa, tuple(specimens[key]))
+        for key, code, state, age_days, batch_id, cast_at, grade_mpa in rows
     }
 
 
 def results_of_sets(set_ids: Iterable[int]) -> dict[int, SetResult]:
     """Set id -> the result that counts."""
-    query = select(SetResult).where(
-        among(SetResult.specimen_set_id, sorted(set(set_ids))), SetResult.superseded_at.is_(None)
-    )
-    return {result.specimen_set_id: result for result in current_session().scalars(query)}
+    session = current_session()
+    query = _Statements.of(session.get_bind().dialect.name).results
+    found = session.scalars(query, {"keys": given_keys(sorted(set(set_ids)))})
+    return {result.specimen_set_id: result for result in found.all()}
 
 
 def judge(
@@ -329,9 +351,8 @@ def record_set(set_id: int, entry: SetBreaksIn, actor: Actor) -> SetResult:
     The same entry sent twice gives the same result once; a different one is a Conflict with both values.
     Raises: NotFound, Refused, Conflict.
     """
-    with transaction(actor, "breaks") as session:
-        _lock(session, set_id)
-        entries = SetEntries(facts_of_sets([set_id]))
+    with transaction(actor, "breaks"):
+        entries = SetEntries(facts_of_sets([set_id], held=True))
         earlier = entries.results.get(set_id)
         if earlier is not None:
             return _same_or_conflict(get_set(set_id), earlier, entry)
@@ -350,7 +371,7 @@ class SetEntries:
         self.facts = facts
         #: Results that count already.
         self.results = results_of_sets(self.facts)
-        self._capacities = capacities_of_presses(current_session(), None)
+        self._capacities: dict[int, Decimal | None] | None = None
         self._ready: dict[int, tuple[SetBreaksIn, Judged]] = {}
 
     def check(self, set_id: int, entry: SetBreaksIn) -> None:
@@ -364,7 +385,9 @@ class SetEntries:
             _same_or_conflict(get_set(set_id), self.results[set_id], entry)
             return
         require_waiting(found)
-        self._ready[set_id] = (entry, assess(found, entry, self._capacities))
+        if entry.press_id is not None and self._capacities is None:
+            self._capacities = capacities_of_presses(current_session(), None)
+        self._ready[set_id] = (entry, assess(found, entry, self._capacities or {}))
 
     def write_telling(self, actor: Actor) -> dict[int, dict[int, int]]:
         """Like `write`. Returns: set id -> {specimen id: break id}. Raises: Conflict."""
@@ -391,13 +414,8 @@ class SetEntries:
             "changed_at": now,
             "changed_by": actor.key,
         }
-        sets = SpecimenSet.__table__
-        taken = session.execute(
-            update(sets)
-            # In the text, not as a parameter: by one, SQLite plans the statement and its triggers anew each time.
-            .where(among(sets.c.id, sorted(self._ready)), sets.c.state == literal_column("'waiting'"))
-            .values(state="broken", version=sets.c.version + 1, changed_at=now, changed_by=actor.key)
-        ).rowcount  # type: ignore[attr-defined]
+        asked = {"keys": given_keys(sorted(self._ready)), "now": now, "who": actor.key}
+        taken = session.execute(_Statements.of(session.get_bind().dialect.name).taken, asked).rowcount  # type: ignore[attr-defined]
         if taken != len(self._ready):  # PostgreSQL lets another writer in between reading and this
             raise Conflict(next(iter(self._ready)))
         breaks: list[dict[str, Any]] = []

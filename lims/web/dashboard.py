@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from flask import g, url_for
+from flask import g
 from flask_babel import gettext as _
 from sqlalchemy import bindparam, extract, func, select
 from sqlalchemy.orm import joinedload
@@ -44,6 +44,7 @@ from lims.sharing.schemas import ANSWER_KINDS
 from lims.sharing.service import ShareLinkService, open_answers
 from lims.standards.register import REGISTER
 from lims.trials.models import Batch, Specimen, SpecimenSet
+from lims.web.addresses import address
 from lims.web.complaint_page import span_text
 from lims.web.dear_figures import dear
 
@@ -120,9 +121,9 @@ def _due() -> Panel | None:
         items.append(
             Item(
                 found.code,
-                url_for("BreaksView.enter", set_id=found.id)
+                address("BreaksView.enter", set_id=found.id)
                 if enter
-                else url_for("SpecimenSetView.show", record_id=found.id),
+                else address("SpecimenSetView.show", record_id=found.id),
                 about=_("%(days)s d", days=found.age_days) + " · " + found.mix_code,
                 right=show_time(found.due_at, year=False) if found.due_at else "",
                 badge=words[when],
@@ -136,7 +137,7 @@ def _due() -> Panel | None:
         items,
         empty=_("Nothing is due within a week."),
         hint=_("Register a batch and its sets appear here when their day comes."),
-        all_url=url_for("BreaksView.due"),
+        all_url=address("BreaksView.due"),
         count=load.now + load.late,
     )
 
@@ -145,7 +146,7 @@ def _workload() -> Panel | None:
     if not may("read", "specimen-sets"):
         return None
     days = _load().days
-    bars = [(show_day(day), count, url_for("BreaksView.due")) for day, count in days]
+    bars = [(show_day(day), count, address("BreaksView.due")) for day, count in days]
     return Panel("workload", _("The next fourteen days"), bars=bars, count=sum(count for _day, count in days))
 
 
@@ -170,7 +171,7 @@ _LATEST_FORECASTS = (
 def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:
     if not may("read", "set-results"):
         return None
-    session = current_session()
+    connection = current_session().connection()
     page = "BreaksView.enter" if may("write", "breaks") else ""
     return Panel(
         name,
@@ -178,14 +179,16 @@ def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:
         [
             Item(
                 code,
-                url_for(page, set_id=set_id) if page else url_for("SetResultView.show", record_id=result_id),
+                address(page, set_id=set_id) if page else address("SetResultView.show", record_id=result_id),
                 right=f"{strength_mpa:.1f} MPa" if strength_mpa is not None else _("invalid"),
             )
-            for result_id, set_id, strength_mpa, code in session.execute(_WAITING_RESULTS, {"state": state})
+            for result_id, set_id, strength_mpa, code in connection.execute(
+                _WAITING_RESULTS, {"state": state}
+            ).all()
         ],
         empty=empty,
-        all_url=url_for("SetResultView.list", state=state),
-        count=session.scalar(_WAITING_COUNT, {"state": state}) or 0,
+        all_url=address("SetResultView.list", state=state),
+        count=connection.scalar(_WAITING_COUNT, {"state": state}) or 0,
     )
 
 
@@ -202,14 +205,14 @@ def _to_release() -> Panel | None:
 def _forecasts() -> Panel | None:
     if not may("read", "forecasts"):
         return None
-    rows = current_session().execute(_LATEST_FORECASTS)
+    rows = current_session().connection().execute(_LATEST_FORECASTS).all()
     return Panel(
         "forecasts",
         _("Latest forecasts"),
         [
             Item(
                 code,
-                url_for("MixDesignView.show", record_id=mix_design_id),
+                address("MixDesignView.show", record_id=mix_design_id),
                 about=_("from %(ages)s d", ages=early_ages) if early_ages else _("composition alone"),
                 right=f"{strength_mpa:.1f} MPa" if strength_mpa is not None else "–",
             )
@@ -217,7 +220,7 @@ def _forecasts() -> Panel | None:
         ],
         empty=_("No forecast yet."),
         hint=_("A forecast is made when a set of breaks is entered."),
-        all_url=url_for("ForecastView.list"),
+        all_url=address("ForecastView.list"),
     )
 
 
@@ -241,7 +244,7 @@ def _prospects() -> Panel | None:
         [
             Item(
                 item.name,
-                url_for("CustomerView.show", record_id=item.id),
+                address("CustomerView.show", record_id=item.id),
                 about=item.region.name if item.region else "",
                 badge=str(CUSTOMER_STATUS[item.status]),
                 badge_key=item.status,
@@ -250,7 +253,7 @@ def _prospects() -> Panel | None:
         ],
         empty=_("No prospect yet."),
         hint=_("Add a customer with the state “prospect”."),
-        all_url=url_for("CustomerView.list", status="prospect"),
+        all_url=address("CustomerView.list", status="prospect"),
     )
 
 
@@ -270,7 +273,7 @@ def _shares() -> Panel | None:
         [
             Item(
                 item.name,
-                url_for("ShareLinkView.show", record_id=item.id),
+                address("ShareLinkView.show", record_id=item.id),
                 about=item.trial.title,
                 right=_("until %(day)s", day=show_day(local_time(item.expires_at).date())),
                 badge=_("live") if item.live else _("ended"),
@@ -280,7 +283,7 @@ def _shares() -> Panel | None:
         ],
         empty=_("Nothing is shared yet."),
         hint=_("Open a trial and share it with a prospect."),
-        all_url=url_for("ShareLinkView.list"),
+        all_url=address("ShareLinkView.list"),
     )
 
 
@@ -295,7 +298,7 @@ def _answers() -> Panel | None:
     items = [
         Item(
             item.company or item.name,
-            url_for("ShareAnswerView.show", record_id=item.id),
+            address("ShareAnswerView.show", record_id=item.id),
             about=item.share_link.name,
             right=show_time(item.created_at, year=False),
             badge=str(ANSWER_KINDS[item.kind]),
@@ -307,7 +310,7 @@ def _answers() -> Panel | None:
     items += [
         Item(
             item.name,
-            url_for("ShareLinkView.overview"),
+            address("ShareLinkView.overview"),
             about=_("%(who)s has left; the link shows nothing", who=item.owner_name),
             badge=_("to hand over"),
             badge_key="high",
@@ -320,7 +323,7 @@ def _answers() -> Panel | None:
         items,
         empty=_("No answer waits."),
         hint=_("What prospects send from their sheets appears here."),
-        all_url=url_for("ShareAnswerView.list"),
+        all_url=address("ShareAnswerView.list"),
         count=len(items),
     )
 
@@ -352,7 +355,7 @@ def _clocks() -> Panel | None:
         items.append(
             Item(
                 item.title,
-                url_for("ComplaintView.show", record_id=item.id),
+                address("ComplaintView.show", record_id=item.id),
                 about=item.customer.name,
                 right=right,
                 badge=_("overdue") if item.overdue else str(STATES[item.state]),
@@ -365,7 +368,7 @@ def _clocks() -> Panel | None:
         _("Complaints and their clocks"),
         items,
         empty=_("No open complaint."),
-        all_url=url_for("ComplaintView.list"),
+        all_url=address("ComplaintView.list"),
         count=total or 0,
     )
 
@@ -394,9 +397,9 @@ def _visits_due() -> Panel | None:
         [
             Item(
                 item.customer.name,
-                url_for("VisitView.add", customer_id=item.customer_id, purpose=item.purpose)
+                address("VisitView.add", customer_id=item.customer_id, purpose=item.purpose)
                 if may("write", "visits")
-                else url_for("VisitPlanView.show", record_id=item.id),
+                else address("VisitPlanView.show", record_id=item.id),
                 about=item.purpose,
                 right=show_day(item.planned_on),
                 badge=_("overdue") if item.planned_on < today else "",
@@ -406,7 +409,7 @@ def _visits_due() -> Panel | None:
         ],
         empty=_("No visit is planned."),
         hint=_("Plan the month: who was not seen for long comes first."),
-        all_url=url_for("ServiceView.plan"),
+        all_url=address("ServiceView.plan"),
     )
 
 
@@ -432,7 +435,7 @@ def _follow_ups() -> Panel | None:
         [
             Item(
                 item.customer.name,
-                url_for("VisitView.show", record_id=item.id),
+                address("VisitView.show", record_id=item.id),
                 about=item.purpose,
                 right=show_day(item.follow_up_on) if item.follow_up_on else "",
                 badge=_("overdue") if item.follow_up_on and item.follow_up_on < today else "",
@@ -441,7 +444,7 @@ def _follow_ups() -> Panel | None:
             for item in rows
         ],
         empty=_("No follow-up is open."),
-        all_url=url_for("VisitView.list"),
+        all_url=address("VisitView.list"),
     )
 
 
@@ -465,14 +468,14 @@ def _old_lots() -> Panel | None:
         [
             Item(
                 item.code,
-                url_for("CementLotView.show", record_id=item.id),
+                address("CementLotView.show", record_id=item.id),
                 about=item.cement_product.title,
                 right=show_day(item.produced_on) if item.produced_on else "",
             )
             for item in rows
         ],
         empty=_("No lot waits for a retest."),
-        all_url=url_for("CementLotView.list"),
+        all_url=address("CementLotView.list"),
     )
 
 
@@ -487,14 +490,14 @@ def _old_samples() -> Panel | None:
         [
             Item(
                 pit.source.title,
-                url_for("AggregateSourceView.show", record_id=pit.source.id),
+                address("AggregateSourceView.show", record_id=pit.source.id),
                 about=pit.source.region.name if pit.source.region else "",
                 right=show_day(pit.sampled_on) if pit.sampled_on else _("never"),
             )
             for pit in pits[:SHOWN]
         ],
         empty=_("Every region was sampled within the last quarter."),
-        all_url=url_for("AggregateReminderView.show"),
+        all_url=address("AggregateReminderView.show"),
         count=len(pits),
     )
 
@@ -565,7 +568,7 @@ def _strength_chart() -> Panel | None:
         rows=table,
         note=_("As of %(time)s", time=show_time(as_of, year=False)) if as_of is not None else "",
         empty=_("No 28-day result of the last twelve months."),
-        all_url=url_for("SetResultView.list"),
+        all_url=address("SetResultView.list"),
         wide=True,
     )
 
@@ -587,7 +590,7 @@ def _calibrations() -> Panel | None:
         [
             Item(
                 item.device,
-                url_for("CalibrationView.show", record_id=item.id),
+                address("CalibrationView.show", record_id=item.id),
                 about=item.certificate_number,
                 right=show_day(item.due_on),
                 badge=_("ran out") if item.due_on < today else "",
@@ -596,7 +599,7 @@ def _calibrations() -> Panel | None:
             for item in rows
         ],
         empty=_("No calibration runs out within sixty days."),
-        all_url=url_for("CalibrationView.list"),
+        all_url=address("CalibrationView.list"),
     )
 
 
@@ -621,7 +624,7 @@ def _audit_sample() -> Panel | None:
         [
             Item(
                 item.code,
-                url_for("SpecimenView.show", record_id=item.id),
+                address("SpecimenView.show", record_id=item.id),
                 about=item.specimen_set.batch.code,
                 right=_("%(days)s d", days=item.specimen_set.age_days),
             )
@@ -629,7 +632,7 @@ def _audit_sample() -> Panel | None:
         ],
         empty=_("No specimen yet."),
         hint=_("Ten specimens drawn with today's date as the seed."),
-        all_url=url_for("SampleView.show"),
+        all_url=address("SampleView.show"),
     )
 
 
@@ -649,7 +652,7 @@ def _findings() -> Panel | None:
         [
             Item(
                 item.code,
-                url_for("FindingView.show", record_id=item.id),
+                address("FindingView.show", record_id=item.id),
                 about=item.subject,
                 right=show_day(item.due_on),
                 badge=_("overdue") if item.overdue else str(FINDING_STATES[item.state]),
@@ -660,7 +663,7 @@ def _findings() -> Panel | None:
         ],
         empty=_("No finding is open."),
         hint=_("Draw an audit sample, or write a finding on the page of a record."),
-        all_url=url_for("FindingView.overdue") if overdue else url_for("FindingView.list"),
+        all_url=address("FindingView.overdue") if overdue else address("FindingView.list"),
         count=len(rows),
     )
 
@@ -681,13 +684,13 @@ def _amendments() -> Panel | None:
         [
             Item(
                 item.specimen.code,
-                url_for("BreakView.show", record_id=item.id),
+                address("BreakView.show", record_id=item.id),
                 right=show_time(item.superseded_at) if item.superseded_at else "",
             )
             for item in rows
         ],
         empty=_("No entry was corrected."),
-        all_url=url_for("BreakView.list"),
+        all_url=address("BreakView.list"),
     )
 
 
@@ -699,9 +702,9 @@ def _unconfirmed() -> Panel | None:
     return Panel(
         "unconfirmed",
         _("Rules not confirmed yet"),
-        [Item(rule.id, url_for("RulesView.show", rule_id=rule.id)) for rule in missing[:SHOWN]],
+        [Item(rule.id, address("RulesView.show", rule_id=rule.id)) for rule in missing[:SHOWN]],
         empty=_("Every rule is confirmed."),
-        all_url=url_for("RulesView.register"),
+        all_url=address("RulesView.register"),
         count=len(missing),
     )
 
@@ -714,7 +717,7 @@ def _papers() -> Panel | None:
     items = [
         Item(
             item.code,
-            url_for("CertificateView.show", record_id=item.id),
+            address("CertificateView.show", record_id=item.id),
             about=item.batch.code,
             right=show_time(item.issued_at, year=False),
             badge=_("superseded: reissue") if item in overtaken else "",
@@ -729,7 +732,7 @@ def _papers() -> Panel | None:
         items[:SHOWN],
         empty=_("No certificate yet."),
         hint=_("Open a batch with released results and press “Certificate”."),
-        all_url=url_for("CertificateView.list"),
+        all_url=address("CertificateView.list"),
         count=len(overtaken) or None,
     )
 

@@ -12,6 +12,7 @@ from flask import Flask, Response, render_template, url_for
 from flask_babel import gettext as _
 
 from lims.base.laboratory import laboratory
+from lims.web.addresses import asset
 
 #: Files that the entry page needs without a connection.
 SHELL = (
@@ -25,8 +26,6 @@ SHELL = (
 
 
 def register_offline(app: Flask) -> None:
-    from lims.web.register import asset
-
     @app.get("/manifest.webmanifest")
     def manifest() -> Response:
         name = laboratory().name or _("Concrete trials")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
-from flask import Flask, Response, current_app, request, url_for
+from flask import Flask, Response, current_app, request
 from flask_appbuilder import AppBuilder
 from flask_babel import get_locale
 from markupsafe import Markup
@@ -27,6 +25,7 @@ from lims.forecasts.service import forecast_pending
 from lims.help.topics import topic_of
 from lims.help.views import tour_card
 from lims.standards.specimens import loaded_area_mm2
+from lims.web.addresses import address, asset, asset_below
 from lims.web.api_description import ApiDescriptionView
 from lims.web.language import register_language
 from lims.web.navigation import menu
@@ -36,38 +35,6 @@ log = logging.getLogger(__name__)
 
 #: What the entry page sends while it goes on to the next set: it shows no forecast.
 ANSWERED_AT_ONCE = {"BreaksView.entries"}
-#: Values of an address that are not remembered: secrets, what a person typed, and what changes Flask's own answer.
-UNKEPT = {"token", "q", "_external", "_anchor", "_method", "_scheme"}
-STATIC = Path(__file__).parent / "static"
-
-
-@cache
-def _mark(filename: str) -> str:
-    return hashlib.sha256((STATIC / filename).read_bytes()).hexdigest()[:10]
-
-
-def asset(filename: str) -> str:
-    """A static file's address that changes with its content: it may be kept for a year, never too long."""
-    return _address(filename, request.script_root)
-
-
-@cache
-def _address(filename: str, _root: str) -> str:
-    """Once a file and place that the program is reached under: a page names its icons fifty times."""
-    return url_for("static", filename=filename, v=_mark(filename))
-
-
-def address(endpoint: str, **values: Any) -> str:
-    """Flask's `url_for` for templates: the layout alone names twenty addresses, the same on every page."""
-    plain = all(type(value) in (int, str) and name not in UNKEPT for name, value in values.items())
-    if endpoint.startswith(".") or not plain:
-        return url_for(endpoint, **values)
-    return _remembered(endpoint, tuple(values.items()), request.script_root)
-
-
-@lru_cache(maxsize=4096)
-def _remembered(endpoint: str, values: tuple[tuple[str, Any], ...], _root: str) -> str:
-    return url_for(endpoint, **dict(values))
 
 
 def icon(name: str, classes: str = "") -> Markup:
@@ -78,7 +45,7 @@ def icon(name: str, classes: str = "") -> Markup:
 @lru_cache(maxsize=1024)
 def _icon(name: str, classes: str, root: str) -> Markup:
     picture = Markup('<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>')
-    return picture.format(f"icon {classes}".rstrip(), _address("icons.svg", root), name)
+    return picture.format(f"icon {classes}".rstrip(), asset_below("icons.svg", root), name)
 
 
 def _area(specimen: Any) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from flask import Flask
+from itsdangerous import TimestampSigner
 
 from lims.accounts.roles import AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
 from tests.conftest import Person
@@ -60,11 +63,48 @@ def test_search_with_hostile_words_is_harmless(technician: Person) -> None:
         assert technician.get("/search/", query_string={"q": words}).status_code in {200, 400, 422}
 
 
+def _signed_ago(person: Person, seconds: int) -> None:
+    """The person's cookie, as it would be had it been signed so long ago."""
+    app = person.client.application
+    signing = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
+    cookie = person.client.get_cookie("lims_session")
+    assert cookie is not None
+    with pytest.MonkeyPatch.context() as earlier:
+        earlier.setattr(TimestampSigner, "get_timestamp", lambda _self: int(time.time()) - seconds)
+        person.client.set_cookie("lims_session", signing.dumps(signing.loads(cookie.value)))
+
+
 def test_a_file_that_answers_late_does_not_bring_back_the_old_cookie(technician: Person) -> None:
-    page = technician.get("/")
-    assert "lims_session=" in page.headers.get("Set-Cookie", "")
+    technician.get("/")
+    _signed_ago(technician, 61)
     with technician.get("/static/js/lims.js") as script:
         assert script.status_code == 200
         assert "Set-Cookie" not in script.headers
     fetched = technician.get("/search/suggest?q=x", headers={"Sec-Fetch-Mode": "cors"})
     assert "Set-Cookie" not in fetched.headers
+    assert "lims_session=" in technician.get("/").headers.get("Set-Cookie", "")
+
+
+def test_pages_renew_a_cookie_that_was_signed_a_minute_ago_and_leave_a_newer_one(technician: Person) -> None:
+    technician.get("/")
+    assert "Set-Cookie" not in technician.get("/").headers
+    _signed_ago(technician, 61)
+    assert "lims_session=" in technician.get("/").headers.get("Set-Cookie", "")
+    assert "Set-Cookie" not in technician.get("/").headers
+
+
+def test_a_session_ends_when_it_was_idle_for_as_long_as_is_allowed(app: Flask, technician: Person) -> None:
+    allowed = int(app.permanent_session_lifetime.total_seconds())
+    _signed_ago(technician, allowed - 5)
+    assert technician.get("/").status_code == 200
+    _signed_ago(technician, allowed + 5)
+    assert technician.get("/").status_code == 302
+
+
+def test_of_a_short_idle_time_no_more_than_a_fiftieth_is_lost(
+    app: Flask, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.config, "PERMANENT_SESSION_LIFETIME", timedelta(minutes=5))
+    technician.get("/")
+    _signed_ago(technician, 7)
+    assert "lims_session=" in technician.get("/").headers.get("Set-Cookie", "")
