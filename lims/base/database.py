@@ -352,8 +352,12 @@ def among(column: Any, keys: Iterable[int | str]) -> ColumnElement[bool]:
     return _among(column, bindparam(None, given_keys(keys), _kind_of_keys(column, dialect)), dialect)
 
 
-def among_given(column: Any, name: str, dialect: str) -> ColumnElement[bool]:
-    """The same in a statement that is made beforehand and asked with `{name: given_keys(keys)}`."""
+def among_given(column: Any, name: str, dialect: str, *, one: bool = False) -> ColumnElement[bool]:
+    """The same in a statement that is made beforehand and asked with `{name: given_keys(keys)}`, or `one` with the key
+    itself: of one, PostgreSQL knows how many rows there will be, and keeps its plan."""
+    if one:
+        equal: ColumnElement[bool] = column == bindparam(name, type_=column.type)
+        return equal
     return _among(column, bindparam(name, type_=_kind_of_keys(column, dialect)), dialect)
 
 

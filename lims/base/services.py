@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, final
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, cast, false, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, false, func, literal_column, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload, lazyload
 from sqlalchemy.orm.exc import StaleDataError
@@ -162,7 +162,7 @@ class RecordService(Generic[R]):
         size = min((s for s in PAGE_SIZES if s >= size), default=PAGE_SIZES[-1])
         session = current_session()
         asked = self._statements(search, filters or {}, order, size, retired)
-        found = session.scalar(asked.count, {"most": MOST_COUNTED + 1}) or 0
+        found = session.scalar(asked.count) or 0
         total, counted = min(found, MOST_COUNTED), found <= MOST_COUNTED
         number = max(0, min(number, max(0, -(-total // size) - 1)))
         query, conditions, by, ordered = asked.rows, asked.conditions, asked.by, asked.first
@@ -174,7 +174,7 @@ class RecordService(Generic[R]):
                     rows += session.scalars(ordered.where(part).limit(size + 1 - len(rows))).unique().all()
         elif number:
             # Which rows first: the relations of thousands that are passed over would be read as well.
-            of_page = select(self.record.id).where(*conditions).order_by(*by).limit(size + 1)
+            of_page = select(self.record.id).where(*conditions).order_by(*by).limit(_number(size + 1))
             here = self.record.id.in_(of_page.offset(number * size).scalar_subquery())
             rows = list(session.scalars(query.where(here).order_by(*by)).unique().all())
         else:
@@ -193,10 +193,12 @@ class RecordService(Generic[R]):
         if opens and key in self._of_opening:
             return self._of_opening[key]
         conditions = self._conditions(search, filters, retired)
-        seen = select(self.record.id).where(*conditions).limit(bindparam("most", type_=Integer)).subquery()
+        # Numbers of rows stand in the text: with a parameter for one PostgreSQL plans the joins anew each time.
+        most, rows_and_one = _number(MOST_COUNTED + 1), _number(size + 1)
+        seen = select(self.record.id).where(*conditions).limit(most).subquery()
         rows = self.base_query().options(*(_left_out(self.record, path) for path in self.left_out_of_lists))
         by = self._order(order)
-        first = rows.where(*conditions).order_by(*by).limit(size + 1)
+        first = rows.where(*conditions).order_by(*by).limit(rows_and_one)
         made = _Statements(select(func.count()).select_from(seen), rows, conditions, by, first)
         if opens:
             self._of_opening[key] = made
@@ -499,6 +501,10 @@ def _left_out(record: type[Record], path: str) -> Any:
         at = relation.property.mapper.class_
     collection = getattr(at, last)
     return option.lazyload(collection) if option is not None else lazyload(collection)
+
+
+def _number(rows: int) -> ColumnElement[int]:
+    return literal_column(str(rows))
 
 
 def _like_escape(text: str) -> str:

@@ -268,13 +268,13 @@ def _on_result(batch_id: int, actor_key: str) -> None:
     current_session().info.setdefault("forecast_batches", set()).add(batch_id)
 
 
-@lru_cache(maxsize=2)
-def _mixes_of(dialect: str) -> Select[Any]:
+@lru_cache(maxsize=4)
+def _mixes_of(dialect: str, *, one: bool) -> Select[Any]:
     """The mixes of given batches: asked after every set that is entered."""
     return (
         select(MixRevision.mix_design_id)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
-        .where(among_given(Batch.id, "batches", dialect))
+        .where(among_given(Batch.id, "batches", dialect, one=one))
     )
 
 
@@ -286,8 +286,10 @@ def forecast_pending(*, wait: bool = True) -> None:
     batches = session.info.pop("forecast_batches", ())
     if not batches:
         return
-    query = _mixes_of(session.get_bind().dialect.name)
-    mixes = set(session.connection().scalars(query, {"batches": given_keys(batches)}).all())
+    one = len(batches) == 1
+    query = _mixes_of(session.get_bind().dialect.name, one=one)
+    asked = {"batches": next(iter(batches)) if one else given_keys(batches)}
+    mixes = set(session.connection().scalars(query, asked).all())
     if mixes and has_request_context():
         database().undo()  # nothing is held while it waits
         refresher(_refresh).ask(mixes, patience_s=PATIENCE_S if wait else 0.0)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload, lazyload
 from lims.base.database import current_session
 from lims.base.display import day_begins, local_time
 from lims.mixes.models import MixRevision
-from lims.results.due import WIDEST_WINDOW, instant
+from lims.results.due import WAITS, WIDEST_WINDOW, instant
 from lims.results.models import Break, Press, SetResult
 from lims.trials.models import Batch, CuringTank, SpecimenSet
 
@@ -46,7 +46,7 @@ def workload(now: datetime) -> Workload:
 
 def _waiting(*conditions: Any) -> Any:
     waiting = select(func.count()).select_from(SpecimenSet.__table__)
-    return waiting.where(SpecimenSet.state == "waiting", *conditions).scalar_subquery()
+    return waiting.where(SpecimenSet.state == WAITS, *conditions).scalar_subquery()
 
 
 #: Fourteen days, what is surely past its window, what has just left it, what is in it: rows are read around now alone.

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, Select, bindparam, select
+from sqlalchemy import ColumnClause, Select, bindparam, literal_column, select
 
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.database import among_given, current_session, given_keys
@@ -76,6 +76,8 @@ def instant(name: str) -> Any:
     return bindparam(name, type_=UtcDateTime())
 
 
+#: In the text, as the number of rows is: PostgreSQL keeps a plan only where what it does not know makes none costlier.
+WAITS: ColumnClause[Any] = literal_column("'waiting'")
 #: Made once: every page of the day asks them.
 _WAITING = (
     select(
@@ -99,24 +101,38 @@ _WAITING = (
     .join(Trial.__table__, _trials.id == _batches.trial_id)
     .join(MixRevision.__table__, _revisions.id == _batches.mix_revision_id)
     .join(MixDesign.__table__, _designs.id == _revisions.mix_design_id)
-    .where(_sets.state == "waiting")
+    .where(_sets.state == WAITS)
 )
 _NOW, _WIDELY_BEFORE, _WIDELY_AFTER = instant("now"), instant("widely_before"), instant("widely_after")
-_MOST = bindparam("most", type_=Integer())
-#: Each a range of the index over state and due time.
-_GROUPS: dict[str, Select[Any]] = {
-    "now": _WAITING.where(
-        _sets.due_at.between(_WIDELY_BEFORE, _WIDELY_AFTER), _sets.due_from <= _NOW, _sets.due_until >= _NOW
-    )
-    .order_by(_sets.due_until, _sets.id)
-    .limit(_MOST),
-    "late": _WAITING.where(_sets.due_at < _NOW, _sets.due_until < _NOW)
-    .order_by(_sets.due_at.desc(), _sets.id)
-    .limit(_MOST),
-    "next": _WAITING.where(_sets.due_at > _NOW, _sets.due_at <= instant("horizon"), _sets.due_from > _NOW)
-    .order_by(_sets.due_at, _sets.id)
-    .limit(_MOST),
+#: Each a range of the index over state and due time: condition and order.
+_GROUPS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
+    "now": (
+        (
+            _sets.due_at.between(_WIDELY_BEFORE, _WIDELY_AFTER),
+            _sets.due_from <= _NOW,
+            _sets.due_until >= _NOW,
+        ),
+        (_sets.due_until, _sets.id),
+    ),
+    "late": ((_sets.due_at < _NOW, _sets.due_until < _NOW), (_sets.due_at.desc(), _sets.id)),
+    "next": (
+        (_sets.due_at > _NOW, _sets.due_at <= instant("horizon"), _sets.due_from > _NOW),
+        (_sets.due_at, _sets.id),
+    ),
 }
+
+
+@lru_cache(maxsize=16)
+def _of_group(name: str, most: int) -> Select[Any]:
+    conditions, order = _GROUPS[name]
+    rows: ColumnClause[Any] = literal_column(str(most))
+    if name == "late":
+        # Which sets first: where none is late, PostgreSQL would begin with the trials.
+        ids = select(_sets.id).where(_sets.state == WAITS, *conditions).order_by(*order).limit(rows)
+        return _WAITING.where(_sets.id.in_(ids.scalar_subquery())).order_by(*order)
+    return _WAITING.where(*conditions).order_by(*order).limit(rows)
+
+
 _ONE = _WAITING.where(_sets.id == bindparam("set_id"))
 
 
@@ -131,9 +147,8 @@ def _group(name: str, now: datetime, most: int) -> list[DueSet]:
         "widely_before": now - WIDEST_WINDOW,
         "widely_after": now + WIDEST_WINDOW,
         "horizon": now + HORIZON,
-        "most": most,
     }
-    return list(map(DueSet._make, current_session().connection().execute(_GROUPS[name], asked).all()))
+    return list(map(DueSet._make, current_session().connection().execute(_of_group(name, most), asked).all()))
 
 
 def due_sets(*, enough: int | None = None) -> list[DueSet]:
@@ -152,8 +167,8 @@ def due_set(set_id: int) -> DueSet | None:
     return None if row is None else DueSet._make(row)
 
 
-@lru_cache(maxsize=2)
-def _specimens_of(dialect: str) -> Select[Any]:
+@lru_cache(maxsize=4)
+def _specimens_of(dialect: str, *, one: bool) -> Select[Any]:
     return (
         select(
             _specimens.specimen_set_id,
@@ -162,7 +177,7 @@ def _specimens_of(dialect: str) -> Select[Any]:
             _specimens.shape,
             _specimens.width_mm,
         )
-        .where(among_given(_specimens.specimen_set_id, "sets", dialect))
+        .where(among_given(_specimens.specimen_set_id, "sets", dialect, one=one))
         .order_by(_specimens.specimen_set_id, _specimens.number)
     )
 
@@ -171,7 +186,9 @@ def specimens_of(sets: Collection[int]) -> dict[int, list[SetSpecimen]]:
     """Set id -> its specimens in their order; one statement."""
     found: dict[int, list[SetSpecimen]] = defaultdict(list)
     connection = current_session().connection()
-    query = _specimens_of(connection.dialect.name)
-    for set_id, *specimen in connection.execute(query, {"sets": given_keys(sets)}).all():
+    one = len(sets) == 1
+    query = _specimens_of(connection.dialect.name, one=one)
+    asked = {"sets": next(iter(sets)) if one else given_keys(sets)}
+    for set_id, *specimen in connection.execute(query, asked).all():
         found[set_id].append(SetSpecimen._make(specimen))
     return found

@@ -244,7 +244,7 @@ class SetFacts:
 
 @dataclass(frozen=True, slots=True)
 class _Statements:
-    """What is asked and said of sets by the thousand or of one, made once for each kind of database."""
+    """What is asked and said of sets, by the thousand or of one, made once for each kind of database."""
 
     facts: Select[Any]
     #: The same, holding the sets until the transaction ends.
@@ -253,8 +253,8 @@ class _Statements:
     taken: Update
 
     @classmethod
-    @lru_cache(maxsize=2)
-    def of(cls, dialect: str) -> _Statements:
+    @lru_cache(maxsize=4)
+    def of(cls, dialect: str, *, one: bool) -> _Statements:
         # The tables' own columns: of thousands of rows the mapper takes half of the time.
         sets, batches = SpecimenSet.__table__, Batch.__table__
         revisions, designs = MixRevision.__table__, MixDesign.__table__
@@ -267,16 +267,19 @@ class _Statements:
             .join_from(sets, batches, batches.c.id == sets.c.batch_id)
             .join(revisions, revisions.c.id == batches.c.mix_revision_id)
             .join(designs, designs.c.id == revisions.c.mix_design_id)
-            .where(among_given(sets.c.id, "keys", dialect))
+            .where(among_given(sets.c.id, "keys", dialect, one=one))
             .order_by(sets.c.id)
         )
         results = select(SetResult).where(
-            among_given(SetResult.specimen_set_id, "keys", dialect), SetResult.superseded_at.is_(None)
+            among_given(SetResult.specimen_set_id, "keys", dialect, one=one),
+            SetResult.superseded_at.is_(None),
         )
         taken = (
             update(sets)
             # In the text, not as a parameter: by one, SQLite plans the statement and its triggers anew each time.
-            .where(among_given(sets.c.id, "keys", dialect), sets.c.state == literal_column("'waiting'"))
+            .where(
+                among_given(sets.c.id, "keys", dialect, one=one), sets.c.state == literal_column("'waiting'")
+            )
             .values(
                 state="broken",
                 version=sets.c.version + 1,
@@ -287,12 +290,19 @@ class _Statements:
         return cls(facts, facts.with_for_update(of=sets), results, taken)
 
 
+def _said_of(set_ids: Sequence[int]) -> tuple[_Statements, dict[str, Any]]:
+    """The statements about these sets, and what names them there."""
+    one = len(set_ids) == 1
+    dialect = current_session().get_bind().dialect.name
+    return _Statements.of(dialect, one=one), {"keys": set_ids[0] if one else given_keys(set_ids)}
+
+
 def facts_of_sets(set_ids: Iterable[int], *, held: bool = False) -> dict[int, SetFacts]:
     """Set id -> its facts: two statements, however many sets. `held`: whoever enters the same sets waits."""
-    session = current_session()
     keys = sorted(key for key in set(set_ids) if 0 < key < 2**63)
-    said = _Statements.of(session.get_bind().dialect.name)
-    rows = session.execute(said.held_facts if held else said.facts, {"keys": given_keys(keys)}).all()
+    said, asked = _said_of(keys)
+    connection = current_session().connection()
+    rows = connection.execute(said.held_facts if held else said.facts, asked).all()
     specimens = specimens_of(keys)
     return {
         key: SetFacts(key, code, state, age_days, batch_id, cast_at, grade_mpa, tuple(specimens[key]))
@@ -302,9 +312,8 @@ def facts_of_sets(set_ids: Iterable[int], *, held: bool = False) -> dict[int, Se
 
 def results_of_sets(set_ids: Iterable[int]) -> dict[int, SetResult]:
     """Set id -> the result that counts."""
-    session = current_session()
-    query = _Statements.of(session.get_bind().dialect.name).results
-    found = session.scalars(query, {"keys": given_keys(sorted(set(set_ids)))})
+    said, asked = _said_of(sorted(set(set_ids)))
+    found = current_session().scalars(said.results, asked)
     return {result.specimen_set_id: result for result in found.all()}
 
 
@@ -414,8 +423,8 @@ class SetEntries:
             "changed_at": now,
             "changed_by": actor.key,
         }
-        asked = {"keys": given_keys(sorted(self._ready)), "now": now, "who": actor.key}
-        taken = session.execute(_Statements.of(session.get_bind().dialect.name).taken, asked).rowcount  # type: ignore[attr-defined]
+        said, asked = _said_of(sorted(self._ready))
+        taken = session.connection().execute(said.taken, {**asked, "now": now, "who": actor.key}).rowcount
         if taken != len(self._ready):  # PostgreSQL lets another writer in between reading and this
             raise Conflict(next(iter(self._ready)))
         breaks: list[dict[str, Any]] = []
