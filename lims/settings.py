@@ -67,7 +67,8 @@ class Settings(BaseSettings):
     #: Processes that serve, of the embedded server and of gunicorn. 0: one a core, at most four;
     #: one on macOS. Windows always has one.
     processes: int = Field(default=0, ge=0, le=32)
-    #: Threads of each of them; SQLite serves one writer at a time whatever this says.
+    #: Threads of each of them. Two serve at a time (lims/operations/few_at_once.py), the others while something takes long;
+    #: SQLite serves one writer at a time whatever this says.
     threads: int = Field(default=4, ge=1, le=64)
     #: Carries jobs between machines, e.g. `redis://localhost:6379/0`. Empty: a file in `data`, for one machine.
     redis_url: str = ""

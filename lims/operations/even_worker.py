@@ -7,10 +7,12 @@ two held 31 of them all day, and they waited half as long again as the others. P
 from __future__ import annotations
 
 import socket
+from concurrent.futures import Executor
 
 from gunicorn.workers.gthread import ThreadWorker
 
 from lims.operations.family import Shares
+from lims.operations.few_at_once import FewAtOnceExecutor
 
 
 class EvenWorker(ThreadWorker):
@@ -24,6 +26,9 @@ class EvenWorker(ThreadWorker):
         self.shares = shares
         self.place = min(range(shares.processes), key=others.count)
         shares.tell(self.place, 0)  # what the worker before it has left
+
+    def get_thread_pool(self) -> Executor:
+        return FewAtOnceExecutor(self.cfg.threads)
 
     def notify(self) -> None:
         """Once a round of the worker's loop."""

@@ -25,6 +25,7 @@ from lims.base.jobs import close_queue, start_worker
 from lims.base.problems import Refused
 from lims.operations.checks import configuration_problems, database_problems
 from lims.operations.family import AT_ONCE, Family, Shares
+from lims.operations.few_at_once import FewAtOnce
 from lims.settings import SHARED_COUNTERS, Settings
 
 log = logging.getLogger(__name__)
@@ -117,7 +118,9 @@ def _serve(
     """This process, number so much of those that share the work, serves until it is told to stop, and runs jobs in so
     many threads."""
     sockets: dict[int, Any] = {}
-    server = create_server(app, map=sockets, sockets=listening, threads=settings.threads, ident=None)
+    threads = FewAtOnce()
+    threads.set_thread_count(settings.threads)
+    create_server(app, map=sockets, sockets=listening, ident=None, _dispatcher=threads)
     if shares is not None:
         for one in list(sockets.values()):
             if isinstance(one, BaseWSGIServer):
@@ -137,7 +140,7 @@ def _serve(
     except Stop:
         log.warning("stopped at once: requests that had begun were left")
     finally:
-        server.task_dispatcher.shutdown(timeout=1)
+        threads.shutdown(timeout=1)
         if worker is not None:
             worker.stop(graceful=True)
         log.info("stopped")
