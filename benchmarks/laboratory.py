@@ -39,6 +39,8 @@ from lims.trials.service import specimen_letter
 
 SEED = 50
 AGES = (3, 7, 28)
+#: Of specimens that are kept for long: they wait, and stand in no list of these weeks.
+LATE_AGES = (364, 365, 366)
 PER_SET = 3
 #: Rows of one insert.
 CHUNK = 20_000
@@ -93,10 +95,17 @@ BATCHES_A_MIX = 100
 
 
 def fill(
-    app: Flask, specimens: int, *, open_share: float = 0.0, days: int = 1200, many_mixes: bool = False
+    app: Flask,
+    specimens: int,
+    *,
+    open_share: float = 0.0,
+    days: int = 1200,
+    many_mixes: bool = False,
+    due_soon: int | None = None,
 ) -> float:
     """Write until there are at least this many specimens; `open_share` of the batches wait to be broken, cast over the
     last days. `many_mixes`: mixes and trials grow with the batches, as they do in a laboratory; else they are few.
+    `due_soon`: after so many specimens the others are due in a year.
 
     Returns the seconds it took.
     """
@@ -111,7 +120,7 @@ def fill(
         with _search_indexed_afterwards() if wanted - written > MANY_BATCHES else nullcontext():
             for first in range(written + 1, wanted + 1, BATCHES_A_TIME):
                 batches = range(first, min(first + BATCHES_A_TIME, wanted + 1))
-                _write(batches, mixes, trials, open_share, days)
+                _write(batches, mixes, trials, open_share, days, due_soon)
         if database().is_sqlite:
             refresh_statistics()
             known = current_session().execute(text("SELECT count(*) FROM sqlite_stat1")).scalar_one()
@@ -182,7 +191,14 @@ def _trial(number: int, actor: Actor) -> int:
     return int(found.id)
 
 
-def _write(batches: range, mixes: list[int], trials: list[int], open_share: float, days: int) -> None:
+def _write(
+    batches: range,
+    mixes: list[int],
+    trials: list[int],
+    open_share: float,
+    days: int,
+    due_soon: int | None,
+) -> None:
     """These batches in one transaction."""
     chance = random.Random(SEED * batches.start)
     now = utc_now()
@@ -212,7 +228,8 @@ def _write(batches: range, mixes: list[int], trials: list[int], open_share: floa
                 }
             )
             base = chance.gauss(38, 3)
-            for place, age_days in enumerate(AGES):
+            soon = due_soon is None or set_id * PER_SET < due_soon
+            for place, age_days in enumerate(AGES if soon else LATE_AGES):
                 set_id += 1
                 due_from, due_at, due_until = due_window("gbt50081-2019", age_days, cast_at)
                 broken = not is_open or due_until < now

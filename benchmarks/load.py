@@ -31,7 +31,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from benchmarks.growth import postgresql
-from benchmarks.laboratory import PASSWORD, fill
+from benchmarks.laboratory import PASSWORD, PER_SET, fill
 from benchmarks.report import Report
 from lims.accounts.service import AccountIn, add_user
 from lims.app import create_app
@@ -44,8 +44,11 @@ from lims.settings import Settings
 SECONDS = float(os.environ.get("LIMS_LOAD_SECONDS", "1800"))
 PEOPLE = int(os.environ.get("LIMS_LOAD_PEOPLE", "50"))
 READS = int(os.environ.get("LIMS_LOAD_READS", "100000"))
-#: Sets that wait: so many could be entered a second at most.
+#: So many could be entered a second at most.
 SETS_A_SECOND = 60
+#: Specimens that are due within a month. As many are due at the end as at the beginning, or nearly: a laboratory casts as it
+#: breaks. What is entered comes from sets that are due in a year, at an age that is asked about and confirmed.
+DUE_SOON = 20_000
 #: Part of a technician's requests that saves a set; the others look.
 ENTERS = 0.3
 RIGHT_ALONE = "--right" in sys.argv[1:]
@@ -211,8 +214,9 @@ def load(report: Report, data: Path, url: str) -> None:
         account = {"username": "technician", "first_name": "L", "last_name": "L", "email": "l@example.com"}
         account |= {"role": "Technician", "password": PASSWORD}
         add_user(AccountIn.read(account), system_actor("bench"))
-    wanted = min(300_000, int(3_000 + SECONDS * SETS_A_SECOND * 7))
-    report.tell(f"filling {wanted:,} specimens", fill(app, wanted, open_share=1.0, days=2), " s")
+    wanted = min(300_000, int(DUE_SOON + SECONDS * SETS_A_SECOND * PER_SET * 4 / 3))
+    took = fill(app, wanted, open_share=1.0, days=2, due_soon=DUE_SOON)
+    report.tell(f"filling {wanted:,} specimens", took, " s")
     sets, codes = prepared(app)
     app.extensions["lims.database"].engine.dispose()
     with socket.socket() as probe:
@@ -234,12 +238,18 @@ def load(report: Report, data: Path, url: str) -> None:
 
 
 def prepared(app: Flask) -> tuple[list[int], dict[int, list[str]]]:
-    """Sets that wait, and the specimens of a thousand sets."""
+    """Sets that wait, in the order in which they are entered from its end; and the specimens of a thousand sets."""
     with app.app_context():
         session = current_session()
-        # Those that are due first; then the others, at ages that are asked about and confirmed.
-        query = text("SELECT id FROM specimen_sets WHERE state = 'waiting' ORDER BY due_at DESC")
-        sets = [row[0] for row in session.execute(query)]
+        query = text(
+            "SELECT id FROM specimen_sets WHERE state = 'waiting' AND (age_days > 28) = :late ORDER BY due_at DESC"
+        )
+        soon, late = (list(session.scalars(query, {"late": kind}).all()) for kind in (False, True))
+        # Both run out together.
+        places = [
+            (number / len(found), set_id) for found in (soon, late) for number, set_id in enumerate(found)
+        ]
+        sets = [set_id for _place, set_id in sorted(places)]
         codes: dict[int, list[str]] = {}
         for set_id, code in session.execute(
             text("SELECT specimen_set_id, code FROM specimens WHERE specimen_set_id <= 1000 ORDER BY code")
