@@ -46,9 +46,11 @@ PEOPLE = int(os.environ.get("LIMS_LOAD_PEOPLE", "50"))
 READS = int(os.environ.get("LIMS_LOAD_READS", "100000"))
 #: So many could be entered a second at most.
 SETS_A_SECOND = 60
-#: Specimens that are due within a month. As many are due at the end as at the beginning, or nearly: a laboratory casts as it
-#: breaks. What is entered comes from sets that are due in a year, at an age that is asked about and confirmed.
+#: Specimens that are due within a month. Nearly as many are due at the end as at the beginning: a laboratory casts as it
+#: breaks: most of what is entered is due in a year, at an age that is asked about and confirmed.
 DUE_SOON = 20_000
+#: Of the sets that are due soon no more than this part is entered.
+ENTERED_SOON = 0.1
 #: Part of a technician's requests that saves a set; the others look.
 ENTERS = 0.3
 RIGHT_ALONE = "--right" in sys.argv[1:]
@@ -245,6 +247,7 @@ def prepared(app: Flask) -> tuple[list[int], dict[int, list[str]]]:
             "SELECT id FROM specimen_sets WHERE state = 'waiting' AND (age_days > 28) = :late ORDER BY due_at DESC"
         )
         soon, late = (list(session.scalars(query, {"late": kind}).all()) for kind in (False, True))
+        soon = soon[-int(len(soon) * ENTERED_SOON) :]
         # Both run out together.
         places = [
             (number / len(found), set_id) for found in (soon, late) for number, set_id in enumerate(found)

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     bag_kg: int = Field(default=50, ge=1, le=2000)
     #: Wrong passwords from one address before it has to wait; RATELIMIT notation.
     login_rate_limit: str = "10 per minute"
-    #: An idle session ends after this many minutes (a shared laboratory PC).
+    #: An idle session ends after this many minutes, or one less (a shared laboratory PC; lims/base/sessions.py).
     session_idle_minutes: int = Field(default=480, ge=1)
     #: A page left alone locks itself after this many minutes and asks for the password; 0 never.
     lock_minutes: int = Field(default=15, ge=0, le=480)

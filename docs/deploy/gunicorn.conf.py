@@ -1,4 +1,4 @@
-"""gunicorn for the larger installation: threads, because requests wait for the database more than they compute."""
+"""gunicorn for the larger installation: two requests at a time in each worker, more while one takes long."""
 
 import os
 import shutil

@@ -31,6 +31,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    literal_column,
     select,
 )
 from sqlalchemy.engine import Connection, ExceptionContext, make_url
@@ -364,6 +365,12 @@ def among_given(column: Any, name: str, dialect: str, *, one: bool = False) -> C
 def given_keys(keys: Iterable[int | str]) -> Any:
     """Keys as the database takes them in one parameter."""
     return json.dumps(list(keys)) if database().is_sqlite else list(keys)
+
+
+def number_of_rows(rows: int) -> ColumnElement[int]:
+    """For `limit`, in the text of a statement. Were it a parameter, PostgreSQL would not know how few rows are wanted, and
+    would plan the joins anew each time."""
+    return literal_column(str(rows))
 
 
 def _kind_of_keys(column: Any, dialect: str) -> Any:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, final
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, String, and_, cast, false, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, false, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload, lazyload
 from sqlalchemy.orm.exc import StaleDataError
@@ -16,7 +16,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from lims.base import keyset
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, database, transaction
+from lims.base.database import current_session, database, number_of_rows, transaction
 from lims.base.fields import Quantity, Reference
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.records import Record
@@ -171,10 +171,14 @@ class RecordService(Generic[R]):
             rows: list[Any] = []
             for part in self._after(order, after):
                 if len(rows) <= size:
-                    rows += session.scalars(ordered.where(part).limit(size + 1 - len(rows))).unique().all()
+                    rows += (
+                        session.scalars(ordered.where(part).limit(number_of_rows(size + 1 - len(rows))))
+                        .unique()
+                        .all()
+                    )
         elif number:
             # Which rows first: the relations of thousands that are passed over would be read as well.
-            of_page = select(self.record.id).where(*conditions).order_by(*by).limit(_number(size + 1))
+            of_page = select(self.record.id).where(*conditions).order_by(*by).limit(number_of_rows(size + 1))
             here = self.record.id.in_(of_page.offset(number * size).scalar_subquery())
             rows = list(session.scalars(query.where(here).order_by(*by)).unique().all())
         else:
@@ -193,8 +197,7 @@ class RecordService(Generic[R]):
         if opens and key in self._of_opening:
             return self._of_opening[key]
         conditions = self._conditions(search, filters, retired)
-        # Numbers of rows stand in the text: with a parameter for one PostgreSQL plans the joins anew each time.
-        most, rows_and_one = _number(MOST_COUNTED + 1), _number(size + 1)
+        most, rows_and_one = number_of_rows(MOST_COUNTED + 1), number_of_rows(size + 1)
         seen = select(self.record.id).where(*conditions).limit(most).subquery()
         rows = self.base_query().options(*(_left_out(self.record, path) for path in self.left_out_of_lists))
         by = self._order(order)
@@ -501,10 +504,6 @@ def _left_out(record: type[Record], path: str) -> Any:
         at = relation.property.mapper.class_
     collection = getattr(at, last)
     return option.lazyload(collection) if option is not None else lazyload(collection)
-
-
-def _number(rows: int) -> ColumnElement[int]:
-    return literal_column(str(rows))
 
 
 def _like_escape(text: str) -> str:

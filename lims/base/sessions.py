@@ -57,13 +57,13 @@ class PageSessions(SecureCookieSessionInterface):
             return None
         given = request.cookies.get(self.get_cookie_name(app))
         if not given:
-            return CookieSession()
+            return self.session_class()
         idle_s = int(app.permanent_session_lifetime.total_seconds())
         try:
             data, signed_at = signing.loads(given, max_age=idle_s, return_timestamp=True)
         except BadSignature:
-            return CookieSession()
-        found = CookieSession(data)
+            return self.session_class()
+        found = self.session_class(data)
         found.signed_at = signed_at
         return found
 

@@ -1,12 +1,14 @@
 """Requests of a process a few at a time, as long as none takes long; then beside it.
 
 Pages compute: with four of them at once the threads of one interpreter hand its lock to and fro, and each is as late as the
-last. Two of them are enough to compute while the database is waited for (docs/benchmarks.md, "Load"). What takes longer
-than LONG_S (an export, a file, a locked database) no longer counts, so that nobody waits for its end.
+last. Two of them are enough to compute while the database is waited for (docs/benchmarks.md, 2026-11-29). What takes longer
+than LONG_S (an export, a file, a locked database, under gunicorn a connection that says nothing yet) no longer counts, so
+that nobody waits for its end.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -30,16 +32,18 @@ class FewAtOnce(ThreadedTaskDispatcher):
         self._began: dict[int, float] = {}
         #: Does a waiting thread look at when the next one gets long? One is enough: each look takes the lock from a page.
         self._watched = False
+        #: When told to stop: is what waits served first?
+        self._serves_rest = False
 
     def handler_thread(self, thread_no: int) -> None:
         while True:
             with self.lock:
                 self._began.pop(thread_no, None)
-                while self.stop_count == 0 and not (self.queue and self._free_in_s() <= 0):
+                while not self._stops() and not (self.queue and self._free_in_s() <= 0):
                     self.active_count -= 1
                     self._wait()
                     self.active_count += 1
-                if self.stop_count > 0:
+                if self._stops():
                     self.active_count -= 1
                     self.stop_count -= 1
                     self.threads.discard(thread_no)
@@ -49,6 +53,8 @@ class FewAtOnce(ThreadedTaskDispatcher):
                 self._began[thread_no] = time.monotonic()
                 if self.queue and not self._watched:
                     self.queue_cv.notify()
+                elif self.stop_count > 0:
+                    self.queue_cv.notify_all()  # there is no rest any more
             try:
                 task.service()
             except BaseException:
@@ -59,6 +65,26 @@ class FewAtOnce(ThreadedTaskDispatcher):
             self.queue.append(task)
             if not self._watched or self._free_in_s() <= 0:
                 self.queue_cv.notify()
+
+    def end(self, *, cancel_pending: bool) -> None:
+        """Stop once what has begun, and unless it is cancelled what waits, has been served. Returns at once."""
+        with self.lock:
+            self._serves_rest = not cancel_pending
+            waiting = list(self.queue) if cancel_pending else []
+            if cancel_pending:
+                self.queue.clear()
+        self.set_thread_count(0)
+        for task in waiting:
+            task.cancel()
+
+    def wait_for_end(self) -> None:
+        """Until the last thread has ended."""
+        with self.lock:
+            while self.threads:
+                self.thread_exit_cv.wait(1.0)
+
+    def _stops(self) -> bool:
+        return self.stop_count > 0 and not (self._serves_rest and self.queue)
 
     def _free_in_s(self) -> float:
         """Seconds until the next request may begin, 0 for now. With the lock."""
@@ -78,19 +104,29 @@ class FewAtOnce(ThreadedTaskDispatcher):
 
 
 class FewAtOnceExecutor(Executor):
-    """The same threads for gunicorn, which gives them what to call."""
+    """The same threads for gunicorn, which gives them what to call. As with Python's own pool, the interpreter does not end
+    before what they have begun."""
 
     def __init__(self, threads: int, at_once: int = FEW) -> None:
         self._threads = FewAtOnce(at_once)
         self._threads.set_thread_count(threads)
+        self._ended = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Raises: RuntimeError after `shutdown`."""
+        if self._ended:
+            raise RuntimeError("cannot schedule new futures after shutdown")
         work = _Work(fn, args, kwargs)
         self._threads.add_task(work)
         return work.future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._threads.shutdown(cancel_pending=cancel_futures, timeout=5 if wait else 0)
+        self._ended = True
+        self._threads.end(cancel_pending=cancel_futures)
+        if wait:
+            self._threads.wait_for_end()
+        else:
+            threading.Thread(target=self._threads.wait_for_end, name="last requests", daemon=False).start()
 
 
 class _Work:

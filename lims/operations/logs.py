@@ -89,9 +89,6 @@ def start_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLine() if settings.log_format == "json" else Told())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("waitress.queue").setLevel(
-        logging.ERROR
-    )  # a word for each request that waits says nothing
 
 
 def number_requests(app: Flask) -> None:

@@ -118,9 +118,7 @@ def _serve(
     """This process, number so much of those that share the work, serves until it is told to stop, and runs jobs in so
     many threads."""
     sockets: dict[int, Any] = {}
-    threads = FewAtOnce()
-    threads.set_thread_count(settings.threads)
-    create_server(app, map=sockets, sockets=listening, ident=None, _dispatcher=threads)
+    threads = _answer(app, settings.threads, listening, sockets)
     if shares is not None:
         for one in list(sockets.values()):
             if isinstance(one, BaseWSGIServer):
@@ -144,6 +142,14 @@ def _serve(
         if worker is not None:
             worker.stop(graceful=True)
         log.info("stopped")
+
+
+def _answer(app: Flask, threads: int, listening: list[socket.socket], sockets: dict[int, Any]) -> FewAtOnce:
+    """Have waitress answer on these sockets, which it adds to `sockets`. Returns its threads."""
+    found = FewAtOnce()
+    found.set_thread_count(threads)
+    create_server(app, map=sockets, sockets=listening, ident=None, _dispatcher=found)
+    return found
 
 
 def _share(server: BaseWSGIServer, shares: Shares, number: int) -> None:

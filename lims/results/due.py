@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnClause, Select, bindparam, literal_column, select
 
 from lims.base.columns import UtcDateTime, utc_now
-from lims.base.database import among_given, current_session, given_keys
+from lims.base.database import among_given, current_session, given_keys, number_of_rows
 from lims.mixes.models import MixDesign, MixRevision
 from lims.trials.models import Batch, Specimen, SpecimenSet, Trial
 
@@ -76,7 +76,7 @@ def instant(name: str) -> Any:
     return bindparam(name, type_=UtcDateTime())
 
 
-#: In the text, as the number of rows is: PostgreSQL keeps a plan only where what it does not know makes none costlier.
+#: In the text: PostgreSQL keeps a plan only where what it does not know makes none costlier.
 WAITS: ColumnClause[Any] = literal_column("'waiting'")
 #: Made once: every page of the day asks them.
 _WAITING = (
@@ -125,7 +125,7 @@ _GROUPS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
 @lru_cache(maxsize=16)
 def _of_group(name: str, most: int) -> Select[Any]:
     conditions, order = _GROUPS[name]
-    rows: ColumnClause[Any] = literal_column(str(most))
+    rows = number_of_rows(most)
     if name == "late":
         # Which sets first: where none is late, PostgreSQL would begin with the trials.
         ids = select(_sets.id).where(_sets.state == WAITS, *conditions).order_by(*order).limit(rows)

@@ -13,12 +13,19 @@ from functools import lru_cache
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Select, Update, bindparam, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, func, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import among_given, current_session, given_keys, insert_rows, transaction
+from lims.base.database import (
+    among_given,
+    current_session,
+    database,
+    given_keys,
+    insert_rows,
+    transaction,
+)
 from lims.base.display import format_decimal
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
@@ -27,7 +34,7 @@ from lims.base.services import SERVICES, RecordService
 from lims.base.signatures import CONTENTS, sign
 from lims.customers.regions import seen_within
 from lims.mixes.models import MixDesign, MixRevision
-from lims.results.due import SetSpecimen, specimens_of
+from lims.results.due import WAITS, SetSpecimen, specimens_of
 from lims.results.events import result_written
 from lims.results.models import (
     Break,
@@ -247,8 +254,6 @@ class _Statements:
     """What is asked and said of sets, by the thousand or of one, made once for each kind of database."""
 
     facts: Select[Any]
-    #: The same, holding the sets until the transaction ends.
-    held_facts: Select[Any]
     results: Select[Any]
     taken: Update
 
@@ -277,9 +282,7 @@ class _Statements:
         taken = (
             update(sets)
             # In the text, not as a parameter: by one, SQLite plans the statement and its triggers anew each time.
-            .where(
-                among_given(sets.c.id, "keys", dialect, one=one), sets.c.state == literal_column("'waiting'")
-            )
+            .where(among_given(sets.c.id, "keys", dialect, one=one), sets.c.state == WAITS)
             .values(
                 state="broken",
                 version=sets.c.version + 1,
@@ -287,22 +290,22 @@ class _Statements:
                 changed_by=bindparam("who", type_=sets.c.changed_by.type),
             )
         )
-        return cls(facts, facts.with_for_update(of=sets), results, taken)
+        return cls(facts, results, taken)
 
 
-def _said_of(set_ids: Sequence[int]) -> tuple[_Statements, dict[str, Any]]:
+def _statements_of(set_ids: Sequence[int]) -> tuple[_Statements, dict[str, Any]]:
     """The statements about these sets, and what names them there."""
     one = len(set_ids) == 1
     dialect = current_session().get_bind().dialect.name
     return _Statements.of(dialect, one=one), {"keys": set_ids[0] if one else given_keys(set_ids)}
 
 
-def facts_of_sets(set_ids: Iterable[int], *, held: bool = False) -> dict[int, SetFacts]:
-    """Set id -> its facts: two statements, however many sets. `held`: whoever enters the same sets waits."""
+def facts_of_sets(set_ids: Iterable[int]) -> dict[int, SetFacts]:
+    """Set id -> its facts: two statements, however many sets."""
     keys = sorted(key for key in set(set_ids) if 0 < key < 2**63)
-    said, asked = _said_of(keys)
+    statements, asked = _statements_of(keys)
     connection = current_session().connection()
-    rows = connection.execute(said.held_facts if held else said.facts, asked).all()
+    rows = connection.execute(statements.facts, asked).all()
     specimens = specimens_of(keys)
     return {
         key: SetFacts(key, code, state, age_days, batch_id, cast_at, grade_mpa, tuple(specimens[key]))
@@ -312,8 +315,8 @@ def facts_of_sets(set_ids: Iterable[int], *, held: bool = False) -> dict[int, Se
 
 def results_of_sets(set_ids: Iterable[int]) -> dict[int, SetResult]:
     """Set id -> the result that counts."""
-    said, asked = _said_of(sorted(set(set_ids)))
-    found = current_session().scalars(said.results, asked)
+    statements, asked = _statements_of(sorted(set(set_ids)))
+    found = current_session().scalars(statements.results, asked)
     return {result.specimen_set_id: result for result in found.all()}
 
 
@@ -360,8 +363,10 @@ def record_set(set_id: int, entry: SetBreaksIn, actor: Actor) -> SetResult:
     The same entry sent twice gives the same result once; a different one is a Conflict with both values.
     Raises: NotFound, Refused, Conflict.
     """
-    with transaction(actor, "breaks"):
-        entries = SetEntries(facts_of_sets([set_id], held=True))
+    with transaction(actor, "breaks") as session:
+        if not database().is_sqlite:  # which has one writer
+            _lock(session, set_id)
+        entries = SetEntries(facts_of_sets([set_id]))
         earlier = entries.results.get(set_id)
         if earlier is not None:
             return _same_or_conflict(get_set(set_id), earlier, entry)
@@ -423,8 +428,9 @@ class SetEntries:
             "changed_at": now,
             "changed_by": actor.key,
         }
-        said, asked = _said_of(sorted(self._ready))
-        taken = session.connection().execute(said.taken, {**asked, "now": now, "who": actor.key}).rowcount
+        statements, asked = _statements_of(sorted(self._ready))
+        asked |= {"now": now, "who": actor.key}
+        taken = session.connection().execute(statements.taken, asked).rowcount
         if taken != len(self._ready):  # PostgreSQL lets another writer in between reading and this
             raise Conflict(next(iter(self._ready)))
         breaks: list[dict[str, Any]] = []

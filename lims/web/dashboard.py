@@ -21,7 +21,7 @@ from lims.aftersales.schemas import CLOCKS, STATES
 from lims.audit.models import Finding
 from lims.audit.schemas import FINDING_STATES
 from lims.base.columns import utc_now
-from lims.base.database import current_session
+from lims.base.database import current_session, number_of_rows
 from lims.base.display import local_time, local_today, show_day, show_time
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
@@ -157,14 +157,14 @@ _WAITING_RESULTS = (
     .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
     .where(*_IN_STATE)
     .order_by(SetResult.id)
-    .limit(SHOWN)
+    .limit(number_of_rows(SHOWN))
 )
 _WAITING_COUNT = select(func.count()).select_from(SetResult).where(*_IN_STATE)
 _LATEST_FORECASTS = (
     select(MixDesign.code, Forecast.mix_design_id, Forecast.early_ages, Forecast.strength_mpa)
     .join_from(Forecast, MixDesign, MixDesign.id == Forecast.mix_design_id)
     .order_by(Forecast.id.desc())
-    .limit(SHOWN)
+    .limit(number_of_rows(SHOWN))
 )
 
 

@@ -52,7 +52,8 @@ def line(record: Any, cells: Sequence[Cell], columns: Sequence[Column]) -> Marku
         else:
             shown = f'<a class="fw-medium" href="{escape(address_of(record))}">{escape(cell.text)}</a>'
             if getattr(record, "superseded_at", None) and getattr(record, "state", "") != "retracted":
-                shown += " " + badge(_("Superseded"), "lapsed")
+                # Not by +: with markup on its right a text is escaped.
+                shown = f"{shown} {badge(_('Superseded'), 'lapsed')}"
         parts.append(f"<td{_style(column, cell)}>{shown}</td>")
     return Markup("".join(parts))  # noqa: S704 - of escaped parts
 

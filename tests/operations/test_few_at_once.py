@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import pytest
+from flask import Flask
+from gunicorn.config import Config
+from waitress import wasyncore
+from waitress.server import BaseWSGIServer
 
+from lims.operations.even_worker import EvenWorker
 from lims.operations.few_at_once import FewAtOnce, FewAtOnceExecutor
+from lims.operations.serving import _answer
 
 #: Nothing here takes as long as this: whoever counts on it waits for an event.
 NEVER_S = 600.0
@@ -169,19 +178,81 @@ def test_gunicorn_is_told_what_a_call_answered_and_how_it_failed() -> None:
     assert told == [(3, 1)]
 
 
-def test_gunicorn_is_told_what_a_stop_has_cancelled() -> None:
-    pool = FewAtOnceExecutor(threads=1, at_once=1)
-    begun, may_end = threading.Event(), threading.Event()
+@pytest.fixture
+def held_and_waiting() -> Iterator[tuple[FewAtOnceExecutor, threading.Event, Future[str], list[Future[int]]]]:
+    """A pool with a call that has begun and goes on until the event, and two that wait for it."""
+    pool, begun, may_end = FewAtOnceExecutor(threads=3, at_once=1), threading.Event(), threading.Event()
 
     def held() -> str:
         begun.set()
         assert may_end.wait(PATIENCE_S)
         return "answered"
 
-    first, second = pool.submit(held), pool.submit(held)
+    first = pool.submit(held)
+    waiting = [pool.submit(int, "1"), pool.submit(int, "2")]
     assert begun.wait(PATIENCE_S)
-    threading.Timer(0.1, may_end.set).start()
-    pool.shutdown(wait=True, cancel_futures=True)
+    yield pool, may_end, first, waiting
+    may_end.set()
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_worker_that_ends_serves_what_has_come(held_and_waiting: Any, wait: bool) -> None:
+    pool, may_end, first, waiting = held_and_waiting
+    ending = threading.Thread(target=pool.shutdown, kwargs={"wait": wait})
+    ending.start()
+    may_end.set()
+    ending.join(PATIENCE_S)
+    assert [one.result(PATIENCE_S) for one in (first, *waiting)] == ["answered", 1, 2]
+    pool.shutdown(wait=True)  # nobody is left to wait for
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        pool.submit(int, "3")
+
+
+def test_gunicorn_is_told_what_a_stop_has_cancelled(held_and_waiting: Any) -> None:
+    pool, may_end, first, waiting = held_and_waiting
+    pool.shutdown(wait=False, cancel_futures=True)
+    for one in waiting:
+        with pytest.raises(CancelledError):
+            one.result(PATIENCE_S)
+    may_end.set()
     assert first.result(PATIENCE_S) == "answered"
-    with pytest.raises(CancelledError):
-        second.result(0)
+
+
+def test_interpreter_does_not_end_before_an_answer_that_has_begun() -> None:
+    program = """
+import threading, time
+from lims.operations.few_at_once import FewAtOnceExecutor
+begun, parent_ends = threading.Event(), threading.main_thread()
+def answer():
+    begun.set()
+    parent_ends.join()
+    print("whole")
+pool = FewAtOnceExecutor(threads=2)
+pool.submit(answer)
+begun.wait()
+pool.shutdown(wait=False)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout == "whole\n"
+
+
+def test_both_servers_serve_a_few_at_once(app: Flask) -> None:
+    worker = EvenWorker.__new__(EvenWorker)
+    worker.cfg = Config()
+    pool = worker.get_thread_pool()
+    pool.shutdown()
+    assert isinstance(pool, FewAtOnceExecutor)
+    sockets: dict[int, Any] = {}
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        threads = _answer(app, 3, [listening], sockets)
+        try:
+            (server,) = (one for one in sockets.values() if isinstance(one, BaseWSGIServer))
+            assert server.task_dispatcher is threads
+            assert len(threads.threads) == 3
+        finally:
+            threads.shutdown()
+            wasyncore.close_all(sockets)

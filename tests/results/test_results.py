@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from lims.base.actor import user_actor
 from lims.base.database import current_session
@@ -26,6 +28,7 @@ from lims.results.service import (
 )
 from lims.trials.models import SpecimenSet
 from tests.factories import ACTOR, a_batch
+from tests.operations.test_family import until
 
 
 def entry(*loads: Any, **more: Any) -> SetBreaksIn:
@@ -160,3 +163,55 @@ def test_age_outside_its_tolerance_is_recorded_with_a_flag(records: Flask) -> No
 def test_unknown_set_is_not_found(records: Flask) -> None:
     with pytest.raises(NotFound):
         record_set(12345, entry("424", "401", "396"), ACTOR)
+
+
+def _entered_at_once(app: Flask, set_id: int, *entries: SetBreaksIn) -> list[Any]:
+    """Two people enter the set in the same moment: on PostgreSQL both have begun while a third holds it. Returns the id
+    of each one's result, or what they were told."""
+    told: list[Any] = [None] * len(entries)
+
+    def enter(place: int) -> None:
+        with app.app_context():
+            try:
+                told[place] = record_set(set_id, entries[place], ACTOR).id
+            except Conflict as error:
+                told[place] = error
+
+    people = [threading.Thread(target=enter, args=(place,)) for place in range(len(entries))]
+    current_session().commit()
+    with app.extensions["lims.database"].engine.connect() as third:
+        on_postgresql = third.dialect.name == "postgresql"
+        if on_postgresql:
+            third.execute(text("SELECT id FROM specimen_sets WHERE id = :id FOR UPDATE"), {"id": set_id})
+        for person in people:
+            person.start()
+        waiting = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        if on_postgresql:
+            with app.extensions["lims.database"].engine.connect() as looking:
+                until(lambda: looking.scalar(waiting) == len(people), "they do not wait for the third")
+    for person in people:
+        person.join()
+    return told
+
+
+def test_same_entry_of_two_in_the_same_moment_is_one_result(
+    records_on_both: Flask, waiting: SpecimenSet
+) -> None:
+    same = entry("400", "410", "420")
+    first, second = _entered_at_once(records_on_both, waiting.id, same, same)
+    assert first == second
+    assert current_session().query(SetResult).count() == 1
+
+
+def test_different_entries_of_two_in_the_same_moment_are_one_result_and_a_conflict_with_both_values(
+    records_on_both: Flask, waiting: SpecimenSet
+) -> None:
+    told = _entered_at_once(
+        records_on_both, waiting.id, entry("400", "410", "420"), entry("500", "510", "520")
+    )
+    (conflict,) = (one for one in told if isinstance(one, Conflict))
+    values = {conflict.theirs["loads_kn"], conflict.yours["loads_kn"]}
+    assert values == {"400, 410, 420", "500, 510, 520"}
+    assert current_session().query(SetResult).count() == 1
