@@ -3,8 +3,9 @@ filtered reads at once, each answer compared with what the database holds.
 
 LIMS_LOAD_SECONDS (1800) flat out, a third of it with a second between; LIMS_LOAD_PEOPLE (50); LIMS_LOAD_READS (100000
 over both servers). Waitress over SQLite, then gunicorn over PostgreSQL; `python -m benchmarks.load sqlite` is one of
-them. Loopback alone. What asks shares the machine with what answers: its part of the processor is told. With `--right`,
-as in CI, answers and rows are judged and speed is only told: a machine of others says nothing about ours.
+them. Over SQLite the same people then ask for the list of batches alone, of ours and of a stock Flask-AppBuilder: what the
+machine gives today. Loopback alone. What asks shares the machine with what answers: its part of the processor is told.
+With `--right`, as in CI, answers and rows are judged and speed is only told: a machine of others says nothing about ours.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from lims.base.actor import system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.initialise import initialise
+from lims.operations.databases import copy_sqlite, sqlite_path
 from lims.settings import Settings
 
 SECONDS = float(os.environ.get("LIMS_LOAD_SECONDS", "1800"))
@@ -55,6 +57,8 @@ ENTERED_SOON = 0.1
 ENTERS = 0.3
 RIGHT_ALONE = "--right" in sys.argv[1:]
 PAGES = ("/press/", "/specimen-sets/", "/batches/", "/press/due.json", "/")
+#: The account and the list of the peer (benchmarks/load_peer.py, never imported here: its tables have the names of ours).
+STOCK, STOCK_LIST = "stock", "/batchmodelview/list/"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -86,11 +90,13 @@ class Browser:
 
     def sign_in(self) -> str:
         """Returns the token that writing needs."""
-        _status, page = self.ask("GET", "/login/")
-        given = {"username": "technician", "password": PASSWORD, "csrf_token": _token(page)}
+        token = _token(self.ask("GET", "/login/")[1])
+        self.sign_in_as({"username": "technician", "password": PASSWORD, "csrf_token": token})
+        return _token(self.ask("GET", "/profile/")[1])
+
+    def sign_in_as(self, given: dict[str, str]) -> None:
         status, _page = self.ask("POST", "/login/", urllib.parse.urlencode(given), FORM)
         assert status == 302, status
-        return _token(self.ask("GET", "/profile/")[1])
 
 
 def _token(page: bytes) -> str:
@@ -197,6 +203,22 @@ class Reader(threading.Thread):
             self.wrong += found != self.codes[set_id]
 
 
+class Looker(threading.Thread):
+    """Asks for one page again and again."""
+
+    def __init__(self, browser: Browser, path: str, until: float) -> None:
+        super().__init__(daemon=True)
+        self.browser, self.path, self.until = browser, path, until
+        self.ms: list[float] = []
+
+    def run(self) -> None:
+        while time.monotonic() < self.until:
+            begun = time.perf_counter()
+            status, _content = self.browser.ask("GET", self.path)
+            assert status == 200, status
+            self.ms.append((time.perf_counter() - begun) * 1000)
+
+
 def main() -> None:
     report = Report(f"{PEOPLE} technicians")
     report.head()
@@ -221,9 +243,7 @@ def load(report: Report, data: Path, url: str) -> None:
     report.tell(f"filling {wanted:,} specimens", took, " s")
     sets, codes = prepared(app)
     app.extensions["lims.database"].engine.dispose()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     serving = started(data, url, port)
     acknowledged: list[int] = []
     try:
@@ -233,6 +253,8 @@ def load(report: Report, data: Path, url: str) -> None:
             people = [person.again() for person in people]
             acknowledged += part(report, people, seconds, think, serving.pid)
         reads(report, port, codes, READS // 2)
+        if not url and not RIGHT_ALONE:
+            beside_stock(report, people, data)
     finally:
         serving.terminate()
         serving.wait(timeout=60)
@@ -259,6 +281,12 @@ def prepared(app: Flask) -> tuple[list[int], dict[int, list[str]]]:
         ):
             codes.setdefault(set_id, []).append(code)
     return sets, codes
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def started(data: Path, url: str, port: int) -> subprocess.Popen[bytes]:
@@ -315,6 +343,44 @@ def part(report: Report, people: list[Technician], seconds: float, think: float,
     return acknowledged
 
 
+def beside_stock(report: Report, people: list[Technician], data: Path) -> None:
+    """The list of batches alone, flat out: ours, then a stock Flask-AppBuilder's over a copy of the same data."""
+    ours = looked(report, "ours", [person.browser for person in people], "/batches/")
+    settings = Settings(data=data)
+    path = sqlite_path(settings.sqlalchemy_url)
+    assert path is not None
+    copy_sqlite(path, data / "peer.sqlite3")
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.load_peer", str(data / "peer.sqlite3"), str(port), STOCK]
+    serving = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait(port, serving, "/login/")
+        browsers = [Browser(port) for _person in people]
+        for browser in browsers:
+            browser.sign_in_as({"username": STOCK, "password": PASSWORD})
+        stock = looked(report, "a stock Flask-AppBuilder", browsers, STOCK_LIST)
+    finally:
+        serving.terminate()
+        serving.wait(timeout=60)
+    report.tell("... ours answers as many times as often", ours / stock)
+
+
+def looked(report: Report, whose: str, browsers: list[Browser], path: str) -> float:
+    """Returns the requests a second."""
+    begun = time.monotonic()
+    people = [Looker(browser, path, begun + min(20.0, SECONDS)) for browser in browsers]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    took = time.monotonic() - begun
+    ms = sorted(one for person in people for one in person.ms)
+    report.tell(f"list of batches alone, {whose}: requests a second", len(ms) / took)
+    report.tell("... median", ms[len(ms) // 2], " ms")
+    report.tell("... p95", ms[int(len(ms) * 0.95)], " ms")
+    return len(ms) / took
+
+
 def reads(report: Report, port: int, codes: dict[int, list[str]], wanted: int) -> None:
     readers = [Reader(port, number, codes, wanted // 8) for number in range(8)]
     for reader in readers:
@@ -336,10 +402,10 @@ def count(report: Report, app: Flask, acknowledged: list[int]) -> None:
     app.extensions["lims.database"].engine.dispose()
 
 
-def wait(port: int, serving: subprocess.Popen[bytes]) -> None:
+def wait(port: int, serving: subprocess.Popen[bytes], page: str = "/readyz") -> None:
     for _attempt in range(600):
         try:
-            if Browser(port).ask("GET", "/readyz")[0] == 200:
+            if Browser(port).ask("GET", page)[0] == 200:
                 return
         except (OSError, http.client.HTTPException):
             if serving.poll() is not None:
