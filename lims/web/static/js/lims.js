@@ -39,12 +39,14 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-autosubmit]")) { event.target.form.requestSubmit(); }
 });
 
+// Something was chosen from a list, and the person has done nothing since: no list opens by itself, whatever still arrives.
+let justChosen = false;
+["pointerdown", "keydown"].forEach((kind) => document.addEventListener(kind, () => { justChosen = false; }, true));
+
 function lookups() {
   document.querySelectorAll("select[data-lookup-url]").forEach((select) => {
     if (select.tomselect || !window.TomSelect) { return; }
     const shut = () => { box.close(); box.blur(); };
-    // Until the person does something here again: whatever still arrives for the texts before opens nothing.
-    let chosen = false;
     // What each typed text found, by id in the server's order: what earlier texts found stays loaded, and would otherwise stand
     // in the list, where Enter takes the first.
     const found = new Map();
@@ -52,9 +54,9 @@ function lookups() {
       // What is chosen is chosen: a list that stays open (or comes back when a late answer arrives) covers the fields
       // below it on a phone.
       closeAfterSelect: true,
-      onItemAdd: () => { chosen = true; box.setTextboxValue(""); shut(); window.setTimeout(shut, 0); },
-      onLoad: () => { if (chosen || document.activeElement !== box.control_input) { shut(); } },
-      onDropdownOpen: () => { if (chosen) { shut(); } },
+      onItemAdd: () => { justChosen = true; box.setTextboxValue(""); shut(); window.setTimeout(shut, 0); },
+      onLoad: () => { if (document.activeElement !== box.control_input) { shut(); } },
+      onDropdownOpen: () => { if (justChosen) { shut(); } },
       valueField: "id", labelField: "text", searchField: [], maxOptions: 50, preload: "focus",
       placeholder: select.dataset.placeholder,
       load: (query, done) => {
@@ -75,7 +77,6 @@ function lookups() {
       },
       render: { no_results: () => { const d = document.createElement("div"); d.className = "no-results"; d.textContent = select.dataset.none; return d; } },
     });
-    ["pointerdown", "keydown"].forEach((kind) => box.wrapper.addEventListener(kind, () => { chosen = false; }, true));
   });
 }
 
