@@ -48,8 +48,8 @@ PEOPLE = int(os.environ.get("LIMS_LOAD_PEOPLE", "50"))
 READS = int(os.environ.get("LIMS_LOAD_READS", "100000"))
 #: So many could be entered a second at most.
 SETS_A_SECOND = 60
-#: Specimens that are due within a month. Nearly as many are due at the end as at the beginning: a laboratory casts as it
-#: breaks: most of what is entered is due in a year, at an age that is asked about and confirmed.
+#: Specimens that are due within a month. Nearly as many are due at the end as at the beginning, as a laboratory casts what
+#: it breaks: most of what is entered is due in a year, at an age that is asked about and confirmed.
 DUE_SOON = 20_000
 #: Of the sets that are due soon no more than this part is entered.
 ENTERED_SOON = 0.1

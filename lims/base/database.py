@@ -9,7 +9,7 @@ import json
 import logging
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
@@ -354,8 +354,8 @@ def among(column: Any, keys: Iterable[int | str]) -> ColumnElement[bool]:
 
 
 def among_given(column: Any, name: str, dialect: str, *, one: bool = False) -> ColumnElement[bool]:
-    """The same in a statement that is made beforehand and asked with `{name: given_keys(keys)}`, or `one` with the key
-    itself: of one, PostgreSQL knows how many rows there will be, and keeps its plan."""
+    """The same in a statement that is made beforehand and asked with `{name: given_keys(keys)}`, or of `one` with the
+    key itself (`one_or_many`): PostgreSQL then knows how many rows there will be, and keeps its plan."""
     if one:
         equal: ColumnElement[bool] = column == bindparam(name, type_=column.type)
         return equal
@@ -365,6 +365,11 @@ def among_given(column: Any, name: str, dialect: str, *, one: bool = False) -> C
 def given_keys(keys: Iterable[int | str]) -> Any:
     """Keys as the database takes them in one parameter."""
     return json.dumps(list(keys)) if database().is_sqlite else list(keys)
+
+
+def one_or_many(keys: Collection[int]) -> tuple[bool, Any]:
+    """Is it one key, and what a statement of `among_given` is asked with for these."""
+    return (True, next(iter(keys))) if len(keys) == 1 else (False, given_keys(keys))
 
 
 def number_of_rows(rows: int) -> ColumnElement[int]:

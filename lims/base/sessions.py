@@ -19,8 +19,6 @@ from lims.base.secret_addresses import is_secret
 
 #: However active, a session is opened anew after this long.
 LONGEST = timedelta(days=7)
-
-
 #: A cookie is signed anew when this much of its idle time, at most a minute, has gone by since it was.
 RENEWED_AFTER = 0.02
 

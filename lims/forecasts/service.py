@@ -14,7 +14,7 @@ from flask import Flask, current_app, has_request_context
 from sqlalchemy import Select, select
 
 from lims.base.actor import Actor, system_actor
-from lims.base.database import among_given, current_session, database, given_keys, transaction
+from lims.base.database import among_given, current_session, database, one_or_many, transaction
 from lims.base.services import RecordService
 from lims.forecasts.history import Seen, mix_histories
 from lims.forecasts.models import Forecast, ForecastModel
@@ -286,10 +286,9 @@ def forecast_pending(*, wait: bool = True) -> None:
     batches = session.info.pop("forecast_batches", ())
     if not batches:
         return
-    one = len(batches) == 1
+    one, asked = one_or_many(batches)
     query = _mixes_of(session.get_bind().dialect.name, one=one)
-    asked = {"batches": next(iter(batches)) if one else given_keys(batches)}
-    mixes = set(session.connection().scalars(query, asked).all())
+    mixes = set(session.connection().scalars(query, {"batches": asked}).all())
     if mixes and has_request_context():
         database().undo()  # nothing is held while it waits
         refresher(_refresh).ask(mixes, patience_s=PATIENCE_S if wait else 0.0)

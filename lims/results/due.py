@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnClause, Select, bindparam, literal_column, select
 
 from lims.base.columns import UtcDateTime, utc_now
-from lims.base.database import among_given, current_session, given_keys, number_of_rows
+from lims.base.database import among_given, current_session, number_of_rows, one_or_many
 from lims.mixes.models import MixDesign, MixRevision
 from lims.trials.models import Batch, Specimen, SpecimenSet, Trial
 
@@ -186,9 +186,8 @@ def specimens_of(sets: Collection[int]) -> dict[int, list[SetSpecimen]]:
     """Set id -> its specimens in their order; one statement."""
     found: dict[int, list[SetSpecimen]] = defaultdict(list)
     connection = current_session().connection()
-    one = len(sets) == 1
+    one, asked = one_or_many(sets)
     query = _specimens_of(connection.dialect.name, one=one)
-    asked = {"sets": next(iter(sets)) if one else given_keys(sets)}
-    for set_id, *specimen in connection.execute(query, asked).all():
+    for set_id, *specimen in connection.execute(query, {"sets": asked}).all():
         found[set_id].append(SetSpecimen._make(specimen))
     return found

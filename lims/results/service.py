@@ -22,8 +22,8 @@ from lims.base.database import (
     among_given,
     current_session,
     database,
-    given_keys,
     insert_rows,
+    one_or_many,
     transaction,
 )
 from lims.base.display import format_decimal
@@ -295,9 +295,8 @@ class _Statements:
 
 def _statements_of(set_ids: Sequence[int]) -> tuple[_Statements, dict[str, Any]]:
     """The statements about these sets, and what names them there."""
-    one = len(set_ids) == 1
-    dialect = current_session().get_bind().dialect.name
-    return _Statements.of(dialect, one=one), {"keys": set_ids[0] if one else given_keys(set_ids)}
+    one, asked = one_or_many(set_ids)
+    return _Statements.of(current_session().get_bind().dialect.name, one=one), {"keys": asked}
 
 
 def facts_of_sets(set_ids: Iterable[int]) -> dict[int, SetFacts]:
