@@ -36,6 +36,7 @@ from lims.base.auditing.guards import exempt
 from lims.base.auditing.triggers import install, remove
 from lims.base.columns import utc_now
 from lims.base.database import current_session, database, transaction
+from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
 from lims.initialise import initialise
 from lims.results.models import Break
@@ -103,7 +104,7 @@ def recorded() -> AbstractContextManager[Session]:
 
 def _capture(on: bool) -> None:
     database().session.remove()
-    with database().engine.connect() as connection, exempt(connection):
+    with not_only_reading(database().engine).connect() as connection, exempt(connection):
         if on:
             install(connection)
         else:

@@ -15,6 +15,7 @@ from benchmarks.audit import BULK, Breaks
 from lims.app import create_app
 from lims.base.auditing.guards import exempt
 from lims.base.database import database
+from lims.base.reading import not_only_reading
 from lims.results.models import Break
 from lims.settings import Settings
 
@@ -33,7 +34,7 @@ def rate() -> float:
     }
     peer: Any = type("PeerBreak", (Base,), {"__tablename__": "peer_breaks", "__versioned__": {}, **columns})
     sqlalchemy.orm.configure_mappers()
-    engine = database().engine
+    engine = not_only_reading(database().engine)
     with engine.connect() as connection, exempt(connection):
         Base.metadata.create_all(connection)
         connection.commit()

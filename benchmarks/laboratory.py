@@ -26,6 +26,7 @@ from lims.app import create_app
 from lims.base.actor import Actor, system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, database, transaction
+from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
 from lims.initialise import initialise
 from lims.operations.statistics import refresh_statistics
@@ -132,7 +133,7 @@ def fill(
 
 def _count_and_analyze() -> None:
     """PostgreSQL: numbers were given, so the counters have not moved."""
-    with database().engine.connect() as connection:
+    with not_only_reading(database().engine).connect() as connection:
         for model in WRITTEN:
             table = model.__tablename__
             connection.exec_driver_sql(

@@ -26,6 +26,7 @@ from lims.base import denials
 from lims.base.actor import Actor, system_actor
 from lims.base.database import Database, database, transaction
 from lims.base.metadata import Model
+from lims.base.reading import not_only_reading
 from lims.base.sessions import open_session
 from lims.initialise import initialise
 from lims.settings import Settings
@@ -96,7 +97,7 @@ def tables_on_sqlite(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -
 
 def _make_tables(url: str) -> None:
     database = Database(url)
-    Model.metadata.create_all(database.engine)
+    Model.metadata.create_all(not_only_reading(database.engine))
     database.engine.dispose()
 
 

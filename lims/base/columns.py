@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Numeric
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+#: Values of a kind that are remembered as read.
+MOST_KEPT = 8192
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
@@ -42,17 +46,39 @@ class ExactDecimal(TypeDecorator[Decimal]):
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         if value is None:
             return None
-        return _unscaled(value, self.places) if dialect.name == "sqlite" else Decimal(value)
+        return _unscaled(self.places)[value] if dialect.name == "sqlite" else Decimal(value)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        """A look into a dict on SQLite, nothing on PostgreSQL, whose driver brings decimals: lists are full of numbers."""
+        return _unscaled(self.places).__getitem__ if dialect.name == "sqlite" else None
 
 
-@lru_cache(maxsize=4096)  # grades, sizes and volumes repeat
-def _unscaled(value: int, places: int) -> Decimal:
-    return Decimal(int(value)).scaleb(-places)
+class _Read(dict[Any, Any]):
+    """Stored value -> what it says. The rows of a list share most of their values, from one request to the next too: what
+    was read before costs no call."""
+
+    def __init__(self, read: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, stored: Any) -> Any:
+        if len(self) >= MOST_KEPT:
+            self.clear()
+        found = self[stored] = None if stored is None else self._read(stored)
+        return found
 
 
-def _instant(stored: str | None) -> datetime | None:
-    """Text of SQLite, "2026-03-05 06:07:08.000000", which is UTC."""
-    return None if stored is None else datetime.fromisoformat(stored + "+00:00")
+@cache
+def _unscaled(places: int) -> _Read:
+    return _Read(lambda stored: Decimal(int(stored)).scaleb(-places))
+
+
+#: Text of SQLite, "2026-03-05 06:07:08.000000", which is UTC.
+_INSTANTS = _Read(lambda stored: datetime.fromisoformat(stored + "+00:00"))
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    return value if value is None or value.tzinfo is UTC else value.astimezone(UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -73,13 +99,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return instant.replace(tzinfo=None) if dialect.name == "sqlite" else instant
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
+        return _in_utc(value)
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
-        """On SQLite one call from the stored text to the instant instead of three: lists are full of times."""
-        if dialect.name == "sqlite":
-            return _instant
-        return super().result_processor(dialect, coltype)
+        """A look into a dict on SQLite, one call on PostgreSQL: lists are full of times."""
+        return _INSTANTS.__getitem__ if dialect.name == "sqlite" else _in_utc
 
 
 def utc_now() -> datetime:

@@ -11,6 +11,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -30,11 +31,10 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
-    insert,
     literal_column,
     select,
 )
-from sqlalchemy.engine import Connection, ExceptionContext, make_url
+from sqlalchemy.engine import Connection, Dialect, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
@@ -42,7 +42,7 @@ from lims.base.actor import Actor
 from lims.base.auditing.context import OPTION, Opening, State, add_functions, open_context, seal, state_of
 from lims.base.auditing.guards import GuardCheck, authorizer
 from lims.base.problems import Unavailable
-from lims.base.reading import SESSION, keep_prepared
+from lims.base.reading import READS, asked_before_use, keep_prepared
 from lims.base.sqlite_log import LogLength
 from lims.base.writers import WriterQueue
 
@@ -99,7 +99,7 @@ def check_sqlite_version(version: tuple[int, ...]) -> None:
 def make_engine(url: str) -> Engine:
     """An engine with the settings that every process must share."""
     if not make_url(url).drivername.startswith("sqlite"):
-        engine = create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        engine = create_engine(url, pool_size=5, max_overflow=10)
 
         @event.listens_for(engine, "connect")
         def _clock(dbapi_connection: Any, _record: Any) -> None:
@@ -108,6 +108,7 @@ def make_engine(url: str) -> Engine:
             dbapi_connection.commit()
 
         keep_prepared(engine)
+        asked_before_use(engine)
 
         @event.listens_for(engine, "begin")
         def _open(connection: Connection) -> None:
@@ -213,8 +214,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.engine = make_engine(url)
-        self.factory = sessionmaker(_of_sessions(self.engine), expire_on_commit=False, autoflush=True)
+        self.engine = _that_reads(url)
+        self.factory = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
         self.session: scoped_session[Session] = scoped_session(self.factory, scopefunc=_scope)
         self.guards = GuardCheck()
         self._find_file(url)
@@ -228,9 +229,9 @@ class Database:
         """Another database for the same application: sessions come from there from now on. No session may be open."""
         self.engine.dispose()
         self.url = url
-        self.engine = make_engine(url)
+        self.engine = _that_reads(url)
         self._find_file(url)
-        self.factory.configure(bind=_of_sessions(self.engine))
+        self.factory.configure(bind=self.engine)
 
     def init_app(self, app: Flask) -> None:
         app.extensions["lims.database"] = self
@@ -276,9 +277,12 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
 
-def _of_sessions(engine: Engine) -> Engine:
-    """The same engine; its connections are known as those of sessions, which only read until `transaction` says else."""
-    return engine.execution_options(**{SESSION: True})
+def _that_reads(url: str) -> Engine:
+    """An engine whose connections only read until one says that it writes, as `transaction` does."""
+    engine = make_engine(url)
+    # Not `execution_options`, which makes an engine over this one: each event would look at the listeners of both.
+    engine.update_execution_options(**{READS: True})
+    return engine
 
 
 def _not_rolled_back(error: DBAPIError) -> None:
@@ -442,13 +446,36 @@ def insert_rows(
             (*shared.values(), of_rows),
         )
         return
-    columns |= {name: [value] * len(rows) for name, value in shared.items()}
-    compiled = insert(table).compile(dialect=dialect, column_keys=list(columns))
-    parameters: list[Any]
-    if compiled.positional:
-        parameters = list(zip(*(columns[name] for name in compiled.positiontup or ()), strict=True))
-    else:
-        parameters = [
-            dict(zip(columns, of_row, strict=True)) for of_row in zip(*columns.values(), strict=True)
-        ]
-    connection.exec_driver_sql(str(compiled), parameters)
+    if dialect.name == "sqlite":
+        columns |= {name: [value] * len(rows) for name, value in shared.items()}
+        rows_of = list(zip(*columns.values(), strict=True))
+        marks = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(
+            f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608 - the model's own names
+            rows_of,
+        )
+        return
+    connection.exec_driver_sql(
+        _insert_of_lists(table, tuple(columns), tuple(shared), dialect),
+        (*shared.values(), *columns.values()),  # in the order of the text
+    )
+
+
+@lru_cache(maxsize=64)
+def _insert_of_lists(
+    table: Table, columns: tuple[str, ...], alike: tuple[str, ...], dialect: Dialect
+) -> str:
+    """One statement of PostgreSQL however many the rows, of a list a column: it is prepared once, planned once, and the
+    triggers that record the change fire once."""
+
+    def kind(name: str) -> str:
+        # Without a length: a cast would cut a text that is too long, which the column refuses.
+        return str(table.c[name].type.compile(dialect)).partition("(")[0]
+
+    given = [*(f"of_row.c{place}" for place in range(len(columns))), *(f"%s::{kind(name)}" for name in alike)]
+    lists = ", ".join(f"%s::{kind(name)}[]" for name in columns)
+    names = ", ".join(f"c{place}" for place in range(len(columns)))
+    return (
+        f"INSERT INTO {table.name} ({', '.join((*columns, *alike))}) "  # noqa: S608 - the model's own names
+        f"SELECT {', '.join(given)} FROM unnest({lists}) AS of_row({names})"
+    )

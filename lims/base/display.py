@@ -36,6 +36,13 @@ class Cell(NamedTuple):
     raw: str = ""
 
 
+EMPTY = Cell("–", "empty")
+#: Kinds of values that are looked up by what they say.
+_ALIKE = frozenset({bool, int, str, Decimal, date, datetime})
+#: Cells that are kept of a record's columns.
+MOST_KEPT = 4096
+
+
 def laboratory_zone() -> ZoneInfo:
     return ZoneInfo(laboratory().timezone)
 
@@ -105,25 +112,51 @@ def format_decimal(value: Decimal) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
+class Told(dict[Any, Cell]):
+    """Values of a record's columns as cells, in one language and by one clock: the rows of a list share most of them, from
+    one request to the next too."""
+
+    def keep(self, key: Any, found: Cell) -> Cell:
+        if len(self) >= MOST_KEPT:
+            self.clear()
+        self[key] = found
+        return found
+
+
 def cell(
-    record: Any, name: str, inputs: dict[str, Input], choices: dict[str, dict[str, Any]] | None = None
+    record: Any,
+    name: str,
+    inputs: dict[str, Input],
+    choices: dict[str, dict[str, Any]] | None = None,
+    told: Told | None = None,
 ) -> Cell:
-    """The value of attribute `name` (a column, a property or a many-to-one relation)."""
+    """The value of attribute `name` (a column, a property or a many-to-one relation). `told`: of this reader, these inputs
+    and these choices."""
     value: Any = record
-    for part in name.split("."):
+    for part in name.split(".") if "." in name else (name,):
         value = getattr(value, part) if value is not None else None
-    item = inputs.get(name)
     if value is None or value == "":
-        return Cell("–", "empty")
-    if isinstance(value, bool):
-        return Cell(_("yes") if value else _("no"), "flag", raw=str(value).lower())
+        return EMPTY
     if isinstance(value, Record):
         from lims.base.views import address_of
 
         href = address_of(value) if may("read", value.record_name) else ""
         return Cell(value.title, "link", href)
-    if choices and name in choices:
-        return Cell(str(choices[name].get(str(value), value)), "choice", raw=str(value))
+    if told is None or type(value) not in _ALIKE:
+        return _plain(value, inputs.get(name), choices.get(name) if choices else None)
+    key = (name, type(value), value)
+    found = told.get(key)
+    if found is None:
+        found = told.keep(key, _plain(value, inputs.get(name), choices.get(name) if choices else None))
+    return found
+
+
+def _plain(value: Any, item: Input | None, labels: dict[str, Any] | None) -> Cell:
+    """Of nothing but the value, what its column is, and the reader."""
+    if isinstance(value, bool):
+        return Cell(_("yes") if value else _("no"), "flag", raw=str(value).lower())
+    if labels is not None:
+        return Cell(str(labels.get(str(value), value)), "choice", raw=str(value))
     if item is not None and isinstance(item.kind, Choice):
         return Cell(str(item.kind.options.get(str(value), value)), "choice", raw=str(value))
     if item is not None and isinstance(item.kind, Several):

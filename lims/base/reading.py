@@ -11,6 +11,7 @@ the two takes longer than the server does for the answer.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,11 +22,14 @@ from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGresult
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import InvalidatePoolError
 
 #: Statements that a connection keeps prepared; a busy process has some three hundred.
 KEPT_STATEMENTS = 500
-#: Option of a connection that a session opens. Without `lims_write` beside it, it only reads.
-SESSION = "lims_session"
+#: Seconds in the pool after which a connection is asked whether it still serves, and where it keeps since when.
+ASKED_AFTER_S, GIVEN_BACK = 1.0, "lims_given_back"
+#: Option of a connection that only reads, unless it has `lims_write` beside it.
+READS = "lims_reads"
 
 
 class LimsConnection(psycopg.Connection[Any]):
@@ -76,8 +80,32 @@ class LimsConnection(psycopg.Connection[Any]):
             super().rollback()
 
 
+def asked_before_use(engine: Engine) -> None:
+    """A connection that lay in the pool for a while is asked whether its server still answers, and made anew when it does
+    not. SQLAlchemy's `pool_pre_ping` asks each time, which is one message more for every request of a busy hour; what a
+    connection finds that was in use a moment ago, its first statement finds too (Unavailable, and the pool is emptied)."""
+
+    @event.listens_for(engine, "checkin")
+    def _given_back(_connection: Any, record: Any) -> None:
+        record.info[GIVEN_BACK] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _taken(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get(GIVEN_BACK, time.monotonic()) < ASKED_AFTER_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError("the server does not answer on this connection") from error
+
+
+def not_only_reading(engine: Engine) -> Engine:
+    """For who writes past the sessions: PostgreSQL's triggers and rights decide, not the kind of the transaction."""
+    return engine.execution_options(**{READS: False})
+
+
 def keep_prepared(engine: Engine) -> None:
-    """Sessions of this engine read in transactions that cannot write, unless they say that they write."""
+    """What says that it reads (READS) does so in transactions that cannot write, unless it says that it writes."""
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: Any, _record: Any, given: Any, named: Any) -> Any:
@@ -88,7 +116,7 @@ def keep_prepared(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         options = connection.get_execution_options()
-        reads = bool(options.get(SESSION)) and not options.get("lims_write")
+        reads = bool(options.get(READS)) and not options.get("lims_write")
         driver: Any = connection.connection.driver_connection
         if bool(driver.read_only) is not reads:
             driver.read_only = reads

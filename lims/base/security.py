@@ -173,15 +173,23 @@ def password_stamp(user: Any) -> str:
 
 def principal() -> Any | None:
     """The signed-in user: of the session, of an API key or of a bearer token; None for a visitor."""
-    # Asked fifty times a page. Whoever signs in or out puts another object into one of the two places.
-    of_request = g._get_current_object()
-    user, login = of_request.get("user"), of_request.get("_login_user")
-    known = of_request.get("lims_principal")
-    if known is not None and known[0] is user and known[1] is login and login is not None:
+    known = _known_principal(vars(g._get_current_object()))
+    if known is not None:
         return known[2]
+    user = g.get("user")
     found = _principal(user)
-    g.lims_principal = (user, g.get("_login_user"), found)
+    g.lims_principal = (user, g.get("_login_user"), found, None if found is None else found.id)
     return found
+
+
+def _known_principal(of_request: dict[str, Any]) -> tuple[Any, Any, Any, int | None] | None:
+    """What this request found before. It is asked a hundred times a page. Whoever signs in or out puts another object
+    into one of the two places."""
+    known: tuple[Any, Any, Any, int | None] | None = of_request.get("lims_principal")
+    if known is None or known[1] is None:
+        return None
+    same = known[0] is of_request.get("user") and known[1] is of_request.get("_login_user")
+    return known if same else None
 
 
 def _principal(user: Any) -> Any | None:
@@ -243,13 +251,17 @@ def _rights_of(*roles: str | None) -> frozenset[tuple[str, str]]:
 
 def granted() -> frozenset[tuple[str, str]]:
     """(permission, view) pairs of the asking user: asked once a request, kept with it."""
+    of_request = vars(g._get_current_object())
+    cached: tuple[int, frozenset[tuple[str, str]]] | None = of_request.get("lims_granted")
+    known = _known_principal(of_request)
+    if cached is not None and known is not None and cached[0] == known[3]:
+        return cached[1]
     user = principal()
     if user is None:
         return frozenset()
-    cached = g.get("lims_granted")
+    cached = of_request.get("lims_granted")
     if cached is not None and cached[0] == user.id:
-        found: frozenset[tuple[str, str]] = cached[1]
-        return found
+        return cached[1]
     roles = current_session().execute(_ROLES_OF, {"user_id": user.id}).one_or_none()
     found = frozenset() if roles is None else _rights_of(roles.own, roles.of_groups)
     g.lims_granted = (user.id, found)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, final
 
+from flask import current_app
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, String, and_, cast, false, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -31,6 +33,8 @@ PAGE_SIZES = (25, 50, 100, 200)
 LARGEST_KEY = 2**63 - 1
 #: A list counts its entries so far: counting a million takes longer than showing the page. Pages have numbers as far.
 MOST_COUNTED = 10_000
+#: Seconds for which a list that has more, and is not narrowed, goes without being counted again.
+MANY_FOR_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,7 @@ class RecordService(Generic[R]):
         size = min((s for s in PAGE_SIZES if s >= size), default=PAGE_SIZES[-1])
         session = current_session()
         asked = self._statements(search, filters or {}, order, size, retired)
-        found = session.scalar(asked.count) or 0
+        found = self._counted(asked.count, narrowed=bool(search.strip() or filters), retired=retired)
         total, counted = min(found, MOST_COUNTED), found <= MOST_COUNTED
         number = max(0, min(number, max(0, -(-total // size) - 1)))
         query, conditions, by, ordered = asked.rows, asked.conditions, asked.by, asked.first
@@ -186,6 +190,20 @@ class RecordService(Generic[R]):
         more = len(rows) > size
         rows = rows[:size]
         return Page(rows, total, number, size, counted, keyset.encode(rows[-1], name) if more else "")
+
+    def _counted(self, count: Any, *, narrowed: bool, retired: bool) -> int:
+        """Rows of a list, up to one more than MOST_COUNTED. A list that has more is the same for a minute: counting ten
+        thousand rows takes longer than finding those that are shown."""
+        if narrowed or self.visible():
+            return current_session().scalar(count) or 0
+        many: dict[tuple[str, bool], float] = current_app.extensions.setdefault("lims.many", {})
+        key = (self.record.record_name, retired)
+        if many.get(key, 0.0) > time.monotonic():
+            return MOST_COUNTED + 1
+        found: int = current_session().scalar(count) or 0
+        if found > MOST_COUNTED:
+            many[key] = time.monotonic() + MANY_FOR_S
+        return found
 
     def _statements(
         self, search: str, filters: Mapping[str, Any], order: str, size: int, retired: bool

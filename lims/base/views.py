@@ -21,10 +21,11 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
-from lims.base.display import Cell, actor_names, cell, laboratory_zone
+from lims.base.display import EMPTY, Cell, Told, actor_names, cell, laboratory_zone
 from lims.base.exports import FORMATS, MOST_ROWS_AT_ONCE, ListQuery, answer_with, export_later, table_of
 from lims.base.fields import Reference
 from lims.base.forms import Form, build_form, posted_values
+from lims.base.laboratory import laboratory
 from lims.base.preferences import Preference, preferences_of
 from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.records import Record
@@ -32,6 +33,7 @@ from lims.base.repeats import add_once
 from lims.base.schemas import Input, Schema, localise
 from lims.base.security import concealed, current_actor, may, principal, require
 from lims.base.services import PAGE_SIZES, SERVICES, RecordService
+from lims.base.words import spoken_locale
 
 #: record_name -> its view, filled when the application is made.
 VIEWS: dict[str, RecordView] = {}
@@ -95,10 +97,11 @@ def address_of(record: Record) -> str:
     if view is None:
         return ""
     # A list names seventy records: the address is built once a kind, and a number set behind it.
-    kept: dict[str, str] = g.setdefault("lims_addresses", {})
-    if view.endpoint not in kept:
-        kept[view.endpoint] = url_for(f"{view.endpoint}.show", record_id=0).removesuffix("0")
-    return f"{kept[view.endpoint]}{record.id}"
+    kept: dict[str, str] = vars(g._get_current_object()).setdefault("lims_addresses", {})
+    found = kept.get(view.endpoint)
+    if found is None:
+        found = kept[view.endpoint] = url_for(f"{view.endpoint}.show", record_id=0).removesuffix("0")
+    return f"{found}{record.id}"
 
 
 class GuardedView(BaseView):
@@ -170,6 +173,8 @@ class RecordView(GuardedView):
         for schema in schemas:
             self.inputs.update({item.name: item for item in schema.inputs()})
         VIEWS[name] = self
+        #: By language and clock.
+        self._of_readers: dict[tuple[str, str], Told] = {}
         super().__init__()
 
     # --- pages --------------------------------------------------------------------------------------------
@@ -443,8 +448,20 @@ class RecordView(GuardedView):
 
     def cell(self, record: Any, name: str) -> Cell:
         if name in concealed(type(record)):
-            return Cell("–", "empty")
-        return cell(record, name, self.inputs, self.choices)
+            return EMPTY
+        return cell(record, name, self.inputs, self.choices, self._told())
+
+    def _told(self) -> Told:
+        """Cells of this view in the reader's language and by the laboratory's clock; a list asks at each cell."""
+        of_request = vars(g._get_current_object())
+        known = of_request.get("lims_told")
+        locale = getattr(of_request.get("_flask_babel"), "babel_locale", None)
+        if known is None or known[0] is not self or known[1] is not locale:
+            who = (str(spoken_locale()), laboratory().timezone)
+            known = (self, spoken_locale(), self._of_readers.setdefault(who, Told()))
+            of_request["lims_told"] = known
+        found: Told = known[2]
+        return found
 
     def cells(self, record: Any, names: Sequence[str]) -> Sequence[Cell]:
         return [self._in_list(record, name, self.cell(record, name)) for name in names]

@@ -32,7 +32,7 @@ class KeptDomain(Domain):
 def spoken_locale() -> Locale | None:
     """What Flask-Babel's `get_locale` answers, for whoever asks at each cell of a table. None outside an application."""
     try:
-        context = g._get_current_object()
+        context = vars(g._get_current_object())
     except RuntimeError:
         return None
     found: Locale | None = getattr(context.get("_flask_babel"), "babel_locale", None)

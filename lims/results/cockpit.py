@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.orm import joinedload, lazyload
 
-from lims.base.database import current_session
+from lims.base.database import current_session, number_of_rows
 from lims.base.display import day_begins, local_time
 from lims.mixes.models import MixRevision
 from lims.results.due import WAITS, WIDEST_WINDOW, instant
@@ -23,6 +23,8 @@ HELD_FOR = timedelta(days=90)
 #: An entry that nobody verified for so long is missed.
 VERIFIED_WITHIN = timedelta(days=3)
 MOST_LISTED = 200
+#: Breaks of a day are counted so far; no laboratory has shown more.
+MOST_BROKEN = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,13 @@ class Tally:
 
     @property
     def broken(self) -> int:
-        return sum(number for _name, number in self.presses)
+        """MOST_BROKEN when there are `more`."""
+        return min(MOST_BROKEN, sum(number for _name, number in self.presses))
+
+    @property
+    def more(self) -> bool:
+        """Were only the latest counted?"""
+        return sum(number for _name, number in self.presses) > MOST_BROKEN
 
 
 def tally(now: datetime) -> Tally:
@@ -91,15 +99,21 @@ def tally(now: datetime) -> Tally:
     return Tally(tuple(sorted(presses)), tuple(sorted(tanks)))
 
 
-_TALLY = union_all(
-    select(literal("press").label("what"), Press.code.label("name"), func.count().label("number"))
-    .select_from(Break)
-    .outerjoin(Press, Press.id == Break.press_id)
+_BROKEN = (
+    select(Break.press_id)
     .where(
         Break.tested_at >= instant("midnight"),
         Break.tested_at <= instant("now"),
         Break.superseded_at.is_(None),
     )
+    .order_by(Break.tested_at.desc())
+    .limit(number_of_rows(MOST_BROKEN + 1))
+    .subquery()
+)
+_TALLY = union_all(
+    select(literal("press").label("what"), Press.code.label("name"), func.count().label("number"))
+    .select_from(_BROKEN)
+    .outerjoin(Press, Press.id == _BROKEN.c.press_id)
     .group_by(Press.code),
     select(
         literal("tank"),

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnClause, Select, bindparam, literal_column, select
+from sqlalchemy import ColumnClause, Select, bindparam, false, func, literal_column, select
 
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.database import among_given, current_session, number_of_rows, one_or_many
@@ -76,7 +76,7 @@ def instant(name: str) -> Any:
     return bindparam(name, type_=UtcDateTime())
 
 
-#: In the text: PostgreSQL keeps a plan only where what it does not know makes none costlier.
+#: In the text: what PostgreSQL is not told, it does not plan for.
 WAITS: ColumnClause[Any] = literal_column("'waiting'")
 #: Made once: every page of the day asks them.
 _WAITING = (
@@ -115,10 +115,9 @@ _GROUPS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
         (_sets.due_until, _sets.id),
     ),
     "late": ((_sets.due_at < _NOW, _sets.due_until < _NOW), (_sets.due_at.desc(), _sets.id)),
-    "next": (
-        (_sets.due_at > _NOW, _sets.due_at <= instant("horizon"), _sets.due_from > _NOW),
-        (_sets.due_at, _sets.id),
-    ),
+    # PostgreSQL keeps a plan only where what it does not know makes none costlier: the end of the range is left to `_group`,
+    # and the second condition is one whose share it does not guess at.
+    "next": ((_sets.due_at > _NOW, func.coalesce(_sets.due_from > _NOW, false())), (_sets.due_at, _sets.id)),
 }
 
 
@@ -142,13 +141,10 @@ def due_groups(now: datetime) -> dict[str, list[DueSet]]:
 
 
 def _group(name: str, now: datetime, most: int) -> list[DueSet]:
-    asked = {
-        "now": now,
-        "widely_before": now - WIDEST_WINDOW,
-        "widely_after": now + WIDEST_WINDOW,
-        "horizon": now + HORIZON,
-    }
-    return list(map(DueSet._make, current_session().connection().execute(_of_group(name, most), asked).all()))
+    asked = {"now": now, "widely_before": now - WIDEST_WINDOW, "widely_after": now + WIDEST_WINDOW}
+    found = map(DueSet._make, current_session().connection().execute(_of_group(name, most), asked).all())
+    horizon = now + HORIZON
+    return [item for item in found if name != "next" or (item.due_at is not None and item.due_at <= horizon)]
 
 
 def due_sets(*, enough: int | None = None) -> list[DueSet]:

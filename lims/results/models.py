@@ -147,7 +147,7 @@ class SetResult(Record):
     basis: Mapped[str] = mapped_column(String(10), nullable=False)
     specimen_count: Mapped[int] = mapped_column(Integer, nullable=False)
     #: entered, verified, released, retracted (lims/results/triggers.py)
-    state: Mapped[str] = mapped_column(String(10), nullable=False, index=True)
+    state: Mapped[str] = mapped_column(String(10), nullable=False)
     reason: Mapped[str | None] = mapped_column(Text)
     verified_by: Mapped[str | None] = mapped_column(String(80))
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -164,6 +164,7 @@ class SetResult(Record):
         Index(None, "specimen_set_id", "superseded_at"),
         Index(None, "superseded_at", sqlite_where=CORRECTED, postgresql_where=CORRECTED),
         Index(None, "created_at", "id"),  # an order of the list
+        Index(None, "state", "id"),  # what waits for a verification, the first of it first
     )
 
     @property

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from flask import current_app, flash, jsonify, redirect, request, url_for
@@ -93,10 +93,12 @@ def _until_tomorrow() -> list[DueSet]:
     return [item for item in due_sets() if item.due_at is not None and item.due_at <= tomorrow]
 
 
-def due_lines() -> Callable[[DueSet, str, str], Markup]:
-    """One set of the list of the day as markup, from the set, its mark (due-now, due-late or due-next) and the address
-    that it leads to."""
-    return partial(_due_line, _language=str(spoken_locale()), _timezone=laboratory().timezone)
+def due_lines(sets: Sequence[DueSet], mark: str, address: str) -> Markup:
+    """Sets of the list of the day as markup: their mark (due-now, due-late or due-next), and the address that they lead to
+    but for the number at its end."""
+    language, timezone = str(spoken_locale()), laboratory().timezone
+    lines = (_due_line(item, mark, f"{address}{item.id}", language, timezone) for item in sets)
+    return Markup("".join(lines))  # noqa: S704 - of lines that are markup
 
 
 @lru_cache(maxsize=4096)  # it waits for days, and everybody opens the list all day
@@ -123,19 +125,17 @@ class BreaksView(GuardedView):
         now = utc_now()
         days = workload(now)
         enters = may("write", "breaks")
+        groups = due_groups(now)
+        leads_to = (
+            url_for("BreaksView.enter", set_id=0) if enters else url_for("SpecimenSetView.show", record_id=0)
+        ).removesuffix("0")
         return self._page(
             "lims/due.html",
-            groups=due_groups(now),
+            groups=groups,
+            lines={name: due_lines(sets, f"due-{name}", leads_to) for name, sets in groups.items()},
             workload=days,
             most=max((count for _day, count in days.days), default=0),
             tally=tally(now),
-            due_line=due_lines(),
-            # Sixty lines lead to the same place but for the number at its end.
-            set_address=(
-                url_for("BreaksView.enter", set_id=0)
-                if enters
-                else url_for("SpecimenSetView.show", record_id=0)
-            ).removesuffix("0"),
             may_enter=enters,
         )
 

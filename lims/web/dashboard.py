@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from flask import g
 from flask_babel import gettext as _
-from sqlalchemy import bindparam, extract, func, select
+from sqlalchemy import extract, func, literal_column, select
 from sqlalchemy.orm import joinedload
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
@@ -53,6 +54,8 @@ SHOWN = 8
 MOST_CLOCKS = 200
 #: Months of the manager's chart.
 CHART_MONTHS = 12
+#: What waits is counted so far.
+MOST_WAITING = 999
 #: Specimens of the auditor's sample of the day.
 SAMPLED = 10
 
@@ -86,7 +89,7 @@ class Panel:
     all_url: str = ""
     #: Said beside the title, as that a figure is not of this moment.
     note: str = ""
-    count: int | None = None
+    count: int | str | None = None
     guide: Sequence[Any] = field(default_factory=list)
     wide: bool = False
 
@@ -150,16 +153,22 @@ def _workload() -> Panel | None:
     return Panel("workload", _("The next fourteen days"), bars=bars, count=sum(count for _day, count in days))
 
 
-#: Made once, of what is shown: the technician's first page and the manager's ask them.
-_IN_STATE = (SetResult.state == bindparam("state"), SetResult.superseded_at.is_(None))
-_WAITING_RESULTS = (
-    select(SetResult.id, SetResult.specimen_set_id, SetResult.strength_mpa, SpecimenSet.code)
-    .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
-    .where(*_IN_STATE)
-    .order_by(SetResult.id)
-    .limit(number_of_rows(SHOWN))
-)
-_WAITING_COUNT = select(func.count()).select_from(SetResult).where(*_IN_STATE)
+@cache
+def _waiting_results(state: str) -> tuple[Any, Any]:
+    """The first results in this state and how many there are so far, made once: the technician's first page and the
+    manager's ask them. The state stands in the text, so that PostgreSQL knows how few are in it."""
+    conditions = (SetResult.state == literal_column(f"'{state}'"), SetResult.superseded_at.is_(None))
+    first = (
+        select(SetResult.id, SetResult.specimen_set_id, SetResult.strength_mpa, SpecimenSet.code)
+        .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
+        .where(*conditions)
+        .order_by(SetResult.id)
+        .limit(number_of_rows(SHOWN))
+    )
+    counted = select(SetResult.id).where(*conditions).limit(number_of_rows(MOST_WAITING + 1)).subquery()
+    return first, select(func.count()).select_from(counted)
+
+
 _LATEST_FORECASTS = (
     select(MixDesign.code, Forecast.mix_design_id, Forecast.early_ages, Forecast.strength_mpa)
     .join_from(Forecast, MixDesign, MixDesign.id == Forecast.mix_design_id)
@@ -168,10 +177,16 @@ _LATEST_FORECASTS = (
 )
 
 
+def so_far(number: int) -> int | str:
+    """How many wait, when nobody counted beyond MOST_WAITING."""
+    return number if number <= MOST_WAITING else f"{MOST_WAITING}+"
+
+
 def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:
     if not may("read", "set-results"):
         return None
     connection = current_session().connection()
+    first, counted = _waiting_results(state)
     page = "BreaksView.enter" if may("write", "breaks") else ""
     return Panel(
         name,
@@ -182,13 +197,11 @@ def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:
                 address(page, set_id=set_id) if page else address("SetResultView.show", record_id=result_id),
                 right=f"{strength_mpa:.1f} MPa" if strength_mpa is not None else _("invalid"),
             )
-            for result_id, set_id, strength_mpa, code in connection.execute(
-                _WAITING_RESULTS, {"state": state}
-            ).all()
+            for result_id, set_id, strength_mpa, code in connection.execute(first).all()
         ],
         empty=empty,
         all_url=address("SetResultView.list", state=state),
-        count=connection.scalar(_WAITING_COUNT, {"state": state}) or 0,
+        count=so_far(connection.scalar(counted) or 0),
     )
 
 

@@ -34,15 +34,15 @@ class Group:
 
 def menu() -> Markup:
     """The menu at the side of every page, with the present page marked in it."""
-    groups = _groups()
+    groups, path = _groups(), request.path
     best: dict[str, Entry] = {}
     for group in groups:
-        fitting = [item for item in group.entries if _here(item.url)]
+        fitting = [item for item in group.entries if _here(item.url, path)]
         if fitting:  # of two entries that fit, the longer address is meant
             best[group.name] = max(fitting, key=lambda item: len(item.url))
     kept: dict[Any, Markup] = current_app.extensions.setdefault("lims.menus", {})
     name = laboratory().name
-    at_home = request.path == "/"
+    at_home = path == "/"
     key = (granted(), str(get_locale()), request.script_root, name, at_home, *best.items())
     found = kept.get(key)
     if found is None:
@@ -81,5 +81,5 @@ def _entries(children: list[dict[str, Any]]) -> tuple[Entry, ...]:
     return tuple(Entry(str(item["label"]), item["icon"], str(item["url"])) for item in children)
 
 
-def _here(url: str) -> bool:
-    return url != "/" and request.path.startswith(url.split("?")[0])
+def _here(url: str, path: str) -> bool:
+    return url != "/" and path.startswith(url.partition("?")[0])

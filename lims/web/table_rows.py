@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from flask_babel import gettext as _
@@ -45,21 +46,23 @@ def value(cell: Cell) -> Markup:
 
 def line(record: Any, cells: Sequence[Cell], columns: Sequence[Column]) -> Markup:
     """The cells of a record's line: the first leads to the record."""
-    parts: list[str] = []
-    for column, cell in zip(columns, cells, strict=True):
-        if parts:
-            shown: str = value(cell)
-        else:
-            shown = f'<a class="fw-medium" href="{escape(address_of(record))}">{escape(cell.text)}</a>'
-            if getattr(record, "superseded_at", None) and getattr(record, "state", "") != "retracted":
-                # Not by +: with markup on its right a text is escaped.
-                shown = f"{shown} {badge(_('Superseded'), 'lapsed')}"
-        parts.append(f"<td{_style(column, cell)}>{shown}</td>")
+    parts = [_data(cell, column.numeric) for column, cell in zip(columns, cells, strict=True)]
+    if parts:
+        shown = f'<a class="fw-medium" href="{escape(address_of(record))}">{escape(cells[0].text)}</a>'
+        if getattr(record, "superseded_at", None) and getattr(record, "state", "") != "retracted":
+            # Not by +: with markup on its right a text is escaped.
+            shown = f"{shown} {badge(_('Superseded'), 'lapsed')}"
+        parts[0] = f"<td{_style(cells[0], columns[0].numeric)}>{shown}</td>"
     return Markup("".join(parts))  # noqa: S704 - of escaped parts
 
 
-def _style(column: Column, cell: Cell) -> str:
-    if column.numeric or cell.kind == "number":
+@lru_cache(maxsize=8192)  # the lines of a list share most of their values, and everybody opens the same lists
+def _data(cell: Cell, numeric: bool) -> str:
+    return f"<td{_style(cell, numeric)}>{value(cell)}</td>"
+
+
+def _style(cell: Cell, numeric: bool) -> str:
+    if numeric or cell.kind == "number":
         return ' class="text-end num"'
     if cell.kind == "time":
         return ' class="num"'

@@ -49,6 +49,7 @@ from lims.base.auditing.lims_verify import (
 )
 from lims.base.database import database, transaction
 from lims.base.metadata import Model
+from lims.base.reading import not_only_reading
 from lims.materials.models import Region
 from tests.factories import ACTOR, a_batch, a_customer, a_mix
 
@@ -162,7 +163,7 @@ def target() -> Iterator[Target]:
     """The database of the application context without its guards, as the one who tampers has it."""
     size, head = head_of_record()
     note, key = signed_note(size, head), verifier_key()
-    engine = database().engine
+    engine = not_only_reading(database().engine)
     database().session.remove()
     with engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
@@ -584,7 +585,7 @@ def on_one_database(title: str, url: str, folder: Path, each: int) -> tuple[str,
     Babel(app)
     made = Database(url)
     made.init_app(app)
-    Model.metadata.create_all(made.engine)
+    Model.metadata.create_all(not_only_reading(made.engine))
     with app.app_context():
         write_records()
         begun = time.perf_counter()

@@ -26,6 +26,7 @@ from lims.base.auditing.models import AuditEntry, AuditSalt, AuditTransaction, P
 from lims.base.columns import utc_now
 from lims.base.database import current_session, database, transaction
 from lims.base.files import keep_file
+from lims.base.reading import not_only_reading
 from lims.materials.models import Region
 from tests.factories import ACTOR, a_batch, a_customer
 
@@ -121,7 +122,7 @@ def test_every_way_of_writing_without_a_context_is_refused(way: str) -> None:
     current_session().commit()
     # PostgreSQL already knows of a request's session that it only reads.
     refused(current_session(), "no open audit context|without an actor|in a read-only transaction")
-    with Session(database().engine) as of_another_program:
+    with Session(not_only_reading(database().engine)) as of_another_program:
         refused(of_another_program, "no open audit context|without an actor")
     assert _verified().findings == []
 

@@ -205,8 +205,9 @@ def test_r7_tampering_is_detected_and_named(found: Any) -> None:
     assert faults_of_record(database().url) == []
     from lims.base.auditing.guards import exempt
     from lims.base.auditing.triggers import remove
+    from lims.base.reading import not_only_reading
 
-    with database().engine.connect() as connection, exempt(connection):
+    with not_only_reading(database().engine).connect() as connection, exempt(connection):
         remove(connection)
         connection.execute(
             text(

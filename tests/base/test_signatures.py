@@ -19,6 +19,7 @@ from lims.base.auditing.guards import exempt
 from lims.base.database import current_session, database, transaction
 from lims.base.denials import MOST_ROWS_A_MINUTE, DeniedAttempt, Note, settle
 from lims.base.display import local_time
+from lims.base.reading import not_only_reading
 from lims.base.signatures import MOST_WRONG, Signature, signatures_of
 from lims.results.models import SetResult
 from lims.results.schemas import SetBreaksIn
@@ -97,7 +98,7 @@ def test_a_signature_no_longer_fits_what_was_altered_behind_the_database() -> No
     sqlite = database().is_sqlite
     current_session().commit()  # gives back what reading has locked
     with (
-        database().engine.connect() as connection,
+        not_only_reading(database().engine).connect() as connection,
         exempt(connection),
     ):  # who tampers takes the guards away first
         where = "" if sqlite else " ON breaks"

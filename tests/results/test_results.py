@@ -14,6 +14,7 @@ from sqlalchemy import text
 from lims.base.actor import user_actor
 from lims.base.database import current_session
 from lims.base.problems import Conflict, NotFound, Refused
+from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
 from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
@@ -179,7 +180,7 @@ def _entered_at_once(app: Flask, set_id: int, *entries: SetBreaksIn) -> list[Any
 
     people = [threading.Thread(target=enter, args=(place,)) for place in range(len(entries))]
     current_session().commit()
-    with app.extensions["lims.database"].engine.connect() as third:
+    with not_only_reading(app.extensions["lims.database"].engine).connect() as third:
         on_postgresql = third.dialect.name == "postgresql"
         if on_postgresql:
             third.execute(text("SELECT id FROM specimen_sets WHERE id = :id FOR UPDATE"), {"id": set_id})
