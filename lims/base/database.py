@@ -462,9 +462,7 @@ def insert_rows(
 
 
 @lru_cache(maxsize=64)
-def _insert_of_lists(
-    table: Table, columns: tuple[str, ...], alike: tuple[str, ...], dialect: Dialect
-) -> str:
+def _insert_of_lists(table: Table, columns: tuple[str, ...], alike: tuple[str, ...], dialect: Dialect) -> str:
     """One statement of PostgreSQL however many the rows, of a list a column: it is prepared once, planned once, and the
     triggers that record the change fire once."""
 
