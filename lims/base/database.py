@@ -421,16 +421,13 @@ def insert_rows(
     if not rows:
         return
     dialect = connection.dialect
-
-    def bound(name: str) -> Callable[[Any], Any] | None:
-        return table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
-
-    shared = {name: process(value) if (process := bound(name)) else value for name, value in alike.items()}
+    bound = _bound(table, dialect)
+    shared = {name: process(value) if (process := bound[name]) else value for name, value in alike.items()}
     columns: dict[str, list[Any]] = {}
     for name in (
         column.name for column in table.columns if column.name in rows[0] and column.name not in alike
     ):
-        columns[name], process = list(map(itemgetter(name), rows)), bound(name)
+        columns[name], process = list(map(itemgetter(name), rows)), bound[name]
         if process is not None:
             known = {value: process(value) for value in set(columns[name])}
             columns[name] = list(map(known.__getitem__, columns[name]))
@@ -459,6 +456,12 @@ def insert_rows(
         _insert_of_lists(table, tuple(columns), tuple(shared), dialect),
         (*shared.values(), *columns.values()),  # in the order of the text
     )
+
+
+@lru_cache(maxsize=64)
+def _bound(table: Table, dialect: Dialect) -> dict[str, Callable[[Any], Any] | None]:
+    """What each column's type does to a value on its way to the driver."""
+    return {c.name: c.type.dialect_impl(dialect).bind_processor(dialect) for c in table.columns}
 
 
 @lru_cache(maxsize=64)

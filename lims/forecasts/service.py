@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from functools import lru_cache
@@ -20,7 +20,7 @@ from lims.forecasts.history import Seen, mix_histories
 from lims.forecasts.models import Forecast, ForecastModel
 from lims.forecasts.refreshing import PATIENCE_S, refresher
 from lims.mixes.models import MixRevision
-from lims.results.events import EXPECTATIONS, LISTENERS
+from lims.results.events import EXPECTATIONS, LISTENERS, First
 from lims.strength.history import MixHistory
 from lims.strength.model import FittedModel, SubModel, fit, version_of
 from lims.strength.model import Forecast as Prediction
@@ -263,7 +263,7 @@ def _row(
     )
 
 
-def _on_result(batch_id: int, actor_key: str) -> None:
+def _on_result(batch_id: int, _actor_key: str, _first: Sequence[First]) -> None:
     """Remember the batch; its mix is forecast once the transaction that wrote its result has committed."""
     current_session().info.setdefault("forecast_batches", set()).add(batch_id)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from operator import itemgetter
@@ -42,16 +43,18 @@ class EntryIn(SetBreaksIn):
     confirmed: Annotated[bool, Flag(), Ui(_l("Asked and confirmed"))] = False
 
 
-def due_entry(sets: Sequence[DueSet]) -> list[Mapping[str, Any]]:
-    """Sets as the entry page keeps them: specimens, areas, factor, and the range that nobody would wonder at."""
+def due_entry(sets: Sequence[DueSet]) -> str:
+    """Sets as the entry page keeps them, a JSON array: specimens, areas, factor, and the range that nobody would wonder
+    at."""
     now = utc_now()
     usual = usual_ranges().of(sets)
     specimens = specimens_of([item.id for item in sets])
     reader = (str(spoken_locale()), laboratory().timezone)
-    return [
+    rows = (
         _entry_row(item, tuple(specimens[item.id]), usual.get(item.id), item.when(now), *reader)
         for item in sets
-    ]
+    )
+    return f"[{','.join(rows)}]"
 
 
 @lru_cache(maxsize=4096)  # a set waits for days, and everybody's page asks for it all day
@@ -62,8 +65,8 @@ def _entry_row(
     when: str,
     _language: str,
     _timezone: str,
-) -> Mapping[str, Any]:
-    return {
+) -> str:
+    row = {
         "id": item.id,
         "code": item.code,
         "age_days": item.age_days,
@@ -83,6 +86,7 @@ def _entry_row(
             for specimen in specimens
         ],
     }
+    return json.dumps(row, separators=(",", ":"))
 
 
 def when_words() -> dict[str, str]:

@@ -5,6 +5,7 @@ One break's way, whether typed, posted or imported: schema -> here -> lims.stand
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,7 +36,7 @@ from lims.base.signatures import CONTENTS, sign
 from lims.customers.regions import seen_within
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.due import WAITS, SetSpecimen, specimens_of
-from lims.results.events import result_written
+from lims.results.events import First, result_written
 from lims.results.models import (
     Break,
     Calibration,
@@ -443,8 +444,12 @@ class SetEntries:
         for read in list(session):
             if isinstance(read, SpecimenSet) and read.id in self._ready:  # it says what was before
                 session.refresh(read, ("state", "version", "changed_at", "changed_by"))
-        for batch_id in sorted({self.facts[key].batch_id for key in self._ready}):
-            result_written(batch_id, actor.key)
+        first: dict[int, list[First]] = defaultdict(list)
+        for set_id, (_entry, judged) in self._ready.items():
+            found = self.facts[set_id]
+            first[found.batch_id].append((found.age_days, judged.verdict.strength_mpa))
+        for batch_id in sorted(first):
+            result_written(batch_id, actor.key, first[batch_id])
 
 
 def _breaks_after(session: Session, last_id: int, of_set: Mapping[int, int]) -> dict[int, dict[int, int]]:

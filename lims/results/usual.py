@@ -7,7 +7,7 @@ difference to a slip of the key. A result of a set that this process has listed 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from flask import current_app
@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from lims.base.database import among, current_session
 from lims.results.due import DueSet
-from lims.results.events import EXPECTATIONS, LISTENERS
+from lims.results.events import EXPECTATIONS, LISTENERS, First
 from lims.results.models import SetResult
 from lims.trials.models import Batch, SpecimenSet
 
@@ -59,8 +59,22 @@ class UsualRanges:
                 found[item.id] = usual
         return found
 
+    def widen(self, batch_id: int, first: Sequence[First]) -> None:
+        """Results of this batch came beside those that stand: a range can only grow by them, so nothing is read anew."""
+        revision, _design = self._mixes.get(batch_id, (0, 0))
+        kept = self._of_results.get(revision)
+        if kept is None:
+            return
+        ages = dict(kept[1])
+        for age, strength_mpa in first:
+            if strength_mpa is not None:
+                low, high = float(strength_mpa * USUAL_FROM), float(strength_mpa * USUAL_TO)
+                known = ages.get(age, (low, high))
+                ages[age] = (min(low, known[0]), max(high, known[1]))
+        self._of_results[revision] = (kept[0], ages)
+
     def forget(self, batch_id: int) -> None:
-        """A result of this batch was written."""
+        """A result of this batch was replaced."""
         revision, design = self._mixes.get(batch_id, (0, 0))
         self._of_results.pop(revision, None)
         for key in [key for key in list(self._forecast) if key[0] == design]:
@@ -118,8 +132,11 @@ def usual_ranges() -> UsualRanges:
     return found
 
 
-def _on_result(batch_id: int, _actor_key: str) -> None:
-    usual_ranges().forget(batch_id)
+def _on_result(batch_id: int, _actor_key: str, first: Sequence[First]) -> None:
+    if first:
+        usual_ranges().widen(batch_id, first)
+    else:
+        usual_ranges().forget(batch_id)
 
 
 LISTENERS.append(_on_result)
