@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import CompoundSelect, func, literal, select, union_all
 from sqlalchemy.orm import joinedload, lazyload
 
 from lims.base.database import current_session, number_of_rows
@@ -99,31 +99,36 @@ def tally(now: datetime) -> Tally:
     return Tally(tuple(sorted(presses)), tuple(sorted(tanks)))
 
 
-_BROKEN = (
-    select(Break.press_id)
-    .where(
-        Break.tested_at >= instant("midnight"),
-        Break.tested_at <= instant("now"),
-        Break.superseded_at.is_(None),
+def tally_of(most: int) -> CompoundSelect[Any]:
+    """Breaks of the day by press, the latest of them and one more than `most`, and sets by tank."""
+    broken = (
+        select(Break.press_id)
+        .where(
+            Break.tested_at >= instant("midnight"),
+            Break.tested_at <= instant("now"),
+            Break.superseded_at.is_(None),
+        )
+        .order_by(Break.tested_at.desc())
+        .limit(number_of_rows(most + 1))
+        .subquery()
     )
-    .order_by(Break.tested_at.desc())
-    .limit(number_of_rows(MOST_BROKEN + 1))
-    .subquery()
-)
-_TALLY = union_all(
-    select(literal("press").label("what"), Press.code.label("name"), func.count().label("number"))
-    .select_from(_BROKEN)
-    .outerjoin(Press, Press.id == _BROKEN.c.press_id)
-    .group_by(Press.code),
-    select(
-        literal("tank"),
-        CuringTank.code,
-        select(func.count())
-        .select_from(SpecimenSet)
-        .where(SpecimenSet.curing_tank_id == CuringTank.id, SpecimenSet.state.in_(("waiting", "held")))
-        .scalar_subquery(),
-    ).where(CuringTank.retired_at.is_(None)),
-)
+    return union_all(
+        select(literal("press").label("what"), Press.code.label("name"), func.count().label("number"))
+        .select_from(broken)
+        .outerjoin(Press, Press.id == broken.c.press_id)
+        .group_by(Press.code),
+        select(
+            literal("tank"),
+            CuringTank.code,
+            select(func.count())
+            .select_from(SpecimenSet)
+            .where(SpecimenSet.curing_tank_id == CuringTank.id, SpecimenSet.state.in_(("waiting", "held")))
+            .scalar_subquery(),
+        ).where(CuringTank.retired_at.is_(None)),
+    )
+
+
+_TALLY = tally_of(MOST_BROKEN)
 
 
 def held_sets() -> list[SpecimenSet]:

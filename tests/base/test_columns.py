@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select
 
+from lims.base import columns
 from lims.base.columns import ExactDecimal, UtcDateTime
 from lims.base.database import make_engine
 
@@ -80,3 +81,14 @@ def test_naive_time_is_refused() -> None:
     dialect = create_engine("sqlite://").dialect
     with pytest.raises(ValueError, match="no time zone"):
         UtcDateTime().process_bind_param(datetime(2026, 3, 29, 3, 30), dialect)  # noqa: DTZ001 - the case
+
+
+def test_values_that_are_remembered_are_forgotten_before_they_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(columns, "MOST_KEPT", 10)
+    dialect = create_engine("sqlite://").dialect
+    read = ExactDecimal(places=3).result_processor(dialect, None)
+    assert [read(stored) for stored in range(35)] == [Decimal(stored) / 1000 for stored in range(35)]
+    assert read(None) is None
+    assert len(read.__self__) <= 10

@@ -13,7 +13,7 @@ from lims.base import services
 from lims.base.database import database
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
-from tests.conftest import Person
+from tests.conftest import Person, counting_sql
 from tests.factories import a_batch, a_customer, a_mix
 
 
@@ -100,3 +100,28 @@ def test_next_page_of_a_long_list_is_a_link_and_over_rest_a_word(
     assert page.status_code == 200
     assert "C30-59" in page.get_data(as_text=True)
     assert technician.get("/mix-designs/?after=nonsense").status_code == 400
+
+
+def test_list_that_has_more_is_not_counted_again_for_a_minute_unless_it_is_narrowed(
+    records_on_both: Flask, actor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "MOST_COUNTED", 5)
+    clock = [1000.0]
+    monkeypatch.setattr(services.time, "monotonic", lambda: clock[0])
+    customers = SERVICES["customers"]
+    made = [a_customer(f"K-{number}", actor) for number in range(8)]
+
+    def counts(**asked: Any) -> tuple[int, int]:
+        with counting_sql(records_on_both) as seen:
+            total = customers.page(**asked).total
+        return total, sum("count(" in statement for statement in seen)
+
+    assert counts() == (5, 1)
+    assert counts() == (5, 0)
+    assert counts(order="code") == (5, 0)
+    assert counts(search="K-1") == (1, 1)
+    customers.retire_many([item.id for item in made[:6]], actor)
+    assert counts(retired=True) == (5, 1)
+    clock[0] += services.MANY_FOR_S + 1
+    assert counts() == (2, 1)
+    assert counts() == (2, 1)

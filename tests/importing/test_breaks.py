@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from lims.base.database import current_session, insert_rows, transaction
 from lims.base.files import bytes_of
@@ -120,6 +121,29 @@ def test_rows_of_one_call_keep_every_sign_and_digit() -> None:
         insert_rows(session.connection(), Region.__table__, rows, alike)
     found = current_session().query(Region).filter(Region.code.like("S%")).order_by(Region.code)
     assert [region.name for region in found] == names
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_rows_of_one_call_get_their_numbers_in_order_and_keep_what_is_empty() -> None:
+    now = datetime.now(UTC)
+    alike = {"created_at": now, "created_by": "a", "changed_at": now, "changed_by": "a", "version": 1}
+    retired = [now if n % 3 else None for n in range(200)]
+    with transaction(ACTOR) as session:
+        rows = [{"code": f"T{n:03d}", "name": "r", "retired_at": at} for n, at in enumerate(retired)]
+        insert_rows(session.connection(), Region.__table__, rows, alike)
+    found = current_session().query(Region).filter(Region.code.like("T%")).order_by(Region.id).all()
+    assert [region.code for region in found] == [f"T{n:03d}" for n in range(200)]
+    assert [region.retired_at for region in found] == retired
+
+
+@pytest.mark.usefixtures("records_on_both")
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.postgresql
+def test_text_that_is_too_long_for_its_column_is_refused_not_cut() -> None:
+    now = datetime.now(UTC)
+    alike = {"created_at": now, "created_by": "a", "changed_at": now, "changed_by": "a", "version": 1}
+    with pytest.raises(DBAPIError, match="too long"), transaction(ACTOR) as session:
+        insert_rows(session.connection(), Region.__table__, [{"code": "x" * 500, "name": "y"}], alike)
 
 
 def test_rows_that_json_would_alter_go_in_one_by_one(app: Flask) -> None:

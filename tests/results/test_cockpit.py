@@ -17,8 +17,9 @@ from sqlalchemy.exc import OperationalError
 from lims.base.columns import utc_now
 from lims.base.display import day_begins, local_time
 from lims.base.services import SERVICES
+from lims.results import cockpit
 from lims.results.cockpit import missed, tally, workload
-from lims.results.due import due_groups
+from lims.results.due import due_groups, due_set
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import correct_set, record_set, result_of
 from tests.conftest import Person
@@ -90,6 +91,28 @@ def test_broken_today_counts_by_press_and_tanks_by_what_lies_in_them(records_on_
     counted = tally(utc_now())
     assert counted.presses == (("P1", 3),)
     assert counted.tanks == (("T1", 2),)
+
+
+def test_only_the_latest_breaks_of_a_day_are_counted_and_the_page_says_that_there_are_more(
+    app: Flask, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cockpit, "_TALLY", cockpit.tally_of(most=2))
+    monkeypatch.setattr(cockpit, "MOST_BROKEN", 2)
+    with app.app_context():
+        found = cast(3, plan_ages="3").sets[0]
+        given = {"loads_kn": ["424", "401", "396"], "tested_at": datetime.now(UTC).isoformat()}
+        record_set(found.id, SetBreaksIn.read(given), ACTOR)
+        counted = tally(utc_now())
+        assert (counted.broken, counted.more) == (2, True)
+    page = technician.get("/press/").get_data(as_text=True)
+    assert re.search(r'Broken today <span class="badge bg-secondary-lt num">2\+</span>', page)
+
+
+def test_of_what_is_due_next_only_the_coming_week_is_shown(records_on_both: Flask) -> None:
+    soon, later = cast(0, plan_ages="6"), cast(0.001, plan_ages="9")
+    groups = due_groups(utc_now())
+    assert [item.batch_id for item in groups["next"]] == [soon.id]
+    assert due_set(later.sets[0].id) is not None
 
 
 def test_check_of_the_month_finds_what_was_missed_and_nothing_else(records_on_both: Flask) -> None:

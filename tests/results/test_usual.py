@@ -11,7 +11,7 @@ from flask import Flask
 from lims.results import usual
 from lims.results.due import DueSet, due_set
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import record_set
+from lims.results.service import correct_set, record_set
 from lims.results.usual import KEPT_SECONDS, UsualRanges
 from tests.conftest import counting_sql
 from tests.factories import ACTOR, a_batch, a_mix
@@ -85,3 +85,29 @@ def test_result_of_the_mix_puts_its_range_aside(mix: Any, records_on_both: Flask
     assert ranges.of([item, other]) == {}
     enter(other, "450")
     assert ranges.of([item]) == {item.id: (12.0, 30.0)}
+
+
+def test_range_that_was_widened_is_the_one_that_is_read_anew(mix: Any, records_on_both: Flask) -> None:
+    """Whatever comes beside what stands: lower, higher, between, the first at its age, or invalid."""
+    ranges = usual.usual_ranges()
+    items = [waiting(mix) for _number in range(6)]
+    asked = waiting(mix)
+    ranges.of([asked, *items])
+    for item, load_kn in zip(items, ("450", "400", "700", "500", "650", "405"), strict=True):
+        enter(item, load_kn)
+        with counting_sql(records_on_both) as seen:
+            widened = ranges.of([asked])
+        assert seen == []
+        assert widened == UsualRanges().of([asked])
+
+
+def test_result_that_was_replaced_is_no_longer_in_the_range(mix: Any) -> None:
+    item, other, asked = waiting(mix), waiting(mix), waiting(mix)
+    ranges = usual.usual_ranges()
+    ranges.of([item, other, asked])
+    enter(item, "450")
+    enter(other, "4500")
+    assert ranges.of([asked])[asked.id] == (12.0, 300.0)
+    given = {"loads_kn": ["450"] * 3, "tested_at": datetime.now(UTC).isoformat()}
+    correct_set(other.id, SetBreaksIn.read(given), 1, ACTOR, "a zero too many")
+    assert ranges.of([asked])[asked.id] == (12.0, 30.0)

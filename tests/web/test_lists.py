@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import time
 from collections.abc import Callable
 
+import pytest
 from flask import Flask
 
 from lims.accounts.roles import AUDITOR, SALES
+from lims.base.laboratory import LaboratoryFacts, laboratory
 from tests.conftest import Person
-from tests.factories import a_customer
+from tests.factories import a_batch, a_customer
 
 
 def heads(page: str) -> list[str]:
@@ -96,3 +100,31 @@ def test_empty_list_says_what_to_do(technician: Person) -> None:
     page = technician.get("/batches/").get_data(as_text=True)
     assert "Register the first batch" in page
     assert "/batches/add" in page
+
+
+def test_kept_values_are_told_in_the_reader_s_language_and_by_the_laboratory_s_clock(
+    app: Flask, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        a_batch("40", cast_at="2026-03-05T10:00:00+00:00", plan_ages="3")
+
+    def told() -> str:
+        return technician.get("/specimen-sets/").get_data(as_text=True)
+
+    for _again in range(2):
+        technician.get("/lang/en")
+        english = told()
+        assert "8 Mar 2026, 18:00" in english
+        assert ">Waiting<" in english
+        technician.get("/lang/zh")
+        assert "2026年3月8日 18:00" in told()
+        assert ">Waiting<" not in told()
+    technician.get("/lang/en")
+    elsewhere = dataclasses.replace(_laboratory(app), timezone="Europe/Berlin")
+    monkeypatch.setitem(app.extensions, "lims.laboratory", (time.monotonic() + 3600, elsewhere))
+    assert "8 Mar 2026, 11:00" in told()
+
+
+def _laboratory(app: Flask) -> LaboratoryFacts:
+    with app.app_context():
+        return laboratory()
