@@ -150,7 +150,7 @@ def _search_indexed_afterwards() -> Iterator[None]:
     if database().is_sqlite:
         yield
         return
-    engine = database().engine
+    engine = not_only_reading(database().engine)
     with engine.connect() as connection:
         for name in ("search_trigrams", "search_beginnings"):
             connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")

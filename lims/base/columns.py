@@ -12,6 +12,8 @@ from sqlalchemy import BigInteger, DateTime, Numeric
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+#: PostgreSQL's number of its type NUMERIC.
+NUMERIC_OID = 1700
 #: Values of a kind that are remembered as read.
 MOST_KEPT = 8192
 
@@ -49,8 +51,11 @@ class ExactDecimal(TypeDecorator[Decimal]):
         return _unscaled(self.places)[value] if dialect.name == "sqlite" else Decimal(value)
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
-        """A look into a dict on SQLite, nothing on PostgreSQL, whose driver brings decimals: lists are full of numbers."""
-        return _unscaled(self.places).__getitem__ if dialect.name == "sqlite" else None
+        """A look into a dict on SQLite, nothing on PostgreSQL for what its driver brings as decimals: lists are full of
+        numbers."""
+        if dialect.name == "sqlite":
+            return _unscaled(self.places).__getitem__
+        return None if coltype == NUMERIC_OID else _as_decimal
 
 
 class _Read(dict[Any, Any]):
@@ -71,6 +76,10 @@ class _Read(dict[Any, Any]):
 @cache
 def _unscaled(places: int) -> _Read:
     return _Read(lambda stored: Decimal(int(stored)).scaleb(-places))
+
+
+def _as_decimal(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(value)
 
 
 #: Text of SQLite, "2026-03-05 06:07:08.000000", which is UTC.

@@ -142,12 +142,14 @@ def cell(
 
         href = address_of(value) if may("read", value.record_name) else ""
         return Cell(value.title, "link", href)
-    if told is None or type(value) not in _ALIKE:
-        return _plain(value, inputs.get(name), choices.get(name) if choices else None)
+    item, labels = inputs.get(name), choices.get(name) if choices else None
+    is_text = type(value) is str and labels is None and (item is None or not isinstance(item.kind, Choice))
+    if told is None or is_text or type(value) not in _ALIKE:
+        return _plain(value, item, labels)  # a text is told as it stands: there is nothing to keep
     key = (name, type(value), value)
     found = told.get(key)
     if found is None:
-        found = told.keep(key, _plain(value, inputs.get(name), choices.get(name) if choices else None))
+        found = told.keep(key, _plain(value, item, labels))
     return found
 
 

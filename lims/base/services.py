@@ -37,6 +37,13 @@ MOST_COUNTED = 10_000
 MANY_FOR_S = 60.0
 
 
+def _many() -> dict[tuple[str, bool], float]:
+    """Lists of this process that have more than MOST_COUNTED entries (with those out of use?), and until when it is
+    remembered."""
+    found: dict[tuple[str, bool], float] = current_app.extensions.setdefault("lims.many", {})
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class TextIndex:
     """An index over letters of a record's columns (lims/searching): the ids whose `columns` hold these letters."""
@@ -187,6 +194,11 @@ class RecordService(Generic[R]):
             rows = list(session.scalars(query.where(here).order_by(*by)).unique().all())
         else:
             rows = list(session.scalars(ordered).unique().all())
+        if number and not rows and _many().pop((self.record.record_name, retired), None) is not None:
+            # Fewer than were remembered: count again.
+            return self.page(
+                search=search, filters=filters, order=order, number=number, size=size, retired=retired
+            )
         more = len(rows) > size
         rows = rows[:size]
         return Page(rows, total, number, size, counted, keyset.encode(rows[-1], name) if more else "")
@@ -196,13 +208,12 @@ class RecordService(Generic[R]):
         thousand rows takes longer than finding those that are shown."""
         if narrowed or self.visible():
             return current_session().scalar(count) or 0
-        many: dict[tuple[str, bool], float] = current_app.extensions.setdefault("lims.many", {})
         key = (self.record.record_name, retired)
-        if many.get(key, 0.0) > time.monotonic():
+        if _many().get(key, 0.0) > time.monotonic():
             return MOST_COUNTED + 1
         found: int = current_session().scalar(count) or 0
         if found > MOST_COUNTED:
-            many[key] = time.monotonic() + MANY_FOR_S
+            _many()[key] = time.monotonic() + MANY_FOR_S
         return found
 
     def _statements(
@@ -412,6 +423,7 @@ class RecordService(Generic[R]):
 
     def retire_many(self, ids: Sequence[int], actor: Actor, *, back: bool = False) -> None:
         """Take these records out of use, or (`back`) into use again: all or none. Raises: NotFound, Refused."""
+        _many().pop((self.record.record_name, False), None)
         with transaction(actor):
             for record_id in ids:
                 if back:

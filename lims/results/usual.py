@@ -1,17 +1,20 @@
 """Between which strengths a result surprises nobody: what the entry page asks about is what lies outside.
 
 A range is kept for half a minute: it reads every result of a mix, and whether a younger one is counted already makes no
-difference to a slip of the key. A result of a set that this process has listed puts the range of its mix aside at once.
+difference to a slip of the key. The first result of a set that this process has listed widens the range of its mix at once;
+one that replaces another, and one whose transaction is rolled back, puts it aside.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from flask import current_app
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
+from sqlalchemy.orm import Session
 
 from lims.base.database import among, current_session
 from lims.results.due import DueSet
@@ -25,6 +28,9 @@ USUAL_FROM, USUAL_TO = Decimal("0.6"), Decimal("1.5")
 KEPT_SECONDS = 30.0
 #: Mixes whose ranges a process keeps; more at once would be a laboratory of unusual breadth.
 MOST_KEPT = 5_000
+
+#: Batches whose ranges a session has widened and not committed yet.
+WIDENED = "lims_widened_ranges"
 
 Range = tuple[float, float]
 
@@ -40,6 +46,8 @@ class UsualRanges:
         self._forecast: dict[tuple[int, int], tuple[float, Range | None]] = {}
         #: batch id -> (mix revision id, mix design id), of the sets that were asked for
         self._mixes: dict[int, tuple[int, int]] = {}
+        #: Two that write results of one mix must not undo each other.
+        self._changes = threading.Lock()
 
     def of(self, sets: Iterable[DueSet]) -> dict[int, Range]:
         """Set id -> MPa between which a result surprises nobody: by the forecast, else by the same mix at that age."""
@@ -60,23 +68,26 @@ class UsualRanges:
         return found
 
     def widen(self, batch_id: int, first: Sequence[First]) -> None:
-        """Results of this batch came beside those that stand: a range can only grow by them, so nothing is read anew."""
+        """Results of this batch came beside those that stand: a range can only grow by them, so nothing is read anew. A
+        forecast that they bring is heeded within KEPT_SECONDS, as in every other process: it is made after them."""
         revision, _design = self._mixes.get(batch_id, (0, 0))
-        kept = self._of_results.get(revision)
-        if kept is None:
-            return
-        ages = dict(kept[1])
-        for age, strength_mpa in first:
-            if strength_mpa is not None:
-                low, high = float(strength_mpa * USUAL_FROM), float(strength_mpa * USUAL_TO)
-                known = ages.get(age, (low, high))
-                ages[age] = (min(low, known[0]), max(high, known[1]))
-        self._of_results[revision] = (kept[0], ages)
+        with self._changes:
+            kept = self._of_results.get(revision)
+            if kept is None:
+                return
+            ages = dict(kept[1])
+            for age, strength_mpa in first:
+                if strength_mpa is not None:
+                    low, high = float(strength_mpa * USUAL_FROM), float(strength_mpa * USUAL_TO)
+                    known = ages.get(age, (low, high))
+                    ages[age] = (min(low, known[0]), max(high, known[1]))
+            self._of_results[revision] = (kept[0], ages)
 
     def forget(self, batch_id: int) -> None:
-        """A result of this batch was replaced."""
+        """A result of this batch was replaced, or is not there after all."""
         revision, design = self._mixes.get(batch_id, (0, 0))
-        self._of_results.pop(revision, None)
+        with self._changes:
+            self._of_results.pop(revision, None)
         for key in [key for key in list(self._forecast) if key[0] == design]:
             self._forecast.pop(key, None)
 
@@ -106,9 +117,10 @@ class UsualRanges:
             assert least is not None  # the condition leaves no others
             assert most is not None
             read[revision][age] = (float(least * USUAL_FROM), float(most * USUAL_TO))
-        if len(self._of_results) > MOST_KEPT:
-            self._of_results = {}
-        self._of_results |= {one: (now + KEPT_SECONDS, ages) for one, ages in read.items()}
+        with self._changes:
+            if len(self._of_results) > MOST_KEPT:
+                self._of_results = {}
+            self._of_results |= {one: (now + KEPT_SECONDS, ages) for one, ages in read.items()}
         return kept | read
 
     def _by_forecast(self, wanted: set[tuple[int, int]], now: float) -> dict[tuple[int, int], Range | None]:
@@ -135,7 +147,20 @@ def usual_ranges() -> UsualRanges:
 def _on_result(batch_id: int, _actor_key: str, first: Sequence[First]) -> None:
     if first:
         usual_ranges().widen(batch_id, first)
+        current_session().info.setdefault(WIDENED, set()).add(batch_id)
     else:
+        usual_ranges().forget(batch_id)
+
+
+@event.listens_for(Session, "after_commit")
+def _stands(session: Session) -> None:
+    if not session.in_nested_transaction():
+        session.info.pop(WIDENED, None)
+
+
+@event.listens_for(Session, "after_rollback")
+def _stands_not(session: Session) -> None:
+    for batch_id in session.info.pop(WIDENED, ()):
         usual_ranges().forget(batch_id)
 
 

@@ -46,17 +46,22 @@ def value(cell: Cell) -> Markup:
 
 def line(record: Any, cells: Sequence[Cell], columns: Sequence[Column]) -> Markup:
     """The cells of a record's line: the first leads to the record."""
-    parts = [_data(cell, column.numeric) for column, cell in zip(columns, cells, strict=True)]
-    if parts:
-        shown = f'<a class="fw-medium" href="{escape(address_of(record))}">{escape(cells[0].text)}</a>'
-        if getattr(record, "superseded_at", None) and getattr(record, "state", "") != "retracted":
-            # Not by +: with markup on its right a text is escaped.
-            shown = f"{shown} {badge(_('Superseded'), 'lapsed')}"
-        parts[0] = f"<td{_style(cells[0], columns[0].numeric)}>{shown}</td>"
+    if not cells:
+        return Markup()
+    shown = f'<a class="fw-medium" href="{escape(address_of(record))}">{escape(cells[0].text)}</a>'
+    if getattr(record, "superseded_at", None) and getattr(record, "state", "") != "retracted":
+        # Not by +: with markup on its right a text is escaped.
+        shown = f"{shown} {badge(_('Superseded'), 'lapsed')}"
+    parts = [f"<td{_style(cells[0], columns[0].numeric)}>{shown}</td>"]
+    for column, cell in zip(columns[1:], cells[1:], strict=True):
+        made = _data if cell.kind != "text" else _data.__wrapped__
+        parts.append(made(cell, column.numeric))
     return Markup("".join(parts))  # noqa: S704 - of escaped parts
 
 
-@lru_cache(maxsize=8192)  # the lines of a list share most of their values, and everybody opens the same lists
+@lru_cache(
+    maxsize=8192
+)  # the lines of a list share most of their values but texts, and everybody opens the same lists
 def _data(cell: Cell, numeric: bool) -> str:
     return f"<td{_style(cell, numeric)}>{value(cell)}</td>"
 

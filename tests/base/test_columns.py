@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select
+from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, literal_column, select
 
 from lims.base import columns
 from lims.base.columns import ExactDecimal, UtcDateTime
@@ -49,7 +49,7 @@ def test_every_decimal_of_the_kept_places_survives_sqlite(number: Decimal, table
     dialect = create_engine("sqlite://").dialect
     stored = kind.process_bind_param(number, dialect)
     assert isinstance(stored, int)
-    assert kind.process_result_value(stored, dialect) == number
+    assert kind.result_processor(dialect, None)(stored) == number
 
 
 def test_decimal_with_more_places_than_kept_is_refused_not_rounded() -> None:
@@ -92,3 +92,15 @@ def test_values_that_are_remembered_are_forgotten_before_they_are_many(
     assert [read(stored) for stored in range(35)] == [Decimal(stored) / 1000 for stored in range(35)]
     assert read(None) is None
     assert len(read.__self__) <= 10
+
+
+def test_number_of_another_kind_than_numeric_is_a_decimal_all_the_same_on_postgresql(
+    database_url: str,
+) -> None:
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite keeps whole numbers, scaled")
+    engine = make_engine(database_url)
+    with engine.connect() as connection:
+        found = connection.scalar(select(literal_column("1", ExactDecimal(places=3))))
+    engine.dispose()
+    assert (found, type(found)) == (Decimal(1), Decimal)

@@ -10,11 +10,18 @@ import pytest
 from flask import Flask
 
 from lims.base import services
-from lims.base.database import database
+from lims.base.database import database, transaction
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from tests.conftest import Person, counting_sql
 from tests.factories import a_batch, a_customer, a_mix
+
+
+def counts_to(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit, and lists whose statements were not made for another one."""
+    monkeypatch.setattr(services, "MOST_COUNTED", most)
+    for service in SERVICES.values():
+        monkeypatch.setitem(vars(service), "_of_opening", {})
 
 
 @pytest.mark.parametrize("order", ["id", "-id", "started_on", "-started_on", "code", "-name", "-changed_at"])
@@ -42,7 +49,7 @@ def test_pages_after_one_another_show_every_row_once_in_order(
 def test_list_counts_so_far_and_says_when_there_are_more(
     records_on_both: Flask, actor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "MOST_COUNTED", 30)
+    counts_to(30, monkeypatch)
     for number in range(40):
         a_customer(f"K-{number}", actor)
     page = SERVICES["customers"].page()
@@ -86,7 +93,7 @@ def test_list_search_finds_codes_names_and_what_stands_beside_them(
 def test_next_page_of_a_long_list_is_a_link_and_over_rest_a_word(
     app: Flask, technician: Person, actor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "MOST_COUNTED", 25)
+    counts_to(25, monkeypatch)
     with app.app_context():
         for number in range(60):
             a_mix(f"C30-{number:02d}", actor)
@@ -105,7 +112,7 @@ def test_next_page_of_a_long_list_is_a_link_and_over_rest_a_word(
 def test_list_that_has_more_is_not_counted_again_for_a_minute_unless_it_is_narrowed(
     records_on_both: Flask, actor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "MOST_COUNTED", 5)
+    counts_to(5, monkeypatch)
     clock = [1000.0]
     monkeypatch.setattr(services.time, "monotonic", lambda: clock[0])
     customers = SERVICES["customers"]
@@ -120,8 +127,26 @@ def test_list_that_has_more_is_not_counted_again_for_a_minute_unless_it_is_narro
     assert counts() == (5, 0)
     assert counts(order="code") == (5, 0)
     assert counts(search="K-1") == (1, 1)
-    customers.retire_many([item.id for item in made[:6]], actor)
+    with transaction(actor):  # as another process does: this one has not heard of it
+        customers.retire(made[0].id, actor)
     assert counts(retired=True) == (5, 1)
+    assert counts() == (5, 0)
     clock[0] += services.MANY_FOR_S + 1
+    assert counts() == (5, 1)
+    customers.retire_many([item.id for item in made[1:6]], actor)
     assert counts() == (2, 1)
     assert counts() == (2, 1)
+
+
+def test_last_page_of_a_list_that_was_longer_a_moment_ago_is_not_empty(
+    records_on_both: Flask, actor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts_to(50, monkeypatch)
+    customers = SERVICES["customers"]
+    made = [a_customer(f"K-{number:02d}", actor) for number in range(60)]
+    assert customers.page(number=1).total == 50
+    with transaction(actor):  # as another process does: this one has not heard of it
+        for item in made[:40]:
+            customers.retire(item.id, actor)
+    page = customers.page(number=1)
+    assert (page.total, page.number, len(page.items), page.counted) == (20, 0, 20, True)

@@ -3,21 +3,19 @@ not waited for."""
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 
-import psycopg
 import pytest
 from psycopg import Connection
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError
 
 from lims.base.actor import Actor
 from lims.base.auditing import context, guards
 from lims.base.auditing.models import AuditTransaction
 from lims.base.database import current_session, database, transaction
 from lims.base.problems import Unavailable
-from lims.base.reading import ASKED_AFTER_S, GIVEN_BACK, LimsConnection
+from lims.base.reading import LimsConnection, not_only_reading
 from lims.materials.models import Region
 
 pytestmark = [
@@ -181,48 +179,12 @@ def _writes_on(actor: Actor) -> None:
     assert current_session().scalar(select(Region.name)) == "there"
 
 
-def _given_back_ago(seconds: float) -> None:
-    record = current_session().connection().connection._connection_record  # type: ignore[attr-defined]
-    database().session.remove()
-    record.info[GIVEN_BACK] = time.monotonic() - seconds
-
-
-def _end_server_s_side_of(driver: LimsConnection) -> None:
-    with psycopg.connect(driver.info.dsn, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [driver.info.backend_pid])
-        for _attempt in range(1000):  # it ends in its own time
-            query = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
-            if other.execute(query, [driver.info.backend_pid]).fetchone() == (0,):
-                return
-    raise AssertionError("the server's process did not end")
-
-
-def test_connection_that_died_in_the_pool_is_made_anew_before_it_is_used() -> None:
-    database().engine.dispose()
-    dead = _driver()
-    _given_back_ago(ASKED_AFTER_S + 1)
-    _end_server_s_side_of(dead)
-    assert current_session().scalar(select(func.count()).select_from(Region)) == 0
-    assert _driver() is not dead
-
-
-def test_connection_that_died_a_moment_after_its_use_is_told_and_the_next_request_is_served() -> None:
-    database().engine.dispose()
-    dead = _driver()
-    _given_back_ago(0)
-    _end_server_s_side_of(dead)
-    with pytest.raises(OperationalError):
-        current_session().scalar(select(func.count()).select_from(Region))
-    database().session.remove()
-    assert current_session().scalar(select(func.count()).select_from(Region)) == 0
-
-
-def test_connection_in_steady_use_is_not_asked_whether_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    dialect = database().engine.dialect
-    monkeypatch.setattr(dialect, "do_ping", lambda connection: asked.append(connection) or True)
-    for ago, times in ((0.0, 0), (0.0, 0), (ASKED_AFTER_S + 1, 1)):
-        asked.clear()
-        _given_back_ago(ago)
-        current_session().scalar(select(func.count()).select_from(Region))
-        assert len(asked) == times
+def test_whoever_uses_the_engine_without_saying_that_it_writes_cannot() -> None:
+    engine = database().engine
+    statement = text("CREATE TABLE scratch (number INTEGER)")
+    with pytest.raises(InternalError, match="read-only transaction"), engine.begin() as connection:
+        connection.execute(statement)
+    for said in (not_only_reading(engine).connect(), engine.connect().execution_options(lims_write=True)):
+        with said as connection:
+            connection.execute(statement)
+            connection.rollback()

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import CHAR, BigInteger, Column, MetaData, Table
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
-from lims.base.database import current_session, insert_rows, transaction
+from lims.base.database import _insert_of_lists, current_session, insert_rows, transaction
 from lims.base.files import bytes_of
 from lims.base.jobs import Job, enqueue, run_waiting
 from lims.base.problems import Conflict, NotFound, Refused
@@ -204,3 +206,18 @@ def test_job_tells_what_it_refuses_with_a_marked_workbook_and_writes_nothing(
         assert told.file_name == "k-marked.xlsx"
         assert bytes_of(told.file_id or 0).startswith(b"PK")
         assert "1 cells are refused" in (told.message or "")
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_rows_that_differ_in_nothing_are_written_all_the_same() -> None:
+    now = datetime.now(UTC)
+    stamps = {"created_at": now, "created_by": "a", "changed_at": now, "changed_by": "a", "version": 1}
+    with transaction(ACTOR) as session:
+        insert_rows(session.connection(), Region.__table__, [{}], {"code": "alone", "name": "r", **stamps})
+    assert [region.code for region in current_session().query(Region).filter_by(name="r")] == ["alone"]
+
+
+def test_kind_of_column_that_a_list_would_cut_or_flatten_is_refused() -> None:
+    table = Table("t", MetaData(), Column("id", BigInteger), Column("short", CHAR(3)))
+    with pytest.raises(NotImplementedError, match=r"t\.short"):
+        _insert_of_lists(table, ("id", "short"), (), postgresql.dialect())

@@ -106,6 +106,7 @@ def test_only_the_latest_breaks_of_a_day_are_counted_and_the_page_says_that_ther
         assert (counted.broken, counted.more) == (2, True)
     page = technician.get("/press/").get_data(as_text=True)
     assert re.search(r'Broken today <span class="badge bg-secondary-lt num">2\+</span>', page)
+    assert "too many to be counted by press" in page
 
 
 def test_of_what_is_due_next_only_the_coming_week_is_shown(records_on_both: Flask) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from lims.base.database import current_session, transaction
 from lims.results import usual
 from lims.results.due import DueSet, due_set
 from lims.results.schemas import SetBreaksIn
@@ -78,8 +80,8 @@ def test_range_is_read_once_while_it_is_kept(mix: Any, records_on_both: Flask) -
         assert len(seen) == 1
 
 
-def test_result_of_the_mix_puts_its_range_aside(mix: Any, records_on_both: Flask) -> None:
-    """The process that wrote it asks anew at once; another one within KEPT_SECONDS."""
+def test_first_result_of_a_set_widens_the_range_of_its_mix(mix: Any, records_on_both: Flask) -> None:
+    """In the process that wrote it at once; in another one within KEPT_SECONDS."""
     item, other = waiting(mix), waiting(mix)
     ranges = usual.usual_ranges()
     assert ranges.of([item, other]) == {}
@@ -111,3 +113,34 @@ def test_result_that_was_replaced_is_no_longer_in_the_range(mix: Any) -> None:
     given = {"loads_kn": ["450"] * 3, "tested_at": datetime.now(UTC).isoformat()}
     correct_set(other.id, SetBreaksIn.read(given), 1, ACTOR, "a zero too many")
     assert ranges.of([asked])[asked.id] == (12.0, 30.0)
+
+
+@pytest.mark.parametrize("part", ["the whole", "a savepoint"])
+def test_result_that_was_rolled_back_leaves_the_range_as_it_was(mix: Any, part: str) -> None:
+    item, other, asked = waiting(mix), waiting(mix), waiting(mix)
+    ranges = usual.usual_ranges()
+    enter(item, "450")
+    before = ranges.of([asked, other])
+
+    def fail() -> None:
+        with (
+            transaction(ACTOR) as session,
+            session.begin_nested() if part == "a savepoint" else nullcontext(),
+        ):
+            enter(other, "4500")
+            assert ranges.of([asked]) != before
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert ranges.of([asked]) == {asked.id: before[asked.id]}
+
+
+def test_result_that_is_committed_stays_in_the_range_when_reading_ends_later(mix: Any) -> None:
+    item, asked = waiting(mix), waiting(mix)
+    ranges = usual.usual_ranges()
+    ranges.of([item, asked])
+    enter(item, "450")
+    widened = ranges.of([asked])
+    current_session().rollback()
+    assert widened == ranges.of([asked]) == {asked.id: (12.0, 30.0)}

@@ -12,7 +12,7 @@ from flask import Flask
 from lims.base.columns import utc_now
 from lims.base.display import Cell
 from lims.base.views import Column
-from lims.web.table_rows import SHORT, badge, line, value
+from lims.web.table_rows import SHORT, _data, badge, line, value
 
 HOSTILE = "<b>&\"'"
 HARMLESS = "&lt;b&gt;&amp;&#34;&#39;"
@@ -78,3 +78,10 @@ def test_numbers_stand_to_the_right_times_in_figures_and_short_choices_on_one_li
     styles = [part.partition(">")[0] for part in shown.split("<td")[1:]]
     figures, right = ' class="num"', ' class="text-end num"'
     assert styles == ["", right, right, figures, ' class="text-nowrap"', ""]
+
+
+def test_text_of_a_line_is_not_kept_and_what_repeats_is() -> None:
+    _data.cache_clear()
+    lines = {_line(Cell("first"), Cell(HOSTILE), Cell("7", "number")) for _again in range(2)}
+    assert [HARMLESS in found for found in lines] == [True]
+    assert (_data.cache_info().currsize, _data.cache_info().hits) == (1, 1)
