@@ -42,7 +42,7 @@ from lims.base.actor import Actor
 from lims.base.auditing.context import OPTION, Opening, State, add_functions, open_context, seal, state_of
 from lims.base.auditing.guards import GuardCheck, authorizer
 from lims.base.problems import Unavailable
-from lims.base.reading import READS, keep_prepared
+from lims.base.reading import READS, asked_before_use, keep_prepared
 from lims.base.sqlite_log import LogLength
 from lims.base.writers import WriterQueue
 
@@ -103,7 +103,7 @@ def check_sqlite_version(version: tuple[int, ...]) -> None:
 def make_engine(url: str) -> Engine:
     """An engine with the settings that every process must share."""
     if not make_url(url).drivername.startswith("sqlite"):
-        engine = create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        engine = create_engine(url, pool_size=5, max_overflow=10, pool_use_lifo=True)
 
         @event.listens_for(engine, "connect")
         def _clock(dbapi_connection: Any, _record: Any) -> None:
@@ -112,6 +112,7 @@ def make_engine(url: str) -> Engine:
             dbapi_connection.commit()
 
         keep_prepared(engine)
+        asked_before_use(engine)
 
         @event.listens_for(engine, "begin")
         def _open(connection: Connection) -> None:

@@ -11,6 +11,7 @@ the two takes longer than the server does for the answer.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,9 +22,12 @@ from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGresult
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import InvalidatePoolError
 
 #: Statements that a connection keeps prepared; a busy process has some three hundred.
 KEPT_STATEMENTS = 500
+#: Seconds in the pool after which a connection is asked whether it still serves, and where it keeps since when.
+ASKED_AFTER_S, GIVEN_BACK = 0.05, "lims_given_back"
 #: Option of a connection that only reads, unless it has `lims_write` beside it.
 READS = "lims_reads"
 
@@ -74,6 +78,25 @@ class LimsConnection(psycopg.Connection[Any]):
             self.commit()
         elif status != TransactionStatus.IDLE:
             super().rollback()
+
+
+def asked_before_use(engine: Engine) -> None:
+    """A connection that lay in the pool for a while is asked whether its server still answers, and made anew when it does
+    not. SQLAlchemy's `pool_pre_ping` asks each time: a write takes a connection four times. What dies within ASKED_AFTER_S
+    of its use would as likely have died in use, and is told in the same way."""
+
+    @event.listens_for(engine, "checkin")
+    def _given_back(_connection: Any, record: Any) -> None:
+        record.info[GIVEN_BACK] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _taken(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get(GIVEN_BACK, time.monotonic()) < ASKED_AFTER_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError("the server does not answer on this connection") from error
 
 
 def not_only_reading(engine: Engine) -> Engine:

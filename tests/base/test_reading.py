@@ -3,19 +3,22 @@ not waited for."""
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
+import psycopg
 import pytest
 from psycopg import Connection
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError, InternalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 
+from lims.base import reading
 from lims.base.actor import Actor
 from lims.base.auditing import context, guards
 from lims.base.auditing.models import AuditTransaction
 from lims.base.database import current_session, database, transaction
 from lims.base.problems import Unavailable
-from lims.base.reading import LimsConnection, not_only_reading
+from lims.base.reading import ASKED_AFTER_S, GIVEN_BACK, LimsConnection, not_only_reading
 from lims.materials.models import Region
 
 pytestmark = [
@@ -188,3 +191,76 @@ def test_whoever_uses_the_engine_without_saying_that_it_writes_cannot() -> None:
         with said as connection:
             connection.execute(statement)
             connection.rollback()
+
+
+def _given_back_ago(seconds: float) -> None:
+    record = current_session().connection().connection._connection_record  # type: ignore[attr-defined]
+    database().session.remove()
+    record.info[GIVEN_BACK] = time.monotonic() - seconds
+
+
+def _end_server_s_side_of(driver: LimsConnection) -> None:
+    with psycopg.connect(driver.info.dsn, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [driver.info.backend_pid])
+        for _attempt in range(1000):  # it ends in its own time
+            query = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+            if other.execute(query, [driver.info.backend_pid]).fetchone() == (0,):
+                return
+    raise AssertionError("the server's process did not end")
+
+
+def test_connection_that_died_in_the_pool_is_made_anew_before_it_is_used() -> None:
+    database().engine.dispose()
+    dead = _driver()
+    _given_back_ago(ASKED_AFTER_S)
+    _end_server_s_side_of(dead)
+    assert current_session().scalar(select(func.count()).select_from(Region)) == 0
+    assert _driver() is not dead
+
+
+def test_write_on_a_connection_that_died_a_moment_after_its_use_is_refused_and_the_next_one_kept(
+    actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ASKED_AFTER_S", 3600.0)
+    database().engine.dispose()
+    dead = _driver()
+    _given_back_ago(0)
+    _end_server_s_side_of(dead)
+    told = 0
+    for number in range(3):
+        try:
+            with transaction(actor) as session:
+                session.add(Region(code=f"R{number}", name="Region"))
+        except Unavailable:
+            told += 1
+    assert told == 1
+    assert current_session().scalars(select(Region.code).order_by(Region.code)).all() == ["R1", "R2"]
+    database().session.remove()
+    assert database().engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_server_that_stays_away_is_told_by_the_name_that_the_database_s_faults_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    database().engine.dispose()
+    dead = _driver()
+    _given_back_ago(ASKED_AFTER_S)
+    _end_server_s_side_of(dead)
+
+    def refused(*_given: object, **_named: object) -> object:
+        raise psycopg.OperationalError("connection refused")
+
+    monkeypatch.setattr(LimsConnection, "connect", refused)
+    with pytest.raises(OperationalError, match="connection refused"):
+        current_session().scalar(select(func.count()).select_from(Region))
+
+
+def test_connection_in_steady_use_is_not_asked_whether_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(database().engine.dialect, "do_ping", asked.append)
+    monkeypatch.setattr(reading, "ASKED_AFTER_S", 60.0)
+    for ago, times in ((0.0, 0), (0.0, 0), (60.0, 1)):
+        asked.clear()
+        _given_back_ago(ago)
+        current_session().scalar(select(func.count()).select_from(Region))
+        assert len(asked) == times

@@ -23,6 +23,7 @@ from sqlalchemy import event, text
 from lims.accounts.demo import DEMO_ACCOUNTS
 from lims.accounts.roles import ADMINISTRATOR, TECHNICIAN
 from lims.app import create_app
+from lims.base import reading
 from lims.base.database import current_session
 from lims.operations.record_of_changes import faults_of_record
 from lims.settings import Settings
@@ -85,13 +86,16 @@ class InterruptedStatements:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def broken(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Flask, Fault]]:
+def broken(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Flask, Fault]]:
     """A laboratory with sets that wait, and the fault of its database."""
     fault: InterruptedStatements | CuttingProxy
     url = ""
     if request.param == "sqlite":
         fault = InterruptedStatements()
     else:
+        monkeypatch.setattr(reading, "ASKED_AFTER_S", 0.0)  # asking is a call that may fail as well
         fault = CuttingProxy(request.getfixturevalue("postgresql_url"))
         url = fault.url
     app = kills.prepare(tmp_path / "data", url, 250)
