@@ -139,7 +139,7 @@ def add_late_strength(region: Any, actor: Actor) -> None:
     _change(own, first_lot, day, actor)
     _comparisons(own, other, customer, trials, actor)
     _programme(trials["after"], mixes, own, now, actor)
-    current_session().info.pop("forecast_batches", None)
+    current_session().info.pop("forecast_mixes", None)
 
 
 def _spread(count: int, deviation: float, chance: random.Random) -> list[float]:

@@ -118,5 +118,5 @@ def add_production(cement: Any, region: Any, customer: Any, press: Any, actor: A
             record_set(waiting.id, entry, actor)
             verify(waiting.id, checker)
             release(waiting.id, checker)
-    current_session().info.pop("forecast_batches", None)
+    current_session().info.pop("forecast_mixes", None)
     refresh_mix(mix.id, system_actor("forecast"))

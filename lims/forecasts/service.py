@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from flask import Flask, current_app, has_request_context
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from lims.base.actor import Actor, system_actor
-from lims.base.database import among_given, current_session, database, one_or_many, transaction
+from lims.base.database import current_session, database, transaction
 from lims.base.services import RecordService
 from lims.forecasts.history import Seen, mix_histories
 from lims.forecasts.models import Forecast, ForecastModel
 from lims.forecasts.refreshing import PATIENCE_S, refresher
-from lims.mixes.models import MixRevision
-from lims.results.events import EXPECTATIONS, LISTENERS, First
+from lims.results.events import EXPECTATIONS, LISTENERS, Written
 from lims.strength.history import MixHistory
 from lims.strength.model import FittedModel, SubModel, fit, version_of
 from lims.strength.model import Forecast as Prediction
-from lims.trials.models import Batch
 from lims.trials.schemas import SpecimenSetEdit
 
 #: The age that is promised.
@@ -263,32 +260,16 @@ def _row(
     )
 
 
-def _on_result(batch_id: int, _actor_key: str, _first: Sequence[First]) -> None:
-    """Remember the batch; its mix is forecast once the transaction that wrote its result has committed."""
-    current_session().info.setdefault("forecast_batches", set()).add(batch_id)
-
-
-@lru_cache(maxsize=4)
-def _mixes_of(dialect: str, *, one: bool) -> Select[Any]:
-    """The mixes of given batches: asked after every set that is entered."""
-    return (
-        select(MixRevision.mix_design_id)
-        .join(Batch, Batch.mix_revision_id == MixRevision.id)
-        .where(among_given(Batch.id, "batches", dialect, one=one))
-    )
+def _on_result(written: Written) -> None:
+    """Remember the mix; it is forecast once the transaction that wrote its result has committed."""
+    current_session().info.setdefault("forecast_mixes", set()).add(written.mix_design_id)
 
 
 def forecast_pending(*, wait: bool = True) -> None:
     """Forecast the mixes whose results were written in this request or command. Called after the commit, so that
     a slow fit never holds the writer's lock, and a failed one never loses a result. A request that does not `wait` has
     its mixes forecast beside it."""
-    session = database().session()
-    batches = session.info.pop("forecast_batches", ())
-    if not batches:
-        return
-    one, asked = one_or_many(batches)
-    query = _mixes_of(session.get_bind().dialect.name, one=one)
-    mixes = set(session.connection().scalars(query, {"batches": asked}).all())
+    mixes = database().session().info.pop("forecast_mixes", ())
     if mixes and has_request_context():
         database().undo()  # nothing is held while it waits
         refresher(_refresh).ask(mixes, patience_s=PATIENCE_S if wait else 0.0)

@@ -297,13 +297,13 @@ def compare(plan: Plan, actor: Actor) -> Plan:
         plan.template.run(plan.rows, actor, write=False)
         return plan
     session = current_session()
-    pending = set(session.info.get("forecast_batches", ()))
+    pending = set(session.info.get("forecast_mixes", ()))
     try:
         with transaction(actor, "preview of an import"):
             plan.template.run(plan.rows, actor, write=True)
             raise _TakenBack
     except _TakenBack:
-        session.info["forecast_batches"] = pending
+        session.info["forecast_mixes"] = pending
         session.expire_all()
     return plan
 

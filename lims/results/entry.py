@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from datetime import UTC, date
 from decimal import Decimal
 from functools import lru_cache
 from operator import itemgetter
@@ -25,7 +26,7 @@ from lims.results.due import DueSet, SetSpecimen, due_set, specimens_of
 from lims.results.equipment import calibration_warnings
 from lims.results.models import Break
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import assess, capacities_of_presses, facts_of_sets, record_set
+from lims.results.service import assess, capacities_of_presses, facts_of_sets, record_telling
 from lims.results.usual import usual_ranges
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import loaded_area_mm2, loading_rate_limits, size_factor
@@ -161,13 +162,20 @@ def doubts(set_id: int, entry: SetBreaksIn) -> list[str]:
 
 def save_entry(entry: EntryIn, actor: Actor) -> dict[str, Any]:
     """Write the set and say what the page shows. Raises: NotFound, Refused, Conflict."""
-    result = record_set(entry.set_id, entry, actor)
+    result, facts, judged = record_telling(entry.set_id, entry, actor)
+    if judged is None:
+        warnings = entry_warnings(entry.set_id)
+    else:  # what was written is known: nothing is read again
+        day = None if entry.tested_at is None else entry.tested_at.astimezone(UTC).date()
+        pressed = set() if entry.press_id is None or day is None else {(entry.press_id, day)}
+        rates = set() if entry.loading_rate_mpa_s is None else {(entry.loading_rate_mpa_s, facts.grade_mpa)}
+        warnings = _warnings(judged.age_within is False, pressed, rates)
     return {
         "key": entry.key,
         "result_id": result.id,
         "strength_mpa": None if result.strength_mpa is None else f"{result.strength_mpa:.1f}",
         "basis": result.basis,
-        "warnings": entry_warnings(entry.set_id),
+        "warnings": warnings,
     }
 
 
@@ -186,18 +194,26 @@ _TESTED = (
 def entry_warnings(set_id: int) -> list[str]:
     """What the certificate will have to say about this set: age, calibration."""
     breaks = current_session().connection().execute(_TESTED, {"set_id": set_id}).all()
+    return _warnings(
+        any(item.age_within is False for item in breaks),
+        {
+            (item.press_id, item.tested_at.date())
+            for item in breaks
+            if item.press_id is not None and item.tested_at
+        },
+        {(item.loading_rate_mpa_s, item.grade_mpa) for item in breaks if item.loading_rate_mpa_s is not None},
+    )
+
+
+def _warnings(
+    outside_age: bool, pressed: Set[tuple[int, date]], rates: Set[tuple[Decimal, Decimal | None]]
+) -> list[str]:
+    """`pressed`: (press id, day in UTC); `rates`: (MPa/s, grade in MPa)."""
     warnings = []
-    if any(item.age_within is False for item in breaks):
+    if outside_age:
         warnings.append(_("The age is outside the tolerance of the code; the certificate will say so."))
-    for press_id, day in {
-        (item.press_id, item.tested_at.date())
-        for item in breaks
-        if item.press_id is not None and item.tested_at
-    }:
+    for press_id, day in pressed:
         warnings += calibration_warnings(press_id, day)
-    rates = {
-        (item.loading_rate_mpa_s, item.grade_mpa) for item in breaks if item.loading_rate_mpa_s is not None
-    }
     for rate, grade_mpa in sorted(rates, key=itemgetter(0)):
         warnings += rate_warnings(rate, grade_mpa)
     return warnings
@@ -214,7 +230,7 @@ def rate_warnings(rate_mpa_s: Decimal, grade_mpa: Decimal | None) -> list[str]:
     return [
         _(
             "The loading rate of %(rate)s MPa/s is outside %(low)s to %(high)s MPa/s; the certificate will say so.",
-            rate=f"{rate_mpa_s:f}",
+            rate=format_decimal(rate_mpa_s),
             low=f"{low:f}",
             high=f"{high:f}",
         )

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 #: The first result of a set: its age in days and MPa (None when it is invalid).
 First = tuple[int, Decimal | None]
-#: Called with (batch_id, actor key, first results) inside the transaction that wrote the result.
-LISTENERS: list[Callable[[int, str, Sequence[First]], None]] = []
 
 
-def result_written(batch_id: int, actor_key: str, first: Sequence[First] = ()) -> None:
-    """Of sets of this batch. `first`: what came beside the results that stand; empty when one of them was replaced."""
+class Written(NamedTuple):
+    """Results of sets of one batch."""
+
+    batch_id: int
+    mix_design_id: int
+    #: What came beside the results that stand; empty when one of them was replaced or taken back.
+    first: Sequence[First] = ()
+
+
+#: Called inside the transaction that wrote the results.
+LISTENERS: list[Callable[[Written], None]] = []
+
+
+def result_written(written: Written) -> None:
     for listener in LISTENERS:
-        listener(batch_id, actor_key, first)
+        listener(written)
 
 
 #: Each is asked for (mix design id, age in days) and answers with the MPa between which a result is no surprise.

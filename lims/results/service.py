@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, Select, Update, bindparam, func, select, update
@@ -36,7 +36,7 @@ from lims.base.signatures import CONTENTS, sign
 from lims.customers.regions import seen_within
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.due import WAITS, SetSpecimen, specimens_of
-from lims.results.events import First, result_written
+from lims.results.events import First, Written, result_written
 from lims.results.models import (
     Break,
     Calibration,
@@ -233,6 +233,7 @@ class SetFacts:
     age_days: int
     batch_id: int
     cast_at: datetime | None
+    mix_design_id: int
     grade_mpa: Decimal | None
     specimens: tuple[SetSpecimen, ...]
 
@@ -245,6 +246,7 @@ class SetFacts:
             found.age_days,
             found.batch_id,
             found.batch.cast_at,
+            found.batch.mix_revision.mix_design_id,
             found.batch.mix_revision.mix_design.grade_mpa,
             tuple(SetSpecimen(s.id, s.code, s.shape, s.width_mm) for s in found.specimens),
         )
@@ -268,6 +270,7 @@ class _Statements:
             select(
                 *(sets.c[name] for name in ("id", "code", "state", "age_days", "batch_id")),
                 batches.c.cast_at,
+                designs.c.id,
                 designs.c.grade_mpa,
             )
             .join_from(sets, batches, batches.c.id == sets.c.batch_id)
@@ -308,8 +311,10 @@ def facts_of_sets(set_ids: Iterable[int]) -> dict[int, SetFacts]:
     rows = connection.execute(statements.facts, asked).all()
     specimens = specimens_of(keys)
     return {
-        key: SetFacts(key, code, state, age_days, batch_id, cast_at, grade_mpa, tuple(specimens[key]))
-        for key, code, state, age_days, batch_id, cast_at, grade_mpa in rows
+        key: SetFacts(
+            key, code, state, age, batch_id, cast_at, mix_design_id, grade_mpa, tuple(specimens[key])
+        )
+        for key, code, state, age, batch_id, cast_at, mix_design_id, grade_mpa in rows
     }
 
 
@@ -357,24 +362,38 @@ def judge(
         ) from None
 
 
+class Recorded(NamedTuple):
+    """The result of a set, and what was judged of the entry (None when it was there before)."""
+
+    result: SetResult
+    facts: SetFacts
+    judged: Judged | None
+
+
 def record_set(set_id: int, entry: SetBreaksIn, actor: Actor) -> SetResult:
     """Breaks and result of a set, in one write.
 
     The same entry sent twice gives the same result once; a different one is a Conflict with both values.
     Raises: NotFound, Refused, Conflict.
     """
+    return record_telling(set_id, entry, actor).result
+
+
+def record_telling(set_id: int, entry: SetBreaksIn, actor: Actor) -> Recorded:
+    """Like `record_set`, for who wants to say more of the entry."""
     with transaction(actor, "breaks") as session:
         if not database().is_sqlite:  # which has one writer
             _lock(session, set_id)
         entries = SetEntries(facts_of_sets([set_id]))
         earlier = entries.results.get(set_id)
         if earlier is not None:
-            return _same_or_conflict(get_set(set_id), earlier, entry)
-        entries.check(set_id, entry)
+            same = _same_or_conflict(get_set(set_id), earlier, entry)
+            return Recorded(same, entries.facts[set_id], None)
+        judged = entries.check(set_id, entry)
         entries.write(actor)
         written = result_of(set_id)
         assert written is not None  # by the line before
-        return written
+        return Recorded(written, entries.facts[set_id], judged)
 
 
 class SetEntries:
@@ -388,8 +407,9 @@ class SetEntries:
         self._capacities: dict[int, Decimal | None] | None = None
         self._ready: dict[int, tuple[SetBreaksIn, Judged]] = {}
 
-    def check(self, set_id: int, entry: SetBreaksIn) -> None:
-        """Keep the entry for writing; one that is stored already is left as it is. Raises: NotFound, Refused, Conflict."""
+    def check(self, set_id: int, entry: SetBreaksIn) -> Judged | None:
+        """Keep the entry for writing; one that is stored already is left as it is (None). Raises: NotFound, Refused,
+        Conflict."""
         found = self.facts.get(set_id)
         if found is None:
             raise NotFound(f"specimen-sets {set_id}")
@@ -397,11 +417,13 @@ class SetEntries:
             raise refuse("specimen_set_id", _("is given twice"), found.code)
         if set_id in self.results:
             _same_or_conflict(get_set(set_id), self.results[set_id], entry)
-            return
+            return None
         require_waiting(found)
         if entry.press_id is not None and self._capacities is None:
             self._capacities = capacities_of_presses(current_session(), None)
-        self._ready[set_id] = (entry, assess(found, entry, self._capacities or {}))
+        judged = assess(found, entry, self._capacities or {})
+        self._ready[set_id] = (entry, judged)
+        return judged
 
     def write_telling(self, actor: Actor) -> dict[int, dict[int, int]]:
         """Like `write`. Returns: set id -> {specimen id: break id}. Raises: Conflict."""
@@ -444,12 +466,12 @@ class SetEntries:
         for read in list(session):
             if isinstance(read, SpecimenSet) and read.id in self._ready:  # it says what was before
                 session.refresh(read, ("state", "version", "changed_at", "changed_by"))
-        first: dict[int, list[First]] = defaultdict(list)
+        first: dict[tuple[int, int], list[First]] = defaultdict(list)
         for set_id, (_entry, judged) in self._ready.items():
             found = self.facts[set_id]
-            first[found.batch_id].append((found.age_days, judged.verdict.strength_mpa))
-        for batch_id in sorted(first):
-            result_written(batch_id, actor.key, first[batch_id])
+            first[found.batch_id, found.mix_design_id].append((found.age_days, judged.verdict.strength_mpa))
+        for (batch_id, mix_design_id), came in sorted(first.items()):
+            result_written(Written(batch_id, mix_design_id, came))
 
 
 def _breaks_after(session: Session, last_id: int, of_set: Mapping[int, int]) -> dict[int, dict[int, int]]:
@@ -564,7 +586,7 @@ def retract(
         sign(session, result, "retracted", actor, reason.strip())
         if held_set_id is not None:
             plan_retest(set_id, held_set_id, age_days or found.age_days, actor)
-        result_written(found.batch_id, actor.key)
+        result_written(Written(found.batch_id, found.batch.mix_revision.mix_design_id))
     return result
 
 
@@ -766,7 +788,7 @@ def _write(
 ) -> SetResult:
     result = _put(session, found, entry, actor, number=number, reason=reason)
     session.flush()
-    result_written(found.batch_id, actor.key)
+    result_written(Written(found.batch_id, found.batch.mix_revision.mix_design_id))
     return result
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from lims.base.database import among, current_session
 from lims.results.due import DueSet
-from lims.results.events import EXPECTATIONS, LISTENERS, First
+from lims.results.events import EXPECTATIONS, LISTENERS, First, Written
 from lims.results.models import SetResult
 from lims.trials.models import Batch, SpecimenSet
 
@@ -144,12 +144,12 @@ def usual_ranges() -> UsualRanges:
     return found
 
 
-def _on_result(batch_id: int, _actor_key: str, first: Sequence[First]) -> None:
-    if first:
-        usual_ranges().widen(batch_id, first)
-        current_session().info.setdefault(WIDENED, set()).add(batch_id)
+def _on_result(written: Written) -> None:
+    if written.first:
+        usual_ranges().widen(written.batch_id, written.first)
+        current_session().info.setdefault(WIDENED, set()).add(written.batch_id)
     else:
-        usual_ranges().forget(batch_id)
+        usual_ranges().forget(written.batch_id)
 
 
 @event.listens_for(Session, "after_commit")

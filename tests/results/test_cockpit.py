@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from threading import Event
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from lims.base.services import SERVICES
 from lims.results import cockpit
 from lims.results.cockpit import missed, tally, workload
 from lims.results.due import due_groups, due_set
+from lims.results.entry import EntryIn, entry_warnings, save_entry
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import correct_set, record_set, result_of
 from tests.conftest import Person
@@ -303,6 +304,30 @@ def test_loading_rate_outside_the_code_s_range_is_said_and_kept(
     record_set(batch.sets[0].id, SetBreaksIn.read(entry), ACTOR)
     assert any("loading rate" in warning for warning in entry_warnings(batch.sets[0].id)) is warns
     assert bool(reservations_of(batch.id)) is warns
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "age", "calibration", "rate", "all of them"])
+def test_entry_page_is_told_of_a_set_what_its_pages_and_certificate_tell(
+    records_on_both: Flask, wrong: str
+) -> None:
+    """It is told without reading the set again, and told the same when the entry comes a second time."""
+    press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
+    due_on = "2025-01-01" if wrong in {"calibration", "all of them"} else "2149-01-01"
+    papers = {"certificate_number": "Z1", "calibrated_on": "2024-01-01", "calibrated_by": "Institute"}
+    SERVICES["calibrations"].add({"press_id": press.id, "due_on": due_on, **papers}, ACTOR)
+    found = cast(4 if wrong in {"age", "all of them"} else 3, plan_ages="3").sets[0]
+    given = {
+        "key": "once",
+        "set_id": found.id,
+        "loads_kn": ["424", "401", "396"],
+        "tested_at": datetime.now(timezone(timedelta(hours=8))).isoformat(),
+        "press_id": press.id,
+        "loading_rate_mpa_s": "0.9" if wrong in {"rate", "all of them"} else "0.6",
+    }
+    first, again = (save_entry(EntryIn.read(given), ACTOR) for _time in range(2))
+    assert len(first["warnings"]) == {"nothing": 0, "all of them": 3}.get(wrong, 1)
+    assert first == again
+    assert first["warnings"] == entry_warnings(found.id)
 
 
 def test_entry_page_goes_on_to_the_next_set_before_the_forecast_is_made(
