@@ -82,8 +82,8 @@ class LimsConnection(psycopg.Connection[Any]):
 
 def asked_before_use(engine: Engine) -> None:
     """A connection that lay in the pool for a while is asked whether its server still answers, and made anew when it does
-    not. SQLAlchemy's `pool_pre_ping` asks each time: a write takes a connection four times. What dies within ASKED_AFTER_S
-    of its use would as likely have died in use, and is told in the same way."""
+    not. SQLAlchemy's `pool_pre_ping` asks each time: a write takes a connection two or three times. What dies within
+    ASKED_AFTER_S of its use would as likely have died in use, and is told in the same way."""
 
     @event.listens_for(engine, "checkin")
     def _given_back(_connection: Any, record: Any) -> None:

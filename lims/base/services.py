@@ -194,7 +194,12 @@ class RecordService(Generic[R]):
             rows = list(session.scalars(query.where(here).order_by(*by)).unique().all())
         else:
             rows = list(session.scalars(ordered).unique().all())
-        if number and not rows and _many().pop((self.record.record_name, retired), None) is not None:
+        if (
+            number
+            and not after
+            and not rows
+            and _many().pop((self.record.record_name, retired), None) is not None
+        ):
             # Fewer than were remembered: count again.
             return self.page(
                 search=search, filters=filters, order=order, number=number, size=size, retired=retired
@@ -423,13 +428,13 @@ class RecordService(Generic[R]):
 
     def retire_many(self, ids: Sequence[int], actor: Actor, *, back: bool = False) -> None:
         """Take these records out of use, or (`back`) into use again: all or none. Raises: NotFound, Refused."""
-        _many().pop((self.record.record_name, False), None)
         with transaction(actor):
             for record_id in ids:
                 if back:
                     self.restore(record_id, actor)
                 else:
                     self.retire(record_id, actor)
+        _many().pop((self.record.record_name, False), None)
 
     def restore(self, record_id: int, actor: Actor) -> R:
         """Take back into use what was out of use."""

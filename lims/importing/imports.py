@@ -423,6 +423,7 @@ def reading_by_itself(run: ImportRun, template: str) -> Reading:
 @job_kind("import-workbook", title=_l("Import of a workbook"))
 def run_import(job: RunningJob, run_id: int) -> dict[str, Any]:
     """A file too large to wait for."""
+    from lims.forecasts.service import forecast_pending
     from lims.importing.sheets import marked_workbook
 
     run = current_session().get(ImportRun, run_id)
@@ -445,6 +446,7 @@ def run_import(job: RunningJob, run_id: int) -> dict[str, Any]:
                 "%(n)s cells are refused; nothing was written. The marked workbook tells which.", n=count
             ),
         }
+    forecast_pending()
     return {
         "href": f"/import/{run_id}",
         "message": _(

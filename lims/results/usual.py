@@ -1,8 +1,8 @@
 """Between which strengths a result surprises nobody: what the entry page asks about is what lies outside.
 
 A range is kept for half a minute: it reads every result of a mix, and whether a younger one is counted already makes no
-difference to a slip of the key. The first result of a set that this process has listed widens the range of its mix at once;
-one that replaces another, and one whose transaction is rolled back, puts it aside.
+difference to a slip of the key. The first result of a set of a batch that this process has listed widens the range of its
+mix as it is committed; one that replaces another puts it aside.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ KEPT_SECONDS = 30.0
 #: Mixes whose ranges a process keeps; more at once would be a laboratory of unusual breadth.
 MOST_KEPT = 5_000
 
-#: Batches whose ranges a session has widened and not committed yet.
-WIDENED = "lims_widened_ranges"
+#: What a session has written and not committed yet.
+UNCOMMITTED = "lims_uncommitted_results"
 
 Range = tuple[float, float]
 
@@ -48,6 +48,8 @@ class UsualRanges:
         self._mixes: dict[int, tuple[int, int]] = {}
         #: Two that write results of one mix must not undo each other.
         self._changes = threading.Lock()
+        #: How often a range was put aside: what was read before is not kept after it.
+        self._forgotten = 0
 
     def of(self, sets: Iterable[DueSet]) -> dict[int, Range]:
         """Set id -> MPa between which a result surprises nobody: by the forecast, else by the same mix at that age."""
@@ -84,9 +86,12 @@ class UsualRanges:
             self._of_results[revision] = (kept[0], ages)
 
     def forget(self, batch_id: int) -> None:
-        """A result of this batch was replaced, or is not there after all."""
-        revision, design = self._mixes.get(batch_id, (0, 0))
+        """A result of this batch was replaced."""
+        if batch_id not in self._mixes:
+            return
+        revision, design = self._mixes[batch_id]
         with self._changes:
+            self._forgotten += 1
             self._of_results.pop(revision, None)
         for key in [key for key in list(self._forecast) if key[0] == design]:
             self._forecast.pop(key, None)
@@ -96,6 +101,7 @@ class UsualRanges:
         missing = revisions - kept.keys()
         if not missing:
             return kept
+        forgotten = self._forgotten
         rows = current_session().execute(
             select(
                 Batch.mix_revision_id,
@@ -120,7 +126,8 @@ class UsualRanges:
         with self._changes:
             if len(self._of_results) > MOST_KEPT:
                 self._of_results = {}
-            self._of_results |= {one: (now + KEPT_SECONDS, ages) for one, ages in read.items()}
+            if forgotten == self._forgotten:
+                self._of_results |= {one: (now + KEPT_SECONDS, ages) for one, ages in read.items()}
         return kept | read
 
     def _by_forecast(self, wanted: set[tuple[int, int]], now: float) -> dict[tuple[int, int], Range | None]:
@@ -145,23 +152,27 @@ def usual_ranges() -> UsualRanges:
 
 
 def _on_result(written: Written) -> None:
-    if written.first:
-        usual_ranges().widen(written.batch_id, written.first)
-        current_session().info.setdefault(WIDENED, set()).add(written.batch_id)
-    else:
-        usual_ranges().forget(written.batch_id)
+    current_session().info.setdefault(UNCOMMITTED, []).append(written)
 
 
 @event.listens_for(Session, "after_commit")
 def _stands(session: Session) -> None:
-    if not session.in_nested_transaction():
-        session.info.pop(WIDENED, None)
+    if session.in_nested_transaction():
+        return
+    for written in session.info.pop(UNCOMMITTED, ()):
+        if written.first:
+            usual_ranges().widen(written.batch_id, written.first)
+        else:
+            usual_ranges().forget(written.batch_id)
 
 
 @event.listens_for(Session, "after_rollback")
 def _stands_not(session: Session) -> None:
-    for batch_id in session.info.pop(WIDENED, ()):
-        usual_ranges().forget(batch_id)
+    pending = session.info.pop(UNCOMMITTED, ())
+    if (
+        pending and session.in_nested_transaction()
+    ):  # which of them it took with it is not known: all are read anew
+        session.info[UNCOMMITTED] = [written._replace(first=()) for written in pending]
 
 
 LISTENERS.append(_on_result)

@@ -22,6 +22,8 @@ STATE_COLOURS = {
     "middle": "yellow", "invalid": "red", "high": "red", "normal": "azure", "low": "secondary", "passed": "green",
     "failed": "red", "queued": "yellow", "done": "green", "cancelled": "secondary",
 }  # fmt: skip
+#: Kinds of values whose markup is not kept: texts hardly repeat, and they and links may name persons.
+UNKEPT = frozenset({"text", "link"})
 #: A choice that is shorter stays on one line.
 SHORT = 20
 
@@ -54,7 +56,7 @@ def line(record: Any, cells: Sequence[Cell], columns: Sequence[Column]) -> Marku
         shown = f"{shown} {badge(_('Superseded'), 'lapsed')}"
     parts = [f"<td{_style(cells[0], columns[0].numeric)}>{shown}</td>"]
     for column, cell in zip(columns[1:], cells[1:], strict=True):
-        made = _data if cell.kind != "text" else _data.__wrapped__
+        made = _data.__wrapped__ if cell.kind in UNKEPT else _data
         parts.append(made(cell, column.numeric))
     return Markup("".join(parts))  # noqa: S704 - of escaped parts
 

@@ -17,6 +17,7 @@ from lims.base.files import bytes_of
 from lims.base.jobs import Job, enqueue, run_waiting
 from lims.base.problems import Conflict, NotFound, Refused
 from lims.customers.models import Customer
+from lims.forecasts import service as forecasts
 from lims.importing import imports
 from lims.importing.imports import NotApplied, came_from, import_file, upload
 from lims.importing.models import ImportRow, ImportRun
@@ -187,6 +188,27 @@ def test_file_that_nobody_waits_for_is_imported_by_a_job(app: Flask, monkeypatch
         assert current_session().query(Customer).count() == 30
         told = current_session().get_one(Job, job)
         assert (told.href, told.message) == (f"/import/{run_id}", "30 new, 0 changed, 0 the same.")
+
+
+def test_breaks_that_a_job_imports_have_their_mixes_forecast_by_it(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forecast: list[int] = []
+    monkeypatch.setattr(forecasts, "_refresh", forecast.append)
+    with app.app_context():
+        batch = a_batch("40", plan_ages="3")
+        mix_id = batch.mix_revision.mix_design_id
+        rows = [
+            {"specimen": specimen.code, "load_kn": 400, "tested_at": datetime.now(UTC).isoformat()}
+            for item in batch.sets
+            for specimen in item.specimens
+        ]
+        run = upload("b.xlsx", filled("breaks", *rows), ACTOR, template="breaks")
+        enqueue("import-workbook", {"run_id": run.id}, ACTOR)
+    assert run_waiting(app) == ["done"]
+    with app.app_context():
+        assert current_session().query(SetResult).count() == 1
+    assert forecast == [mix_id]
 
 
 def test_job_tells_what_it_refuses_with_a_marked_workbook_and_writes_nothing(

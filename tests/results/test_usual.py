@@ -116,7 +116,9 @@ def test_result_that_was_replaced_is_no_longer_in_the_range(mix: Any) -> None:
 
 
 @pytest.mark.parametrize("part", ["the whole", "a savepoint"])
-def test_result_that_was_rolled_back_leaves_the_range_as_it_was(mix: Any, part: str) -> None:
+def test_result_that_was_rolled_back_leaves_the_range_as_it_was(
+    mix: Any, records_on_both: Flask, part: str
+) -> None:
     item, other, asked = waiting(mix), waiting(mix), waiting(mix)
     ranges = usual.usual_ranges()
     enter(item, "450")
@@ -128,12 +130,36 @@ def test_result_that_was_rolled_back_leaves_the_range_as_it_was(mix: Any, part: 
             session.begin_nested() if part == "a savepoint" else nullcontext(),
         ):
             enter(other, "4500")
-            assert ranges.of([asked]) != before
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
     assert ranges.of([asked]) == {asked.id: before[asked.id]}
+    with counting_sql(records_on_both) as seen:
+        ranges.of([asked])
+    assert seen == []
+
+
+def test_range_that_was_read_while_a_correction_was_committed_is_not_kept(
+    mix: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item, asked = waiting(mix), waiting(mix)
+    enter(item, "4500")
+    ranges = usual.usual_ranges()
+    ranges.of([item])
+    ranges.forget(item.batch_id)
+    reads = usual.among
+
+    def corrected_meanwhile(*given: Any) -> Any:
+        monkeypatch.undo()
+        ranges.forget(item.batch_id)
+        return reads(*given)
+
+    monkeypatch.setattr(usual, "among", corrected_meanwhile)
+    ranges.of([asked])
+    assert asked.mix_revision_id not in ranges._of_results
+    ranges.of([asked])
+    assert asked.mix_revision_id in ranges._of_results
 
 
 def test_result_that_is_committed_stays_in_the_range_when_reading_ends_later(mix: Any) -> None:
