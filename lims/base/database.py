@@ -479,7 +479,7 @@ def _insert_of_lists(table: Table, columns: tuple[str, ...], alike: tuple[str, .
         # Without a length: a cast would cut a text that is too long, which the column refuses.
         found = str(table.c[name].type.compile(dialect)).partition("(")[0]
         if found not in _LISTED:
-            raise NotImplementedError(f"{table.name}.{name}: a list of {found} is not written yet")
+            raise NotImplementedError(f"{table.name}.{name}: a list of {found} would be cut or flattened")
         return found
 
     given = [*(f"of_row.c{place}" for place in range(len(columns))), *(f"%s::{kind(name)}" for name in alike)]

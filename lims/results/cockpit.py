@@ -23,7 +23,7 @@ HELD_FOR = timedelta(days=90)
 #: An entry that nobody verified for so long is missed.
 VERIFIED_WITHIN = timedelta(days=3)
 MOST_LISTED = 200
-#: Breaks of a day are counted so far; no laboratory has shown more.
+#: Breaks of a day are counted so far.
 MOST_BROKEN = 2000
 
 
@@ -83,7 +83,7 @@ class Tally:
 
     @property
     def more(self) -> bool:
-        """Were only the latest counted?"""
+        """Were there more than are counted? By press they are not told then."""
         return sum(number for _name, number in self.presses) > MOST_BROKEN
 
 
@@ -100,7 +100,7 @@ def tally(now: datetime) -> Tally:
 
 
 def tally_of(most: int) -> CompoundSelect[Any]:
-    """Breaks of the day by press, the latest of them and one more than `most`, and sets by tank."""
+    """Breaks of the day by press, of one more than `most` at most, and sets by tank."""
     broken = (
         select(Break.press_id)
         .where(
@@ -108,7 +108,6 @@ def tally_of(most: int) -> CompoundSelect[Any]:
             Break.tested_at <= instant("now"),
             Break.superseded_at.is_(None),
         )
-        .order_by(Break.tested_at.desc())
         .limit(number_of_rows(most + 1))
         .subquery()
     )

@@ -61,9 +61,7 @@ def line(record: Any, cells: Sequence[Cell], columns: Sequence[Column]) -> Marku
     return Markup("".join(parts))  # noqa: S704 - of escaped parts
 
 
-@lru_cache(
-    maxsize=8192
-)  # the lines of a list share most of their values but texts, and everybody opens the same lists
+@lru_cache(maxsize=8192)  # the lines of a list share most of such values, and everybody opens the same lists
 def _data(cell: Cell, numeric: bool) -> str:
     return f"<td{_style(cell, numeric)}>{value(cell)}</td>"
 
