@@ -32,7 +32,7 @@ from lims.initialise import initialise
 from lims.operations.statistics import refresh_statistics
 from lims.results.models import Break, SetResult
 from lims.searching.service import has_trigrams
-from lims.searching.triggers import BEGINNINGS, POSTGRESQL_TRIGRAMS
+from lims.searching.triggers import BEGINNINGS, INDEXES, POSTGRESQL_DIGITS, POSTGRESQL_TRIGRAMS
 from lims.settings import Settings
 from lims.standards.specimens import due_window
 from lims.trials.models import Batch, Specimen, SpecimenSet
@@ -152,7 +152,7 @@ def _search_indexed_afterwards() -> Iterator[None]:
         return
     engine = not_only_reading(database().engine)
     with engine.connect() as connection:
-        for name in ("search_trigrams", "search_beginnings"):
+        for name in INDEXES:
             connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
         connection.commit()
     try:
@@ -161,6 +161,7 @@ def _search_indexed_afterwards() -> Iterator[None]:
         with engine.connect() as connection:
             connection.exec_driver_sql("SET maintenance_work_mem = '1GB'")
             connection.exec_driver_sql(BEGINNINGS["postgresql"])
+            connection.exec_driver_sql(POSTGRESQL_DIGITS[-1])
             if has_trigrams():
                 connection.exec_driver_sql(POSTGRESQL_TRIGRAMS[-1])
             connection.commit()

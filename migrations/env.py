@@ -9,6 +9,7 @@ import lims.base.metadata
 import lims.records
 from lims.base.columns import ExactDecimal, UtcDateTime
 from lims.base.database import make_engine
+from lims.searching.triggers import INDEXES
 from lims.settings import Settings
 
 METADATA = lims.base.metadata.Model.metadata
@@ -26,7 +27,7 @@ def render_item(kind: str, item: object, autogen: AutogenContext) -> str | bool:
 
 def include_name(name: str | None, kind: str, _parents: object) -> bool:
     """What is no model: the tables of FTS5 and the indexes of lims/searching/triggers.py."""
-    return not (kind in {"table", "index"} and str(name).startswith(("search_trigrams", "search_beginnings")))
+    return not (kind in {"table", "index"} and str(name).startswith(INDEXES))
 
 
 def run(connection: object) -> None:

@@ -82,6 +82,7 @@ def differences(engine: Engine) -> list[object]:
     from alembic.autogenerate import compare_metadata
 
     from lims.base.metadata import Model
+    from lims.searching.triggers import INDEXES
 
     with engine.connect() as connection:
         context = MigrationContext.configure(
@@ -90,8 +91,7 @@ def differences(engine: Engine) -> list[object]:
                 "compare_type": True,
                 # What is no model: the tables of FTS5 and the indexes of lims/searching/triggers.py.
                 "include_name": lambda name, kind, _parents: (
-                    kind not in {"table", "index"}
-                    or not str(name).startswith(("search_trigrams", "search_beginnings"))
+                    kind not in {"table", "index"} or not str(name).startswith(INDEXES)
                 ),
             },
         )

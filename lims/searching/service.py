@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from lims.base.database import current_session, database
 from lims.base.security import may
 from lims.base.services import SERVICES, TEXT_INDEXES, TextIndex
-from lims.searching.triggers import BEGINNING, KIND_STEP, NUMBERS, SEARCHED, Searched
+from lims.searching.triggers import BEGINNING, KIND_STEP, NUMBERS, SEARCHED, TELLING_DIGITS, Searched
 
 #: FTS5 and pg_trgm index runs of three letters.
 TRIGRAM = 3
@@ -81,9 +81,8 @@ def find_among(
 
     if kinds:
         take(_rows(session, [_beginning(item) for item in kinds], _beginnings(wanted, of_each)))
-    telling = re.search(rf"[0-9]{{{TELLING_DIGITS}}}", wanted)
     whole = any(title.lower().split()[:1] == [wanted] for kind in certain for _key, title in found[kind])
-    inside = [] if telling and whole else [item for item in kinds if len(found[item.number]) < of_each]
+    inside = [] if whole and _runs(wanted) else [item for item in kinds if len(found[item.number]) < of_each]
     at_once = _all_inside(session, wanted) if inside else None
     if at_once is not None:
         take(row for row in at_once if row[1] in found)
@@ -96,37 +95,48 @@ def find_among(
     ]
 
 
-#: A run of so many digits tells records apart: longer than the year that stands in every code.
-TELLING_DIGITS = 5
+def _runs(wanted: str) -> list[str]:
+    """The runs of digits that tell."""
+    return re.findall(rf"[0-9]{{{TELLING_DIGITS},}}", wanted)
 
 
 def _telling(wanted: str) -> str:
-    """What the index of trigrams is asked for: the digits that tell, or all where there are none.
+    """What FTS5 is asked for: the digits that tell, or all where there are none.
 
-    Both databases walk through the rows of every trigram. Those of "-28d-1c" are a third of all specimens; those of
-    "055556" are a handful, which are then compared with all that was asked for.
+    It walks through the rows of every trigram. Those of "-28d-1c" are a third of all specimens; those of "055556" are a
+    handful, which are then compared with all that was asked for.
     """
-    runs = re.findall(rf"[0-9]{{{TELLING_DIGITS},}}", wanted)
+    runs = _runs(wanted)
     # SQLite's LIKE folds the case of ASCII alone, its trigrams that of every script.
     return max(reversed(runs), key=len) if runs and wanted.isascii() else wanted
 
 
+def _windows(wanted: str) -> str:
+    """What PostgreSQL's index of digits is asked for. In the text, so that it knows how few titles hold them."""
+    found = {
+        run[at : at + TELLING_DIGITS] for run in _runs(wanted) for at in range(len(run) - TELLING_DIGITS + 1)
+    }
+    return f"ARRAY[{', '.join(str(int(digits)) for digits in sorted(found))}]"
+
+
 def _held(wanted: str, *, id_range: str = "", kind: str = "", ids_alone: bool = False) -> str:
     """`FROM … WHERE …` over titles that hold what is wanted, as `e`; values: `_values`. `ids_alone`: of FTS5, as `f`."""
-    rest = _telling(wanted) != wanted
     if _by_fts5(wanted):
+        rest = _telling(wanted) != wanted
         compared = " AND e.title LIKE :pattern ESCAPE '\\'" if rest else ""
         titles = " JOIN search_entries e ON e.id = f.rowid" if rest or not ids_alone else ""
         return f"FROM search_trigrams f{titles} WHERE f.title MATCH :quoted{id_range}{compared}"
-    # No LIKE for the rest: the index would be asked for that as well.
-    compared = " AND position(:wanted in lower(e.title)) > 0" if rest else ""
-    return f"FROM search_entries e WHERE lower(e.title) LIKE :told ESCAPE '\\'{kind}{compared}"
+    if _by_digits(wanted):
+        # No LIKE for the rest: the index of trigrams would be asked for that as well.
+        held = f"search_digits(e.title) @> {_windows(wanted)} AND position(:wanted in lower(e.title)) > 0"
+    else:
+        held = "lower(e.title) LIKE :pattern ESCAPE '\\'"
+    return f"FROM search_entries e WHERE {held}{kind}"
 
 
 def _values(wanted: str) -> dict[str, object]:
     """What the texts of `_held` and `_inside` are given; `_rows` takes what a text names."""
-    told = _telling(wanted)
-    return {"quoted": _quoted(told), "told": _pattern(told), "pattern": _pattern(wanted), "wanted": wanted}
+    return {"quoted": _quoted(_telling(wanted)), "pattern": _pattern(wanted), "wanted": wanted}
 
 
 def _pattern(wanted: str) -> str:
@@ -168,9 +178,9 @@ FEW = 200
 
 
 def _all_inside(session: Session, wanted: str) -> list[tuple[int, int, str]] | None:
-    """What holds letters that few titles hold: the trigrams are walked through once, not once a kind. None where there is
-    more, or where there are no trigrams."""
-    if not _by_trigrams(wanted):
+    """What holds letters that few titles hold: the index is walked through once, not once a kind. None where there is
+    more, or where no index finds letters in the middle."""
+    if not _indexed(wanted):
         return None
     part = f"SELECT e.id, e.kind, e.title {_held(wanted)} LIMIT {FEW}"
     rows = _rows(session, [part], _values(wanted))
@@ -181,13 +191,18 @@ def _by_fts5(wanted: str) -> bool:
     return database().is_sqlite and len(wanted) >= TRIGRAM
 
 
-def _by_trigrams(wanted: str) -> bool:
-    return len(wanted) >= TRIGRAM and (database().is_sqlite or has_trigrams())
+def _by_digits(wanted: str) -> bool:
+    return not database().is_sqlite and bool(_runs(wanted))
+
+
+def _indexed(wanted: str) -> bool:
+    """Does an index find these letters in the middle of a title?"""
+    return _by_digits(wanted) or (len(wanted) >= TRIGRAM and (database().is_sqlite or has_trigrams()))
 
 
 def _inside(item: Searched, wanted: str) -> str:
     """The part of the statement that finds letters in the middle; "" where that would read a whole table."""
-    if item.bulk and not _by_trigrams(wanted):
+    if item.bulk and not _indexed(wanted):
         return ""
     return f"SELECT e.id, e.kind, e.title {_of_kind(item, wanted)} LIMIT :size"
 
@@ -229,7 +244,7 @@ def _ids(item: Searched) -> Callable[[str], Any]:
         A few are looked up here and now, because a list counts and reads by them; of many this is the query.
         """
         wanted = _wanted(letters)
-        if item.bulk and not _by_trigrams(wanted):
+        if item.bulk and not _indexed(wanted):
             beginnings = f"SELECT id - {low} AS id FROM ({_beginning(item)}) AS beginnings"
             return _query(beginnings, _beginnings(wanted, MOST_IDS))
         key, newest = ("f.rowid", " ORDER BY f.rowid DESC") if _by_fts5(wanted) else ("e.id", "")

@@ -14,7 +14,7 @@ from lims.base.database import current_session, database, transaction
 from lims.base.services import SERVICES
 from lims.searching import service as searching
 from lims.searching.service import Found, find_among, most_alike
-from lims.searching.triggers import SEARCHED
+from lims.searching.triggers import POSTGRESQL_DIGITS, SEARCHED
 from lims.trials.models import Specimen
 from lims.trials.short_codes import short_code
 from tests.conftest import Person
@@ -117,6 +117,37 @@ def test_letters_around_a_telling_number_are_all_heeded(with_trigrams: Flask) ->
         assert {title.strip() for title in titles(letters, of_each=20)} == expected, letters
         listed = SERVICES["mix-designs"].page(search=letters, size=50).items
         assert {made[item.id] for item in listed} == expected, letters
+
+
+def test_digits_that_tell_are_found_in_the_middle_of_a_specimen_s_code_on_any_postgresql(
+    records_on_both: Flask,
+) -> None:
+    """A server without pg_trgm among them: it finds five digits by an index of its own."""
+    batch = a_batch(volume_m3="40", code="B26-704518")
+    code = batch.sets[1].specimens[2].code
+    for letters in ("04518-", "704518", code[4:]):
+        assert code in titles(letters, of_each=9), letters
+        assert code in [item.code for item in SERVICES["specimens"].page(search=letters).items], letters
+    assert code not in titles("04519", of_each=9)
+
+
+def test_every_run_of_digits_of_a_long_text_is_found_whole_and_in_part(records_on_both: Flask) -> None:
+    long = "7" * 100 + "0012345"
+    a_customer("K-1", name=f"Phone 0082 13800138000, tax 91500000MA5U, {long}")
+    for letters in ("13800138000", "38001", "91500000ma", "0012345", "7" * 99, "00012345"):
+        expected = ["K-1"] if letters in f"13800138000 91500000ma5u {long}" else []
+        assert [title.split()[0] for title in titles(letters)] == expected, letters
+
+
+def test_postgresql_splits_digits_as_the_search_asks_for_them(postgresql_app: Flask) -> None:
+    """The function stands in a migration: who changes TELLING_DIGITS writes another one."""
+    with postgresql_app.app_context():
+        session = current_session()
+        body = session.scalar(sqlalchemy.text("SELECT prosrc FROM pg_proc WHERE proname = 'search_digits'"))
+        assert body.strip() in POSTGRESQL_DIGITS[0]
+        split = sqlalchemy.text("SELECT search_digits(:title)")
+        found = session.scalar(split, {"title": "B24-055556 1234 9876543"})
+    assert found == [5555, 55556, 98765, 87654, 76543]
 
 
 def test_a_whole_code_with_telling_digits_is_what_was_meant(technician: Person, app: Flask) -> None:
