@@ -19,13 +19,27 @@ def upgrade() -> None:
         return
     op.execute(
         """CREATE OR REPLACE FUNCTION search_digits(title text) RETURNS integer[]
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 100 AS $$
-SELECT coalesce(array_agg(substr(run[1], place, 5)::integer), '{}')
-FROM regexp_matches(title, '[0-9]{5,}', 'g') AS run,
-  generate_series(1, length(run[1]) - 4) AS place $$"""
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 100 AS $$
+DECLARE rest text := title; run text; found integer[] := '{}';
+BEGIN
+  LOOP
+    run := substring(rest from '[0-9]{5,}');
+    EXIT WHEN run IS NULL;
+    FOR place IN 1 .. length(run) - 4 LOOP
+      found := found || substr(run, place, 5)::integer;
+    END LOOP;
+    rest := substr(rest, strpos(rest, run) + length(run));
+  END LOOP;
+  RETURN found;
+END $$"""
     )
-    op.execute("CREATE INDEX search_digits ON search_entries USING gin (search_digits(title))")
-    op.execute("ANALYZE search_entries")  # how rare each five digits are
+    op.execute(
+        "CREATE INDEX search_digits ON search_entries USING gin (search_digits(title)) WITH (fastupdate = off)"
+    )
+    connection = op.get_bind()
+    # Not of an empty table: PostgreSQL would then plan as if it stayed empty.
+    if connection.exec_driver_sql("SELECT EXISTS (SELECT 1 FROM search_entries)").scalar():
+        connection.exec_driver_sql("ANALYZE search_entries")  # how rare each five digits are
 
 
 def downgrade() -> None:

@@ -150,6 +150,17 @@ def test_postgresql_splits_digits_as_the_search_asks_for_them(postgresql_app: Fl
     assert found == [5555, 55556, 98765, 87654, 76543]
 
 
+def test_postgresql_looks_digits_up_in_their_index(postgresql_app: Flask) -> None:
+    """Of a few rows it would read the table, whatever the question: here it may not."""
+    with postgresql_app.app_context():
+        session = current_session()
+        session.execute(sqlalchemy.text("SET LOCAL enable_seqscan = off"))
+        held = searching._held("b24-055556")
+        query = sqlalchemy.text(f"EXPLAIN SELECT e.id {held}")
+        plan = "\n".join(session.scalars(query, {"wanted": "b24-055556"}))
+    assert "Bitmap Index Scan on search_digits" in plan
+
+
 def test_a_whole_code_with_telling_digits_is_what_was_meant(technician: Person, app: Flask) -> None:
     with app.app_context():
         for code in ("M24-055556", "OLD-M24-055556", "M24", "OLD-M24"):
