@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from flask import Flask
 from lims.base.actor import system_actor
 from lims.base.database import transaction
 from lims.base.files import bytes_of, keep_file
-from lims.base.papers import pdf
+from lims.base.papers import REPORTS, pdf
 from lims.base.problems import Refused
 
 LAYOUT = """
@@ -52,3 +53,10 @@ def test_same_bytes_are_kept_once(app: Flask) -> None:
         assert first.id == again.id
         assert first.sha256 == hashlib.sha256(b"PK\x03\x04 a workbook").hexdigest()
         assert bytes_of(first.id) == b"PK\x03\x04 a workbook"
+
+
+@pytest.mark.parametrize("layout", sorted(REPORTS.glob("*.typ")), ids=lambda path: path.stem)
+def test_no_layout_runs_what_it_is_given(layout: Path) -> None:
+    """Text comes in as data; `eval` alone could make a command of it."""
+    text = layout.read_text("utf-8")
+    assert not re.search(r"\beval\b", text)

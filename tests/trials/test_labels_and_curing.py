@@ -50,6 +50,16 @@ def test_printer_commands_inside_a_name_are_only_letters(app: Flask, technician:
         assert "~" not in zpl([label])
 
 
+def test_layout_commands_inside_a_name_are_only_letters(app: Flask) -> None:
+    from lims.trials.labels import Label, label_sheet
+
+    hostile = '#panic("no") $x$ *b* \\ #read("/etc/passwd") "]'
+    with app.app_context():
+        assert label_sheet([Label(hostile, "0001", hostile, hostile, "", 3, "http://x/")]).startswith(
+            b"%PDF-"
+        )
+
+
 def a_tank() -> Any:
     return SERVICES["curing-tanks"].add({"code": "T1", "name": "Tank"}, ACTOR)
 
