@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -18,13 +19,15 @@ from lims.settings import Settings
 #: Characters of a secret that cannot be guessed.
 SHORTEST_SECRET = 32
 SHORTEST_TOKEN = 16
+#: Redis stands in the same network: who waits longer for it waits for nobody.
+PATIENCE_S = 2.0
 #: Parts of secrets that stand in somebody's instructions.
 WELL_KNOWN = ("secret", "changeme", "change-me", "password", "example", "lims")
 
 
 def configuration_problems(settings: Settings) -> list[Problem]:
     """What is wrong with the switches and the folder, before the database is asked."""
-    found = [*_secrets(settings), *_hosts(settings), *_folder(settings)]
+    found = [*_secrets(settings), *_hosts(settings), *_folder(settings), *_library_of_redis(settings)]
     try:
         name = make_url(settings.sqlalchemy_url).drivername
         if name not in {"sqlite", "postgresql+psycopg"}:
@@ -80,6 +83,32 @@ def _folder(settings: Settings) -> list[Problem]:
         except OSError as error:
             name = "LIMS_DATA" if folder == settings.data else "LIMS_BACKUP_FOLDER"
             return [Problem(name, f"cannot be written: {error.strerror}", str(folder))]
+    return []
+
+
+def _library_of_redis(settings: Settings) -> list[Problem]:
+    if not settings.redis_url or find_spec("redis"):
+        return []
+    return [
+        Problem(
+            "LIMS_REDIS_URL", "needs Redis' library: pip install -r requirements-server.txt, or set it empty"
+        )
+    ]
+
+
+def carrier_problems(settings: Settings) -> list[Problem]:
+    """Does Redis answer, where jobs go by it? No reason not to serve: people go on, and their jobs wait for it."""
+    if not settings.redis_url:
+        return []
+    import redis
+
+    try:
+        with redis.Redis.from_url(
+            settings.redis_url, socket_connect_timeout=PATIENCE_S, socket_timeout=PATIENCE_S
+        ) as asked:
+            asked.ping()
+    except (redis.RedisError, OSError) as error:
+        return [Problem("LIMS_REDIS_URL", f"Redis does not answer, jobs wait until it does: {error}")]
     return []
 
 
