@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from lims.base.database import SqliteTooOld, make_engine
 from lims.base.migration import current_revision, head_revision
-from lims.base.problems import Problem
+from lims.base.problems import Problem, Refused, refuse
 from lims.operations import databases
 from lims.settings import Settings
 
@@ -118,22 +118,46 @@ def database_problems(settings: Settings) -> list[Problem]:
     if path is not None and not path.exists():
         return [Problem("database", "there is none yet: run `lims init`", str(path))]
     try:
+        found = _revision(settings)
+    except Refused as error:
+        return error.problems
+    return [Problem("database", "is empty: run `lims init`")] if found is None else _of_another_version(found)
+
+
+def refuse_to_migrate_without_backup(settings: Settings) -> None:
+    """Whoever prepares a database may make one and may bring rights in line; a laboratory's rows are backed up first.
+
+    Raises: Refused.
+    """
+    path = databases.sqlite_path(settings.sqlalchemy_url)
+    found = None if path is not None and not path.exists() else _revision(settings)
+    problems = [] if found is None else _of_another_version(found)
+    if problems:
+        raise Refused(problems)
+
+
+def _revision(settings: Settings) -> str | None:
+    """What the database is of, None for an empty one. Raises: Refused when it cannot be asked."""
+    try:
         engine = make_engine(settings.sqlalchemy_url)
     except SqliteTooOld as error:
-        return [Problem("database", str(error))]
+        raise refuse("database", str(error)) from None
     try:
-        found = current_revision(engine)
+        return current_revision(engine)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", "") or error).strip().splitlines()[0][:200]
-        return [Problem("database", f"cannot be reached: {reason}")]
+        raise refuse("database", f"cannot be reached: {reason}") from None
     finally:
         engine.dispose()
-    if found is None:
-        return [Problem("database", "is empty: run `lims init`")]
-    if found != head_revision():
-        said = f"is of revision {found}, the program needs {head_revision()}: run `lims upgrade` (it backs up first)"
-        return [Problem("database", said)]
-    return []
+
+
+def _of_another_version(found: str) -> list[Problem]:
+    if found == head_revision():
+        return []
+    said = (
+        f"is of revision {found}, the program needs {head_revision()}: run `lims upgrade` (it backs up first)"
+    )
+    return [Problem("database", said)]
 
 
 def free_megabytes(folder: Path) -> int:
