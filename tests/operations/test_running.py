@@ -241,6 +241,30 @@ def test_metrics_are_for_the_bearer_of_the_token_alone(initialised: Path, app: F
     assert "lims_last_backup_timestamp_seconds 0.0" in told
 
 
+def test_metrics_are_served_while_the_database_is_away(tmp_path: Path) -> None:
+    away = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    client = create_app(Settings(data=tmp_path, database_url=away, metrics_token=TOKEN)).test_client()
+    client.get("/healthz")
+    answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
+    told = answer.get_data(as_text=True)
+    assert 'lims_requests_total{method="GET",page="health.healthz",status="200"}' in told
+    assert "lims_ready 0.0" in told
+    assert "lims_last_backup_timestamp_seconds 0.0" in told
+    assert "lims_jobs" not in told  # nobody knows
+
+
+def test_metrics_say_at_once_that_the_database_went(app: Flask) -> None:
+    settings: Settings = app.config["LIMS_SETTINGS"]
+    app.config["LIMS_SETTINGS"] = settings.model_copy(update={"metrics_token": TOKEN})
+    client, bearer = app.test_client(), {"Authorization": f"Bearer {TOKEN}"}
+    assert "lims_ready 1.0" in client.get("/metrics", headers=bearer).get_data(as_text=True)
+    app.extensions["lims.database"].point_at("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    answer = client.get("/metrics", headers=bearer)  # while the answer of before is still good
+    assert answer.status_code == 200
+    assert "lims_ready 0.0" in answer.get_data(as_text=True)
+
+
 # --- logs ------------------------------------------------------------------------------------------------------
 
 
