@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import ValidationError
 
 from lims.settings import GC_THRESHOLD, Settings
+
+if TYPE_CHECKING:
+    from lims.base.problems import Refused
+
+#: Settings that may hold a password or a key.
+SECRETS = {"database_url", "redis_url", "secret_key", "metrics_token", "smtp_password"}
 
 #: command -> "module:attribute"; imported when used, so that `lims --help` does not load scipy.
 COMMANDS = {
@@ -65,21 +71,29 @@ def main() -> None:
 
     try:
         group.main(standalone_mode=True)
-    except ValidationError as error:
-        for item in error.errors(include_url=False):
-            name = "LIMS_" + "_".join(str(part) for part in item["loc"]).upper()
-            click.echo(f"{name}={item.get('input')!r}: {item['msg']}", err=True)
-        sys.exit(2)
-    except Refused as error:
-        for problem in error.problems:
-            shown = f" ({problem.value})" if problem.value else ""
-            click.echo(
-                f"{problem.field}: {problem.message}{shown}" if problem.field else problem.message, err=True
-            )
+    except (ValidationError, Refused) as error:
+        for sentence in sentences(error):
+            click.echo(sentence, err=True)
         sys.exit(2)
     except Unavailable as error:
         click.echo(f"The database is busy or away: {error}", err=True)
         sys.exit(3)
+
+
+def sentences(error: ValidationError | Refused) -> list[str]:
+    """What is wrong, one thing each. The value of a setting that may hold a secret is left out."""
+    if isinstance(error, ValidationError):
+        told = []
+        for item in error.errors(include_url=False):
+            field = "_".join(str(part) for part in item["loc"])
+            shown = "" if field in SECRETS else f"={item.get('input')!r}"
+            told.append(f"LIMS_{field.upper()}{shown}: {item['msg']}")
+        return told
+    found = []
+    for problem in error.problems:
+        shown = f" ({problem.value})" if problem.value else ""
+        found.append(f"{problem.field}: {problem.message}{shown}" if problem.field else str(problem.message))
+    return found
 
 
 def read_settings(**changed: object) -> Settings:

@@ -24,10 +24,13 @@ def _created(settings: Settings):  # type: ignore[no-untyped-def]
 
 @click.command()
 def init() -> None:
-    """Migrate the database and bring permissions and roles in line. Safe to repeat."""
+    """Make the tables of an empty database and bring permissions and roles in line. Safe to repeat; a database of an
+    earlier version is left to `lims upgrade`."""
     from lims.initialise import initialise
+    from lims.operations.checks import refuse_to_migrate_without_backup
 
     settings = read_settings()
+    refuse_to_migrate_without_backup(settings)
     with console.status("Preparing the database"):
         initialise(_created(settings))
     click.echo(f"ready: {settings.sqlalchemy_url.split('@')[-1]}")

@@ -1,4 +1,4 @@
-"""`lims init`: the only place that migrates the database and writes permissions and roles."""
+"""What `lims init` and `lims upgrade` do: the only place that migrates the database and writes permissions and roles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from lims.base.migration import upgrade
 
 def initialise(app: Flask) -> None:
     """Bring the database to this version of the program. Safe to repeat; changes no record of the laboratory (what
-    is shipped and missing is added)."""
+    is shipped and missing is added). Who calls it for a laboratory has backed it up, or has asked
+    `refuse_to_migrate_without_backup`."""
     with app.app_context():
         settings = app.config["LIMS_SETTINGS"]
         settings.data.mkdir(parents=True, exist_ok=True)

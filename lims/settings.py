@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
@@ -24,7 +26,7 @@ SHARED_COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 class Settings(BaseSettings):
     """What an installation may choose."""
 
-    model_config = SettingsConfigDict(env_prefix="LIMS_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="LIMS_", extra="ignore", hide_input_in_errors=True)
 
     #: Folder of the embedded database, the secret key and uploaded files. Kept out of the program's folder in
     #: production so that an upgrade cannot touch data.
@@ -54,7 +56,8 @@ class Settings(BaseSettings):
     plan_ages_days: str = "3,7,28"
     #: Mass of a bag of cement: comparisons also count in bags.
     bag_kg: int = Field(default=50, ge=1, le=2000)
-    #: Wrong passwords from one address before it has to wait; RATELIMIT notation.
+    #: Wrong passwords from one address before it has to wait, e.g. `10 per minute` or `10 per minute; 100 per day`. There is
+    #: always such a limit.
     login_rate_limit: str = "10 per minute"
     #: An idle session ends after this many minutes, or one less (a shared laboratory PC; lims/base/sessions.py).
     session_idle_minutes: int = Field(default=480, ge=1)
@@ -115,6 +118,44 @@ class Settings(BaseSettings):
             raise ValueError(f"LIMS_PLAN_AGES_DAYS {text!r} is not a list of whole days such as 3,7,28")
         return text
 
+    @field_validator("login_rate_limit")
+    @classmethod
+    def _limit(cls, text: str) -> str:
+        """Flask-Limiter reads it at each request only, and goes on without a limit when it cannot."""
+        from limits import parse_many
+
+        try:
+            limits = parse_many(text)
+        except ValueError:
+            limits = []
+        if not limits or any(limit.amount < 1 for limit in limits):
+            raise ValueError(
+                f"LIMS_LOGIN_RATE_LIMIT {text!r} is not a limit; accepted: a number of at least 1 per second, minute, hour "
+                "or day, such as 10 per minute, 10 per 5 minutes or 10 per minute; 100 per day"
+            )
+        return text
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, text: str) -> str:
+        """Its value is told nowhere: it may hold a password."""
+        if text and not _is_redis_address(text):
+            raise ValueError(
+                "LIMS_REDIS_URL is not an address of Redis; accepted: empty, redis://host:6379/0, "
+                "redis://:password@host:6379/0, the same with rediss:// (encrypted), or unix:///path/of/its/socket"
+            )
+        return text
+
+    @field_validator("public_url")
+    @classmethod
+    def _reached(cls, text: str) -> str:
+        if text and not _is_web_address(text):
+            raise ValueError(
+                f"LIMS_PUBLIC_URL {text!r} is not the beginning of links; accepted: empty, or http:// or https:// and "
+                "a name, such as https://lims.example.com"
+            )
+        return text
+
     @property
     def plan_ages(self) -> tuple[int, ...]:
         return tuple(sorted({int(age) for age in self.plan_ages_days.split(",")}))
@@ -148,3 +189,27 @@ class Settings(BaseSettings):
             path.touch(mode=0o600)
             path.write_text(secrets.token_urlsafe(48), encoding="ascii")
         return path.read_text(encoding="ascii").strip()
+
+
+def _is_redis_address(text: str) -> bool:
+    """What its library takes, but for a database's name that is no number: that it would read as 0."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    if any(character.isspace() for character in text) or port == 0:
+        return False
+    if parts.scheme == "unix":
+        return len(parts.path) > 1
+    return parts.scheme in {"redis", "rediss"} and bool(re.fullmatch(r"/?|/[0-9]+", parts.path))
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc or any(c.isspace() for c in text))
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0 and plain

@@ -2,12 +2,21 @@
 
 import os
 import shutil
+import sys
 
+from pydantic import ValidationError
+
+from lims.base.problems import Refused
+from lims.cli import sentences
 from lims.operations.even_worker import EvenWorker
 from lims.operations.family import Shares
+from lims.operations.serving import refuse_to_start_wrong
 from lims.settings import Settings
 
-_settings = Settings()
+try:
+    _settings = Settings()
+except ValidationError as error:
+    sys.exit("\n".join(sentences(error)))
 bind = os.environ.get("LIMS_BIND", "127.0.0.1:8000")
 worker_class = "lims.operations.even_worker.EvenWorker"  # gthread, each with its share of the connections
 workers = _settings.serving_processes()
@@ -28,6 +37,14 @@ if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     os.makedirs(os.environ["PROMETHEUS_MULTIPROC_DIR"], exist_ok=True)
 
 _shares = Shares(workers)
+
+
+def on_starting(_server):
+    """What each worker would refuse with a traceback is told once, in sentences."""
+    try:
+        refuse_to_start_wrong(_settings)
+    except Refused as error:
+        sys.exit("\n".join(sentences(error)))
 
 
 def pre_fork(server, worker):

@@ -1,4 +1,5 @@
-"""Bringing a database to the program's version. Only `lims init` (and the tests) call this."""
+"""Bringing a database to the program's version. Only `lims init`, `lims upgrade`, restores (and the
+tests) call this."""
 
 from __future__ import annotations
 

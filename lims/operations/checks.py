@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -11,20 +12,22 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from lims.base.database import SqliteTooOld, make_engine
 from lims.base.migration import current_revision, head_revision
-from lims.base.problems import Problem
+from lims.base.problems import Problem, Refused, refuse
 from lims.operations import databases
 from lims.settings import Settings
 
 #: Characters of a secret that cannot be guessed.
 SHORTEST_SECRET = 32
 SHORTEST_TOKEN = 16
+#: Redis stands in the same network: who waits longer for it waits for nobody.
+PATIENCE_S = 2.0
 #: Parts of secrets that stand in somebody's instructions.
 WELL_KNOWN = ("secret", "changeme", "change-me", "password", "example", "lims")
 
 
 def configuration_problems(settings: Settings) -> list[Problem]:
     """What is wrong with the switches and the folder, before the database is asked."""
-    found = [*_secrets(settings), *_hosts(settings), *_folder(settings)]
+    found = [*_secrets(settings), *_hosts(settings), *_folder(settings), *_library_of_redis(settings)]
     try:
         name = make_url(settings.sqlalchemy_url).drivername
         if name not in {"sqlite", "postgresql+psycopg"}:
@@ -83,28 +86,78 @@ def _folder(settings: Settings) -> list[Problem]:
     return []
 
 
+def _library_of_redis(settings: Settings) -> list[Problem]:
+    if not settings.redis_url or find_spec("redis"):
+        return []
+    return [
+        Problem(
+            "LIMS_REDIS_URL", "needs Redis' library: pip install -r requirements-server.txt, or set it empty"
+        )
+    ]
+
+
+def carrier_problems(settings: Settings) -> list[Problem]:
+    """Does Redis answer, where jobs go by it? No reason not to serve: people go on, and their jobs wait for it."""
+    if not settings.redis_url:
+        return []
+    import redis
+
+    try:
+        with redis.Redis.from_url(
+            settings.redis_url, socket_connect_timeout=PATIENCE_S, socket_timeout=PATIENCE_S
+        ) as asked:
+            asked.ping()
+    except (redis.RedisError, OSError) as error:
+        return [Problem("LIMS_REDIS_URL", f"Redis does not answer, jobs wait until it does: {error}")]
+    return []
+
+
 def database_problems(settings: Settings) -> list[Problem]:
     """Is the database there, and of this version of the program?"""
     path = databases.sqlite_path(settings.sqlalchemy_url)
     if path is not None and not path.exists():
         return [Problem("database", "there is none yet: run `lims init`", str(path))]
     try:
+        found = _revision(settings)
+    except Refused as error:
+        return error.problems
+    return [Problem("database", "is empty: run `lims init`")] if found is None else _of_another_version(found)
+
+
+def refuse_to_migrate_without_backup(settings: Settings) -> None:
+    """Whoever prepares a database may make one and may bring rights in line; a laboratory's rows are backed up first.
+
+    Raises: Refused.
+    """
+    path = databases.sqlite_path(settings.sqlalchemy_url)
+    found = None if path is not None and not path.exists() else _revision(settings)
+    problems = [] if found is None else _of_another_version(found)
+    if problems:
+        raise Refused(problems)
+
+
+def _revision(settings: Settings) -> str | None:
+    """What the database is of, None for an empty one. Raises: Refused when it cannot be asked."""
+    try:
         engine = make_engine(settings.sqlalchemy_url)
     except SqliteTooOld as error:
-        return [Problem("database", str(error))]
+        raise refuse("database", str(error)) from None
     try:
-        found = current_revision(engine)
+        return current_revision(engine)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", "") or error).strip().splitlines()[0][:200]
-        return [Problem("database", f"cannot be reached: {reason}")]
+        raise refuse("database", f"cannot be reached: {reason}") from None
     finally:
         engine.dispose()
-    if found is None:
-        return [Problem("database", "is empty: run `lims init`")]
-    if found != head_revision():
-        said = f"is of revision {found}, the program needs {head_revision()}: run `lims upgrade` (it backs up first)"
-        return [Problem("database", said)]
-    return []
+
+
+def _of_another_version(found: str) -> list[Problem]:
+    if found == head_revision():
+        return []
+    said = (
+        f"is of revision {found}, the program needs {head_revision()}: run `lims upgrade` (it backs up first)"
+    )
+    return [Problem("database", said)]
 
 
 def free_megabytes(folder: Path) -> int:

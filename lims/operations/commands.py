@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from lims.cli import read_settings
+from lims.cli import read_settings, sentences
 
 console = Console(stderr=True, highlight=False)
 FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
@@ -112,12 +112,23 @@ def upgrade() -> None:
 
 @click.command()
 def check() -> None:
-    """Look at settings, folder and database without changing anything; what `lims serve` looks at when it starts."""
+    """Look at settings, folder and database without changing anything; what `lims serve` looks at when it starts,
+    and whether Redis answers."""
     from lims.base.problems import Refused
-    from lims.operations.checks import configuration_problems, database_problems, free_megabytes
+    from lims.operations.checks import (
+        carrier_problems,
+        configuration_problems,
+        database_problems,
+        free_megabytes,
+    )
 
     settings = read_settings()
     problems = configuration_problems(settings) or database_problems(settings)
     if problems:
         raise Refused(problems)
-    click.echo(f"all well; {free_megabytes(settings.data):,} MB free in {settings.data}")
+    waiting = carrier_problems(settings)
+    for sentence in sentences(Refused(waiting)):
+        click.echo(sentence, err=True)
+    click.echo(
+        f"{'all else' if waiting else 'all'} well; {free_megabytes(settings.data):,} MB free in {settings.data}"
+    )

@@ -63,16 +63,16 @@ class Metrics:
 
 
 def _state_of_the_laboratory() -> CollectorRegistry:
-    """What the database and the folder say at this moment."""
+    """What the database and the folder say at this moment. Without the database what it would say is left out: these are
+    the minutes for which the page is there."""
     registry = CollectorRegistry()
-    jobs = Gauge("lims_jobs", "Jobs by state", ("state",), registry=registry)
-    for state, count in current_session().execute(select(Job.state, func.count()).group_by(Job.state)):
-        jobs.labels(state).set(count)
-    oldest = current_session().scalar(select(func.min(Job.created_at)).where(Job.state == "queued"))
-    waiting = Gauge(
-        "lims_oldest_waiting_job_seconds", "How long the oldest waiting job waits", registry=registry
-    )
-    waiting.set((utc_now() - oldest).total_seconds() if oldest else 0)
+    wrong = unready()
+    if "database" not in wrong:
+        try:
+            _jobs(registry)
+        except (SQLAlchemyError, Unavailable):  # gone since it was looked at
+            database().undo()
+            wrong = ["database"]
     from lims.operations.backup import backups_of
 
     settings: Settings = current_app.config["LIMS_SETTINGS"]
@@ -86,8 +86,22 @@ def _state_of_the_laboratory() -> CollectorRegistry:
         from datetime import datetime
 
         age.set(datetime.fromisoformat(made[0][1]["made_at"]).timestamp())
-    Gauge("lims_ready", "1 when /readyz says so", registry=registry).set(float(not unready()))
+    Gauge("lims_ready", "1 when /readyz says so", registry=registry).set(float(not wrong))
     return registry
+
+
+def _jobs(registry: CollectorRegistry) -> None:
+    """Raises: SQLAlchemyError, Unavailable; then nothing was added."""
+    session = current_session()
+    counts = session.execute(select(Job.state, func.count()).group_by(Job.state)).all()
+    oldest = session.scalar(select(func.min(Job.created_at)).where(Job.state == "queued"))
+    jobs = Gauge("lims_jobs", "Jobs by state", ("state",), registry=registry)
+    for state, count in counts:
+        jobs.labels(state).set(count)
+    waiting = Gauge(
+        "lims_oldest_waiting_job_seconds", "How long the oldest waiting job waits", registry=registry
+    )
+    waiting.set((utc_now() - oldest).total_seconds() if oldest else 0)
 
 
 def watch_requests(app: Flask) -> None:

@@ -29,7 +29,7 @@ SECRETS = (
     (re.compile(r"lims_[A-Za-z0-9_\-.]{12,}"), "lims_…"),
     (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=\-]{8,}"), r"\1 …"),
     (re.compile(r"\beyJ[A-Za-z0-9_\-]{4,}\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]*"), "…"),
-    (re.compile(r"(://[^:/@\s]+):[^@\s]+@"), r"\1:…@"),
+    (re.compile(r"(://[^:/@\s]*):[^@\s]+@"), r"\1:…@"),
     (
         re.compile(
             r"(?i)\b(password|passwd|secret|token|csrf_token|sid)(['\"]?\s*[=:]\s*)['\"]?[^\s'\"&,;}]+"

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +16,10 @@ from flask import Flask
 
 from lims.app import create_app
 from lims.base.actor import system_actor
-from lims.base.database import database, transaction
+from lims.base.database import database, make_engine, transaction
 from lims.base.files import keep_file
 from lims.base.jobs import Job, enqueue, run_waiting
+from lims.base.migration import current_revision, downgrade, head_revision
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.initialise import initialise
@@ -237,3 +242,86 @@ def test_upgrade_backs_up_verifies_and_migrates(initialised: Path, tmp_path: Pat
     assert damaged.returncode == 1
     assert "not as it was written" in damaged.stderr
     assert "all well" in lims("check", data=data).stdout
+
+
+@pytest.fixture
+def earlier(laboratory: Flask) -> Settings:
+    """A small laboratory of the revision before this one, on either database."""
+    engine = laboratory.extensions["lims.database"].engine
+    downgrade(engine, "-1")
+    engine.dispose()
+    return _settings(laboratory)
+
+
+def _revision(settings: Settings) -> str | None:
+    engine = make_engine(settings.sqlalchemy_url)
+    found = current_revision(engine)
+    engine.dispose()
+    return found
+
+
+def test_init_leaves_a_laboratory_of_an_earlier_version_to_upgrade_which_backs_it_up(
+    earlier: Settings,
+) -> None:
+    from tests.commands.test_commands import lims
+
+    before = _revision(earlier)
+    assert before not in {None, head_revision()}
+    found = lims("init", data=earlier.data, LIMS_DATABASE_URL=earlier.database_url)
+    assert found.returncode == 2
+    assert f"is of revision {before}" in found.stderr
+    assert "run `lims upgrade`" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert _revision(earlier) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the container is of Linux")
+def test_container_upgrades_a_laboratory_of_an_earlier_version_with_a_backup(
+    earlier: Settings, tmp_path: Path
+) -> None:
+    before = _revision(earlier)
+    assert _calls_of_the_container(earlier, tmp_path) == ["check", "init", "upgrade", "serve"]
+    assert _revision(earlier) == head_revision()
+    (kept,) = earlier.backups.glob("before-upgrade-*")
+    manifest = Manifest.of(kept)
+    assert (manifest.revision, manifest.rows["customers"]) == (before, 1)
+    assert _calls_of_the_container(earlier, tmp_path) == ["check", "serve"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the container is of Linux")
+def test_container_initialises_an_empty_database(database_url: str, tmp_path: Path) -> None:
+    url = "" if database_url.startswith("sqlite") else database_url
+    settings = Settings(data=tmp_path / "data", database_url=url)
+    assert _calls_of_the_container(settings, tmp_path) == ["check", "init", "serve"]
+    assert _revision(settings) == head_revision()
+    assert list(settings.backups.glob("*")) == []
+
+
+def _calls_of_the_container(settings: Settings, tmp_path: Path) -> list[str]:
+    """The container's own command, with this program as `lims`; it ends where serving would begin."""
+    (line,) = [
+        line
+        for line in Path("docs/deploy/Containerfile").read_text(encoding="utf-8").splitlines()
+        if line.startswith("CMD [")
+    ]
+    program, told = tmp_path / "bin" / "lims", tmp_path / "calls"
+    program.parent.mkdir(exist_ok=True)
+    run = f'[ "$1" = serve ] || exec {shlex.quote(sys.executable)} -m lims "$@"'
+    program.write_text(f'#!/bin/sh\necho "$1" >> {shlex.quote(str(told))}\n{run}\n', encoding="utf-8")
+    program.chmod(0o700)
+    told.unlink(missing_ok=True)
+    given = {
+        "LIMS_DATA": str(settings.data),
+        "LIMS_DATABASE_URL": settings.database_url,
+        "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    found = subprocess.run(
+        json.loads(line.removeprefix("CMD ")),
+        env={**os.environ, **given},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    return told.read_text(encoding="utf-8").split()

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,12 +21,14 @@ from typing import Any
 import psutil
 import pytest
 from flask import Flask, g
+from pydantic import ValidationError
 
 from lims.accounts.roles import TECHNICIAN
 from lims.app import create_app
 from lims.base.actor import system_actor
 from lims.base.database import database
 from lims.base.reading import not_only_reading
+from lims.cli import sentences
 from lims.operations.checks import configuration_problems, database_problems
 from lims.operations.logs import JsonLine, Told, without_secrets
 from lims.settings import Settings
@@ -112,6 +115,87 @@ def test_nothing_starts_on_a_wrong_configuration(tmp_path: Path, command: str) -
     assert "lims init" in empty.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[
+            ("login_rate_limit", wrong)
+            for wrong in ("", " ", "10", "10/min", "10 per 5 min", "0 per minute", "x")
+        ],
+        *[
+            ("redis_url", wrong)
+            for wrong in ("localhost:6379", "redis//:hunter22@h", "redis://h/lims", "redis://h:x")
+        ],
+        *[
+            ("public_url", wrong)
+            for wrong in ("lims.example.com", "https://", "ftp://h", "https://h?x=1", "https://h:x")
+        ],
+    ],
+)
+def test_mistyped_limit_or_address_is_refused_with_what_is_accepted(name: str, value: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(**{name: value})  # type: ignore[arg-type]
+    told = sentences(refused.value)
+    assert len(told) == 1
+    assert told[0].startswith(f"LIMS_{name.upper()}")
+    assert "accepted: " in told[0]
+    assert "hunter22" not in told[0] + str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[
+            ("login_rate_limit", right)
+            for right in ("10 per minute", "5/hour", "10 per 5 minutes; 100 per day")
+        ],
+        *[
+            ("redis_url", right)
+            for right in ("", "redis://:a@b:6379/0", "rediss://h", "unix:///run/redis.sock?db=1")
+        ],
+        *[("public_url", right) for right in ("", "https://lims.example.com/", "http://[::1]:8000/lims")],
+    ],
+)
+def test_limit_or_address_that_works_is_accepted(name: str, value: str) -> None:
+    assert getattr(Settings(**{name: value}), name) == value  # type: ignore[arg-type]
+
+
+def test_check_says_that_redis_does_not_answer_and_that_people_can_go_on(
+    initialised: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(initialised, tmp_path / "data")
+    address = f"redis://:hunter22@127.0.0.1:{free_port()}/0"
+    found = _lims("check", data=tmp_path / "data", LIMS_REDIS_URL=address)
+    assert found.returncode == 0
+    assert "LIMS_REDIS_URL: Redis does not answer, jobs wait" in found.stderr
+    assert "hunter22" not in found.stderr + found.stdout
+    assert found.stdout.startswith("all else well")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn does not run on Windows")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LIMS_LOGIN_RATE_LIMIT", "10/min"), ("LIMS_SECRET_KEY", "secret")],
+    ids=["value", "unsafe"],
+)
+def test_gunicorn_ends_on_a_wrong_configuration_with_a_sentence(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    given = ["--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"]
+    found = subprocess.run(
+        [sys.executable, "-m", "gunicorn", *given],
+        env={**os.environ, "LIMS_DATA": str(tmp_path), "LIMS_BIND": f"127.0.0.1:{free_port()}", name: value},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert found.returncode == 1
+    assert name in found.stderr
+    assert "accepted: " in found.stderr
+    assert "Traceback" not in found.stderr
+
+
 # --- health and metrics --------------------------------------------------------------------------------------
 
 
@@ -157,6 +241,30 @@ def test_metrics_are_for_the_bearer_of_the_token_alone(initialised: Path, app: F
     assert "lims_last_backup_timestamp_seconds 0.0" in told
 
 
+def test_metrics_are_served_while_the_database_is_away(tmp_path: Path) -> None:
+    away = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    client = create_app(Settings(data=tmp_path, database_url=away, metrics_token=TOKEN)).test_client()
+    client.get("/healthz")
+    answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
+    told = answer.get_data(as_text=True)
+    assert 'lims_requests_total{method="GET",page="health.healthz",status="200"}' in told
+    assert "lims_ready 0.0" in told
+    assert "lims_last_backup_timestamp_seconds 0.0" in told
+    assert "lims_jobs" not in told  # nobody knows
+
+
+def test_metrics_say_at_once_that_the_database_went(app: Flask) -> None:
+    settings: Settings = app.config["LIMS_SETTINGS"]
+    app.config["LIMS_SETTINGS"] = settings.model_copy(update={"metrics_token": TOKEN})
+    client, bearer = app.test_client(), {"Authorization": f"Bearer {TOKEN}"}
+    assert "lims_ready 1.0" in client.get("/metrics", headers=bearer).get_data(as_text=True)
+    app.extensions["lims.database"].point_at("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    answer = client.get("/metrics", headers=bearer)  # while the answer of before is still good
+    assert answer.status_code == 200
+    assert "lims_ready 0.0" in answer.get_data(as_text=True)
+
+
 # --- logs ------------------------------------------------------------------------------------------------------
 
 
@@ -165,6 +273,7 @@ def test_metrics_are_for_the_bearer_of_the_token_alone(initialised: Path, app: F
     [
         "Authorization: Bearer abcdefghijklmnop",
         "postgresql+psycopg://lims:hunter22secret@db/lims",
+        "redis://:hunter22secret@cache:6379/0",
         "password=hunter22secret&username=x",
         '{"password": "hunter22secret"}',
         "key lims_hunter22secret0000",
@@ -251,8 +360,6 @@ serve(app, settings)
 def test_sigterm_lets_a_begun_request_end_and_takes_no_new_one(
     initialised: Path, tmp_path: Path, processes: str
 ) -> None:
-    import shutil
-
     data = tmp_path / "data"
     shutil.copytree(initialised, data)
     port = free_port()
