@@ -82,8 +82,8 @@ screenshots: setup-dev ## every page in three languages, light and dark, two wid
 templates: setup-dev ## write import_templates/*.xlsx anew from the schemas
 	$(BIN)/lims import templates
 
-fuzz-workbooks: setup-dev ## 1,000 damaged workbooks: none crashes, none is read slowly
-	LIMS_FUZZ_WORKBOOKS=1000 $(BIN)/python -m pytest tests/importing/test_fuzz.py
+fuzz-workbooks: setup-dev ## 1,000 damaged workbooks, read and uploaded: none crashes, none is read slowly (part of make faults)
+	LIMS_FAULTS=long $(BIN)/python -m pytest tests/faults/test_damaged_uploads.py -p no:cacheprovider --timeout=0
 
 fuzz-api: setup-dev ## fifty requests, right and wrong, for each operation of the API's description (LIMS_FUZZ_API)
 	LIMS_FUZZ_API=$${LIMS_FUZZ_API:-50} $(BIN)/python -m pytest tests/attacks/test_api_fuzz.py -p no:cacheprovider --timeout=0

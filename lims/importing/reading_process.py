@@ -14,6 +14,7 @@ import io
 import json
 import re
 import sys
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -249,7 +250,8 @@ def main() -> None:
             last = {"refused": "large", "detail": "memory"}
         except BaseException as error:  # noqa: BLE001 - a panic of the reader is no Exception; this process is its fence
             last = {"refused": "damaged", "detail": type(error).__name__}
-        sys.stdout.write(json.dumps({**last, "peak_kb": peak_kb()}) + "\n")
+        spent = {"peak_kb": peak_kb(), "cpu_s": time.process_time()}
+        sys.stdout.write(json.dumps({**last, **spent}) + "\n")
 
 
 if __name__ == "__main__":

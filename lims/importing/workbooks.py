@@ -61,7 +61,14 @@ AT_ONCE = Limits(10_000_000, 64_000_000, 600_000, 20_000, 320_000_000, 4, 30)
 AS_A_JOB = Limits(64_000_000, 600_000_000, 10_000_000, 200_000, 3_000_000_000, 120, 600)
 
 
-class TooLarge(Refused):
+class Unread(Refused):
+    """The reader did not take it; what it spent is 0 when it could not tell any more."""
+
+    peak_kb: int = 0
+    cpu_s: float = 0.0
+
+
+class TooLarge(Unread):
     """It may be read by a job."""
 
 
@@ -96,8 +103,9 @@ class Book:
     encoding: str = ""
     delimiter: str = ""
     remarks: list[str] = field(default_factory=list)
-    #: Memory that reading it took, kB; 0 where that is not known.
+    #: Memory and time of a processor that reading it took; 0 where that is not known.
     peak_kb: int = 0
+    cpu_s: float = 0.0
 
     @property
     def is_text(self) -> bool:
@@ -247,20 +255,22 @@ def _workbook(name: str, content: bytes, limits: Limits) -> Book:
     if "peak_kb" not in answer:
         raise _unfit("large" if late else "died", "", name)
     if "refused" in answer:
-        raise _unfit(str(answer["refused"]), str(answer.get("detail", "")), name)
-    return Book(name, sheets, answer["mac_dates"], peak_kb=answer["peak_kb"])
+        refusal = _unfit(str(answer["refused"]), str(answer.get("detail", "")), name)
+        refusal.peak_kb, refusal.cpu_s = answer["peak_kb"], answer["cpu_s"]
+        raise refusal
+    return Book(name, sheets, answer["mac_dates"], peak_kb=answer["peak_kb"], cpu_s=answer["cpu_s"])
 
 
-def _unfit(reason: str, detail: str, name: str) -> Refused:
+def _unfit(reason: str, detail: str, name: str) -> Unread:
     if reason == "large":
         return _too_large(_("has too many cells to be read at once"), name)
     if reason == "protected":
-        return refuse("file", _("is protected by a password; accepted: a file without one"), name)
-    if reason == "bomb":
-        return refuse("file", _("unpacks to far more than a workbook holds (%(what)s)", what=detail), name)
-    return refuse(
-        "file", _("is not a readable workbook (%(why)s)", why=detail[:120] or _("the reader gave up")), name
-    )
+        said = _("is protected by a password; accepted: a file without one")
+    elif reason == "bomb":
+        said = _("unpacks to far more than a workbook holds (%(what)s)", what=detail)
+    else:
+        said = _("is not a readable workbook (%(why)s)", why=detail[:120] or _("the reader gave up"))
+    return Unread(refuse("file", said, name).problems)
 
 
 _KINDS: dict[str, Any] = {

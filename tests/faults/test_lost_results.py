@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Figures
+from tests.faults.conftest import Figures, told_by
 from tests.faults.test_locks_and_races import Size
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="forks and SIGKILL")
-
-
-def _kill(folder: Path, url: str, kills: int, results: int) -> dict[str, object]:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            "tests.faults.kills",
-            str(folder),
-            url,
-            str(kills),
-            str(results),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    told: dict[str, object] = json.loads(done.stdout)
-    return told
 
 
 @pytest.mark.parametrize("which", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -44,7 +19,7 @@ def test_no_acknowledged_result_is_lost_when_every_writer_is_killed(
 ) -> None:
     url = "sqlite" if which == "sqlite" else request.getfixturevalue("postgresql_url")
     results = size(24, 50_000)
-    told = _kill(tmp_path, url, size(4, 250), results)
+    told = told_by("tests.faults.kills", tmp_path, url, size(4, 250), results)
     for name, value in told.items():
         figures.tell(name, value)
     figures.equal("acknowledged", told["acknowledged"], told["wanted"])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from lims.app import create_app
 from lims.base.actor import system_actor
@@ -224,16 +225,30 @@ def test_nightly_backup_is_due_by_the_laboratorys_clock(app: Flask) -> None:
         assert not _due(datetime(2026, 3, 1, 2, 30))  # noqa: DTZ001
 
 
-def test_upgrade_backs_up_verifies_and_migrates(initialised: Path, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    shutil.copytree(initialised, data)
+def test_upgrade_of_an_older_laboratory_backs_up_verifies_and_migrates(app: Flask) -> None:
+    from lims.base.migration import current_revision, downgrade, head_revision
     from tests.commands.test_commands import lims
 
+    settings = _settings(app)
+    data = settings.data
+    with app.app_context():
+        a_batch(element="Axis 7")
+        engine = database().engine
+        database().session.remove()
+    downgrade(engine, "0016")  # a batch has no column for its water there
+    engine.dispose()
     found = lims("upgrade", data=data)
     assert found.returncode == 0, found.stderr
     (kept,) = (data / "backups").glob("before-upgrade-*")
     assert str(kept) in found.stdout
-    assert verify(Settings(data=data), kept) == []
+    assert f"revision 0016 -> {head_revision()}" in found.stdout
+    assert current_revision(engine) == head_revision()
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT element, water_used_kg_m3 FROM batches")).all()
+        assert [tuple(row) for row in rows] == [("Axis 7", None)]
+    engine.dispose()
+    assert Manifest.of(kept).revision == "0016"
+    assert verify(settings, kept) == []
     again = lims("verify-backup", str(kept), data=data)
     assert again.returncode == 0
     assert "verified" in again.stdout
