@@ -139,9 +139,13 @@ def _to_disk(path: Path) -> None:
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------
 
+#: Table that stands in a lent database while a verification has it: what a killed one left there may go.
+LENT = "lims_verification"
+#: Number of the lock that lets one verification at a time have it.
+LENT_LOCK = 7_301_140_530_224_915
 _TABLES = (
     "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"
-    " ORDER BY c.relname"
+    " AND c.relname <> 'lims_verification' ORDER BY c.relname"
 )
 
 
@@ -305,17 +309,64 @@ def clear_postgresql(url: str) -> None:
 def passing_database(url: str) -> Iterator[str]:
     """A database on the same server that goes away afterwards. Raises: Refused without the right to make one."""
     name = f"lims_verify_{os.getpid()}_{os.urandom(3).hex()}"
-    with psycopg.connect(conninfo(url), autocommit=True) as connection:
-        try:
+    try:
+        with psycopg.connect(conninfo(url), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-        except psycopg.errors.InsufficientPrivilege:
-            raise refuse(
-                "database",
-                "this account may not make a database to restore into; name an empty one with --into",
-                make_url(url).username,
-            ) from None
+    except psycopg.errors.InsufficientPrivilege:
+        raise refuse(
+            "database",
+            "this role may not make a database to restore into; set LIMS_VERIFY_DATABASE_URL to an empty one",
+            make_url(url).username,
+        ) from None
+    except psycopg.Error as error:
+        raise refuse("database", f"none could be made to restore into: {_first_line(error)}") from None
     try:
         yield make_url(url).set(database=name).render_as_string(hide_password=False)
     finally:
         with psycopg.connect(conninfo(url), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextlib.contextmanager
+def lent_database(url: str) -> Iterator[str]:
+    """The empty database that a verification may use and empties again (LIMS_VERIFY_DATABASE_URL). What stands in it
+    without the mark of a verification is somebody's, and stays. Raises: Refused."""
+    setting, name = "LIMS_VERIFY_DATABASE_URL", make_url(url).database
+    try:
+        connection = psycopg.connect(conninfo(url), autocommit=True)
+    except psycopg.Error as error:
+        raise refuse(setting, f"this database cannot be reached: {_first_line(error)}", name) from None
+    with contextlib.closing(connection):
+        free = connection.execute("SELECT pg_try_advisory_lock(%s)", (LENT_LOCK,)).fetchone()
+        if not free or not free[0]:
+            raise refuse(setting, "another verification uses this database; try again when it is over", name)
+        marked = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (LENT,)).fetchone()
+        if tables_of(connection) and not (marked and marked[0]):
+            raise refuse(setting, "this database is not empty; accepted: one that holds nothing", name)
+        try:
+            connection.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} ()").format(sql.Identifier(LENT)))
+            _empty(connection)
+        except psycopg.errors.InsufficientPrivilege:
+            said = f"the role {make_url(url).username} may not make tables there; accepted: a database that it owns"
+            raise refuse(setting, said, name) from None
+        try:
+            yield url
+        finally:
+            _empty(connection)
+            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(LENT)))
+
+
+def _empty(connection: psycopg.Connection[Any]) -> None:
+    """Take tables and functions away; what belongs to an extension stays."""
+    for name in tables_of(connection):
+        connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(name)))
+    made = connection.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace"
+        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+    ).fetchall()
+    for (function,) in made:
+        connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 from flask import current_app
@@ -16,8 +17,9 @@ from lims.base.database import current_session
 from lims.base.display import laboratory_zone
 from lims.base.jobs import DONE, Job, RunningJob, job_kind
 from lims.base.problems import Refused, refuse
-from lims.operations.backup import back_up, nightly_folder, prune, verify
+from lims.operations.backup import VERIFIED, back_up, mark_verified, nightly_folder, prune, verify
 from lims.operations.statistics import refresh_statistics
+from lims.settings import Settings
 
 KIND = "backup"
 #: By the laboratory's clock.
@@ -68,22 +70,39 @@ def overdue(now: datetime, newest: datetime | None) -> bool:
 
 @job_kind(KIND, title=_l("Backup"), due=_due)
 def backup(job: RunningJob) -> dict[str, Any]:
-    """Take a backup, restore it into a place that goes away, and only then let the oldest go."""
+    """Take a backup and restore it into a place that goes away. A night without that proof has failed. The oldest go
+    whatever came of it: full copies of bad nights must not fill the disk."""
     settings = current_app.config["LIMS_SETTINGS"]
     folder = nightly_folder(settings, utc_now())
     job.progress(0, 2)
     refresh_statistics()
-    manifest = back_up(settings, folder)
-    job.progress(1, 2)
+    try:
+        manifest = back_up(settings, folder)
+        job.progress(1, 2)
+        _prove(settings, folder)
+    finally:
+        gone = prune(settings)
+    rows = sum(manifest.rows.values())
+    message = _("%(name)s: %(rows)s rows, restored and verified.", name=folder.name, rows=f"{rows:,}")
+    return {"message": message, "rows": rows, "pruned": gone}
+
+
+def _prove(settings: Settings, folder: Path) -> None:
+    """Raises: Refused unless this backup was restored, found whole and marked so."""
     try:
         faults = verify(settings, folder)
     except Refused as error:
-        return {"message": _("Made, but not verified: %(why)s", why=str(error))}
+        raise refuse(
+            "backup", _("was made but could not be verified: %(why)s", why=str(error)), folder.name
+        ) from None
     if faults:
         raise refuse(
             "backup", _("was made but cannot be trusted: %(why)s", why="; ".join(faults[:3])), folder.name
         )
-    gone = prune(settings)
-    rows = sum(manifest.rows.values())
-    message = _("%(name)s: %(rows)s rows, restored and verified.", name=folder.name, rows=f"{rows:,}")
-    return {"message": message, "rows": rows, "pruned": gone}
+    try:
+        mark_verified(folder)
+    except OSError as error:
+        why = f"{folder / VERIFIED}: {error.strerror}"
+        raise refuse(
+            "backup", _("was verified, but its mark could not be written: %(why)s", why=why), folder.name
+        ) from None
