@@ -25,6 +25,7 @@ from lims.base.database import make_engine
 from lims.base.migration import upgrade
 from lims.base.problems import Refused, refuse
 from lims.operations import databases
+from lims.operations.leavings import RESTORED, owner
 from lims.operations.record_of_changes import checkpoint_text, faults_of_record
 from lims.settings import Settings
 
@@ -88,7 +89,7 @@ def back_up(settings: Settings, folder: Path) -> Manifest:
         raise refuse("backup", "there is something already; name a new folder", str(folder))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        working = Path(tempfile.mkdtemp(prefix=f".{folder.name}.{owner()}.", dir=folder.parent))
     except OSError as error:
         raise refuse("backup", f"cannot be written: {error.strerror}", str(folder)) from None
     try:
@@ -185,7 +186,7 @@ def verify(settings: Settings, folder: Path, *, into: str = "") -> list[str]:
 @contextmanager
 def _passing_place(settings: Settings, manifest: Manifest, into: str) -> Iterator[str]:
     if manifest.database == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="lims-verify-") as place:
+        with tempfile.TemporaryDirectory(prefix=f"{RESTORED}{owner()}-") as place:
             yield f"sqlite:///{Path(place) / DATABASE}"
     elif into:
         if databases.contents_of_postgresql(into) is not None:
@@ -331,8 +332,10 @@ def prune(settings: Settings) -> list[str]:
         if folder == newest_verified:
             continue
         try:
-            shutil.rmtree(folder)
+            # Under a name that is swept: half a backup must not stand among whole ones.
+            going = folder.rename(folder.with_name(f".{folder.name}.{owner()}.gone"))
             gone.append(folder.name)
+            shutil.rmtree(going)
         except OSError as error:
             log.warning("%s cannot be removed: %s", folder, error)
     return gone

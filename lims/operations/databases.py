@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import logging
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from sqlalchemy.engine import URL, make_url
 
 from lims.base.database import sqlite_module
 from lims.base.problems import refuse
+
+log = logging.getLogger(__name__)
 
 #: Bytes that are moved at once.
 CHUNK = 1 << 20
@@ -307,8 +312,10 @@ def clear_postgresql(url: str) -> None:
 
 @contextlib.contextmanager
 def passing_database(url: str) -> Iterator[str]:
-    """A database on the same server that goes away afterwards. Raises: Refused without the right to make one."""
-    name = f"lims_verify_{os.getpid()}_{os.urandom(3).hex()}"
+    """A database on the same server that goes away afterwards. Raises: Refused without the right to make one.
+
+    Somebody is connected to it for as long as it is used: one without is left by a process that was killed."""
+    name = f"lims_verify_{os.getpid()}_{int(time.time())}_{os.urandom(3).hex()}"
     try:
         with psycopg.connect(conninfo(url), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
@@ -320,11 +327,34 @@ def passing_database(url: str) -> Iterator[str]:
         ) from None
     except psycopg.Error as error:
         raise refuse("database", f"none could be made to restore into: {_first_line(error)}") from None
+    made = make_url(url).set(database=name).render_as_string(hide_password=False)
     try:
-        yield make_url(url).set(database=name).render_as_string(hide_password=False)
+        with psycopg.connect(conninfo(made), autocommit=True):
+            yield made
     finally:
         with psycopg.connect(conninfo(url), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def drop_left_databases(url: str, made_before: datetime) -> list[str]:
+    """Drop what `passing_database` of killed processes left on this server. Returns the names."""
+    gone = []
+    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+        unused = connection.execute(
+            "SELECT datname FROM pg_database d WHERE datname ~ '^lims_verify_[0-9]+_([0-9]+_)?[0-9a-f]{6}$'"
+            " AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname) ORDER BY datname"
+        ).fetchall()
+        for (name,) in unused:
+            parts = name.split("_")
+            if len(parts) == 5 and int(parts[3]) > made_before.timestamp():
+                continue  # one that nobody has connected to yet
+            try:
+                # Not by force: the server refuses when somebody uses it after all.
+                connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+                gone.append(name)
+            except psycopg.Error as error:
+                log.warning("database %s, left by a killed verification, stays: %s", name, error)
+    return gone
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from lims.base.display import laboratory_zone
 from lims.base.jobs import DONE, Job, RunningJob, job_kind
 from lims.base.problems import Refused, refuse
 from lims.operations.backup import VERIFIED, back_up, mark_verified, nightly_folder, prune, verify
+from lims.operations.leavings import sweep
 from lims.operations.statistics import refresh_statistics
 from lims.settings import Settings
 
@@ -75,6 +76,7 @@ def backup(job: RunningJob) -> dict[str, Any]:
     settings = current_app.config["LIMS_SETTINGS"]
     folder = nightly_folder(settings, utc_now())
     job.progress(0, 2)
+    swept = sweep(settings, utc_now())
     refresh_statistics()
     try:
         manifest = back_up(settings, folder)
@@ -84,7 +86,7 @@ def backup(job: RunningJob) -> dict[str, Any]:
         gone = prune(settings)
     rows = sum(manifest.rows.values())
     message = _("%(name)s: %(rows)s rows, restored and verified.", name=folder.name, rows=f"{rows:,}")
-    return {"message": message, "rows": rows, "pruned": gone}
+    return {"message": message, "rows": rows, "pruned": gone, "swept": swept}
 
 
 def _prove(settings: Settings, folder: Path) -> None:

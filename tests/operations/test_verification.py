@@ -1,4 +1,4 @@
-"""A backup is worth something once it was restored for proof: who cannot do that is told, and nothing counts as one before."""
+"""A backup is worth something once it was restored for proof: who cannot do that is told, and it counts as none."""
 
 from __future__ import annotations
 
