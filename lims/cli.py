@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lims.base.problems import Refused
 
 #: Settings that may hold a password or a key.
-SECRETS = {"database_url", "redis_url", "secret_key", "metrics_token", "smtp_password"}
+SECRETS = {"database_url", "verify_database_url", "redis_url", "secret_key", "metrics_token", "smtp_password"}
 
 #: command -> "module:attribute"; imported when used, so that `lims --help` does not load scipy.
 COMMANDS = {

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     backup_folder: str = ""
     #: Nightly backups that are kept.
     backups_kept: int = Field(default=14, ge=1, le=1000)
+    #: An empty PostgreSQL database in which backups are restored for proof, and which is emptied again; its role owns it.
+    #: Empty: one is made each time, for which the role of `database_url` needs CREATEDB.
+    verify_database_url: str = ""
     #: Who may read /metrics: a bearer token of at least 16 characters. Empty: nobody.
     metrics_token: str = ""
     #: `text` for a person's eyes, `json` for a collector: one object a line.

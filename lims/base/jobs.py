@@ -92,7 +92,7 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """What can be asked for. `due` says at which minutes the clock asks for it by itself."""
+    """What can be asked for. `due` says whether the clock asks for it by itself, once a minute."""
 
     name: str
     title: Any
@@ -399,7 +399,8 @@ def take_up_the_abandoned() -> list[int]:
 
 
 def ask_for_what_is_due(now: datetime) -> list[str]:
-    """The clock asks for what its kind says is due this minute, unless it waits or runs already."""
+    """The clock asks for what its kind says is due, unless it waits or runs already. No minute can be counted on: the one
+    thread may be busy through it, the machine off."""
     asked = []
     for kind in KINDS.values():
         if kind.due is None or not kind.due(now.replace(tzinfo=None)):

@@ -9,28 +9,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from lims.base.columns import utc_now
 from lims.base.database import make_engine
 from lims.base.migration import upgrade
 from lims.base.problems import Refused, refuse
 from lims.operations import databases
+from lims.operations.leavings import RESTORED, owner
 from lims.operations.record_of_changes import checkpoint_text, faults_of_record
 from lims.settings import Settings
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 DATABASE = "lims.sqlite3"
+#: Stands in a backup that was restored for proof: JSON, when that was and the SHA-256 of its manifest.
+VERIFIED = "verified"
 #: Of the data folder: what a restored laboratory needs besides its database.
 KEPT_FILES = ("*.key", "*.pem", "reports/**/*")
 
@@ -84,7 +89,7 @@ def back_up(settings: Settings, folder: Path) -> Manifest:
         raise refuse("backup", "there is something already; name a new folder", str(folder))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        working = Path(tempfile.mkdtemp(prefix=f".{folder.name}.{owner()}.", dir=folder.parent))
     except OSError as error:
         raise refuse("backup", f"cannot be written: {error.strerror}", str(folder)) from None
     try:
@@ -134,7 +139,9 @@ def _write(settings: Settings, working: Path) -> Manifest:
 
 def _files(folder: Path) -> list[str]:
     return sorted(
-        p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST
+        p.relative_to(folder).as_posix()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != MANIFEST and p != folder / VERIFIED
     )
 
 
@@ -161,7 +168,8 @@ def _faults_of_files(folder: Path, manifest: Manifest) -> list[str]:
 def verify(settings: Settings, folder: Path, *, into: str = "") -> list[str]:
     """Restore this backup into a place that goes away, and look at what came. Returns what is wrong with it.
 
-    `into`: an empty PostgreSQL database to restore into; without it one is made on the laboratory's server.
+    `into`: an empty PostgreSQL database to restore into; without it that of LIMS_VERIFY_DATABASE_URL, and without
+    that one is made on the laboratory's server. Raises: Refused when there is no place to restore it into.
     """
     manifest = Manifest.of(folder)
     faults = _faults_of_files(folder, manifest)
@@ -178,19 +186,38 @@ def verify(settings: Settings, folder: Path, *, into: str = "") -> list[str]:
 @contextmanager
 def _passing_place(settings: Settings, manifest: Manifest, into: str) -> Iterator[str]:
     if manifest.database == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="lims-verify-") as place:
+        with tempfile.TemporaryDirectory(prefix=f"{RESTORED}{owner()}-") as place:
             yield f"sqlite:///{Path(place) / DATABASE}"
     elif into:
         if databases.contents_of_postgresql(into) is not None:
             raise refuse("--into", "this database is not empty", into.rpartition("/")[2])
         yield into
+    elif settings.verify_database_url:
+        with databases.lent_database(settings.verify_database_url) as url:
+            yield url
     elif databases.sqlite_path(settings.sqlalchemy_url) is None:
         with databases.passing_database(settings.sqlalchemy_url) as url:
             yield url
     else:
         raise refuse(
-            "--into", "is needed: the backup is of a PostgreSQL database and none is configured here"
+            "--into",
+            "or LIMS_VERIFY_DATABASE_URL is needed: the backup is of a PostgreSQL database and none is configured here",
         )
+
+
+def mark_verified(folder: Path) -> None:
+    """Write into this backup that it was restored for proof just now. Raises: OSError."""
+    told = {"verified_at": utc_now().isoformat(), "manifest_sha256": _sha256(folder / MANIFEST)}
+    (folder / VERIFIED).write_text(json.dumps(told), encoding="utf-8")
+
+
+def is_verified(folder: Path) -> bool:
+    """Was this backup, with the manifest that it has now, restored for proof?"""
+    try:
+        told = json.loads((folder / VERIFIED).read_text(encoding="utf-8"))
+        return bool(told["manifest_sha256"] == _sha256(folder / MANIFEST))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _load(url: str, folder: Path, manifest: Manifest) -> None:
@@ -296,20 +323,29 @@ def _stamp(at: datetime) -> str:
 
 
 def prune(settings: Settings) -> list[str]:
-    """Keep the last LIMS_BACKUPS_KEPT nightly backups. Returns the names of those that went."""
+    """Keep the last LIMS_BACKUPS_KEPT nightly backups and, however old, the newest one that was verified. Returns the
+    names of those that went."""
     found = sorted(folder for folder in settings.backups.glob("nightly-*") if (folder / MANIFEST).is_file())
-    gone = found[: -settings.backups_kept]
-    for folder in gone:
-        shutil.rmtree(folder)
-    return [folder.name for folder in gone]
+    newest_verified = next((folder for folder in reversed(found) if is_verified(folder)), None)
+    gone = []
+    for folder in found[: -settings.backups_kept]:
+        if folder == newest_verified:
+            continue
+        try:
+            # Under a name that is swept: half a backup must not stand among whole ones.
+            going = folder.rename(folder.with_name(f".{folder.name}.{owner()}.gone"))
+            gone.append(folder.name)
+            shutil.rmtree(going)
+        except OSError as error:
+            log.warning("%s cannot be removed: %s", folder, error)
+    return gone
 
 
-def backups_of(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
-    """Name and manifest of each backup in the laboratory's own folder, newest first."""
+def newest_verified_at(settings: Settings) -> datetime | None:
+    """When the newest verified backup in the laboratory's own folder was made."""
     made = []
     for folder in settings.backups.glob("*"):
-        try:
-            made.append((folder.name, asdict(Manifest.of(folder))))
-        except Refused:
-            continue
-    return sorted(made, key=lambda item: item[1]["made_at"], reverse=True)
+        if is_verified(folder):
+            with suppress(Refused, ValueError):
+                made.append(datetime.fromisoformat(Manifest.of(folder).made_at))
+    return max(made, default=None)

@@ -28,14 +28,19 @@ WELL_KNOWN = ("secret", "changeme", "change-me", "password", "example", "lims")
 def configuration_problems(settings: Settings) -> list[Problem]:
     """What is wrong with the switches and the folder, before the database is asked."""
     found = [*_secrets(settings), *_hosts(settings), *_folder(settings), *_library_of_redis(settings)]
-    try:
-        name = make_url(settings.sqlalchemy_url).drivername
-        if name not in {"sqlite", "postgresql+psycopg"}:
-            raise ArgumentError
-    except ArgumentError:
-        said = "is not an address; accepted: empty, or postgresql+psycopg://user:password@host/name"
+    said = "is not an address; accepted: empty, or postgresql+psycopg://user:password@host/name"
+    if _driver(settings.sqlalchemy_url) not in {"sqlite", "postgresql+psycopg"}:
         found.append(Problem("LIMS_DATABASE_URL", said))
+    if settings.verify_database_url and _driver(settings.verify_database_url) != "postgresql+psycopg":
+        found.append(Problem("LIMS_VERIFY_DATABASE_URL", said))
     return found
+
+
+def _driver(url: str) -> str:
+    try:
+        return make_url(url).drivername
+    except ArgumentError:
+        return ""
 
 
 def _secrets(settings: Settings) -> list[Problem]:

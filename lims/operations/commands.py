@@ -29,11 +29,12 @@ def backup(folder: Path) -> None:
 @click.command("verify-backup")
 @FOLDER
 @click.option(
-    "--into", default="", help="An empty PostgreSQL database to restore into (default: one is made)."
-)
+    "--into", default="",
+    help="An empty PostgreSQL database to restore into (default: LIMS_VERIFY_DATABASE_URL, else one is made).",
+)  # fmt: skip
 def verify_backup(folder: Path, into: str) -> None:
     """Restore a backup into a place that goes away: integrity, row counts, record of changes."""
-    from lims.operations.backup import Manifest, verify
+    from lims.operations.backup import Manifest, mark_verified, verify
 
     with console.status("Restoring"):
         faults = verify(read_settings(), folder, into=into)
@@ -42,6 +43,10 @@ def verify_backup(folder: Path, into: str) -> None:
     if faults:
         sys.exit(1)
     manifest = Manifest.of(folder)
+    try:
+        mark_verified(folder)
+    except OSError as error:  # a medium that is only read
+        click.echo(f"That it was verified could not be written into it: {error.strerror}", err=True)
     head = (
         f"record of changes to transaction {manifest.audit_head[0]:,}" if manifest.audit_head else "no record"
     )
@@ -78,14 +83,15 @@ def move(to: str) -> None:
 
 
 @click.command()
-def upgrade() -> None:
+@click.option("--unverified", is_flag=True, help="Migrate even if the backup cannot be restored for proof.")
+def upgrade(unverified: bool) -> None:
     """Bring the database to this version of the program: a verified backup first, then the migration."""
     from lims.app import create_app
     from lims.base.columns import utc_now
     from lims.base.migration import head_revision
     from lims.base.problems import Refused
     from lims.initialise import initialise
-    from lims.operations.backup import back_up, verify
+    from lims.operations.backup import back_up, mark_verified, verify
 
     settings = read_settings()
     folder = settings.backups / f"before-upgrade-{utc_now():%Y%m%dT%H%M%SZ}"
@@ -93,8 +99,13 @@ def upgrade() -> None:
         manifest = back_up(settings, folder)
         try:
             faults = verify(settings, folder)
-        except Refused as error:
+            if not faults:
+                mark_verified(folder)
+        except (Refused, OSError) as error:
             click.echo(f"not verified: {error}", err=True)
+            if not unverified:
+                click.echo("Nothing was changed. --unverified migrates without a verified backup.", err=True)
+                sys.exit(1)
             faults = []
     if faults:
         click.echo(f"The backup cannot be trusted, nothing was changed: {'; '.join(faults[:5])}", err=True)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import logging
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from sqlalchemy.engine import URL, make_url
 
 from lims.base.database import sqlite_module
 from lims.base.problems import refuse
+
+log = logging.getLogger(__name__)
 
 #: Bytes that are moved at once.
 CHUNK = 1 << 20
@@ -139,9 +144,13 @@ def _to_disk(path: Path) -> None:
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------
 
+#: Table that stands in a lent database while a verification has it: what a killed one left there may go.
+LENT = "lims_verification"
+#: Number of the lock that lets one verification at a time have it.
+LENT_LOCK = 7_301_140_530_224_915
 _TABLES = (
     "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"
-    " ORDER BY c.relname"
+    " AND c.relname <> 'lims_verification' ORDER BY c.relname"
 )
 
 
@@ -303,19 +312,91 @@ def clear_postgresql(url: str) -> None:
 
 @contextlib.contextmanager
 def passing_database(url: str) -> Iterator[str]:
-    """A database on the same server that goes away afterwards. Raises: Refused without the right to make one."""
-    name = f"lims_verify_{os.getpid()}_{os.urandom(3).hex()}"
-    with psycopg.connect(conninfo(url), autocommit=True) as connection:
-        try:
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-        except psycopg.errors.InsufficientPrivilege:
-            raise refuse(
-                "database",
-                "this account may not make a database to restore into; name an empty one with --into",
-                make_url(url).username,
-            ) from None
+    """A database on the same server that goes away afterwards. Raises: Refused without the right to make one.
+
+    Somebody is connected to it for as long as it is used: one without is left by a process that was killed."""
+    name = f"lims_verify_{os.getpid()}_{int(time.time())}_{os.urandom(3).hex()}"
     try:
-        yield make_url(url).set(database=name).render_as_string(hide_password=False)
+        with psycopg.connect(conninfo(url), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    except psycopg.errors.InsufficientPrivilege:
+        raise refuse(
+            "database",
+            "this role may not make a database to restore into; set LIMS_VERIFY_DATABASE_URL to an empty one",
+            make_url(url).username,
+        ) from None
+    except psycopg.Error as error:
+        raise refuse("database", f"none could be made to restore into: {_first_line(error)}") from None
+    made = make_url(url).set(database=name).render_as_string(hide_password=False)
+    try:
+        with psycopg.connect(conninfo(made), autocommit=True):
+            yield made
     finally:
         with psycopg.connect(conninfo(url), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def drop_left_databases(url: str, made_before: datetime) -> list[str]:
+    """Drop what `passing_database` of killed processes left on this server. Returns the names."""
+    gone = []
+    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+        unused = connection.execute(
+            "SELECT datname FROM pg_database d WHERE datname ~ '^lims_verify_[0-9]+_([0-9]+_)?[0-9a-f]{6}$'"
+            " AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname) ORDER BY datname"
+        ).fetchall()
+        for (name,) in unused:
+            parts = name.split("_")
+            if len(parts) == 5 and int(parts[3]) > made_before.timestamp():
+                continue  # one that nobody has connected to yet
+            try:
+                # Not by force: the server refuses when somebody uses it after all.
+                connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+                gone.append(name)
+            except psycopg.Error as error:
+                log.warning("database %s, left by a killed verification, stays: %s", name, error)
+    return gone
+
+
+@contextlib.contextmanager
+def lent_database(url: str) -> Iterator[str]:
+    """The empty database that a verification may use and empties again (LIMS_VERIFY_DATABASE_URL). What stands in it
+    without the mark of a verification is somebody's, and stays. Raises: Refused."""
+    setting, name = "LIMS_VERIFY_DATABASE_URL", make_url(url).database
+    try:
+        connection = psycopg.connect(conninfo(url), autocommit=True)
+    except psycopg.Error as error:
+        raise refuse(setting, f"this database cannot be reached: {_first_line(error)}", name) from None
+    with contextlib.closing(connection):
+        free = connection.execute("SELECT pg_try_advisory_lock(%s)", (LENT_LOCK,)).fetchone()
+        if not free or not free[0]:
+            raise refuse(setting, "another verification uses this database; try again when it is over", name)
+        marked = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (LENT,)).fetchone()
+        if tables_of(connection) and not (marked and marked[0]):
+            raise refuse(setting, "this database is not empty; accepted: one that holds nothing", name)
+        try:
+            connection.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} ()").format(sql.Identifier(LENT)))
+            _empty(connection)
+        except psycopg.errors.InsufficientPrivilege:
+            said = f"the role {make_url(url).username} may not make tables there; accepted: a database that it owns"
+            raise refuse(setting, said, name) from None
+        try:
+            yield url
+        finally:
+            _empty(connection)
+            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(LENT)))
+
+
+def _empty(connection: psycopg.Connection[Any]) -> None:
+    """Take tables and functions away; what belongs to an extension stays."""
+    for name in tables_of(connection):
+        connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(name)))
+    made = connection.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace"
+        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+    ).fetchall()
+    for (function,) in made:
+        connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -73,19 +73,17 @@ def _state_of_the_laboratory() -> CollectorRegistry:
         except (SQLAlchemyError, Unavailable):  # gone since it was looked at
             database().undo()
             wrong = ["database"]
-    from lims.operations.backup import backups_of
+    from lims.operations.backup import newest_verified_at
 
     settings: Settings = current_app.config["LIMS_SETTINGS"]
-    made = backups_of(settings)
+    made = newest_verified_at(settings)
     age = Gauge(
         "lims_last_backup_timestamp_seconds",
-        "When the newest backup was made, 0 for never",
+        "When the newest backup that was verified was made, 0 for never",
         registry=registry,
     )
-    if made:
-        from datetime import datetime
-
-        age.set(datetime.fromisoformat(made[0][1]["made_at"]).timestamp())
+    if made is not None:
+        age.set(made.timestamp())
     Gauge("lims_ready", "1 when /readyz says so", registry=registry).set(float(not wrong))
     return registry
 

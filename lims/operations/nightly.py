@@ -2,48 +2,109 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import current_app
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
 
+from lims.base.auditing.models import AuditTransaction
 from lims.base.columns import utc_now
-from lims.base.jobs import RunningJob, job_kind
-from lims.base.laboratory import laboratory
+from lims.base.database import current_session
+from lims.base.display import laboratory_zone
+from lims.base.jobs import DONE, Job, RunningJob, job_kind
 from lims.base.problems import Refused, refuse
-from lims.operations.backup import back_up, nightly_folder, prune, verify
+from lims.operations.backup import VERIFIED, back_up, mark_verified, nightly_folder, prune, verify
+from lims.operations.leavings import sweep
 from lims.operations.statistics import refresh_statistics
+from lims.settings import Settings
 
+KIND = "backup"
 #: By the laboratory's clock.
-AT_NIGHT = (2, 30)
+AT_NIGHT = time(2, 30)
+#: A night may fail and be seen to in the morning; longer without a verified backup is told on the first page.
+LATE_AFTER = timedelta(hours=36)
 
 
 def _due(now: datetime) -> bool:
-    local = now.replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(laboratory().timezone))
-    return (local.hour, local.minute) == AT_NIGHT
+    """Today's 02:30 is over and nobody has asked for a backup since: whoever was off, busy or started anew in that very
+    minute asks later. A laboratory that is younger than that has missed nothing."""
+    at = now.replace(tzinfo=UTC)
+    night = _night(at)
+    if at < night or (_first_entry() or night) > night:
+        return False
+    asked = select(Job.id).where(Job.kind == KIND, Job.created_at >= night).limit(1)
+    return current_session().scalar(asked) is None
 
 
-@job_kind("backup", title=_l("Backup"), due=_due)
+def _night(at: datetime) -> datetime:
+    """02:30 of that local day. Where clocks go forward over it, half an hour after they did; where they go back, the first
+    of the two."""
+    zone = laboratory_zone()
+    return datetime.combine(at.astimezone(zone).date(), AT_NIGHT, zone).astimezone(UTC)
+
+
+def _first_entry() -> datetime | None:
+    """When the record of changes began: as old is the laboratory."""
+    return current_session().scalar(select(AuditTransaction.at).order_by(AuditTransaction.id).limit(1))
+
+
+def newest_verified() -> datetime | None:
+    """When the newest nightly backup that was verified was begun, as the jobs tell: no folder is asked."""
+    found = (
+        select(Job.started_at)
+        .where(Job.kind == KIND, Job.state == DONE, Job.result.is_not(None))
+        .order_by(Job.id.desc())
+        .limit(1)
+    )
+    return current_session().scalar(found)
+
+
+def overdue(now: datetime, newest: datetime | None) -> bool:
+    """Has this laboratory been for too long without a verified backup, the newest of which is `newest`?"""
+    since = newest or _first_entry()
+    return since is not None and now - since > LATE_AFTER
+
+
+@job_kind(KIND, title=_l("Backup"), due=_due)
 def backup(job: RunningJob) -> dict[str, Any]:
-    """Take a backup, restore it into a place that goes away, and only then let the oldest go."""
+    """Take a backup and restore it into a place that goes away. A night without that proof has failed. The oldest go
+    whatever came of it: full copies of bad nights must not fill the disk."""
     settings = current_app.config["LIMS_SETTINGS"]
     folder = nightly_folder(settings, utc_now())
     job.progress(0, 2)
+    swept = sweep(settings, utc_now())
     refresh_statistics()
-    manifest = back_up(settings, folder)
-    job.progress(1, 2)
+    try:
+        manifest = back_up(settings, folder)
+        job.progress(1, 2)
+        _prove(settings, folder)
+    finally:
+        gone = prune(settings)
+    rows = sum(manifest.rows.values())
+    message = _("%(name)s: %(rows)s rows, restored and verified.", name=folder.name, rows=f"{rows:,}")
+    return {"message": message, "rows": rows, "pruned": gone, "swept": swept}
+
+
+def _prove(settings: Settings, folder: Path) -> None:
+    """Raises: Refused unless this backup was restored, found whole and marked so."""
     try:
         faults = verify(settings, folder)
     except Refused as error:
-        return {"message": _("Made, but not verified: %(why)s", why=str(error))}
+        raise refuse(
+            "backup", _("was made but could not be verified: %(why)s", why=str(error)), folder.name
+        ) from None
     if faults:
         raise refuse(
             "backup", _("was made but cannot be trusted: %(why)s", why="; ".join(faults[:3])), folder.name
         )
-    gone = prune(settings)
-    rows = sum(manifest.rows.values())
-    message = _("%(name)s: %(rows)s rows, restored and verified.", name=folder.name, rows=f"{rows:,}")
-    return {"message": message, "rows": rows, "pruned": gone}
+    try:
+        mark_verified(folder)
+    except OSError as error:
+        why = f"{folder / VERIFIED}: {error.strerror}"
+        raise refuse(
+            "backup", _("was verified, but its mark could not be written: %(why)s", why=why), folder.name
+        ) from None

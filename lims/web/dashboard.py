@@ -34,6 +34,8 @@ from lims.forecasts.models import Forecast
 from lims.laboratory.views import guide
 from lims.materials.models import RETEST_AFTER, CementLot
 from lims.mixes.models import MixDesign, MixRevision
+from lims.operations.nightly import KIND as BACKUP
+from lims.operations.nightly import newest_verified, overdue
 from lims.reporting.service import outdated
 from lims.results.cockpit import Workload, workload
 from lims.results.due import due_sets
@@ -758,6 +760,33 @@ def _guide() -> Panel | None:
     return None if all(step.done for step in steps) else Panel("guide", _("Setting up"), guide=steps)
 
 
+def _backups() -> Panel | None:
+    """Only when there is something to do: nobody looks for a job that was never asked for."""
+    if not may("oversee", "jobs"):
+        return None
+    newest = newest_verified()
+    if not overdue(utc_now(), newest):
+        return None
+    jobs = address("JobView.list", kind=BACKUP)
+    return Panel(
+        "backups",
+        _("Backups"),
+        [
+            Item(
+                _("No verified backup since %(when)s", when=show_time(newest))
+                if newest
+                else _("No backup was ever verified"),
+                jobs,
+                about=_("Does the server run at some time of the day, and what do the jobs say?"),
+                badge=_("overdue"),
+                badge_key="failed",
+                mark="due-late",
+            )
+        ],
+        all_url=jobs,
+    )
+
+
 PANELS: dict[str, tuple[Callable[[], Panel | None], ...]] = {
     TECHNICIAN: (_due, _workload, _to_verify, _forecasts, _old_samples),
     SALES: (_answers, _prospects, _visits_due, _shares, _forecasts, _clocks),
@@ -773,5 +802,5 @@ PANELS: dict[str, tuple[Callable[[], Panel | None], ...]] = {
         _old_samples,
     ),
     AUDITOR: (_findings, _audit_sample, _amendments, _unconfirmed, _calibrations),
-    ADMINISTRATOR: (_guide, _due, _to_verify, _clocks, _calibrations),
+    ADMINISTRATOR: (_backups, _guide, _due, _to_verify, _clocks, _calibrations),
 }

@@ -215,16 +215,6 @@ def test_nightly_job_backs_up_verifies_and_keeps_the_last_ones(app: Flask) -> No
     assert prune(settings) == []
 
 
-def test_nightly_backup_is_due_by_the_laboratorys_clock(app: Flask) -> None:
-    from datetime import datetime
-
-    from lims.operations.nightly import _due
-
-    with app.app_context():
-        assert _due(datetime(2026, 3, 1, 18, 30))  # noqa: DTZ001 - what huey's clock hands over; Shanghai 02:30
-        assert not _due(datetime(2026, 3, 1, 2, 30))  # noqa: DTZ001
-
-
 def test_upgrade_of_an_older_laboratory_backs_up_verifies_and_migrates(app: Flask) -> None:
     from lims.base.migration import current_revision, downgrade, head_revision
     from tests.commands.test_commands import lims

@@ -1,0 +1,144 @@
+"""The night's backup: asked for however late, once a night; a laboratory that is without one for long says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+
+from lims.accounts.roles import ADMINISTRATOR, TECHNICIAN
+from lims.base.actor import system_actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.jobs import Job, ask_for_what_is_due, enqueue, run_waiting
+from lims.base.laboratory import forget_laboratory
+from lims.operations.nightly import _due, _first_entry, _night
+from lims.web import dashboard
+from tests.conftest import Person
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _asked(moment: str) -> bool:
+    """What the clock does when it looks at this moment, and the job that it asked for is of that moment."""
+    asked = "backup" in ask_for_what_is_due(_at(moment))
+    if asked:
+        with transaction(system_actor("test")) as session:
+            job = session.query(Job).order_by(Job.id.desc()).first()
+            assert job is not None
+            job.created_at, job.state = _at(moment), "done"
+    return asked
+
+
+@pytest.fixture
+def shanghai(app: Flask) -> Flask:
+    """02:30 is 18:30 UTC of the day before; the laboratory is years old then."""
+    return app
+
+
+@pytest.fixture
+def berlin(app: Flask) -> Flask:
+    app.config["LIMS_TIMEZONE"] = "Europe/Berlin"
+    with app.app_context():
+        forget_laboratory()
+    return app
+
+
+def test_backup_is_asked_for_at_half_past_two_by_the_laboratorys_clock_and_once_a_night(
+    shanghai: Flask,
+) -> None:
+    with shanghai.app_context():
+        assert not _asked("2030-03-01 18:29")
+        assert _asked("2030-03-01 18:30")
+        assert not _asked("2030-03-01 18:31")
+        assert not _asked("2030-03-02 02:30")
+        assert not _asked("2030-03-02 18:29")
+        assert _asked("2030-03-02 18:30")
+
+
+def test_clock_that_looks_late_asks_for_the_backup_all_the_same(shanghai: Flask) -> None:
+    """The one thread was busy through the minute, or the server was started anew in it."""
+    with shanghai.app_context():
+        assert _asked("2030-03-01 18:47")
+        assert not _asked("2030-03-01 18:48")
+
+
+def test_machine_that_was_off_at_night_backs_up_when_it_is_started_in_the_morning(shanghai: Flask) -> None:
+    with shanghai.app_context():
+        for day in ("01", "02", "03"):
+            assert _asked(f"2030-03-{day} 00:05")  # 08:05 in Shanghai
+            assert not _asked(f"2030-03-{day} 09:30")
+
+
+def test_backup_that_a_person_asked_for_since_is_that_of_the_night(shanghai: Flask) -> None:
+    with shanghai.app_context():
+        job_id = enqueue("backup", {}, system_actor("person")).id
+        with transaction(system_actor("test")) as session:
+            job = session.get(Job, job_id)
+            assert job is not None
+            job.created_at, job.state = _at("2030-03-01 19:00"), "failed"
+        assert not _asked("2030-03-02 00:05")
+        assert _asked("2030-03-02 18:30")
+
+
+def test_night_without_half_past_two_has_its_backup(berlin: Flask) -> None:
+    with berlin.app_context():
+        assert _asked("2027-03-27 01:30")
+        assert not _asked("2027-03-28 00:59")  # 01:59; then comes 03:00
+        assert _asked("2027-03-28 01:30")
+        assert not _asked("2027-03-28 02:30")
+        assert _asked("2027-03-29 00:30")
+
+
+def test_night_with_two_half_past_twos_has_one_backup(berlin: Flask) -> None:
+    with berlin.app_context():
+        assert _asked("2027-10-31 00:30")
+        assert not _asked("2027-10-31 01:30")
+        assert _asked("2027-11-01 01:30")
+
+
+def test_laboratory_that_is_younger_than_the_night_has_missed_none(shanghai: Flask) -> None:
+    with shanghai.app_context():
+        began = _first_entry()
+        assert began is not None
+        assert not _due(began.replace(tzinfo=None) + timedelta(seconds=1))
+        next_night = _night(began + timedelta(days=1))
+        assert _due(next_night.replace(tzinfo=None))
+
+
+def _first_page(person: Person) -> str:
+    return person.get("/").get_data(as_text=True)
+
+
+def test_first_page_of_the_administrator_says_when_no_backup_was_verified_for_long(
+    app: Flask, sign_in_as: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    administrator, technician = sign_in_as(ADMINISTRATOR), sign_in_as(TECHNICIAN)
+    assert 'id="backups"' not in _first_page(administrator)  # a new laboratory
+    later = utc_now() + timedelta(hours=37)
+    monkeypatch.setattr(dashboard, "utc_now", lambda: later)
+    assert "No backup was ever verified" in _first_page(administrator)
+    assert 'id="backups"' not in _first_page(technician)
+
+    with app.app_context():
+        job_id = enqueue("backup", {}, system_actor("clock")).id
+    assert run_waiting(app) == ["done"]
+    assert "No verified backup since" in _first_page(administrator)  # it is 37 h old by then
+
+    with app.app_context(), transaction(system_actor("test")) as session:
+        job = session.get(Job, job_id)
+        assert job is not None
+        job.started_at = later - timedelta(hours=35)
+    assert 'id="backups"' not in _first_page(administrator)
+
+    with app.app_context(), transaction(system_actor("test")) as session:
+        job = session.get(Job, job_id)
+        assert job is not None
+        job.result = None  # what a version before this one left when it could not verify
+    assert "No backup was ever verified" in _first_page(administrator)
+    with app.app_context():
+        assert current_session().get(Job, job_id).state == "done"  # type: ignore[union-attr]

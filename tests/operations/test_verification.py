@@ -1,0 +1,215 @@
+"""A backup is worth something once it was restored for proof: who cannot do that is told, and it counts as none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+import sqlalchemy
+from flask import Flask
+
+from lims.app import create_app
+from lims.audit.grants import statements
+from lims.base.actor import system_actor
+from lims.base.database import current_session
+from lims.base.jobs import Job, enqueue, run_waiting
+from lims.base.problems import Refused
+from lims.initialise import initialise
+from lims.operations import databases
+from lims.operations.backup import MANIFEST, VERIFIED, back_up, is_verified, mark_verified, prune, verify
+from lims.settings import Settings
+from tests.commands.test_commands import lims
+
+TOKEN = "correct-horse-battery-staple"
+
+
+def _as(url: str, role: str = "", name: str = "") -> str:
+    made = sqlalchemy.make_url(url)
+    made = made.set(username=role or made.username, database=name or made.database)
+    return made.render_as_string(hide_password=False)
+
+
+@contextmanager
+def _owner(server: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(databases.conninfo(server), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def role(postgresql_server: str) -> Iterator[str]:
+    """One that may sign in and make no database."""
+    name = f"web_{uuid4().hex[:8]}"
+    with _owner(postgresql_server) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN".encode())
+        yield name
+        connection.execute(f"DROP ROLE {name}".encode())
+
+
+@pytest.fixture
+def lent(postgresql_server: str, role: str) -> Iterator[str]:
+    """The address of an empty database that the role owns."""
+    name = f"lent_{uuid4().hex[:8]}"
+    with _owner(postgresql_server) as connection:
+        connection.execute(f"CREATE DATABASE {name} OWNER {role}".encode())
+        yield _as(postgresql_server, role, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def web(postgresql_app: Flask, role: str) -> Iterator[Flask]:
+    """The application under the role of `lims audit grants`."""
+    settings: Settings = postgresql_app.config["LIMS_SETTINGS"]
+    with _owner(settings.database_url) as connection:
+        for statement in statements(role):
+            connection.execute(statement.encode())
+        url = _as(settings.database_url, role)
+        _settle(postgresql_app, database_url=url, metrics_token=TOKEN)
+        postgresql_app.extensions["lims.database"].point_at(url)
+        yield postgresql_app
+        postgresql_app.extensions["lims.database"].engine.dispose()
+        connection.execute(f"DROP OWNED BY {role}".encode())
+
+
+def _settle(app: Flask, **update: str) -> Settings:
+    found: Settings = app.config["LIMS_SETTINGS"].model_copy(update=update)
+    app.config["LIMS_SETTINGS"] = found
+    return found
+
+
+def _night(app: Flask) -> Job:
+    with app.app_context():
+        job_id = enqueue("backup", {}, system_actor("clock")).id
+    run_waiting(app)
+    with app.app_context():
+        job = current_session().get(Job, job_id)
+        assert job is not None
+        return job
+
+
+def _metric(app: Flask) -> float:
+    answer = app.test_client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    found = re.search(r"^lims_last_backup_timestamp_seconds (\S+)$", answer.get_data(as_text=True), re.M)
+    assert found is not None
+    return float(found.group(1))
+
+
+def _pretended(settings: Settings, day: int, name: str = "nightly") -> Path:
+    folder = settings.backups / f"{name}-202601{day:02}T000000Z"
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_text("{}", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.postgresql
+def test_night_that_cannot_verify_has_failed_says_what_to_do_and_lets_the_oldest_go(web: Flask) -> None:
+    settings = _settle(web)
+    old = [_pretended(settings, day) for day in range(1, settings.backups_kept + 3)]
+    job = _night(web)
+    assert job.state == "failed"
+    assert "LIMS_VERIFY_DATABASE_URL" in str(job.message)
+    assert len(list(settings.backups.glob("nightly-*"))) == settings.backups_kept
+    assert not old[0].exists()
+    assert _metric(web) == 0
+
+
+@pytest.mark.postgresql
+def test_role_that_may_make_no_database_verifies_in_the_one_that_is_lent_to_it(web: Flask, lent: str) -> None:
+    settings = _settle(web, verify_database_url=lent)
+    for _number in range(2):  # what the first left would be in the way of the second
+        job = _night(web)
+        assert (job.state, "restored and verified" in str(job.message)) == ("done", True), job.message
+        with psycopg.connect(databases.conninfo(lent)) as connection:
+            left = connection.execute(
+                "SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace)"
+                " + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace)"
+            ).fetchone()
+        assert left == (0,)
+    assert all(is_verified(folder) for folder in settings.backups.glob("nightly-*"))
+    assert _metric(web) > 0
+
+
+@pytest.mark.postgresql
+def test_lent_database_is_emptied_of_a_killed_verification_and_of_nothing_else(web: Flask, lent: str) -> None:
+    settings = _settle(web, verify_database_url=lent)
+    folder = settings.backups / "first"
+    back_up(settings, folder)
+    with psycopg.connect(databases.conninfo(lent), autocommit=True) as connection:
+        connection.execute("CREATE TABLE somebodys (id integer)")
+        with pytest.raises(Refused, match="not empty"):
+            verify(settings, folder)
+        assert databases.tables_of(connection) == ["somebodys"]
+        connection.execute(f"CREATE TABLE {databases.LENT} ()".encode())
+        assert verify(settings, folder) == []
+        assert databases.tables_of(connection) == []
+        connection.execute("SELECT pg_advisory_lock(%s)", (databases.LENT_LOCK,))
+        with pytest.raises(Refused, match="another verification"):
+            verify(settings, folder)
+
+
+@pytest.mark.postgresql
+def test_lent_database_where_the_role_may_make_no_tables_is_told(
+    web: Flask, lent: str, postgresql_server: str
+) -> None:
+    settings = _settle(web, verify_database_url=lent)
+    back_up(settings, settings.backups / "first")
+    name = sqlalchemy.make_url(lent).database
+    with _owner(postgresql_server) as connection:
+        connection.execute(f"ALTER DATABASE {name} OWNER TO CURRENT_USER".encode())
+    with pytest.raises(Refused, match="a database that it owns"):
+        verify(settings, settings.backups / "first")
+    _settle(web, verify_database_url=_as(lent, name="no_such_database"))
+    job = _night(web)
+    assert job.state == "failed"
+    assert "cannot be reached" in str(job.message)
+
+
+@pytest.mark.postgresql
+def test_upgrade_stops_when_its_backup_cannot_be_verified_unless_it_is_told_to_go_on(
+    lent: str, role: str, postgresql_server: str, tmp_path: Path
+) -> None:
+    app = create_app(Settings(data=tmp_path, database_url=lent))
+    initialise(app)
+    app.extensions["lims.database"].engine.dispose()
+    stopped = lims("upgrade", data=tmp_path, LIMS_DATABASE_URL=lent)
+    assert stopped.returncode == 1
+    assert "LIMS_VERIFY_DATABASE_URL" in stopped.stderr
+    assert "Nothing was changed" in stopped.stderr
+    assert "ready" not in stopped.stdout
+    told = lims("upgrade", "--unverified", data=tmp_path, LIMS_DATABASE_URL=lent)
+    assert told.returncode == 0, told.stderr
+    assert "not verified" in told.stderr
+    assert "ready" in told.stdout
+    assert not any(is_verified(folder) for folder in (tmp_path / "backups").iterdir())
+
+
+def test_prune_keeps_the_newest_verified_backup_however_old(app: Flask) -> None:
+    settings = _settle(app, backups_kept=2)  # type: ignore[arg-type]
+    made = [_pretended(settings, day) for day in range(1, 7)]
+    for folder in made[:2]:
+        mark_verified(folder)
+    assert prune(settings) == [folder.name for folder in (made[0], made[2], made[3])]
+    assert sorted(settings.backups.iterdir()) == [made[1], *made[4:]]
+
+
+def test_metric_tells_of_verified_backups_alone(app: Flask) -> None:
+    settings = _settle(app, metrics_token=TOKEN)
+    for name in ("nightly-20260101T000000Z", "before-upgrade-20260102T000000Z"):
+        back_up(settings, settings.backups / name)
+    assert _metric(app) == 0
+    folder = settings.backups / "nightly-20260101T000000Z"
+    assert verify(settings, folder) == []
+    mark_verified(folder)
+    assert verify(settings, folder) == []  # the mark is no foreign file
+    first = _metric(app)
+    assert first > 0
+    back_up(settings, settings.backups / "nightly-20260103T000000Z")
+    assert _metric(app) == first
+    bent = (folder / MANIFEST).read_text(encoding="utf-8").replace('"format": 1', '"format":  1')
+    (folder / MANIFEST).write_text(bent, encoding="utf-8")
+    assert _metric(app) == 0
+    assert (folder / VERIFIED).exists()
