@@ -57,7 +57,8 @@ def faults_of_checkpoint(text: str, head: tuple[int, str] | None, keys: Iterable
         if public is not None:
             # The name in it is that of the laboratory on that day.
             key = Key(note.origin, key_id(note.origin, public), public)
-            return (
-                [] if note_is_signed(note, key) else [f"checkpoint: is not signed by {folder / 'audit.key'}"]
-            )
+            if note_is_signed(note, key):
+                return []
+            said = "with an empty folder as LIMS_DATA the key in the backup is asked"
+            return [f"checkpoint: is not signed by {folder / 'audit.key'}; {said}"]
     return ["checkpoint: there is no audit.key here or in the backup to check its signature with"]
