@@ -1,7 +1,9 @@
 """The laboratory's signing key, and checkpoints as signed notes (C2SP signed-note and tlog-checkpoint).
 
-The seed stands in LIMS_DATA/audit.key, readable by the owner alone; keep it apart from the database's backups. The
-verifier key (`lims audit key`) is public: give it to whoever keeps checkpoints.
+The seed stands in LIMS_DATA/audit.key, readable by the owner alone. Backups hold it too: a laboratory that was restored
+without it would find every earlier checkpoint of its record signed by somebody else. So who holds a backup can sign, and
+only checkpoints that are kept elsewhere hold against that person. The verifier key (`lims audit key`) is public: give it
+to whoever keeps checkpoints.
 """
 
 from __future__ import annotations
@@ -51,6 +53,16 @@ def verifier_key() -> Key:
 def key_in(folder: Path, laboratory: str) -> Key:
     public, name = _public(Ed25519PrivateKey.from_private_bytes(_seed(folder))), _origin(laboratory)
     return Key(name, key_id(name, public), public)
+
+
+def public_key_in(folder: Path) -> bytes | None:
+    """The public key of the signing key in this folder, None where none can be read. None is made."""
+    if not (folder / FILE).exists():
+        return None
+    try:
+        return _public(Ed25519PrivateKey.from_private_bytes(_seed(folder)))
+    except (OSError, ValueError):
+        return None
 
 
 def verifier_key_text(key: Key) -> str:

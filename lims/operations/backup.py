@@ -26,7 +26,7 @@ from lims.base.migration import upgrade
 from lims.base.problems import Refused, refuse
 from lims.operations import databases
 from lims.operations.leavings import RESTORED, owner
-from lims.operations.record_of_changes import checkpoint_text, faults_of_record
+from lims.operations.record_of_changes import checkpoint_text, faults_of_checkpoint, faults_of_record
 from lims.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,9 +34,12 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 MANIFEST = "manifest.json"
 DATABASE = "lims.sqlite3"
+#: The signed checkpoint over the record of changes, as `lims audit verify --checkpoint` reads it.
+CHECKPOINT = "checkpoint.txt"
 #: Stands in a backup that was restored for proof: JSON, when that was and the SHA-256 of its manifest.
 VERIFIED = "verified"
-#: Of the data folder: what a restored laboratory needs besides its database.
+#: Of the data folder: what a restored laboratory needs besides its database. Without its signing key (lims/audit/keys.py)
+#: every checkpoint that it took would read as forged.
 KEPT_FILES = ("*.key", "*.pem", "reports/**/*")
 
 
@@ -55,7 +58,7 @@ class Manifest:
     rows: dict[str, int]
     #: Last sealed transaction of the record of changes: number and hash. None before there was such a record.
     audit_head: tuple[int, str] | None
-    #: The signed checkpoint over it, to be kept elsewhere; "" when the laboratory has no signing key.
+    #: The signed checkpoint over it, the text of checkpoint.txt; "" before there was such a record.
     checkpoint: str
     #: file -> SHA-256
     files: dict[str, str]
@@ -114,6 +117,10 @@ def _write(settings: Settings, working: Path) -> Manifest:
         contents = databases.contents_of_sqlite(working / DATABASE)
     else:
         contents, columns = databases.export_postgresql(settings.sqlalchemy_url, working)
+    # First: a laboratory that has signed nothing yet gets its key by it, and the key is one of the files.
+    checkpoint = checkpoint_text(settings, contents.audit_head)
+    if checkpoint:
+        (working / CHECKPOINT).write_text(checkpoint, encoding="utf-8", newline="\n")
     for pattern in KEPT_FILES:
         for found in sorted(settings.data.glob(pattern)):
             if found.is_file():
@@ -129,7 +136,7 @@ def _write(settings: Settings, working: Path) -> Manifest:
         revision=contents.revision,
         rows=contents.rows,
         audit_head=contents.audit_head,
-        checkpoint=checkpoint_text(settings, contents.audit_head),
+        checkpoint=checkpoint,
         files={name: _sha256(working / name) for name in _files(working)},
         columns=columns,
     )
@@ -172,7 +179,7 @@ def verify(settings: Settings, folder: Path, *, into: str = "") -> list[str]:
     that one is made on the laboratory's server. Raises: Refused when there is no place to restore it into.
     """
     manifest = Manifest.of(folder)
-    faults = _faults_of_files(folder, manifest)
+    faults = _faults_of_files(folder, manifest) or _faults_of_checkpoint(settings, folder, manifest)
     if faults:
         return faults
     with _passing_place(settings, manifest, into) as url:
@@ -181,6 +188,16 @@ def verify(settings: Settings, folder: Path, *, into: str = "") -> list[str]:
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is a fault of the backup
             return [f"cannot be restored: {error}"]
         return _faults_of_database(url, manifest)
+
+
+def _faults_of_checkpoint(settings: Settings, folder: Path, manifest: Manifest) -> list[str]:
+    """Signed by the laboratory that asks; where that has no key, as on another machine, by the one in the backup."""
+    if CHECKPOINT in manifest.files:  # older ones have it in the manifest alone
+        text = (folder / CHECKPOINT).read_text(encoding="utf-8", errors="replace")
+        if text != manifest.checkpoint:
+            return [f"checkpoint: {CHECKPOINT} is not the one of the manifest"]
+    keys = (settings.data, folder / "data")
+    return faults_of_checkpoint(manifest.checkpoint, manifest.audit_head, keys)
 
 
 @contextmanager

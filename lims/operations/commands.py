@@ -18,11 +18,15 @@ FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=Fals
 @FOLDER
 def backup(folder: Path) -> None:
     """Back the laboratory up into a new folder, while everybody works."""
-    from lims.operations.backup import back_up
+    from lims.operations.backup import CHECKPOINT, back_up
 
     with console.status("Backing up"):
         manifest = back_up(read_settings(), folder)
     click.echo(f"{folder}: {sum(manifest.rows.values()):,} rows, revision {manifest.revision}")
+    if manifest.checkpoint:
+        click.echo(
+            f"checkpoint, to be kept where nobody of the laboratory can change it: {folder / CHECKPOINT}"
+        )
     click.echo("It holds personal data and keys. `lims verify-backup` shows that it can be restored.")
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from lims.app import create_app
+from lims.audit.keys import note_in
 from lims.base.actor import system_actor
 from lims.base.database import database, make_engine, transaction
 from lims.base.files import keep_file
@@ -25,7 +27,7 @@ from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.initialise import initialise
 from lims.operations import databases
-from lims.operations.backup import MANIFEST, Manifest, back_up, prune, restore, verify
+from lims.operations.backup import CHECKPOINT, MANIFEST, Manifest, back_up, prune, restore, verify
 from lims.operations.moving import move
 from lims.settings import Settings
 from tests.factories import ACTOR, a_batch, a_customer
@@ -113,6 +115,78 @@ def test_backup_whose_manifest_was_bent_to_fit_is_told_by_its_rows(laboratory: F
     told["rows"]["customers"] += 1
     (folder / MANIFEST).write_text(json.dumps(told), encoding="utf-8")
     assert verify(settings, folder) == ["customers: 1 rows, not 2"]
+
+
+def _bend(folder: Path, text: str | None, **told: object) -> None:
+    """Give the backup this checkpoint (None: none, as older ones) and have its manifest agree."""
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    manifest["files"].pop(CHECKPOINT, None)
+    if text is not None:
+        (folder / CHECKPOINT).write_text(text, encoding="utf-8")
+        manifest["files"][CHECKPOINT] = sha256(text.encode()).hexdigest()
+    (folder / MANIFEST).write_text(json.dumps({**manifest, **told}), encoding="utf-8")
+
+
+def test_checkpoint_that_is_missing_altered_or_signed_by_another_is_told(
+    laboratory: Flask, tmp_path: Path
+) -> None:
+    settings = _settings(laboratory)
+    folder = tmp_path / "safe"
+    manifest = back_up(settings, folder)
+    good = (folder / CHECKPOINT).read_text(encoding="utf-8")
+    assert manifest.audit_head is not None
+    size, root = manifest.audit_head
+    foreign = note_in(tmp_path / "another", settings.laboratory, size, root)
+    earlier = note_in(settings.data, settings.laboratory, size - 1, root)
+    bent = good.replace(f"\n{size}\n", f"\n{size + 1}\n")
+    for text, said in (
+        ("", "is missing or is none"),
+        ("nonsense", "is missing or is none"),
+        (bent, f"is over transaction {size + 1}"),
+        (earlier, f"is over transaction {size - 1}"),
+        (foreign, "is not signed by"),
+        (good.partition("\n\n")[0] + "\n\n", "is not signed by"),
+    ):
+        for kept in (text, None):
+            _bend(folder, kept, checkpoint=text)
+            (fault,) = verify(settings, folder)
+            assert said in fault
+    _bend(folder, good, checkpoint=earlier)
+    assert verify(settings, folder) == ["checkpoint: checkpoint.txt is not the one of the manifest"]
+    _bend(folder, None, checkpoint=good)  # a backup of the program before
+    assert verify(settings, folder) == []
+    renamed = settings.model_copy(update={"laboratory": "another name"})
+    assert verify(renamed, folder) == []
+
+
+def test_first_backup_of_a_laboratory_holds_the_key_that_its_checkpoint_is_signed_with(
+    laboratory: Flask, tmp_path: Path
+) -> None:
+    settings = _settings(laboratory)
+    (settings.data / "audit.key").unlink(missing_ok=True)
+    folder = tmp_path / "safe"
+    back_up(settings, folder)
+    assert (folder / "data" / "audit.key").read_bytes() == (settings.data / "audit.key").read_bytes()
+    elsewhere = settings.model_copy(update={"data": tmp_path / "another-machine"})
+    assert verify(elsewhere, folder) == []
+    assert not (tmp_path / "another-machine").exists()  # no key was made to check with
+
+
+def test_checkpoint_of_a_backup_is_what_the_verifier_of_the_record_reads(
+    initialised: Path, tmp_path: Path
+) -> None:
+    from tests.commands.test_commands import lims
+
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    folder = tmp_path / "safe"
+    made = lims("backup", str(folder), data=data)
+    assert made.returncode == 0, made.stderr
+    assert str(folder / CHECKPOINT) in made.stdout
+    held = lims("audit", "verify", "--checkpoint", str(folder / CHECKPOINT), data=data)
+    assert held.returncode == 0, held.stdout
+    assert "no anchor yet" not in held.stdout
 
 
 def test_restore_brings_back_what_was_and_keeps_what_it_replaces(laboratory: Flask, tmp_path: Path) -> None:

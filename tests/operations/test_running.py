@@ -63,6 +63,8 @@ def _lims(*args: str, data: Path, **env: str) -> subprocess.CompletedProcess[str
         ("allowed_hosts", " , "),
         ("database_url", "mysql://localhost/lims"),
         ("database_url", "postgres"),
+        ("verify_database_url", "sqlite:///proof.sqlite3"),
+        ("verify_database_url", "proof"),
     ],
 )
 def test_setting_that_is_not_safe_is_refused_with_what_is_accepted(
