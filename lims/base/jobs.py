@@ -192,8 +192,8 @@ def make_queue(app: Flask) -> queueing.Huey:
     @queue.periodic_task(queueing.crontab(minute="*"), name="clock")
     def clock() -> None:
         with app.app_context():
+            ask_for_what_is_due(utc_now())  # first: it is of this minute
             take_up_the_abandoned()
-            ask_for_what_is_due(utc_now())
 
     app.extensions["lims.run_job"] = run_job
     app.extensions["lims.look"] = look
