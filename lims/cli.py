@@ -67,7 +67,7 @@ def group() -> None:
 def main() -> None:
     """Entry point: wrong settings and refused input end with a sentence, never a traceback."""
     gc.set_threshold(*GC_THRESHOLD)
-    from lims.base.problems import Refused, Unavailable
+    from lims.base.problems import CarrierAway, Refused, Unavailable
 
     try:
         group.main(standalone_mode=True)
@@ -75,6 +75,11 @@ def main() -> None:
         for sentence in sentences(error):
             click.echo(sentence, err=True)
         sys.exit(2)
+    except CarrierAway as error:
+        click.echo(
+            f"What carries jobs (LIMS_REDIS_URL, or jobs.sqlite3 in LIMS_DATA) is away: {error}", err=True
+        )
+        sys.exit(3)
     except Unavailable as error:
         click.echo(f"The database is busy or away: {error}", err=True)
         sys.exit(3)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from werkzeug.exceptions import HTTPException
 
 from lims.base.database import database
-from lims.base.problems import Conflict, Forbidden, NotFound, Refused, Unavailable, WritesStopped
+from lims.base.problems import CarrierAway, Conflict, Forbidden, NotFound, Refused, Unavailable, WritesStopped
 from lims.base.security import principal
 
 log = logging.getLogger(__name__)
@@ -98,6 +98,16 @@ def register_error_pages(app: Flask) -> None:
             _(
                 "Tell an administrator: `lims audit verify` says what else was altered, `lims init` puts the guards back."
             ),
+        )
+
+    @app.errorhandler(CarrierAway)
+    def _carrier_away(error: CarrierAway) -> ResponseReturnValue:
+        log.error("what carries jobs is away: %s", error)
+        return answer(
+            503,
+            _("Busy"),
+            _("Running jobs cannot be reached at the moment."),
+            _("Nothing was changed. Try again in a few seconds; if it stays so, tell an administrator."),
         )
 
     @app.errorhandler(Unavailable)

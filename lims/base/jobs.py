@@ -4,7 +4,8 @@ A job is a row: who asked for what, its state, what came of it. huey carries onl
 asks to the one that runs (SQLite file beside the data, or Redis), and the two things that must be seen while the
 job's own transaction is still open: progress and the wish to cancel.
 
-A worker that dies leaves its job running without a sign of life; the next one runs it again, once.
+A worker that dies leaves its job running without a sign of life; the next one runs it again, once. A carrier that is away
+for a while (a Redis that starts anew, a full disk) holds no work up, and is no sign of death.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,16 +35,29 @@ from lims.base.actor import Actor, system_actor
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.database import current_session, database, transaction
 from lims.base.display import actor_names
-from lims.base.problems import Conflict, NotFound, Refused, Unavailable, refuse
+from lims.base.problems import CarrierAway, Conflict, NotFound, Refused, Unavailable, refuse
 from lims.base.records import Key, Record
 
 log = logging.getLogger(__name__)
+
+#: What the libraries of the carrier raise.
+AWAY: tuple[type[Exception], ...] = (sqlite3.Error, OSError)
+try:
+    from redis.exceptions import RedisError
+except ImportError:  # Redis is of the larger installation alone
+    pass
+else:
+    AWAY = (*AWAY, RedisError)
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 OPEN = (QUEUED, RUNNING)
 #: A running job tells this often that it lives, and is given up after this long without it.
 BEAT_SECONDS = 5.0
 GIVEN_UP_AFTER = timedelta(seconds=30)
+#: Before that a living one gets the time to tell once more: the carrier may have been away, or have begun anew.
+BEATS_TO_BE_SURE = 3
+#: A Redis that takes a call and does not answer is away.
+PATIENCE_S = 5.0
 #: Once, and once more after a worker has died.
 MOST_ATTEMPTS = 2
 WORKER = system_actor("worker")
@@ -132,20 +147,28 @@ class RunningJob:
         if now - self._told < 0.25 and done < total:
             return
         self._told = now
-        self.queue.storage.put_data(f"progress:{self.id}", f"{done}/{total}".encode())
+        try:
+            _put(self.queue, f"progress:{self.id}", f"{done}/{total}".encode())
+        except CarrierAway:  # its heart tells the log
+            self._told = time.monotonic() + BEAT_SECONDS
+            return
         self.check()
 
     def check(self) -> None:
-        """Raises: Cancelled when someone has asked for it."""
-        if _peek(self.queue, f"cancel:{self.id}"):
-            raise Cancelled
+        """Raises: Cancelled when someone has asked for it, as far as the carrier can tell."""
+        with suppress(CarrierAway):
+            if _peek(self.queue, f"cancel:{self.id}"):
+                raise Cancelled
 
 
 def make_queue(app: Flask) -> queueing.Huey:
     """The carrier of this installation: Redis where LIMS_REDIS_URL names one, else a file beside the data."""
     settings = app.config["LIMS_SETTINGS"]
     if settings.redis_url:
-        queue: queueing.Huey = queueing.RedisHuey("lims", url=settings.redis_url, results=False)
+        from redis import ConnectionPool
+
+        calls = ConnectionPool.from_url(settings.redis_url, socket_timeout=PATIENCE_S)
+        queue: queueing.Huey = queueing.RedisHuey("lims", connection_pool=calls, results=False)
     else:
         settings.data.mkdir(parents=True, exist_ok=True)
         # Not WAL: huey brings the interpreter's own SQLite, which may be one with the WAL bug.
@@ -161,21 +184,28 @@ def make_queue(app: Flask) -> queueing.Huey:
     def run_job(job_id: int) -> None:
         run_one(app, job_id)
 
+    @queue.task(name="look")
+    def look() -> None:
+        with app.app_context():
+            take_up_the_abandoned()
+
     @queue.periodic_task(queueing.crontab(minute="*"), name="clock")
     def clock() -> None:
         with app.app_context():
+            ask_for_what_is_due(utc_now())  # first: it is of this minute
             take_up_the_abandoned()
-            ask_for_what_is_due(utc_now())
 
     app.extensions["lims.run_job"] = run_job
+    app.extensions["lims.look"] = look
     return queue
 
 
 def queue_of(app: Flask) -> queueing.Huey:
-    """Made on first use: a web worker that never asks for a job opens no file."""
+    """Made on first use: a web worker that never asks for a job opens no file. Raises: CarrierAway."""
     found = app.extensions.get("lims.queue")
     if found is None:
-        found = app.extensions["lims.queue"] = make_queue(app)
+        with _named():
+            found = app.extensions["lims.queue"] = make_queue(app)
     queue: queueing.Huey = found
     return queue
 
@@ -187,9 +217,26 @@ def close_queue(app: Flask) -> None:
         queue.storage.close()
 
 
+@contextmanager
+def _named() -> Iterator[None]:
+    """Raises: CarrierAway, for whatever the carrier's own library raises."""
+    try:
+        yield
+    except AWAY as error:
+        raise CarrierAway(str(error)) from error
+
+
 def _peek(queue: queueing.Huey, key: str) -> bytes | None:
-    value = queue.storage.peek_data(key)
+    """Raises: CarrierAway."""
+    with _named():
+        value = queue.storage.peek_data(key)
     return None if value is EmptyData else bytes(value)
+
+
+def _put(queue: queueing.Huey, key: str, value: bytes) -> None:
+    """Raises: CarrierAway."""
+    with _named():
+        queue.storage.put_data(key, value)
 
 
 def _app() -> Flask:
@@ -231,15 +278,21 @@ def _forget(session: Session) -> None:
 
 
 def _hand(app: Flask, job_id: int) -> None:
+    """Raises: CarrierAway."""
     queue_of(app)
-    app.extensions["lims.run_job"](job_id)
+    with _named():
+        app.extensions["lims.run_job"](job_id)
 
 
 def progress_of(job: Job) -> tuple[int, int] | None:
-    """(done, all) of a running job, None when it has not told yet."""
+    """(done, all) of a running job, None when it has not told yet or the carrier is away: the rest of the page is there."""
     if job.state != RUNNING:
         return None
-    told = _peek(queue_of(_app()), f"progress:{job.id}")
+    try:
+        told = _peek(queue_of(_app()), f"progress:{job.id}")
+    except CarrierAway as error:
+        log.warning("how far job %s is, cannot be read: %s", job.id, error)
+        return None
     if not told:
         return None
     done, _slash, total = told.decode().partition("/")
@@ -247,15 +300,17 @@ def progress_of(job: Job) -> tuple[int, int] | None:
 
 
 def cancel(job_id: int, actor: Actor) -> Job:
-    """A waiting job is taken back at once, a running one at its next step. Raises: NotFound, Refused."""
+    """A waiting job is taken back at once, a running one at its next step. Raises: NotFound, Refused, CarrierAway."""
     with transaction(actor, "job cancelled") as session:
         job = _locked(job_id)
         if job.state not in OPEN:
             raise refuse("state", _("is over; accepted: a job that waits or runs"), job.state)
-        if job.state == QUEUED:
+        runs = job.state == RUNNING
+        if not runs:
             job.state, job.finished_at = CANCELLED, utc_now()
         session.flush()
-    queue_of(_app()).storage.put_data(f"cancel:{job_id}", b"1")
+    if runs:
+        _put(queue_of(_app()), f"cancel:{job_id}", b"1")
     return job
 
 
@@ -338,9 +393,10 @@ def _finish(job_id: int, state: str, message: str, result: dict[str, Any]) -> No
         job.href = result.pop("href", None)
         job.result = json.dumps(result, ensure_ascii=False) if result else None
         session.flush()
-    storage = queue_of(_app()).storage
-    for name in ("progress", "cancel", "beat"):
-        storage.pop_data(f"{name}:{job_id}")
+    with suppress(CarrierAway), _named():  # what is left there is of a job that is over: nobody reads it
+        storage = queue_of(_app()).storage
+        for name in ("progress", "cancel", "beat"):
+            storage.pop_data(f"{name}:{job_id}")
 
 
 def _actor_of(job: Job) -> Actor:
@@ -351,13 +407,16 @@ def _actor_of(job: Job) -> Actor:
 
 @contextmanager
 def _heart(app: Flask, job_id: int) -> Iterator[None]:
-    """A sign of life in the carrier while the work goes on."""
+    """A sign of life in the carrier while the work goes on. It beats on when the carrier does not take one."""
     ended = threading.Event()
-    storage = queue_of(app).storage
+    queue = queue_of(app)
 
     def beat() -> None:
         while True:
-            storage.put_data(f"beat:{job_id}", str(time.time()).encode())
+            try:
+                _put(queue, f"beat:{job_id}", str(time.time()).encode())
+            except CarrierAway as error:
+                log.warning("job %s cannot tell that it lives, it will try again: %s", job_id, error)
             if ended.wait(BEAT_SECONDS):
                 return
 
@@ -371,31 +430,64 @@ def _heart(app: Flask, job_id: int) -> Iterator[None]:
 
 
 def take_up_the_abandoned() -> list[int]:
-    """Jobs whose worker gave no sign of life wait again (once), and jobs that were never handed over are."""
+    """Jobs whose worker gave no sign of life wait again (once), and jobs that were never handed over are. While the carrier
+    is away nothing is taken up: it cannot tell who lives."""
     app = _app()
-    queue = queue_of(app)
-    now = utc_now()
-    again = []
+    now, again = utc_now(), []
+    running: dict[int, tuple[int, datetime]] = {}
     for job in current_session().scalars(select(Job).where(Job.state.in_(OPEN)).order_by(Job.id)).all():
-        if job.state == QUEUED:
-            if now - job.changed_at > GIVEN_UP_AFTER:
-                again.append(job.id)
-            continue
-        beat = _peek(queue, f"beat:{job.id}")
-        seen = float(beat) if beat else (job.started_at or job.changed_at).timestamp()
-        if now.timestamp() - seen <= GIVEN_UP_AFTER.total_seconds():
-            continue
-        if job.attempts >= MOST_ATTEMPTS:
-            with force_locale(job.language):
-                _finish(job.id, FAILED, _("The worker ended twice while it ran."), {})
-            continue
-        with transaction(WORKER, "job abandoned") as session:
-            _locked(job.id).state = QUEUED
-            session.flush()
-        again.append(job.id)
-    for job_id in again:
-        _hand(app, job_id)
+        if job.state == RUNNING:
+            running[job.id] = (job.attempts, job.started_at or job.changed_at)
+        elif now - job.changed_at > GIVEN_UP_AFTER:
+            again.append(job.id)
+    try:
+        dead = _dead(queue_of(app), {job_id: since for job_id, (_attempts, since) in running.items()})
+        again += [job_id for job_id in dead if _taken_back(job_id, running[job_id][0])]
+        for job_id in again:
+            _hand(app, job_id)
+    except CarrierAway as error:
+        log.warning("jobs are not taken up until their carrier is back: %s", error)
+        return []
     return again
+
+
+def _dead(queue: queueing.Huey, since: Mapping[int, datetime]) -> list[int]:
+    """Those of the running jobs (number -> when it began) whose worker is dead. Raises: CarrierAway.
+
+    An old sign of life proves nothing: a carrier that was away, is full, or came back empty lacks those of the living as
+    well. So whoever is silent gets the time to tell again, on a carrier that is seen to keep what it is told.
+    """
+    long_ago = time.time() - GIVEN_UP_AFTER.total_seconds()
+    signs = {job_id: _peek(queue, f"beat:{job_id}") for job_id in since}
+    silent = [
+        job_id
+        for job_id, sign in signs.items()
+        if (float(sign) if sign else since[job_id].timestamp()) < long_ago
+    ]
+    if not silent:
+        return []
+    _put(queue, "looked", str(time.time()).encode())
+    database().undo()  # no snapshot is kept open meanwhile
+    time.sleep(BEATS_TO_BE_SURE * BEAT_SECONDS)
+    _put(queue, "looked", str(time.time()).encode())
+    return [job_id for job_id in silent if _peek(queue, f"beat:{job_id}") == signs[job_id]]
+
+
+def _taken_back(job_id: int, attempts: int) -> bool:
+    """Has this try of the job been given up so that it waits again? Not when the job has gone on meanwhile, or was tried
+    often enough: then it has failed."""
+    with transaction(WORKER, "job abandoned") as session:
+        job = _locked(job_id)
+        if (job.state, job.attempts) != (RUNNING, attempts):
+            return False
+        language = job.language
+        if attempts < MOST_ATTEMPTS:
+            job.state = QUEUED
+            session.flush()
+            return True
+    with force_locale(language):
+        _finish(job_id, FAILED, _("The worker ended twice while it ran."), {})
+    return False
 
 
 def ask_for_what_is_due(now: datetime) -> list[str]:
@@ -436,8 +528,11 @@ class QuietConsumer(Consumer):
 def start_worker(app: Flask, *, threads: int = 1, own_process: bool = False) -> Consumer:
     """Begin to run jobs: in threads beside the embedded server, or as a process of its own (`lims worker`)."""
     queue = queue_of(app)
-    with app.app_context():
-        take_up_the_abandoned()  # of the worker before, without waiting for the minute
+    try:
+        with _named():
+            app.extensions["lims.look"]()  # for jobs of the worker before, without waiting for the minute
+    except CarrierAway as error:
+        log.warning("the worker begins without the carrier of its jobs: %s", error)
     made = (Consumer if own_process else QuietConsumer)(
         queue, workers=threads, worker_type="thread", max_delay=1.0, periodic=True
     )

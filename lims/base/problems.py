@@ -61,5 +61,9 @@ class Unavailable(Exception):
     """The database is busy or away; the same request may succeed later (HTTP 503)."""
 
 
+class CarrierAway(Unavailable):
+    """What carries jobs to their workers (Redis, or a file beside the data) does not answer or takes nothing."""
+
+
 class WritesStopped(Unavailable):
     """Triggers of the database differ from the program's: nothing is written until an administrator has looked."""

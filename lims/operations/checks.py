@@ -108,9 +108,7 @@ def carrier_problems(settings: Settings) -> list[Problem]:
     import redis
 
     try:
-        with redis.Redis.from_url(
-            settings.redis_url, socket_connect_timeout=PATIENCE_S, socket_timeout=PATIENCE_S
-        ) as asked:
+        with redis.Redis.from_url(settings.redis_url, socket_timeout=PATIENCE_S) as asked:
             asked.ping()
     except (redis.RedisError, OSError) as error:
         return [Problem("LIMS_REDIS_URL", f"Redis does not answer, jobs wait until it does: {error}")]

