@@ -13,7 +13,7 @@ import psutil
 import pytest
 from flask import Flask
 
-from benchmarks.load import free_port, processor_s, started
+from benchmarks.load import free_port, started
 from lims.settings import Settings
 from tests.faults.conftest import LONG, Figures
 from tests.faults.test_killed_postgresql import BACK_WITHIN_S
@@ -36,6 +36,12 @@ def _ready_s(port: int, serving: subprocess.Popen[bytes], begun: float) -> float
             connection.close()
         time.sleep(0.02)  # a client that waits before it asks again
     raise AssertionError("it does not get ready")
+
+
+def _longest_cpu_s(pid: int) -> float:
+    """Of the server's processes, which start beside each other where they do not wait for one another."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return max(times.user + times.system for times in (one.cpu_times() for one in family))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL on Windows")
@@ -61,11 +67,11 @@ def test_server_that_is_killed_and_started_again_is_ready_within_ten_seconds(
             _gone, left = psutil.wait_procs(family, timeout=10)  # while they live, they may answer too
             figures.equal("processes of the killed one that go on", [one.pid for one in left], [])
             slowest = max(slowest, _ready_s(port, serving, killed))
-            most_cpu = max(most_cpu, processor_s(serving.pid))
+            most_cpu = max(most_cpu, _longest_cpu_s(serving.pid))
     finally:
         serving.terminate()
         serving.wait(timeout=60)
-    figures.at_most("most processor until it was ready, s", most_cpu, BACK_WITHIN_S)
+    figures.at_most("most processor that one process took until then, s", most_cpu, BACK_WITHIN_S)
     if os.getloadavg()[0] < (os.cpu_count() or 1):
         figures.at_most("longest from the kill until it was ready, s", slowest, BACK_WITHIN_S)
     else:  # other programs have the processor
