@@ -55,6 +55,9 @@ DUE_SOON = 20_000
 ENTERED_SOON = 0.1
 #: Part of a technician's requests that saves a set; the others look.
 ENTERS = 0.3
+#: A connection that nobody used for so long may be closed: gunicorn does it after five seconds.
+KEPT_S = 4.0
+GUNICORN = Path("docs/deploy/gunicorn.conf.py")
 RIGHT_ALONE = "--right" in sys.argv[1:]
 PAGES = ("/press/", "/specimen-sets/", "/batches/", "/press/due.json", "/")
 #: The account and the list of the peer (benchmarks/load_peer.py, never imported here: its tables have the names of ours).
@@ -68,20 +71,28 @@ class Browser:
     def __init__(self, port: int) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.cookies: dict[str, str] = {}
+        #: Requests, and those of them that were sent again because their connection was closed while it was in use.
+        self.asked = self.sent_again = 0
+        self.answered_at = time.monotonic()
 
     def ask(
         self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
         sent = {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()), **(headers or {})}
+        self.asked += 1
+        begun = time.monotonic()
         try:
             self.connection.request(method, path, body or None, sent)
             answer = self.connection.getresponse()
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-            # A worker of the server that is replaced closes what is open; a browser asks again by itself.
+            # A worker of the server that is replaced closes what is open; a browser asks again by itself. Counted: a
+            # process that crashes closes them as well.
+            self.sent_again += begun - self.answered_at < KEPT_S
             self.connection.close()
             self.connection.request(method, path, body or None, sent)
             answer = self.connection.getresponse()
         content = answer.read()
+        self.answered_at = time.monotonic()
         for name, value in answer.getheaders():
             if name.lower() == "set-cookie":
                 key, _equals, rest = value.partition("=")
@@ -252,7 +263,11 @@ def load(report: Report, data: Path, url: str) -> None:
         for seconds, think in ((SECONDS, 0.0), (SECONDS / 3, 1.0)):
             people = [person.again() for person in people]
             acknowledged += part(report, people, seconds, think, serving.pid)
-        reads(report, port, codes, READS // 2)
+            browsers = [person.browser for person in people]
+            connections_kept(report, browsers, sum(browser.asked for browser in browsers), bool(url))
+        readers = reads(report, port, codes, READS // 2)
+        asked = sum(browser.asked for browser in (*browsers, *readers))
+        connections_kept(report, readers, asked, bool(url))
         if not url and not RIGHT_ALONE:
             beside_stock(report, people, data)
     finally:
@@ -294,7 +309,7 @@ def started(data: Path, url: str, port: int) -> subprocess.Popen[bytes]:
     environment |= {"LIMS_LOGIN_RATE_LIMIT": "10000 per minute", "LIMS_BIND": f"127.0.0.1:{port}"}
     command = ["-m", "lims", "serve"]
     if url:
-        command = ["-m", "gunicorn", "--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"]
+        command = ["-m", "gunicorn", "--config", str(GUNICORN), "lims.wsgi:app"]
     return subprocess.Popen(
         [sys.executable, *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -343,6 +358,19 @@ def part(report: Report, people: list[Technician], seconds: float, think: float,
     return acknowledged
 
 
+def connections_kept(report: Report, browsers: list[Browser], asked: int, gunicorn: bool) -> None:
+    """How many requests since the beginning lost their connection and were sent again, which a process that crashes would
+    cost too. Waitress never closes one that is in use; gunicorn may close all with each worker that has had its number of
+    requests and is replaced."""
+    replaced = 0
+    if gunicorn:
+        found = re.search(r"^max_requests = ([\d_]+)", GUNICORN.read_text(encoding="utf-8"), re.MULTILINE)
+        assert found is not None
+        replaced = asked // int(found.group(1))
+    again = sum(browser.sent_again for browser in browsers)
+    report.at_most("... sent again, as their connection was closed", again, len(browsers) * replaced)
+
+
 def beside_stock(report: Report, people: list[Technician], data: Path) -> None:
     """The list of batches alone, flat out: ours, then a stock Flask-AppBuilder's over a copy of the same data."""
     ours = looked(report, "ours", [person.browser for person in people], "/batches/")
@@ -381,7 +409,8 @@ def looked(report: Report, whose: str, browsers: list[Browser], path: str) -> fl
     return len(ms) / took
 
 
-def reads(report: Report, port: int, codes: dict[int, list[str]], wanted: int) -> None:
+def reads(report: Report, port: int, codes: dict[int, list[str]], wanted: int) -> list[Browser]:
+    """Returns those who read."""
     readers = [Reader(port, number, codes, wanted // 8) for number in range(8)]
     for reader in readers:
         reader.start()
@@ -389,6 +418,7 @@ def reads(report: Report, port: int, codes: dict[int, list[str]], wanted: int) -
         reader.join()
     report.at_least("filtered reads at once, answered", sum(r.answered for r in readers), wanted // 8 * 8)
     report.at_most("... wrong", sum(r.wrong for r in readers), 0)
+    return [reader.browser for reader in readers]
 
 
 def count(report: Report, app: Flask, acknowledged: list[int]) -> None:

@@ -34,6 +34,10 @@ class Figures:
         self.lines.append(f"  {what}: {found:.3f} (at most {wanted:g})")
         assert found <= wanted, f"{what}: {found:.3f}, at most {wanted:g}"
 
+    def at_least(self, what: str, found: float, wanted: float) -> None:
+        self.lines.append(f"  {what}: {found:.3f} (at least {wanted:g})")
+        assert found >= wanted, f"{what}: {found:.3f}, at least {wanted:g}"
+
 
 @pytest.fixture
 def figures(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[Figures]:

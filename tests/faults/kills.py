@@ -1,8 +1,9 @@
 """Writers that are killed with SIGKILL while they write results, again and again, on SQLite or PostgreSQL.
 
-`python -m tests.faults.kills FOLDER URL KILLS RESULTS`: forks writers over one prepared laboratory, kills all of them
-after a random moment, counts what they had acknowledged (a line in a file, written after the commit), and goes on with
-what was not, as a client that got no answer would. Prints what was acknowledged, lost and doubled as JSON.
+`python -m tests.faults.kills FOLDER URL KILLS RESULTS`: forks writers over one prepared laboratory, kills all of them in
+the midst of writing, counts what they had acknowledged (a line in a file, written after the commit), and goes on with what
+was not, as a client that got no answer would. The kills are spread over the results. Prints what was acknowledged, lost and
+doubled as JSON.
 
 SIGKILL is not a power cut: the kernel still writes what it was given. `synchronous = FULL` is for the other.
 """
@@ -35,6 +36,8 @@ from lims.results.service import record_set
 from lims.settings import Settings
 
 WRITERS = 3
+#: Part of all results that is acknowledged when the last kill comes.
+BEFORE_LAST_KILL = 0.97
 
 
 def prepare(folder: Path, url: str, results: int) -> Flask:
@@ -67,10 +70,10 @@ def write(app: Flask, sets: list[int], acknowledged: Path, place: int) -> None:
             file.write(f"{set_id}\n".encode())
 
 
-def one_round(app: Flask, todo: list[int], acknowledged: Path, seconds: float) -> None:
-    """Fork writers, let them write for so long, kill them all at once."""
+def one_round(app: Flask, todo: list[int], acknowledged: Path, enough: int, more_s: float) -> None:
+    """Fork writers, kill all of them at once, a moment after so many results are acknowledged: in the midst of writing."""
     app.extensions["lims.database"].engine.dispose()
-    children = []
+    living = set()
     for place in range(WRITERS):
         child = os.fork()
         if child == 0:
@@ -78,11 +81,18 @@ def one_round(app: Flask, todo: list[int], acknowledged: Path, seconds: float) -
                 write(app, todo[place::WRITERS], acknowledged, place)
             finally:
                 os._exit(0)
-        children.append(child)
-    time.sleep(seconds)  # the fault comes at a random moment: this is it
-    for child in children:
+        living.add(child)
+    acknowledged.touch()
+    with acknowledged.open("rb") as file:
+        lines = 0
+        while lines < enough and living:
+            lines += file.read().count(b"\n")
+            living -= {child for child in living if os.waitpid(child, os.WNOHANG)[0]}
+            time.sleep(0.002)
+    time.sleep(more_s)  # the fault comes at a random moment: this is it
+    for child in living:
         os.kill(child, signal.SIGKILL)
-    for child in children:
+    for child in living:
         os.waitpid(child, 0)
 
 
@@ -111,23 +121,22 @@ def count(app: Flask, acknowledged: set[int]) -> dict[str, Any]:
     }
 
 
-def run(folder: Path, url: str, kills: int, results: int, *, longest_s: float = 0.5) -> dict[str, Any]:
+def run(folder: Path, url: str, kills: int, results: int) -> dict[str, Any]:
     app = prepare(folder, url, results)
     chance = random.Random(kills)
     path = folder / "acknowledged"
     todo = waiting_sets(app)[:results]
     made, wanted = 0, len(todo)
     while made < kills and todo:
-        # Each kill takes its share, so that there is something to write at the last one too.
-        share = max(WRITERS, -(-len(todo) // (kills - made)))
-        one_round(app, todo[:share], path, chance.uniform(0.02, longest_s))
         made += 1
+        # As many before each kill, nearly all before the last one: there is something left to write then too.
+        one_round(app, todo, path, int(wanted * BEFORE_LAST_KILL * made / kills), chance.uniform(0, 0.02))
         done = set(acknowledged_sets(path))
         todo = [set_id for set_id in todo if set_id not in done]
-        if made % 20 == 0:
-            print(f"{made} kills, {len(done)} acknowledged", file=sys.stderr, flush=True)  # noqa: T201
+    before = wanted - len(todo)
     write(app, todo, path, 0)  # what never was acknowledged is sent once more, and is not doubled
-    told = {"kills": made, "wanted": wanted, **count(app, set(acknowledged_sets(path)))}
+    told = {"kills": made, "wanted": wanted, "before the last kill": before}
+    told |= count(app, set(acknowledged_sets(path)))
     app.extensions["lims.database"].engine.dispose()
     settings: Settings = app.config["LIMS_SETTINGS"]
     file = databases.sqlite_path(settings.sqlalchemy_url)
