@@ -140,7 +140,7 @@ def test_checkpoint_that_is_missing_altered_or_signed_by_another_is_told(
     foreign = note_in(tmp_path / "another", settings.laboratory, size, root)
     earlier = note_in(settings.data, settings.laboratory, size - 1, root)
     bent = good.replace(f"\n{size}\n", f"\n{size + 1}\n")
-    for text, said in (
+    for note, said in (
         ("", "is missing or is none"),
         ("nonsense", "is missing or is none"),
         (bent, f"is over transaction {size + 1}"),
@@ -148,8 +148,8 @@ def test_checkpoint_that_is_missing_altered_or_signed_by_another_is_told(
         (foreign, "is not signed by"),
         (good.partition("\n\n")[0] + "\n\n", "is not signed by"),
     ):
-        for kept in (text, None):
-            _bend(folder, kept, checkpoint=text)
+        for kept in (note, None):
+            _bend(folder, kept, checkpoint=note)
             (fault,) = verify(settings, folder)
             assert said in fault
     _bend(folder, good, checkpoint=earlier)
