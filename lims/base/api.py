@@ -326,11 +326,32 @@ class RecordApi(BaseApi):
         for field in self.fields:
             if field in kinds:
                 properties[field] = {**kinds[field].json_schema(), "nullable": True}
-            elif field in {"id", "version"} or field.endswith("_id"):
-                properties[field] = {"type": "integer", "nullable": True}
             else:
-                properties[field] = {"nullable": True}
+                properties[field] = {**_kind_of_column(self.service.record, field), "nullable": True}
         return {"type": "object", "properties": properties}
+
+
+#: Of what a column holds: how `plain` writes it.
+_KINDS: dict[type, dict[str, Any]] = {
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    str: {"type": "string"},
+    Decimal: {"type": "string", "format": "decimal"},
+    datetime: {"type": "string", "format": "date-time"},
+    date: {"type": "string", "format": "date"},
+}
+
+
+def _kind_of_column(record: type, name: str) -> dict[str, Any]:
+    """What a column that nobody types in is described as; {} for what is computed."""
+    columns = getattr(record, "__table__").columns  # noqa: B009 - any mapped class
+    if name not in columns:
+        return {}
+    try:
+        kind = columns[name].type.python_type
+    except NotImplementedError:
+        return {}
+    return dict(_KINDS.get(kind, {}))
 
 
 _KEY = {"in": "path", "name": "record_id", "required": True, "schema": {"type": "integer", "minimum": 1}}

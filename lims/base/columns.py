@@ -24,6 +24,7 @@ class ExactDecimal(TypeDecorator[Decimal]):
 
     impl = Numeric
     cache_ok = True
+    python_type = Decimal
 
     def __init__(self, places: int = 3, digits: int = 15) -> None:
         super().__init__(digits, places)
@@ -95,6 +96,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     impl = DateTime
     cache_ok = True
+    python_type = datetime
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(DateTime(timezone=dialect.name != "sqlite"))
