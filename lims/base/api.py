@@ -16,6 +16,7 @@ from flask import Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_appbuilder.api import BaseApi, expose, permission_name, protect
 from flask_babel import gettext as _
+from sqlalchemy import Integer
 
 from lims.base.actor import Actor
 from lims.base.problems import NotFound, refuse
@@ -322,11 +323,12 @@ class RecordApi(BaseApi):
     def _outward_schema(self) -> dict[str, Any]:
         schema = getattr(self.service, "schema", None)
         kinds = {item.name: item.kind for item in schema.inputs()} if schema else {}
+        columns = self.service.record.__table__.columns
         properties: dict[str, Any] = {}
         for field in self.fields:
             if field in kinds:
                 properties[field] = {**kinds[field].json_schema(), "nullable": True}
-            elif field in {"id", "version"} or field.endswith("_id"):
+            elif field in columns and isinstance(columns[field].type, Integer):  # a rule's id is a text
                 properties[field] = {"type": "integer", "nullable": True}
             else:
                 properties[field] = {"nullable": True}
