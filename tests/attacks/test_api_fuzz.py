@@ -35,9 +35,7 @@ EXAMPLES = int(os.environ.get("LIMS_FUZZ_API", "1"))
 EVERY = 25 if EXAMPLES == 1 else 1
 PART = int(os.environ.get("LIMS_FUZZ_API_PART", datetime.now(UTC).toordinal())) % EVERY
 #: They are read every day, by the id of a record that exists.
-READ_BY_ID = tuple(
-    f"GET /api/v1/{name}/{{" for name in ("batches", "customers", "specimen-sets", "specimens")
-)
+READ_BY_ID = tuple(f"GET /api/v1/{name}/{{" for name in ("batches", "customers", "set-results", "specimens"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
