@@ -60,10 +60,14 @@ def _count_together(settings: Settings) -> None:
 def demo(port: int | None, no_serve: bool) -> None:
     """A trial laboratory with public data, served on this machine until Ctrl-C."""
     from lims.demonstration import prepare
+    from lims.operations.checks import refuse_to_migrate_without_backup
 
+    own = not os.environ.get("LIMS_DATA") and not os.environ.get("LIMS_DATABASE_URL")
     if not os.environ.get("LIMS_DATA"):
         os.environ["LIMS_DATA"] = str(Path("var") / "demo")
     settings = read_settings(port=port, demo=True)
+    if not own:  # what is named may be a laboratory
+        refuse_to_migrate_without_backup(settings)
     _count_together(settings)
     app = _created(settings)
     prepare(app, console)

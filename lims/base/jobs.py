@@ -58,6 +58,8 @@ GIVEN_UP_AFTER = timedelta(seconds=30)
 BEATS_TO_BE_SURE = 3
 #: A Redis that takes a call and does not answer is away.
 PATIENCE_S = 5.0
+#: A job that could not tell how far it is tells nothing for so long.
+SILENT_S = 60.0
 #: Once, and once more after a worker has died.
 MOST_ATTEMPTS = 2
 WORKER = system_actor("worker")
@@ -150,7 +152,7 @@ class RunningJob:
         try:
             _put(self.queue, f"progress:{self.id}", f"{done}/{total}".encode())
         except CarrierAway:  # its heart tells the log
-            self._told = time.monotonic() + BEAT_SECONDS
+            self._told = time.monotonic() + SILENT_S  # what it writes is held open while it waits here
             return
         self.check()
 
@@ -337,13 +339,16 @@ def _locked(job_id: int) -> Job:
 
 
 def run_one(app: Flask, job_id: int) -> str:
-    """Run this job if it still waits. Returns its state afterwards. Nothing is raised: what went wrong is its message."""
+    """Run this job if it still waits. Returns its state afterwards: what went wrong is its message.
+
+    Raises: CarrierAway before it has begun, so that it waits on."""
     with app.app_context():
+        queue = queue_of(app)
         job = _claim(job_id)
         if job is None:
             return ""
         kind = KINDS.get(job.kind)
-        running = RunningJob(job.id, _actor_of(job), queue_of(app))
+        running = RunningJob(job.id, _actor_of(job), queue)
         state, message, result = FAILED, "", {}
         with force_locale(job.language), _heart(app, job.id):
             try:
@@ -490,19 +495,25 @@ def _taken_back(job_id: int, attempts: int) -> bool:
     return False
 
 
+#: Two threads that were busy for minutes take two calls of the clock at once.
+_ASKING = threading.Lock()
+
+
 def ask_for_what_is_due(now: datetime) -> list[str]:
     """The clock asks for what its kind says is due, unless it waits or runs already. No minute can be counted on: the one
     thread may be busy through it, the machine off."""
     asked = []
-    for kind in KINDS.values():
-        if kind.due is None or not kind.due(now.replace(tzinfo=None)):
-            continue
-        waiting = current_session().scalars(
-            select(Job.id).where(Job.kind == kind.name, Job.state.in_(OPEN)).limit(1)
-        )
-        if waiting.one_or_none() is None:
-            enqueue(kind.name, {}, system_actor("clock"))
-            asked.append(kind.name)
+    with _ASKING:
+        database().undo()  # what the thread before has asked for is seen
+        for kind in KINDS.values():
+            if kind.due is None or not kind.due(now.replace(tzinfo=None)):
+                continue
+            waiting = current_session().scalars(
+                select(Job.id).where(Job.kind == kind.name, Job.state.in_(OPEN)).limit(1)
+            )
+            if waiting.one_or_none() is None:
+                enqueue(kind.name, {}, system_actor("clock"))
+                asked.append(kind.name)
     return asked
 
 

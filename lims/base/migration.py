@@ -1,5 +1,5 @@
-"""Bringing a database to the program's version. Only `lims init`, `lims upgrade`, restores (and the
-tests) call this."""
+"""Bringing a database to the program's version, for `lims init`, `lims upgrade`, the demonstration, and databases that a
+restore, a move or a verification has just made."""
 
 from __future__ import annotations
 
@@ -65,6 +65,12 @@ def install_triggers(engine: Engine) -> None:
         if "audit_transactions" in existing:
             record_baselines(connection, existing, install(connection, existing))
         connection.commit()
+
+
+def known_revisions() -> frozenset[str]:
+    """All that this program has migrations for."""
+    script = ScriptDirectory.from_config(alembic_config(None))
+    return frozenset(found.revision for found in script.walk_revisions())
 
 
 def head_revision() -> str:

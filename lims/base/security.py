@@ -223,8 +223,8 @@ _SIGNED_IN = (
     .join(LoginSession, LoginSession.user_id == User.id)
     .where(LoginSession.token_sha256 == bindparam("token_sha256"), LoginSession.ended_at.is_(None))
 )
-#: How long a process goes on with what a role may do, seconds. Only `lims init` changes it; who has which role is asked
-#: at every request.
+#: How long a process goes on with what a role may do, seconds. `lims init` and `lims upgrade` alone change it; who has
+#: which role is asked at every request.
 ROLES_KEPT_SECONDS = 5.0
 
 

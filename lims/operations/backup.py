@@ -7,6 +7,7 @@ folder is readable by its owner alone.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import logging
@@ -19,6 +20,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from lims.base.columns import utc_now
 from lims.base.database import make_engine
@@ -176,18 +180,31 @@ def verify(settings: Settings, folder: Path, *, into: str = "") -> list[str]:
     """Restore this backup into a place that goes away, and look at what came. Returns what is wrong with it.
 
     `into`: an empty PostgreSQL database to restore into; without it that of LIMS_VERIFY_DATABASE_URL, and without
-    that one is made on the laboratory's server. Raises: Refused when there is no place to restore it into.
+    that one is made on the laboratory's server. Raises: Refused when there is no place to restore it into, or the place
+    fails: that says nothing about the backup.
     """
     manifest = Manifest.of(folder)
     faults = _faults_of_files(folder, manifest) or _faults_of_checkpoint(settings, folder, manifest)
     if faults:
         return faults
-    with _passing_place(settings, manifest, into) as url:
-        try:
-            _load(url, folder, manifest)
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong is a fault of the backup
-            return [f"cannot be restored: {error}"]
-        return _faults_of_database(url, manifest)
+    try:
+        with _passing_place(settings, manifest, into) as url:
+            try:
+                _load(url, folder, manifest)
+            except Exception as error:
+                if _is_of_the_place(error):
+                    raise
+                return [f"cannot be restored: {error}"]
+            return _faults_of_database(url, manifest)
+    except (OSError, psycopg.Error, DBAPIError) as error:
+        raise refuse("backup", f"could not be restored here: {error}", folder.name) from None
+
+
+def _is_of_the_place(error: BaseException) -> bool:
+    """No room, no right or no server; whatever else goes wrong is a fault of the backup."""
+    of_driver = error.orig if isinstance(error, DBAPIError) else error
+    of_server = isinstance(of_driver, psycopg.OperationalError | psycopg.errors.InsufficientPrivilege)
+    return of_server or (isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile))
 
 
 def _faults_of_checkpoint(settings: Settings, folder: Path, manifest: Manifest) -> list[str]:
@@ -203,13 +220,19 @@ def _faults_of_checkpoint(settings: Settings, folder: Path, manifest: Manifest) 
 @contextmanager
 def _passing_place(settings: Settings, manifest: Manifest, into: str) -> Iterator[str]:
     if manifest.database == "sqlite":
-        with tempfile.TemporaryDirectory(prefix=f"{RESTORED}{owner()}-") as place:
+        # Beside the backups, where the sweep finds what a killed one leaves; elsewhere on a machine that has none.
+        beside = settings.backups if settings.backups.is_dir() else None
+        with tempfile.TemporaryDirectory(prefix=f"{RESTORED}{owner()}-", dir=beside) as place:
             yield f"sqlite:///{Path(place) / DATABASE}"
     elif into:
         if databases.contents_of_postgresql(into) is not None:
             raise refuse("--into", "this database is not empty", into.rpartition("/")[2])
         yield into
     elif settings.verify_database_url:
+        if databases.are_one(settings.verify_database_url, settings.sqlalchemy_url):
+            raise refuse(
+                "LIMS_VERIFY_DATABASE_URL", "is the laboratory's own database; accepted: an empty one"
+            )
         with databases.lent_database(settings.verify_database_url) as url:
             yield url
     elif databases.sqlite_path(settings.sqlalchemy_url) is None:

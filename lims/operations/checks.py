@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from lims.base.database import SqliteTooOld, make_engine
-from lims.base.migration import current_revision, head_revision
+from lims.base.migration import current_revision, head_revision, known_revisions
 from lims.base.problems import Problem, Refused, refuse
 from lims.operations import databases
 from lims.settings import Settings
@@ -32,6 +32,13 @@ def configuration_problems(settings: Settings) -> list[Problem]:
     if _driver(settings.sqlalchemy_url) not in {"sqlite", "postgresql+psycopg"}:
         found.append(Problem("LIMS_DATABASE_URL", said))
     if settings.verify_database_url and _driver(settings.verify_database_url) != "postgresql+psycopg":
+        found.append(Problem("LIMS_VERIFY_DATABASE_URL", said))
+    elif settings.verify_database_url and databases.are_one(
+        settings.verify_database_url, settings.sqlalchemy_url
+    ):
+        said = (
+            "is the laboratory's own database; accepted: an empty one, which each verification empties again"
+        )
         found.append(Problem("LIMS_VERIFY_DATABASE_URL", said))
     return found
 
@@ -115,6 +122,16 @@ def carrier_problems(settings: Settings) -> list[Problem]:
     return []
 
 
+def proof_problems(settings: Settings) -> list[Problem]:
+    """Can a backup be restored for proof on PostgreSQL? No reason not to serve, but each night would fail."""
+    if databases.sqlite_path(settings.sqlalchemy_url) is not None or settings.verify_database_url:
+        return []
+    if databases.may_make_databases(settings.sqlalchemy_url):
+        return []
+    said = "no backup can be verified: the role may make no database; name an empty one that it owns"
+    return [Problem("LIMS_VERIFY_DATABASE_URL", said)]
+
+
 def database_problems(settings: Settings) -> list[Problem]:
     """Is the database there, and of this version of the program?"""
     path = databases.sqlite_path(settings.sqlalchemy_url)
@@ -154,9 +171,24 @@ def _revision(settings: Settings) -> str | None:
         engine.dispose()
 
 
+def refuse_a_later_version(settings: Settings) -> None:
+    """An older program on a newer database, as when an older image is started by mistake. Raises: Refused."""
+    path = databases.sqlite_path(settings.sqlalchemy_url)
+    found = None if path is not None and not path.exists() else _revision(settings)
+    if found is not None and found not in known_revisions():
+        raise Refused(_of_another_version(found))
+
+
 def _of_another_version(found: str) -> list[Problem]:
     if found == head_revision():
         return []
+    if found not in known_revisions():
+        return [
+            Problem(
+                "database",
+                f"is of revision {found}, which is later than this program: use the program of then",
+            )
+        ]
     said = (
         f"is of revision {found}, the program needs {head_revision()}: run `lims upgrade` (it backs up first)"
     )

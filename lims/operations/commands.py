@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -96,8 +97,10 @@ def upgrade(unverified: bool) -> None:
     from lims.base.problems import Refused
     from lims.initialise import initialise
     from lims.operations.backup import back_up, mark_verified, verify
+    from lims.operations.checks import refuse_a_later_version
 
     settings = read_settings()
+    refuse_a_later_version(settings)
     folder = settings.backups / f"before-upgrade-{utc_now():%Y%m%dT%H%M%SZ}"
     with console.status("Backing up"):
         manifest = back_up(settings, folder)
@@ -108,10 +111,17 @@ def upgrade(unverified: bool) -> None:
         except (Refused, OSError) as error:
             click.echo(f"not verified: {error}", err=True)
             if not unverified:
-                click.echo("Nothing was changed. --unverified migrates without a verified backup.", err=True)
+                shutil.rmtree(
+                    folder, ignore_errors=True
+                )  # a service that is started again and again makes one each time
+                click.echo(
+                    "Nothing was changed, and that backup was removed. --unverified migrates without a verified one.",
+                    err=True,
+                )
                 sys.exit(1)
             faults = []
     if faults:
+        shutil.rmtree(folder, ignore_errors=True)
         click.echo(f"The backup cannot be trusted, nothing was changed: {'; '.join(faults[:5])}", err=True)
         sys.exit(1)
     click.echo(f"backed up: {folder}")
@@ -127,21 +137,22 @@ def upgrade(unverified: bool) -> None:
 
 @click.command()
 def check() -> None:
-    """Look at settings, folder and database without changing anything; what `lims serve` looks at when it starts,
-    and whether Redis answers."""
+    """Look at settings, folder and database without changing anything; what `lims serve` looks at when it starts, and
+    whether Redis answers and backups can be verified."""
     from lims.base.problems import Refused
     from lims.operations.checks import (
         carrier_problems,
         configuration_problems,
         database_problems,
         free_megabytes,
+        proof_problems,
     )
 
     settings = read_settings()
     problems = configuration_problems(settings) or database_problems(settings)
     if problems:
         raise Refused(problems)
-    waiting = carrier_problems(settings)
+    waiting = [*carrier_problems(settings), *proof_problems(settings)]
     for sentence in sentences(Refused(waiting)):
         click.echo(sentence, err=True)
     click.echo(

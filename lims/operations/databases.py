@@ -292,13 +292,16 @@ def contents_of_postgresql(url: str) -> Contents | None:
     return Contents(revision[0] if revision else "", rows, (head[0], head[1]) if head else None)
 
 
+_OTHERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND backend_type = 'client backend'"
+)
+
+
 def take_postgresql_alone(url: str) -> None:
     """Raises: Refused while another program is connected to the database."""
     with psycopg.connect(conninfo(url)) as connection:
-        found = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND backend_type = 'client backend'"
-        ).fetchone()
+        found = connection.execute(_OTHERS).fetchone()
     if found and found[0]:
         raise refuse("database", "is in use: stop the server and the worker first", make_url(url).database)
 
@@ -308,6 +311,15 @@ def clear_postgresql(url: str) -> None:
     with psycopg.connect(conninfo(url)) as connection:
         for name in tables_of(connection):
             connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(name)))
+
+
+def may_make_databases(url: str) -> bool:
+    """Has this role the right to? Raises: psycopg.Error."""
+    with psycopg.connect(conninfo(url)) as connection:
+        found = connection.execute(
+            "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+    return bool(found and found[0])
 
 
 @contextlib.contextmanager
@@ -371,8 +383,13 @@ def lent_database(url: str) -> Iterator[str]:
         if not free or not free[0]:
             raise refuse(setting, "another verification uses this database; try again when it is over", name)
         marked = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (LENT,)).fetchone()
-        if tables_of(connection) and not (marked and marked[0]):
+        if not (marked and marked[0]) and _holds_something(connection):
             raise refuse(setting, "this database is not empty; accepted: one that holds nothing", name)
+        used = connection.execute(_OTHERS).fetchone()
+        if used and used[0]:
+            raise refuse(
+                setting, "others are connected to this database; accepted: one that nobody else uses", name
+            )
         try:
             connection.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} ()").format(sql.Identifier(LENT)))
             _empty(connection)
@@ -384,6 +401,24 @@ def lent_database(url: str) -> Iterator[str]:
         finally:
             _empty(connection)
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(LENT)))
+
+
+def are_one(url: str, other: str) -> bool:
+    """Do both addresses name the same database of the same server, as far as they tell?"""
+    told = [make_url(one) for one in (url, other)]
+    first, second = ((one.host or one.query.get("host"), one.port or 5432, one.database) for one in told)
+    return first == second
+
+
+def _holds_something(connection: psycopg.Connection[Any]) -> bool:
+    """Of any kind, but for what belongs to an extension."""
+    found = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace"
+        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'))"
+        " OR EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace"
+        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e'))"
+    ).fetchone()
+    return bool(found and found[0])
 
 
 def _empty(connection: psycopg.Connection[Any]) -> None:

@@ -1,5 +1,5 @@
-"""What killed backups leave behind: half a copy beside the backups, a restored one among the temporary files, a database on
-the server. The next night takes it away.
+"""What killed backups leave behind: half a copy or a restored one beside the backups, a database on the server. The next
+night takes it away.
 
 A name tells machine and process, and the machine whether that process lives. Containers may share a name and a disk and
 number their processes anew, so age is a second sign: what works writes.
@@ -12,7 +12,6 @@ import os
 import platform
 import re
 import shutil
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from lims.settings import Settings
 log = logging.getLogger(__name__)
 
 #: Beginning of a folder into which a backup is restored for proof.
-RESTORED = "lims-verify-"
+RESTORED = ".lims-verify-"
 #: A backup that counts its rows and hashes its files writes nothing for so long at most.
 QUIET = timedelta(hours=1)
 #: The same where the process cannot be asked for.
@@ -33,7 +32,7 @@ _OWNER = r"(?P<machine>\w+)-(?P<process>\d+)"
 _HALF = re.compile(
     rf"\.(?:nightly|before-upgrade|before-restore)-\d{{8}}T\d{{6}}Z\.(?:{_OWNER}\.)?\w+", re.ASCII
 )
-_RESTORED = re.compile(rf"{RESTORED}(?:{_OWNER}-)?\w+", re.ASCII)
+_RESTORED = re.compile(rf"{re.escape(RESTORED)}{_OWNER}-\w{{8}}", re.ASCII)
 
 
 def owner() -> str:
@@ -48,15 +47,14 @@ def _machine() -> str:
 def sweep(settings: Settings, now: datetime) -> list[str]:
     """Remove what backups and verifications left that died. Returns the names; what cannot be removed is told in the log."""
     gone = []
-    for place, names in ((settings.backups, _HALF), (Path(tempfile.gettempdir()), _RESTORED)):
-        for folder in sorted(place.glob("*")):
-            found = names.fullmatch(folder.name)
-            try:
-                if found and folder.is_dir() and _is_dead(folder, found, now):
-                    shutil.rmtree(folder)
-                    gone.append(folder.name)
-            except OSError as error:
-                log.warning("%s, left by a killed backup, cannot be removed: %s", folder, error)
+    for folder in sorted(settings.backups.glob(".*")):
+        found = _HALF.fullmatch(folder.name) or _RESTORED.fullmatch(folder.name)
+        try:
+            if found and folder.is_dir() and _is_dead(folder, found, now):
+                shutil.rmtree(folder)
+                gone.append(folder.name)
+        except OSError as error:
+            log.warning("%s, left by a killed backup, cannot be removed: %s", folder, error)
     if databases.sqlite_path(settings.sqlalchemy_url) is None:
         try:
             gone += databases.drop_left_databases(settings.sqlalchemy_url, now - QUIET)

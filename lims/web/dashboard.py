@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from flask import g
+from flask import current_app, g
 from flask_babel import gettext as _
 from sqlalchemy import extract, func, literal_column, select
 from sqlalchemy.orm import joinedload
@@ -34,6 +34,7 @@ from lims.forecasts.models import Forecast
 from lims.laboratory.views import guide
 from lims.materials.models import RETEST_AFTER, CementLot
 from lims.mixes.models import MixDesign, MixRevision
+from lims.operations.backup import newest_verified_at
 from lims.operations.nightly import KIND as BACKUP
 from lims.operations.nightly import newest_verified, overdue
 from lims.reporting.service import outdated
@@ -764,8 +765,14 @@ def _backups() -> Panel | None:
     """Only when there is something to do: nobody looks for a job that was never asked for."""
     if not may("oversee", "jobs"):
         return None
-    newest = newest_verified()
-    if not overdue(utc_now(), newest):
+    now, newest = utc_now(), newest_verified()
+    if not overdue(now, newest):
+        return None
+    # Only now the folders: of backups by hand and before upgrades.
+    newest = max(
+        filter(None, (newest, newest_verified_at(current_app.config["LIMS_SETTINGS"]))), default=None
+    )
+    if not overdue(now, newest):
         return None
     jobs = address("JobView.list", kind=BACKUP)
     return Panel(

@@ -121,15 +121,17 @@ def test_half_of_another_machine_or_of_an_older_program_goes_by_its_age_alone(
     assert strange.exists()
 
 
-def test_copy_that_was_restored_for_proof_goes(
-    app: Flask, begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_copy_that_was_restored_for_proof_goes_and_a_persons_own_stays(app: Flask, begin: Begin) -> None:
     settings = _settings(app)
     _kill(begin(settings, "verify"))
-    (dead,) = tmp_path.glob("lims-verify-*")
-    monkeypatch.setattr(leavings.tempfile, "gettempdir", lambda: str(tmp_path))
+    (dead,) = settings.backups.glob(f"{leavings.RESTORED}*")
+    own = [settings.backups / f"{leavings.RESTORED}{name}" for name in ("old", "2026-11-24", "me-1-keep")]
+    for folder in own:
+        folder.mkdir()
+        os.utime(folder, (0, 0))
     assert sweep(settings, utc_now() + QUIET + timedelta(minutes=1)) == [dead.name]
     assert not dead.exists()
+    assert all(folder.exists() for folder in own)
 
 
 def test_night_sweeps_what_an_earlier_one_left(app: Flask) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +17,13 @@ from flask import Flask
 from lims.app import create_app
 from lims.audit.grants import statements
 from lims.base.actor import system_actor
-from lims.base.database import current_session
+from lims.base.database import current_session, sqlite_module
 from lims.base.jobs import Job, enqueue, run_waiting
 from lims.base.problems import Refused
 from lims.initialise import initialise
 from lims.operations import databases
 from lims.operations.backup import MANIFEST, VERIFIED, back_up, is_verified, mark_verified, prune, verify
+from lims.operations.checks import configuration_problems, proof_problems
 from lims.settings import Settings
 from tests.commands.test_commands import lims
 
@@ -138,17 +140,87 @@ def test_lent_database_is_emptied_of_a_killed_verification_and_of_nothing_else(w
     settings = _settle(web, verify_database_url=lent)
     folder = settings.backups / "first"
     back_up(settings, folder)
-    with psycopg.connect(databases.conninfo(lent), autocommit=True) as connection:
-        connection.execute("CREATE TABLE somebodys (id integer)")
+    for made, gone in (
+        ("TABLE somebodys (id integer)", ""),
+        ("VIEW somebodys AS SELECT 1 AS id", "VIEW somebodys"),
+        ("FUNCTION somebodys() RETURNS integer LANGUAGE sql AS 'SELECT 1'", "FUNCTION somebodys()"),
+    ):
+        if gone:
+            _run(lent, "DROP TABLE IF EXISTS somebodys")
+        _run(lent, f"CREATE {made}")
         with pytest.raises(Refused, match="not empty"):
             verify(settings, folder)
+        if gone:
+            _run(lent, f"DROP {gone}")
+    _run(lent, "CREATE TABLE somebodys (id integer)")
+    _run(lent, f"CREATE TABLE {databases.LENT} ()")
+    with psycopg.connect(databases.conninfo(lent), autocommit=True) as connection:
+        with pytest.raises(Refused, match="others are connected"):  # a laboratory that works in such a copy
+            verify(settings, folder)
         assert databases.tables_of(connection) == ["somebodys"]
-        connection.execute(f"CREATE TABLE {databases.LENT} ()".encode())
-        assert verify(settings, folder) == []
+    _until_alone(lent)
+    assert verify(settings, folder) == []
+    with psycopg.connect(databases.conninfo(lent), autocommit=True) as connection:
         assert databases.tables_of(connection) == []
         connection.execute("SELECT pg_advisory_lock(%s)", (databases.LENT_LOCK,))
         with pytest.raises(Refused, match="another verification"):
             verify(settings, folder)
+
+
+def _run(url: str, statement: str) -> None:
+    with psycopg.connect(databases.conninfo(url), autocommit=True) as connection:
+        connection.execute(statement.encode())
+    _until_alone(url)
+
+
+def _until_alone(url: str) -> None:
+    """The server ends the session of a client a moment after the client."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        try:
+            databases.take_postgresql_alone(url)
+        except Refused:
+            continue
+        return
+    raise AssertionError("a session stays")
+
+
+@pytest.mark.postgresql
+def test_laboratory_is_not_lent_to_its_own_verification(web: Flask) -> None:
+    settings = _settle(web)
+    own = _settle(web, verify_database_url=settings.database_url)
+    back_up(own, own.backups / "first")
+    with pytest.raises(Refused, match="own database"):
+        verify(own, own.backups / "first")
+    (problem,) = [found for found in configuration_problems(own) if found.field == "LIMS_VERIFY_DATABASE_URL"]
+    assert "own database" in problem.message
+
+
+@pytest.mark.postgresql
+def test_place_that_fails_is_no_fault_of_the_backup(web: Flask) -> None:
+    settings = _settle(web)
+    back_up(settings, settings.backups / "first")
+    with pytest.raises(Refused, match="could not be restored here"):
+        verify(settings, settings.backups / "first", into="postgresql+psycopg://nobody@127.0.0.1:1/none")
+
+
+@pytest.mark.postgresql
+def test_check_says_that_no_night_will_be_verified(web: Flask, lent: str) -> None:
+    settings = _settle(web)
+    (problem,) = proof_problems(settings)
+    assert problem.field == "LIMS_VERIFY_DATABASE_URL"
+    assert proof_problems(settings.model_copy(update={"verify_database_url": lent})) == []
+
+
+def test_upgrade_by_a_program_that_is_older_than_the_database_makes_no_backup(app: Flask) -> None:
+    settings: Settings = app.config["LIMS_SETTINGS"]
+    app.extensions["lims.database"].engine.dispose()
+    with sqlite_module().connect(settings.data / "lims.sqlite3") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    found = lims("upgrade", data=settings.data)
+    assert found.returncode == 2
+    assert "later than this program" in found.stderr
+    assert not list(settings.backups.glob("*"))
 
 
 @pytest.mark.postgresql
@@ -180,6 +252,7 @@ def test_upgrade_stops_when_its_backup_cannot_be_verified_unless_it_is_told_to_g
     assert "LIMS_VERIFY_DATABASE_URL" in stopped.stderr
     assert "Nothing was changed" in stopped.stderr
     assert "ready" not in stopped.stdout
+    assert not list((tmp_path / "backups").iterdir())
     told = lims("upgrade", "--unverified", data=tmp_path, LIMS_DATABASE_URL=lent)
     assert told.returncode == 0, told.stderr
     assert "not verified" in told.stderr
