@@ -145,7 +145,7 @@ def _count_and_analyze() -> None:
 
 @contextmanager
 def _search_indexed_afterwards() -> Iterator[None]:
-    """PostgreSQL: row by row, the search's indexes take as long as all else; over all rows at once, two minutes for ten
+    """PostgreSQL: row by row, the search's indexes take as long as all else; over all rows at once, three minutes for ten
     million."""
     if database().is_sqlite:
         yield
