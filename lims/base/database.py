@@ -68,6 +68,8 @@ LOG_PAGES = 16000
 #: KiB of pages that a connection keeps in memory, as it comes to need them. At SQLite's own 2,000 the history of one mix,
 #: spread over a million specimens, is read anew each time: four times as long.
 KEPT_PAGES_KIB = 8000
+#: Of a session: what is called once its write is over and the next writer has the turn.
+AFTERWARDS = "lims_afterwards"
 #: Actors that write no captured table: who wants to read while writes are stopped must be able to sign in.
 WRITES_NO_RECORD = {"system:sign-in"}
 
@@ -352,6 +354,8 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
     finally:
         session.info.pop("actor", None)
         session.info.pop("reason", None)
+    for call in session.info.pop(AFTERWARDS, ()):
+        call()
 
 
 def among(column: Any, keys: Iterable[int | str]) -> ColumnElement[bool]:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import huey as queueing
@@ -33,7 +34,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lims.base.actor import Actor, system_actor
 from lims.base.columns import UtcDateTime, utc_now
-from lims.base.database import current_session, database, transaction
+from lims.base.database import AFTERWARDS, current_session, database, transaction
 from lims.base.display import actor_names
 from lims.base.problems import CarrierAway, Conflict, NotFound, Refused, Unavailable, refuse
 from lims.base.records import Key, Record
@@ -266,12 +267,17 @@ def enqueue(kind: str, arguments: Mapping[str, Any], actor: Actor) -> Job:
 
 @event.listens_for(Session, "after_commit")
 def _hand_over(session: Session) -> None:
-    """Numbers go to the carrier once their rows can be read; what is lost on the way, the clock hands over again."""
+    """Numbers go to the carrier once their rows can be read, and no other writer waits for this one; what is lost on the
+    way, the clock hands over again."""
     for job_id in session.info.pop(HANDED_OVER, ()):
-        try:
-            _hand(_app(), job_id)
-        except Exception:
-            log.exception("job %s was not handed over; the clock will", job_id)
+        session.info.setdefault(AFTERWARDS, []).append(partial(_hand_or_leave, job_id))
+
+
+def _hand_or_leave(job_id: int) -> None:
+    try:
+        _hand(_app(), job_id)
+    except Exception:
+        log.exception("job %s was not handed over; the clock will", job_id)
 
 
 @event.listens_for(Session, "after_rollback")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -203,3 +204,24 @@ def test_list_of_jobs_shows_own_ones_whoever_opened_it_before(
         for path in ("/jobs/", "/api/v1/jobs/"):
             shown = "of the asker alone" in person.get(path).get_data(as_text=True)
             assert shown == (role == MANAGER), (role, path)
+
+
+def test_job_is_handed_to_its_carrier_when_the_next_writer_has_the_turn(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A carrier may take seconds to answer: meanwhile others enter results."""
+    written: list[str] = []
+
+    def another_writes() -> None:
+        with app.app_context():
+            written.append(a_customer("K-MEANWHILE").code)
+
+    def slow_carrier(_app: Flask, _job_id: int) -> None:
+        other = threading.Thread(target=another_writes)
+        other.start()
+        other.join(timeout=30)
+
+    monkeypatch.setattr(jobs, "_hand", slow_carrier)
+    with app.app_context():
+        enqueue("backup", {}, system_actor("clock"))
+    assert written == ["K-MEANWHILE"]
