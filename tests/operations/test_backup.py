@@ -355,6 +355,10 @@ def test_init_leaves_a_laboratory_of_an_earlier_version_to_upgrade_which_backs_i
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the container is of Linux")
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    "database_url", ["postgresql"], indirect=True
+)  # whose file does not stand in the volume
 def test_container_upgrades_a_laboratory_of_an_earlier_version_with_a_backup(
     earlier: Settings, tmp_path: Path
 ) -> None:
@@ -368,9 +372,8 @@ def test_container_upgrades_a_laboratory_of_an_earlier_version_with_a_backup(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the container is of Linux")
-def test_container_initialises_an_empty_database(database_url: str, tmp_path: Path) -> None:
-    url = "" if database_url.startswith("sqlite") else database_url
-    settings = Settings(data=tmp_path / "data", database_url=url)
+def test_container_initialises_an_empty_database(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data")
     assert _calls_of_the_container(settings, tmp_path) == ["check", "init", "serve"]
     assert _revision(settings) == head_revision()
     assert list(settings.backups.glob("*")) == []
