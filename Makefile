@@ -32,7 +32,7 @@ setup-dev: $(VENV)/.dev ## the same with what tests and checks need
 demo: setup ## a trial laboratory with demonstration data on http://127.0.0.1:8000
 	@$(BIN)/lims demo
 
-faults: setup-dev ## every fault at full size, its figures beside what they must be (an hour)
+faults: setup-dev ## every fault at full size, its figures beside what they must be (two hours)
 	LIMS_FAULTS=long $(BIN)/python -m pytest tests/faults -p no:cacheprovider --timeout=0
 
 test: setup-dev ## the whole suite on SQLite and PostgreSQL
