@@ -324,10 +324,10 @@ class RecordApi(BaseApi):
         kinds = {item.name: item.kind for item in schema.inputs()} if schema else {}
         properties: dict[str, Any] = {}
         for field in self.fields:
-            if field in kinds:
-                properties[field] = {**kinds[field].json_schema(), "nullable": True}
-            else:
-                properties[field] = {**_kind_of_column(self.service.record, field), "nullable": True}
+            typed = (
+                kinds[field].json_schema() if field in kinds else _kind_of_column(self.service.record, field)
+            )
+            properties[field] = {**typed, "nullable": True}
         return {"type": "object", "properties": properties}
 
 
@@ -351,7 +351,7 @@ def _kind_of_column(record: type, name: str) -> dict[str, Any]:
         kind = columns[name].type.python_type
     except NotImplementedError:
         return {}
-    return dict(_KINDS.get(kind, {}))
+    return _KINDS.get(kind, {})
 
 
 _KEY = {"in": "path", "name": "record_id", "required": True, "schema": {"type": "integer", "minimum": 1}}

@@ -189,19 +189,18 @@ def verify(settings: Settings, folder: Path, *, into: str = "") -> list[str]:
         return faults
     try:
         with _passing_place(settings, manifest, into) as url:
-            try:
-                _load(url, folder, manifest)
-            except Exception as error:
-                if _is_of_the_place(error):
-                    raise
-                return [f"cannot be restored: {error}"]
+            _load(url, folder, manifest)
             return _faults_of_database(url, manifest)
-    except (OSError, psycopg.Error, DBAPIError) as error:
-        raise refuse("backup", f"could not be restored here: {error}", folder.name) from None
+    except Refused:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever else goes wrong is a fault of the backup
+        if _is_of_the_place(error):
+            raise refuse("backup", f"could not be restored here: {error}", folder.name) from None
+        return [f"cannot be restored: {error}"]
 
 
 def _is_of_the_place(error: BaseException) -> bool:
-    """No room, no right or no server; whatever else goes wrong is a fault of the backup."""
+    """No room, no right or no server."""
     of_driver = error.orig if isinstance(error, DBAPIError) else error
     of_server = isinstance(of_driver, psycopg.OperationalError | psycopg.errors.InsufficientPrivilege)
     return of_server or (isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile))

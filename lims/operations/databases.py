@@ -309,8 +309,12 @@ def take_postgresql_alone(url: str) -> None:
 def clear_postgresql(url: str) -> None:
     """Take every table away, for a restore that replaces them."""
     with psycopg.connect(conninfo(url)) as connection:
-        for name in tables_of(connection):
-            connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(name)))
+        _drop_tables(connection)
+
+
+def _drop_tables(connection: psycopg.Connection[Any]) -> None:
+    for name in tables_of(connection):
+        connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(name)))
 
 
 def may_make_databases(url: str) -> bool:
@@ -410,27 +414,29 @@ def are_one(url: str, other: str) -> bool:
     return first == second
 
 
+def _routines(connection: psycopg.Connection[Any]) -> list[str]:
+    """Functions and procedures that belong to no extension."""
+    found = connection.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace"
+        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+    )
+    return [name for (name,) in found]
+
+
 def _holds_something(connection: psycopg.Connection[Any]) -> bool:
     """Of any kind, but for what belongs to an extension."""
     found = connection.execute(
         "SELECT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace"
         " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'))"
-        " OR EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace"
-        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e'))"
     ).fetchone()
-    return bool(found and found[0])
+    return bool(found and found[0]) or bool(_routines(connection))
 
 
 def _empty(connection: psycopg.Connection[Any]) -> None:
     """Take tables and functions away; what belongs to an extension stays."""
-    for name in tables_of(connection):
-        connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(name)))
-    made = connection.execute(
-        "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace"
-        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
-    ).fetchall()
-    for (function,) in made:
-        connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
+    _drop_tables(connection)
+    for routine in _routines(connection):
+        connection.execute(f"DROP ROUTINE {routine} CASCADE".encode())
 
 
 def _first_line(error: psycopg.Error) -> str:
