@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -92,6 +94,40 @@ def test_words_that_are_not_fixed_are_looked_up_as_before(
 ) -> None:
     request_in("zh")
     assert said(app, "{{ _(word) }}", word="Save") == gettext("Save")
+
+
+class Row:
+    name = "C30-0412"
+
+
+def test_page_leaves_none_of_its_rows_for_the_collector(
+    app: Flask, request_in: Callable[[str], None]
+) -> None:
+    """Macros, imports with and without the page's variables, blocks and included parts know what the page was given."""
+    request_in("en")
+    pages = {
+        "layout.html": '{% import "shared.html" as shared with context %}{% import "apart.html" as apart %}'
+        '{% block body %}{% endblock %}{% include "part.html" %}',
+        "shared.html": "{% macro named() %}{{ rows[0].name }}{% endmacro %}",
+        "apart.html": "{% macro loud(words) %}{{ words }}!{% endmacro %}",
+        "part.html": "{% for row in rows %}{{ row.name }}{% endfor %}",
+        "page.html": '{% extends "layout.html" %}{% macro own() %}{{ rows|length }} {{ shared.named() }}{% endmacro %}'
+        "{% block body %}{{ own() }} {{ apart.loud(rows[0].name) }} {% endblock %}",
+    }
+    app.jinja_env.loader, before = DictLoader(pages), app.jinja_env.loader
+    app.jinja_env.cache = {}  # type: ignore[assignment]
+    gc.disable()
+    try:
+        for _turn in range(2):  # compiled, and from the cache with the macros that are kept
+            row = Row()
+            gone = weakref.ref(row)
+            assert render_template("page.html", rows=[row]) == "1 C30-0412 C30-0412! C30-0412"
+            del row
+            assert gone() is None
+    finally:
+        gc.enable()
+        app.jinja_env.loader = before
+        app.jinja_env.cache = {}  # type: ignore[assignment]
 
 
 def test_menu_is_that_of_the_role_and_marks_the_page(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
