@@ -21,14 +21,11 @@ from flask_appbuilder.security.sqla.models import (
     PermissionView,
     User,
     ViewMenu,
-    assoc_group_role,
     assoc_permissionview_role,
-    assoc_user_group,
-    assoc_user_role,
 )
 from flask_jwt_extended import JWTManager
 from flask_login import current_user
-from sqlalchemy import String, bindparam, cast, func, select
+from sqlalchemy import func, select
 
 from lims.base.actor import Actor, system_actor, user_actor
 from lims.base.columns import utc_now
@@ -36,7 +33,8 @@ from lims.base.database import current_session, transaction
 from lims.base.denials import denied
 from lims.base.passwords import password_matches
 from lims.base.problems import Forbidden
-from lims.base.sessions import LoginSession, expired, hashed, open_session
+from lims.base.sessions import expired, open_session
+from lims.base.signed_in import of_session, roles_of
 
 log = logging.getLogger(__name__)
 
@@ -76,13 +74,13 @@ class LimsSecurityManager(SecurityManager):
         token = session.get(SESSION_TOKEN, "")
         if not token:
             return None
-        found = current_session().execute(_SIGNED_IN, {"token_sha256": hashed(token)}).one_or_none()
-        if found is None or expired(found.started_at):
+        found = of_session(token)
+        if found is None:
             return None
-        user = found.User
-        if str(user.id) != str(pk) or not user.active:
+        user, started_at, roles = found
+        if expired(started_at) or str(user.id) != str(pk) or not user.active:
             return None
-        g.lims_granted = (user.id, _rights_of(found.own, found.of_groups))
+        g.lims_granted = (user.id, _rights_of(roles))
         return user
 
     def load_user_jwt(self, _header: Any, data: dict[str, Any]) -> Any | None:
@@ -200,52 +198,28 @@ def _principal(user: Any) -> Any | None:
     return None
 
 
-#: The user's own roles, then those of their groups: "1,4" and "2".
-_OWN_ROLES = (
-    select(func.aggregate_strings(cast(assoc_user_role.c.role_id, String), ","))
-    .where(assoc_user_role.c.user_id == User.id)
-    .correlate(User)
-    .scalar_subquery()
-)
-_GROUPS_ROLES = (
-    select(func.aggregate_strings(cast(assoc_group_role.c.role_id, String), ","))
-    .join(assoc_user_group, assoc_user_group.c.group_id == assoc_group_role.c.group_id)
-    .where(assoc_user_group.c.user_id == User.id)
-    .correlate(User)
-    .scalar_subquery()
-)
-#: Made once, since every request asks one of the two: what a person may do, and who a browser's session belongs to.
-_ROLES_OF = select(_OWN_ROLES.label("own"), _GROUPS_ROLES.label("of_groups")).where(
-    User.id == bindparam("user_id")
-)
-_SIGNED_IN = (
-    select(User, LoginSession.started_at, _OWN_ROLES.label("own"), _GROUPS_ROLES.label("of_groups"))
-    .join(LoginSession, LoginSession.user_id == User.id)
-    .where(LoginSession.token_sha256 == bindparam("token_sha256"), LoginSession.ended_at.is_(None))
-)
 #: How long a process goes on with what a role may do, seconds. `lims init` and `lims upgrade` alone change it; who has
 #: which role is asked at every request.
 ROLES_KEPT_SECONDS = 5.0
 
 
-def _rights_of(*roles: str | None) -> frozenset[tuple[str, str]]:
-    """(permission, view) pairs of these roles, given as ids with commas."""
-    key = frozenset(int(role) for listed in roles if listed for role in listed.split(","))
+def _rights_of(roles: frozenset[int]) -> frozenset[tuple[str, str]]:
+    """(permission, view) pairs of the roles with these ids."""
     kept: dict[frozenset[int], tuple[float, frozenset[tuple[str, str]]]]
     kept = current_app.extensions.setdefault("lims.rights", {})
     now = time.monotonic()
-    if key in kept and kept[key][0] > now:
-        return kept[key][1]
+    if roles in kept and kept[roles][0] > now:
+        return kept[roles][1]
     rows = current_session().execute(
         select(Permission.name, ViewMenu.name)
         .select_from(PermissionView)
         .join(Permission, Permission.id == PermissionView.permission_id)
         .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
         .join(assoc_permissionview_role, assoc_permissionview_role.c.permission_view_id == PermissionView.id)
-        .where(assoc_permissionview_role.c.role_id.in_(key))
+        .where(assoc_permissionview_role.c.role_id.in_(roles))
     )
     found = frozenset((permission, view) for permission, view in rows)
-    kept[key] = (now + ROLES_KEPT_SECONDS, found)
+    kept[roles] = (now + ROLES_KEPT_SECONDS, found)
     return found
 
 
@@ -262,8 +236,7 @@ def granted() -> frozenset[tuple[str, str]]:
     cached = of_request.get("lims_granted")
     if cached is not None and cached[0] == user.id:
         return cached[1]
-    roles = current_session().execute(_ROLES_OF, {"user_id": user.id}).one_or_none()
-    found = frozenset() if roles is None else _rights_of(roles.own, roles.of_groups)
+    found = _rights_of(roles_of(user.id))
     g.lims_granted = (user.id, found)
     return found
 

@@ -91,5 +91,7 @@ class Refresher:
 def refresher(refresh: Callable[[int], object]) -> Refresher:
     """One for each application."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    found: Refresher = app.extensions.setdefault("lims.forecasts.refresher", Refresher(app, refresh))
+    found: Refresher | None = app.extensions.get("lims.forecasts.refresher")
+    if found is None:  # two first saves at once: the one that was kept is everybody's
+        found = app.extensions.setdefault("lims.forecasts.refresher", Refresher(app, refresh))
     return found

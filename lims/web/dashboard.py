@@ -27,6 +27,7 @@ from lims.base.display import local_time, local_today, show_day, show_time
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
 from lims.base.services import SERVICES
+from lims.base.signed_in import role_name_of
 from lims.comparison.programme import old_pits
 from lims.customers.models import Customer
 from lims.customers.schemas import CUSTOMER_STATUS
@@ -100,7 +101,7 @@ class Panel:
 def overview() -> dict[str, Any]:
     """What the home page of the asking person shows."""
     user = principal()
-    role = user.roles[0].name if user is not None and user.roles else TECHNICIAN
+    role = (role_name_of(user.id) if user is not None else None) or TECHNICIAN
     panels = [panel for make in PANELS.get(role, PANELS[TECHNICIAN]) if (panel := make()) is not None]
     return {"today": show_day(local_today()), "panels": panels, "role": role}
 
