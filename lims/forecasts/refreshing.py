@@ -18,6 +18,7 @@ from numpy.linalg import LinAlgError
 
 from lims.base.problems import Unavailable
 from lims.settings import Settings
+from lims.strength.pace import between_steps
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 10.0
 #: Seconds of forecasting that a quiet time lays up, and the part of each second: of all processes together.
 MOST_CREDIT_S, CREDIT_A_SECOND = 2.0, 0.1
+#: A fit for which nobody waits rests so many times as long as each of its steps took: a thread that computes without a
+#: break takes the interpreter from every page five milliseconds at each of its statements, for the second that a fit takes.
+RESTS, MOST_REST_S = 2.0, 0.02
 
 
 class Refresher:
@@ -39,6 +43,9 @@ class Refresher:
         self.waiting: dict[int, None] = {}
         self.now: int | None = None
         self.works = False
+        #: Saves that wait for their forecast.
+        self.awaited = 0
+        self._step_began = self._rested_s = 0.0
         self._credit, self._counted_at = self.most_credit_s, time.monotonic()
 
     def ask(self, mixes: Iterable[int], patience_s: float = PATIENCE_S) -> None:
@@ -50,10 +57,14 @@ class Refresher:
             if not self.works:
                 self.works = True
                 threading.Thread(target=self._work, name="forecasts", daemon=True).start()
-            while self._credit_s() > 0 and (wanted & self.waiting.keys() or self.now in wanted):
-                left = until - time.monotonic()
-                if left <= 0 or not self.changed.wait(left):
-                    return
+            self.awaited += patience_s > 0
+            try:
+                while self._credit_s() > 0 and (wanted & self.waiting.keys() or self.now in wanted):
+                    left = until - time.monotonic()
+                    if left <= 0 or not self.changed.wait(left):
+                        return
+            finally:
+                self.awaited -= patience_s > 0
 
     def _credit_s(self) -> float:
         at = time.monotonic()
@@ -73,10 +84,20 @@ class Refresher:
                     return
                 self.now = next(iter(self.waiting))
                 del self.waiting[self.now]
-            begun = time.monotonic()
-            self._one(self.now)
+            begun = self._step_began = time.monotonic()
+            self._rested_s = 0.0
+            with between_steps(self._rest):
+                self._one(self.now)
             with self.changed:
-                self._credit -= time.monotonic() - begun
+                self._credit -= time.monotonic() - begun - self._rested_s
+
+    def _rest(self) -> None:
+        """Between two steps of a fit."""
+        began = time.monotonic()
+        if not self.awaited:
+            time.sleep(min(MOST_REST_S, RESTS * (began - self._step_began)))
+        self._step_began = time.monotonic()
+        self._rested_s += self._step_began - began
 
     def _one(self, mix_design_id: int) -> None:
         try:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from lims.strength.pace import step
+
 Array = NDArray[np.float64]
 
 #: (mean, precision) of the Gaussian prior on each log-hyperparameter.
@@ -118,6 +120,7 @@ def fit_hyper(x: Array, labs: NDArray[np.int64], y: Array, known_noise: Array, *
     noise = np.diag(known_noise + JITTER)
 
     def objective(theta: Array) -> tuple[float, Array]:
+        step()
         value = np.exp(theta)
         a_l, s2, t0, t1, ls = value[:5]
         lab_rbf = same * np.exp(-distance / (2 * max(d, 1) * ls**2))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 from flask import Flask
 
 from lims.forecasts.refreshing import CREDIT_A_SECOND, MOST_CREDIT_S, Refresher
 from lims.settings import Settings
+from lims.strength.kernel import fit_hyper
+from lims.strength.pace import between_steps
 
 
 @pytest.mark.parametrize("processes", [1, 4])
@@ -35,3 +41,59 @@ def test_mixes_that_are_asked_for_twice_while_one_is_forecast_are_forecast_once(
     refresher.ask([1])
     refresher.ask([4])
     assert made == [1, 2, 3, 4]
+
+
+def fit_of_twenty_mixes() -> None:
+    chance = np.random.default_rng(11)
+    x, labs = chance.normal(size=(20, 3)), np.zeros(20, dtype=np.int64)
+    fit_hyper(x, labs, x @ np.array([1.0, 0.5, 0.2]), np.full(20, 0.01), rbf=True)
+
+
+def test_fit_stops_at_each_of_its_steps_in_the_thread_that_wants_it_and_finds_the_same() -> None:
+    chance = np.random.default_rng(11)
+    x, labs = chance.normal(size=(20, 3)), np.zeros(20, dtype=np.int64)
+    given = (x, labs, x @ np.array([1.0, 0.5, 0.2]), np.full(20, 0.01))
+    alone = fit_hyper(*given, rbf=True)
+    steps: list[None] = []
+    with between_steps(lambda: steps.append(None)):
+        beside = fit_hyper(*given, rbf=True)
+    assert beside == alone
+    made = len(steps)
+    assert made > 5
+    fit_of_twenty_mixes()
+    assert len(steps) == made
+
+
+@pytest.mark.parametrize("patience_s", [0.0, 60.0])
+def test_fit_rests_between_its_steps_unless_a_save_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch, patience_s: float
+) -> None:
+    rested: list[float] = []
+    monkeypatch.setattr(time, "sleep", rested.append)
+    ended = Refresher(Flask("forecasts"), lambda _mix: fit_of_twenty_mixes())
+    ended.ask([1], patience_s=patience_s)
+    with ended.changed:
+        ended.changed.wait_for(lambda: not ended.works, timeout=60)
+    assert not ended.works
+    assert bool(rested) == (patience_s == 0)
+
+
+def test_rest_costs_no_credit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a fit that rested would keep the next forecasts waiting for what it never took."""
+    at = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: at[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: at.__setitem__(0, at[0] + seconds))
+    steps: list[Callable[[], None]] = []
+
+    def fit(_mix: int) -> None:
+        for _step in range(10):
+            at[0] += 0.004
+            steps[0]()
+
+    refresher = Refresher(Flask("forecasts"), fit)
+    steps.append(refresher._rest)
+    refresher.waiting = {1: None}
+    refresher._credit = 1.0
+    refresher._work()
+    assert at[0] == pytest.approx(100.0 + 10 * (0.004 + 0.008))
+    assert refresher._credit == pytest.approx(1.0 - 10 * 0.004)
