@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnClause, Select, bindparam, false, func, literal_column, select
+from sqlalchemy import ColumnClause, Select, and_, bindparam, false, func, literal_column, select
 
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.database import among_given, current_session, number_of_rows, one_or_many
@@ -115,16 +115,19 @@ _GROUPS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
         (_sets.due_until, _sets.id),
     ),
     "late": ((_sets.due_at < _NOW, _sets.due_until < _NOW), (_sets.due_at.desc(), _sets.id)),
-    # PostgreSQL keeps a plan only where what it does not know makes none costlier: the end of the range is left to `_group`,
-    # and the second condition is one whose share it does not guess at.
-    "next": ((_sets.due_at > _NOW, func.coalesce(_sets.due_from > _NOW, false())), (_sets.due_at, _sets.id)),
+    "next": ((_sets.due_at > _NOW, _sets.due_from > _NOW), (_sets.due_at, _sets.id)),
 }
 
 
 @lru_cache(maxsize=16)
-def _of_group(name: str, most: int) -> Select[Any]:
+def _of_group(name: str, most: int, hour: str = "") -> Select[Any]:
     conditions, order = _GROUPS[name]
     rows = number_of_rows(most)
+    if hour:
+        # PostgreSQL keeps a plan only where what it does not know makes none costlier. So the range begins at the hour, in
+        # the text; what is asked with the moment is one condition whose share it does not guess; `_group` ends the range.
+        begun: ColumnClause[Any] = literal_column(f"TIMESTAMP WITH TIME ZONE '{hour}'")
+        conditions = (_sets.due_at >= begun, func.coalesce(and_(*conditions), false()))
     if name == "late":
         # Which sets first: where none is late, PostgreSQL would begin with the trials.
         ids = select(_sets.id).where(_sets.state == WAITS, *conditions).order_by(*order).limit(rows)
@@ -142,7 +145,11 @@ def due_groups(now: datetime) -> dict[str, list[DueSet]]:
 
 def _group(name: str, now: datetime, most: int) -> list[DueSet]:
     asked = {"now": now, "widely_before": now - WIDEST_WINDOW, "widely_after": now + WIDEST_WINDOW}
-    rows = current_session().connection().execute(_of_group(name, most), asked).all()
+    connection = current_session().connection()
+    hour = ""
+    if name == "next" and connection.dialect.name == "postgresql":
+        hour = now.astimezone(UTC).strftime("%Y-%m-%d %H:00+00")
+    rows = connection.execute(_of_group(name, most, hour), asked).all()
     found = [tuple.__new__(DueSet, row) for row in rows]  # what _make does, without a call for each
     horizon = now + HORIZON
     return [item for item in found if name != "next" or (item.due_at is not None and item.due_at <= horizon)]
