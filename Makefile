@@ -1,5 +1,5 @@
 # `make help` lists what there is. Needs Python >= 3.11 with venv and pip; everything else comes from pip.
-# A Python that was compiled without optimisation, as pyenv does unless told otherwise, is a fifth slower at everything. Then
+# A Python that was configured without optimisation, as pyenv does unless told otherwise, is a fifth slower at everything. Then
 # the system's is taken, where it is of the same version and can make environments. PYTHON=… takes any other.
 OPTIMISED := import sys, sysconfig; sys.exit("--enable-optimizations" not in str(sysconfig.get_config_var("CONFIG_ARGS")))
 VERSION := import ensurepip, sys, venv; print(*sys.version_info[:2])

@@ -29,7 +29,7 @@ from lims.base.problems import Forbidden, refuse
 from lims.base.rate_limits import tries
 from lims.base.records import Key, Record
 from lims.base.refusals import attach_statements, postgresql_refusals, sqlite_refusals
-from lims.base.security import principal
+from lims.base.security import User, principal
 
 #: What a signature says, in the signer's words.
 MEANINGS = {
@@ -161,7 +161,8 @@ def signer(password: Any) -> Actor:
         raise refuse("password", _("was wrong too often; wait ten minutes, then sign again"))
     if not isinstance(password, str) or not password:
         raise refuse("password", _("is required: your own, again, to sign"))
-    if not password_matches(user.password, password):
+    hashed = current_session().scalar(select(User.password).where(User.id == user.id))
+    if not password_matches(hashed, password):
         tries().hit(WRONG_TRIES, *mine)
         denied("signature", user, "sign with a wrong password")
         raise refuse("password", _("is not your password; nothing was signed"))

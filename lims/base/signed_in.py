@@ -30,8 +30,7 @@ class SignedIn(UserMixin):
     first_name: str
     last_name: str
     email: str
-    active: bool
-    password: str
+    active: bool | None
 
     @property
     def is_active(self) -> bool:
@@ -75,7 +74,6 @@ _SIGNED_IN = (
         _users.last_name,
         _users.email,
         _users.active,
-        _users.password,
         _sessions.started_at,
         _OWN.label("own"),
         _OF_GROUPS.label("of_groups"),
@@ -99,7 +97,7 @@ def of_session(token: str) -> tuple[SignedIn, datetime, frozenset[int]] | None:
     found = current_session().connection().execute(_SIGNED_IN, asked).one_or_none()
     if found is None:
         return None
-    return SignedIn(*found[:7]), found.started_at, _ids(found.own, found.of_groups)
+    return SignedIn(*found[:6]), found.started_at, _ids(found.own, found.of_groups)
 
 
 def roles_of(user_id: int) -> frozenset[int]:
@@ -109,7 +107,7 @@ def roles_of(user_id: int) -> frozenset[int]:
 
 
 def role_name_of(user_id: int) -> str | None:
-    """Of the person's own role. They have one: lims/accounts gives no second."""
+    """Of the person's own role (lims/accounts gives no second); None for who has roles of groups alone."""
     name: str | None = current_session().connection().scalar(_ROLE_NAME, {"user_id": user_id})
     return name
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -17,7 +16,7 @@ from lims.base.database import current_session, database, transaction
 from lims.base.services import RecordService
 from lims.forecasts.history import Seen, mix_histories
 from lims.forecasts.models import Forecast, ForecastModel
-from lims.forecasts.refreshing import PATIENCE_S, refresher
+from lims.forecasts.refreshing import PATIENCE_S, AwaitedLock, refresher
 from lims.results.events import EXPECTATIONS, LISTENERS, Written
 from lims.strength.history import MixHistory
 from lims.strength.model import FittedModel, SubModel, fit, version_of
@@ -57,7 +56,7 @@ class StoredFits:
     sub-models come from the database and go there."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = AwaitedLock()
         self.seen: Seen | None = None
         #: mix_design id -> its history, as of `seen`.
         self.histories: dict[int, MixHistory] = {}
@@ -99,6 +98,8 @@ class StoredFits:
             if row is not None:
                 with suppress(KeyError, TypeError):  # a model of an earlier form is fitted anew
                     model.put(SubModel.from_dict(json.loads(row.parameters)), STALE_AFTER)
+            if current_session().info.get("actor") is None:
+                current_session().commit()  # what reading has opened does not stay open for as long as a fit takes
         sub = model.submodel(early, float(TARGET_DAYS), frozenset())
         if sub is None:
             return None
@@ -272,7 +273,9 @@ def forecast_pending(*, wait: bool = True) -> None:
     mixes = database().session().info.pop("forecast_mixes", ())
     if mixes and has_request_context():
         database().undo()  # nothing is held while it waits
-        refresher(_refresh).ask(mixes, patience_s=PATIENCE_S if wait else 0.0)
+        refresher(_refresh, lambda: fits().lock.awaited > 0).ask(
+            mixes, patience_s=PATIENCE_S if wait else 0.0
+        )
         return
     for mix_id in sorted(mixes):
         _refresh(mix_id)

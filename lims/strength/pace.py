@@ -11,7 +11,7 @@ _of_thread = threading.local()
 
 @contextmanager
 def between_steps(rest: Callable[[], None]) -> Iterator[None]:
-    """Have the fits of this thread call `rest` before each of their steps, which take about a millisecond."""
+    """Have the fits of this thread call `rest` before each of their steps."""
     _of_thread.rest = rest
     try:
         yield

@@ -45,6 +45,36 @@ def test_what_a_role_may_do_is_read_again_when_it_was_kept_long_enough(
     assert technician.get("/batches/").status_code == status
 
 
+def test_account_that_was_disabled_past_its_page_is_out_at_the_next_request(
+    app: Flask, technician: Person
+) -> None:
+    assert technician.get("/").status_code == 200
+    with app.app_context(), transaction(system_actor("test")) as session:
+        disabled = text("UPDATE ab_user SET active = :active WHERE username = :name")
+        session.execute(disabled, {"active": False, "name": technician.username})
+    assert technician.get("/").status_code == 302
+
+
+def test_who_has_roles_of_groups_alone_has_a_first_page(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        user = find_user(technician.username)
+        assert user is not None
+        with transaction(system_actor("test")) as session:
+            session.execute(text("INSERT INTO ab_group (id, name) VALUES (1, 'Keys')"))
+            member = text("INSERT INTO ab_user_group (id, user_id, group_id) VALUES (1, :id, 1)")
+            session.execute(member, {"id": user.id})
+            session.execute(
+                text(
+                    "INSERT INTO ab_group_role (id, group_id, role_id)"
+                    " SELECT 1, 1, role_id FROM ab_user_role WHERE user_id = :id"
+                ),
+                {"id": user.id},
+            )
+            session.execute(text("DELETE FROM ab_user_role WHERE user_id = :id"), {"id": user.id})
+    assert technician.get("/").status_code == 200
+    assert technician.get("/press/").status_code == 200
+
+
 def test_rights_of_a_group_s_role_are_a_person_s(app: Flask, technician: Person) -> None:
     assert technician.get("/users/").status_code == 403
     with app.app_context():

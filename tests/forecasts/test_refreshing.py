@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from flask import Flask
 
-from lims.forecasts.refreshing import CREDIT_A_SECOND, MOST_CREDIT_S, Refresher
+from lims.forecasts.refreshing import CREDIT_A_SECOND, MOST_CREDIT_S, AwaitedLock, Refresher
 from lims.settings import Settings
-from lims.strength.kernel import fit_hyper
+from lims.strength.kernel import Hyper, fit_hyper
 from lims.strength.pace import between_steps
 
 
@@ -43,46 +43,64 @@ def test_mixes_that_are_asked_for_twice_while_one_is_forecast_are_forecast_once(
     assert made == [1, 2, 3, 4]
 
 
-def fit_of_twenty_mixes() -> None:
+def fit_of_twenty_mixes() -> Hyper:
     chance = np.random.default_rng(11)
     x, labs = chance.normal(size=(20, 3)), np.zeros(20, dtype=np.int64)
-    fit_hyper(x, labs, x @ np.array([1.0, 0.5, 0.2]), np.full(20, 0.01), rbf=True)
+    return fit_hyper(x, labs, x @ np.array([1.0, 0.5, 0.2]), np.full(20, 0.01), rbf=True)
 
 
 def test_fit_stops_at_each_of_its_steps_in_the_thread_that_wants_it_and_finds_the_same() -> None:
-    chance = np.random.default_rng(11)
-    x, labs = chance.normal(size=(20, 3)), np.zeros(20, dtype=np.int64)
-    given = (x, labs, x @ np.array([1.0, 0.5, 0.2]), np.full(20, 0.01))
-    alone = fit_hyper(*given, rbf=True)
+    alone = fit_of_twenty_mixes()
     steps: list[None] = []
     with between_steps(lambda: steps.append(None)):
-        beside = fit_hyper(*given, rbf=True)
-    assert beside == alone
-    made = len(steps)
-    assert made > 5
+        assert fit_of_twenty_mixes() == alone
+        made = len(steps)
+        assert made > 5
+        other = threading.Thread(target=fit_of_twenty_mixes)
+        other.start()
+        other.join()
+        assert len(steps) == made
     fit_of_twenty_mixes()
     assert len(steps) == made
 
 
 @pytest.mark.parametrize("patience_s", [0.0, 60.0])
-def test_fit_rests_between_its_steps_unless_a_save_waits_for_it(
-    monkeypatch: pytest.MonkeyPatch, patience_s: float
-) -> None:
+def test_fit_rests_between_its_steps_unless_a_save_waits_for_it(patience_s: float) -> None:
     rested: list[float] = []
-    monkeypatch.setattr(time, "sleep", rested.append)
-    ended = Refresher(Flask("forecasts"), lambda _mix: fit_of_twenty_mixes())
-    ended.ask([1], patience_s=patience_s)
-    with ended.changed:
-        ended.changed.wait_for(lambda: not ended.works, timeout=60)
-    assert not ended.works
+    refresher = Refresher(Flask("forecasts"), lambda _mix: fit_of_twenty_mixes(), sleep=rested.append)
+    refresher.ask([1], patience_s=patience_s)
+    with refresher.changed:
+        assert refresher.changed.wait_for(lambda: not refresher.works, timeout=60)
     assert bool(rested) == (patience_s == 0)
 
 
-def test_rest_costs_no_credit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fit_rests_no_more_when_a_page_waits_for_the_model() -> None:
+    """A page of another thread comes to the lock while the fit rests for the first time."""
+    lock, rested = AwaitedLock(), list[float]()
+    page = threading.Thread(target=lambda: lock.__enter__())
+
+    def sleep(seconds: float) -> None:
+        rested.append(seconds)
+        page.start()
+        while not lock.awaited:
+            page.join(0.001)
+
+    def refresh(_mix: int) -> None:
+        with lock:
+            fit_of_twenty_mixes()
+
+    refresher = Refresher(Flask("forecasts"), refresh, hurried=lambda: lock.awaited > 0, sleep=sleep)
+    refresher.waiting = {1: None}
+    refresher._work()
+    page.join(60)
+    assert not page.is_alive()
+    assert len(rested) == 1
+    assert lock.awaited == 0
+
+
+def test_rest_costs_no_credit() -> None:
     """Else a fit that rested would keep the next forecasts waiting for what it never took."""
     at = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: at[0])
-    monkeypatch.setattr(time, "sleep", lambda seconds: at.__setitem__(0, at[0] + seconds))
     steps: list[Callable[[], None]] = []
 
     def fit(_mix: int) -> None:
@@ -90,7 +108,12 @@ def test_rest_costs_no_credit(monkeypatch: pytest.MonkeyPatch) -> None:
             at[0] += 0.004
             steps[0]()
 
-    refresher = Refresher(Flask("forecasts"), fit)
+    refresher = Refresher(
+        Flask("forecasts"),
+        fit,
+        clock=lambda: at[0],
+        sleep=lambda seconds: at.__setitem__(0, at[0] + seconds),
+    )
     steps.append(refresher._rest)
     refresher.waiting = {1: None}
     refresher._credit = 1.0
