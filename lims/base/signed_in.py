@@ -1,5 +1,5 @@
 """Who a browser's session belongs to and which roles they have, asked at every request: as a row, without a mapped User,
-whose making took a tenth of a page."""
+whose making took 0.2 ms of a page's five."""
 
 from __future__ import annotations
 
