@@ -29,7 +29,6 @@ class SignedIn(UserMixin):
     username: str
     first_name: str
     last_name: str
-    email: str
     active: bool | None
 
     @property
@@ -72,7 +71,6 @@ _SIGNED_IN = (
         _users.username,
         _users.first_name,
         _users.last_name,
-        _users.email,
         _users.active,
         _sessions.started_at,
         _OWN.label("own"),
@@ -97,7 +95,7 @@ def of_session(token: str) -> tuple[SignedIn, datetime, frozenset[int]] | None:
     found = current_session().connection().execute(_SIGNED_IN, asked).one_or_none()
     if found is None:
         return None
-    return SignedIn(*found[:6]), found.started_at, _ids(found.own, found.of_groups)
+    return SignedIn(*found[:5]), found.started_at, _ids(found.own, found.of_groups)
 
 
 def roles_of(user_id: int) -> frozenset[int]:

@@ -98,7 +98,7 @@ class StoredFits:
             if row is not None:
                 with suppress(KeyError, TypeError):  # a model of an earlier form is fitted anew
                     model.put(SubModel.from_dict(json.loads(row.parameters)), STALE_AFTER)
-            if current_session().info.get("actor") is None:
+            if not model.has(early, float(TARGET_DAYS)) and current_session().info.get("actor") is None:
                 current_session().commit()  # what reading has opened does not stay open for as long as a fit takes
         sub = model.submodel(early, float(TARGET_DAYS), frozenset())
         if sub is None:
@@ -273,9 +273,7 @@ def forecast_pending(*, wait: bool = True) -> None:
     mixes = database().session().info.pop("forecast_mixes", ())
     if mixes and has_request_context():
         database().undo()  # nothing is held while it waits
-        refresher(_refresh, lambda: fits().lock.awaited > 0).ask(
-            mixes, patience_s=PATIENCE_S if wait else 0.0
-        )
+        refresher(_refresh, _model_is_awaited).ask(mixes, patience_s=PATIENCE_S if wait else 0.0)
         return
     for mix_id in sorted(mixes):
         _refresh(mix_id)
@@ -283,6 +281,10 @@ def forecast_pending(*, wait: bool = True) -> None:
 
 def _refresh(mix_design_id: int) -> None:
     refresh_mix(mix_design_id, system_actor("forecast"))
+
+
+def _model_is_awaited() -> bool:
+    return fits().lock.awaited > 0
 
 
 def _expected(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], tuple[float, float]]:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
-from lims.accounts.roles import TECHNICIAN
+from lims.accounts.roles import ADMINISTRATOR, TECHNICIAN
 from lims.accounts.service import find_user
 from lims.base.actor import system_actor
 from lims.base.database import transaction
@@ -55,21 +56,24 @@ def test_account_that_was_disabled_past_its_page_is_out_at_the_next_request(
     assert technician.get("/").status_code == 302
 
 
+def put_in_a_group(session: Session, user_id: int, role: str) -> None:
+    """Of people who have this role."""
+    session.execute(text("INSERT INTO ab_group (id, name) VALUES (1, 'Keys')"))
+    session.execute(
+        text("INSERT INTO ab_user_group (id, user_id, group_id) VALUES (1, :id, 1)"), {"id": user_id}
+    )
+    of_role = (
+        "INSERT INTO ab_group_role (id, group_id, role_id) SELECT 1, 1, id FROM ab_role WHERE name = :role"
+    )
+    session.execute(text(of_role), {"role": role})
+
+
 def test_who_has_roles_of_groups_alone_has_a_first_page(app: Flask, technician: Person) -> None:
     with app.app_context():
         user = find_user(technician.username)
         assert user is not None
         with transaction(system_actor("test")) as session:
-            session.execute(text("INSERT INTO ab_group (id, name) VALUES (1, 'Keys')"))
-            member = text("INSERT INTO ab_user_group (id, user_id, group_id) VALUES (1, :id, 1)")
-            session.execute(member, {"id": user.id})
-            session.execute(
-                text(
-                    "INSERT INTO ab_group_role (id, group_id, role_id)"
-                    " SELECT 1, 1, role_id FROM ab_user_role WHERE user_id = :id"
-                ),
-                {"id": user.id},
-            )
+            put_in_a_group(session, user.id, TECHNICIAN)
             session.execute(text("DELETE FROM ab_user_role WHERE user_id = :id"), {"id": user.id})
     assert technician.get("/").status_code == 200
     assert technician.get("/press/").status_code == 200
@@ -81,14 +85,5 @@ def test_rights_of_a_group_s_role_are_a_person_s(app: Flask, technician: Person)
         user = find_user(technician.username)
         assert user is not None
         with transaction(system_actor("test")) as session:
-            session.execute(text("INSERT INTO ab_group (id, name) VALUES (1, 'Keys')"))
-            session.execute(
-                text("INSERT INTO ab_user_group (id, user_id, group_id) VALUES (1, :id, 1)"), {"id": user.id}
-            )
-            session.execute(
-                text(
-                    "INSERT INTO ab_group_role (id, group_id, role_id)"
-                    " SELECT 1, 1, id FROM ab_role WHERE name = 'Administrator'"
-                )
-            )
+            put_in_a_group(session, user.id, ADMINISTRATOR)
     assert technician.get("/users/").status_code == 200
