@@ -179,7 +179,7 @@ class Visit:
 def visit(chromium: Browser, demo_server: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
     width, height = request.param
     context: BrowserContext = chromium.new_context(
-        viewport={"width": width, "height": height}, locale="en-GB"
+        viewport={"width": width, "height": height}, locale="en-GB", reduced_motion="reduce"
     )
     context.set_default_timeout(15_000)
     found = Visit(context.new_page(), demo_server)
@@ -201,7 +201,9 @@ class Persons:
     def of(self, username: str) -> Visit:
         if username not in self.visits:
             width, height = self.size
-            context = self.chromium.new_context(viewport={"width": width, "height": height}, locale="en-GB")
+            context = self.chromium.new_context(
+                viewport={"width": width, "height": height}, locale="en-GB", reduced_motion="reduce"
+            )
             context.set_default_timeout(20_000)
             visit = Visit(context.new_page(), self.address)
             visit.sign_in(username)

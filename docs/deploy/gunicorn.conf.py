@@ -1,17 +1,25 @@
-"""gunicorn for the larger installation: two requests at a time in each worker, more while one takes long."""
+"""gunicorn for the larger installation: two requests at a time in each worker, more while one takes long.
 
+The parent loads the application and the workers are forked from it: a worker that takes another's place serves at once and
+shares its memory. So new code is served after a restart, not after a reload.
+"""
+
+import gc
 import os
 import shutil
 import sys
 
 from pydantic import ValidationError
 
-from lims.base.problems import Refused
-from lims.cli import sentences
-from lims.operations.even_worker import EvenWorker
-from lims.operations.family import Shares
-from lims.operations.serving import refuse_to_start_wrong
-from lims.settings import Settings
+from lims.settings import GC_THRESHOLD, Settings
+
+gc.set_threshold(*GC_THRESHOLD)  # before what is imported by the thousand
+
+from lims.base.problems import Refused  # noqa: E402
+from lims.cli import sentences  # noqa: E402
+from lims.operations.even_worker import EvenWorker  # noqa: E402
+from lims.operations.family import Shares  # noqa: E402
+from lims.operations.serving import before_forking, refuse_to_start_wrong  # noqa: E402
 
 try:
     _settings = Settings()
@@ -45,6 +53,9 @@ def on_starting(_server):
         refuse_to_start_wrong(_settings)
     except Refused as error:
         sys.exit("\n".join(sentences(error)))
+    from lims.wsgi import app  # here and not at the top: only now is it known that it can be loaded
+
+    before_forking(app)
 
 
 def pre_fork(server, worker):

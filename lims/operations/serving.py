@@ -44,9 +44,17 @@ def refuse_to_start_wrong(settings: Settings) -> None:
 
 def settle() -> None:
     """A thousand routes and their templates stay for good: the collector need not look at them again and again, which
-    stops every thread for a tenth of a second."""
+    stops every thread for a tenth of a second. What the first forecast would import is there before people are."""
+    import scipy.optimize  # noqa: F401
+
     gc.collect()
     gc.freeze()
+
+
+def before_forking(app: Flask) -> None:
+    """What preparing has opened (a demonstration, the checks) must not be open in two processes."""
+    app.extensions["lims.database"].engine.dispose()
+    close_queue(app)
 
 
 def serve(app: Flask, settings: Settings) -> None:
@@ -69,9 +77,7 @@ def serve(app: Flask, settings: Settings) -> None:
     }
     if settings.worker_threads:
         works["jobs"] = partial(_run_jobs, app, settings, listening)
-    # What preparing has opened (a demonstration, the checks) must not be open in two processes.
-    app.extensions["lims.database"].engine.dispose()
-    close_queue(app)
+    before_forking(app)
     _empty_counters()
     Family(works, settings.stop_seconds, at_stop=partial(_close, listening)).run()
     log.info("stopped")
