@@ -70,7 +70,7 @@ format: setup-dev ## put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: lint types test ## all that .ci/run looks at
+check: lint types test ## what .ci/run looks at, but for the load
 
 notices: setup-dev ## write THIRD_PARTY.md anew from what is installed
 	$(BIN)/pip-licenses --from=mixed --format=markdown --with-system --order=name | sed "1i # Third-party packages\n\nMade by make notices. What is vendored for the browser: lims/web/vendor.md.\n" > THIRD_PARTY.md
@@ -96,7 +96,7 @@ fuzz-api: setup-dev ## fifty requests, right and wrong, for each operation of th
 bench-workbooks: setup-dev ## workbooks in and out beside pandas, django-import-export and bare writers
 	$(BIN)/python -m benchmarks.workbooks
 
-bench: $(filter bench-%,$(shell grep -oE '^bench-[a-z]+' $(MAKEFILE_LIST))) ## every benchmark
+bench: $(filter bench-%,$(shell grep -oE '^bench-[a-z]+' $(MAKEFILE_LIST))) ## every benchmark but load and the ten million of PostgreSQL
 bench-forecast: setup-dev ## forecast error, coverage and speed beside their targets
 	$(BIN)/python -m benchmarks.forecast
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flask import Flask, request
 from flask_appbuilder import AppBuilder
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import lims.base.metadata
 import lims.base.rate_limits  # its storage is found by name
@@ -46,6 +47,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("lims", template_folder=str(WEB / "templates"), static_folder=str(WEB / "static"))
     app.url_rule_class = LazyRule
     app.config.update(flask_config(settings))
+    if settings.proxies:  # who asked, and by HTTPS or not; the name that was asked for stands in Host
+        behind = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)
+        setattr(app, "wsgi_app", behind)  # noqa: B010 - as Werkzeug's documentation has it
     app.session_interface = PageSessions()
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     compile_by_language(app)

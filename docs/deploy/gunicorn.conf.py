@@ -11,7 +11,7 @@ import sys
 
 from pydantic import ValidationError
 
-from lims.settings import GC_THRESHOLD, Settings
+from lims.settings import GC_THRESHOLD, SHARED_COUNTERS, Settings
 
 gc.set_threshold(*GC_THRESHOLD)  # before what is imported by the thousand
 
@@ -25,24 +25,21 @@ try:
     _settings = Settings()
 except ValidationError as error:
     sys.exit("\n".join(sentences(error)))
-bind = os.environ.get("LIMS_BIND", "127.0.0.1:8000")
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+#: LIMS_HOST and LIMS_PORT, or in their place LIMS_BIND, which may be a socket's file: unix:/run/lims/web.sock
+bind = os.environ.get("LIMS_BIND") or f"{_host}:{_settings.port}"
 worker_class = "lims.operations.even_worker.EvenWorker"  # gthread, each with its share of the connections
 workers = _settings.serving_processes()
 threads = _settings.threads
 timeout = 60
 #: A worker that is told to end finishes what it has begun.
-graceful_timeout = 30
+graceful_timeout = _settings.stop_seconds
 keepalive = 5
 #: Slow leaks of any library end here; the jitter keeps workers from going together.
 max_requests = 20_000
 max_requests_jitter = 2_000
 #: Ours says more (lims/operations/logs.py).
 accesslog = None
-
-if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-    # Counters of workers of an earlier start would be added to ours.
-    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
-    os.makedirs(os.environ["PROMETHEUS_MULTIPROC_DIR"], exist_ok=True)
 
 _shares = Shares(workers)
 
@@ -53,6 +50,10 @@ def on_starting(_server):
         refuse_to_start_wrong(_settings)
     except Refused as error:
         sys.exit("\n".join(sentences(error)))
+    if os.environ.get(SHARED_COUNTERS):
+        # Counters of workers of an earlier start would be added to ours. Not at a reload, when workers count that live.
+        shutil.rmtree(os.environ[SHARED_COUNTERS], ignore_errors=True)
+        os.makedirs(os.environ[SHARED_COUNTERS], exist_ok=True)
     from lims.wsgi import app  # here and not at the top: only now is it known that it can be loaded
 
     before_forking(app)
@@ -66,7 +67,7 @@ def pre_fork(server, worker):
 def child_exit(_server, worker):
     if isinstance(worker, EvenWorker):
         _shares.leave(worker.place)
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    if os.environ.get(SHARED_COUNTERS):
         from prometheus_client import multiprocess
 
         multiprocess.mark_process_dead(worker.pid)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger(__name__)
 
-#: Bytes. Three times what is gathered before SQLite moves it.
+#: Bytes. Half as much again as is gathered before SQLite moves it (LOG_PAGES in lims/base/database.py).
 LONGEST = 100_000_000
 #: Those who read when it is emptied are waited for: their statements take milliseconds, an export's seconds.
 PATIENCE_MS = 250

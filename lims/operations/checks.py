@@ -103,7 +103,7 @@ def _library_of_redis(settings: Settings) -> list[Problem]:
         return []
     return [
         Problem(
-            "LIMS_REDIS_URL", "needs Redis' library: pip install -r requirements-server.txt, or set it empty"
+            "LIMS_REDIS_URL", "needs Redis' library: pip install -r requirements.txt, or set it empty"
         )
     ]
 

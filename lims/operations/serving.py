@@ -151,10 +151,20 @@ def _serve(
 
 
 def _answer(app: Flask, threads: int, listening: list[socket.socket], sockets: dict[int, Any]) -> FewAtOnce:
-    """Have waitress answer on these sockets, which it adds to `sockets`. Returns its threads."""
+    """Have waitress answer on these sockets, which it adds to `sockets`. Returns its threads.
+
+    What proxies say of who asked is the application's to believe or not (LIMS_PROXIES): waitress would take it out.
+    """
     found = FewAtOnce()
     found.set_thread_count(threads)
-    create_server(app, map=sockets, sockets=listening, ident=None, _dispatcher=found)
+    create_server(
+        app,
+        map=sockets,
+        sockets=listening,
+        ident=None,
+        clear_untrusted_proxy_headers=False,
+        _dispatcher=found,
+    )
     return found
 
 
