@@ -18,8 +18,9 @@ from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import format_decimal, show_time
-from lims.base.fields import Flag, Reference, Text, Ui
+from lims.base.fields import Flag, Reference, Text, Ui, WholeNumber
 from lims.base.laboratory import laboratory
+from lims.base.problems import refuse
 from lims.base.words import spoken_locale
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.due import DueSet, SetSpecimen, due_set, specimens_of
@@ -42,6 +43,9 @@ class EntryIn(SetBreaksIn):
     set_id: Annotated[int, Reference("specimen-sets"), Ui(_l("Set"))]
     code: Annotated[str | None, Text(90), Ui(_l("Code"))] = None
     confirmed: Annotated[bool, Flag(), Ui(_l("Asked and confirmed"))] = False
+    #: The account in whose session it was typed. A browser keeps it until there is a connection, and somebody else may have
+    #: signed in by then.
+    person_id: Annotated[int | None, WholeNumber(minimum=1), Ui(_l("Account"))] = None
 
 
 def due_entry(sets: Sequence[DueSet]) -> str:
@@ -161,7 +165,10 @@ def doubts(set_id: int, entry: SetBreaksIn) -> list[str]:
 
 
 def save_entry(entry: EntryIn, actor: Actor) -> dict[str, Any]:
-    """Write the set and say what the page shows. Raises: NotFound, Refused, Conflict."""
+    """Write the set and say what the page shows. Raises: NotFound, Refused (also what another person typed), Conflict."""
+    if entry.person_id is not None and entry.person_id != actor.user_id:
+        message = _("was typed by another person and waits until that person signs in; correct it to save it in your name")
+        raise refuse("person_id", message, entry.person_id)
     result, facts, judged = record_telling(entry.set_id, entry, actor)
     if judged is None:
         warnings = entry_warnings(entry.set_id)

@@ -261,6 +261,7 @@ class BreaksView(GuardedView):
             due_sets(),
             token=generate_csrf(),
             tested_by=user.get_full_name() if user is not None else "",
+            person_id=user.id if user is not None else None,
             presses=[{"id": item.id, "code": item.code, "name": item.name} for item in presses],
         )
 

@@ -157,6 +157,81 @@ def test_entry_page_opens_without_a_connection_and_sends_once_when_it_is_back(
     page.context.close()
 
 
+def kept_without_a_connection(visit: Visit) -> str:
+    """A set of the list is typed and stays in the browser. Its code."""
+    page = visit.page
+    page.context.set_offline(True)
+    row = page.locator("#due button").last
+    code = row.locator(".num").inner_text()
+    row.click()
+    typed(visit)
+    if page.locator("#doubt").is_visible():
+        page.locator("#save").click()
+    expect(page.locator("#tray-list")).to_contain_text(code)
+    return code
+
+
+def test_entry_waits_for_who_typed_it_and_is_corrected_to_be_saved_by_who_signed_in_next(
+    chromium: Browser, demo_server: str
+) -> None:
+    visit = signed_in(chromium, demo_server)
+    visit.expected += ["Failed to load", "ERR_INTERNET_DISCONNECTED"]
+    page = visit.open("/entry/")
+    expect(page.locator("#state")).to_have_text("connected")
+    expect(page.locator("#tested-by")).not_to_have_value("")
+    first = page.locator("#tested-by").input_value()
+    code = kept_without_a_connection(visit)
+    page.context.set_offline(False)
+    page.context.clear_cookies()
+    sent: list[str] = []
+    page.on("request", lambda r: sent.append(r.url) if r.url.endswith("/press/entries") else None)
+    visit.sign_in("administrator")
+    page = visit.open("/entry/")
+    expect(page.locator("#tray-list")).to_contain_text(f"Waits until {first} signs in")
+    expect(page.locator("#tested-by")).not_to_have_value(first)
+    assert sent == []
+    # Who has broken them again, or saw them, may save them in their own name.
+    page.locator("#tray-list").get_by_role("button", name="Correct").click()
+    expect(page.locator("#set-code")).to_have_text(code)
+    expect(page.locator("#load-1")).to_have_value("401")
+    page.locator("#save").click()
+    if page.locator("#doubt").is_visible():
+        page.locator("#save").click()
+    expect(page.locator("[data-saved]")).to_contain_text(code)
+    expect(page.locator("#tray")).to_be_hidden()
+    assert len(sent) == 1
+    page.context.close()
+
+
+def test_two_open_entry_pages_keep_both_entries_and_a_press_that_was_chosen_stays(
+    chromium: Browser, demo_server: str
+) -> None:
+    visit = signed_in(chromium, demo_server)
+    visit.expected += ["Failed to load", "ERR_INTERNET_DISCONNECTED"]
+    page = visit.open("/entry/")
+    expect(page.locator("#state")).to_have_text("connected")
+    other = Visit(page.context.new_page(), demo_server)
+    other.open("/entry/")
+    expect(other.page.locator("#state")).to_have_text("connected")
+    first = kept_without_a_connection(visit)
+    expect(other.page.locator("#tray-list")).to_contain_text(first)
+    second = kept_without_a_connection(other)
+    assert first != second
+    expect(page.locator("#tray-list .num")).to_have_count(2)
+    # The list is made anew when answers arrive: the press and the rate of the set that is being typed stay.
+    page.locator("#due button").first.click()
+    page.select_option("#press", index=1)
+    chosen = page.locator("#press").input_value()
+    page.fill("#rate", "0.6")
+    page.context.set_offline(False)
+    expect(page.locator("#tray")).to_be_hidden()
+    expect(page.locator("#press")).to_have_value(chosen)
+    expect(page.locator("#rate")).to_have_value("0.6")
+    page.locator("#due button").nth(1).click()
+    expect(page.locator("#rate")).to_have_value("")  # of the set before
+    page.context.close()
+
+
 def test_labels_print_at_50_by_25_mm_without_the_menu(chromium: Browser, demo_server: str) -> None:
     visit = signed_in(chromium, demo_server)
     page = visit.open("/batches/604/labels")

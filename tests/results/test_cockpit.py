@@ -247,6 +247,29 @@ def test_entry_of_someone_else_is_told_and_nothing_is_lost(app: Flask, technicia
     assert "4O1" in refused.get_json()["problems"][0]["message"]
 
 
+def test_entry_that_another_person_typed_is_not_saved_in_the_name_of_who_signed_in_since(
+    app: Flask, technician: Person, administrator: Person
+) -> None:
+    with app.app_context():
+        set_id = cast(3, plan_ages="3").sets[0].id
+    typed_by = technician.get("/press/due.json").get_json()["person_id"]
+    page = administrator.get("/press/due.json").get_json()
+    body = {
+        "key": "a",
+        "set_id": set_id,
+        "loads_kn": ["424", "401", "396"],
+        "tested_at": utc_now().isoformat(),
+        "person_id": typed_by,
+    }
+    headers = {"X-CSRFToken": page["token"], "Accept": "application/json"}
+    refused = administrator.client.post("/press/entries", json=body, headers=headers)
+    assert refused.status_code == 422
+    (problem,) = refused.get_json()["problems"]
+    assert (problem["field"], problem["value"]) == ("person_id", str(typed_by))
+    own = {**body, "person_id": page["person_id"]}
+    assert administrator.client.post("/press/entries", json=own, headers=headers).status_code == 200
+
+
 def entered(technician: Person, set_id: int, token: str) -> Any:
     """What the entry page sends, answered."""
     body = {

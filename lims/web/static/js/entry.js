@@ -7,12 +7,27 @@
   const say = (text, values) => text.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
   const read = (name, fallback) => { try { return JSON.parse(localStorage.getItem(name)) || fallback; } catch (error) { return fallback; } };
   const keep = (name, value) => { try { localStorage.setItem(name, JSON.stringify(value)); } catch (error) { /* private window: entries live until the page closes */ } };
+  const forget = (name) => { try { localStorage.removeItem(name); } catch (error) { /* private window */ } };
   let known = read("lims-due", { sets: [], presses: [] });
   let queue = read("lims-queue", []);
   let current = null;
+  let correcting = null; // the entry whose set is open again
   let doubted = "";
   let token = "";
   let sending = false;
+  let turn = 0; // raised by whatever opens or looks for a set: an answer to an earlier one is late
+  let testerOf = null; // whose name stands in "Tested by"
+  let pressesShown = "";
+  const askedAgain = new Set(); // entries that were refused with an old token and are sent with a new one, once
+
+  // Another page of this browser has the same entries (the installed application beside a tab): each change begins with
+  // what is kept, or the page that writes last would drop what the other one has.
+  function change(how) { queue = how(read("lims-queue", queue)); keep("lims-queue", queue); }
+  function without(key) { change((all) => all.filter((item) => item.key !== key)); }
+  function told(key, problem) { change((all) => all.map((item) => (item.key === key ? { ...item, problem: problem } : item))); }
+  // An entry is saved in the name of who typed it, never of who signs in next on the same machine.
+  function mine(entry) { return entry.person_id === undefined || entry.person_id === known.person_id; }
+  function next() { return queue.find((entry) => !entry.problem && mine(entry)); }
 
   function fresh() { return crypto.randomUUID ? crypto.randomUUID() : String(Date.now()) + "-" + Math.random().toString(36).slice(2); }
   function folded(text) { return text.trim().toUpperCase().replace(/[\u2010-\u2015\u2212]/g, "-"); }
@@ -20,19 +35,21 @@
   function state(key) {
     const waiting = queue.length ? " · " + say(words.waiting, { n: queue.length }) : "";
     byId("state").textContent = words[key] + waiting;
-    byId("state").className = "badge entry-state bg-" + { online: "green", offline: "yellow", signin: "yellow" }[key] + "-lt";
+    byId("state").className = "badge entry-state bg-" + (key === "online" ? "green" : "yellow") + "-lt";
+    byId("sign-in").hidden = key !== "signin";
   }
 
   // --- what is due ---------------------------------------------------------------------------------------------------
   function refresh() {
     return fetch("/press/due.json", { headers: { Accept: "application/json" } }).then((response) => {
-      if (response.status === 401 || response.status === 403 || response.redirected) { state("signin"); return false; }
+      if (response.status === 401 || response.redirected) { state("signin"); return false; }
+      if (response.status === 403) { state("forbidden"); return false; }
       if (!response.ok) { state("offline"); return false; }
       return response.json().then((data) => {
         token = data.token;
-        known = { sets: data.sets, presses: data.presses, tested_by: data.tested_by };
+        known = { sets: data.sets, presses: data.presses, tested_by: data.tested_by, person_id: data.person_id };
         keep("lims-due", known);
-        list(); state("online");
+        list(); tray(); state("online");
         return true;
       });
     }).catch(() => { state("offline"); return false; });
@@ -53,15 +70,28 @@
       item.addEventListener("click", () => choose(set));
       box.append(item);
     });
+    if (sets.length > 60) {
+      const more = document.createElement("div"); more.className = "list-group-item text-secondary small"; more.textContent = say(words.more, { n: sets.length - 60 });
+      box.append(more);
+    }
     if (!sets.length) { box.textContent = words.none; box.className = "card-body text-secondary"; } else { box.className = "list-group list-group-flush"; }
+    presses();
+    if (known.person_id !== testerOf) { testerOf = known.person_id; byId("tested-by").value = known.tested_by || ""; }
+  }
+
+  // The list is made anew while a set is being typed: what was chosen for it stays.
+  function presses() {
+    const listed = JSON.stringify(known.presses);
+    if (listed === pressesShown) { return; }
+    pressesShown = listed;
+    const last = byId("press").value || String(read("lims-press", "")) || (known.presses.length === 1 ? String(known.presses[0].id) : "");
     byId("press").replaceChildren(...[{ id: "", code: "", name: words.choose }].concat(known.presses).map((press) => {
       const option = document.createElement("option"); option.value = press.id; option.textContent = (press.code + " " + press.name).trim();
       return option;
     }));
-    const last = localStorage.getItem("lims-press") || (known.presses.length === 1 ? String(known.presses[0].id) : "");
-    byId("press").value = Array.from(byId("press").options).some((option) => option.value === last) ? last : "";
-    if (!byId("tested-by").value) { byId("tested-by").value = known.tested_by || ""; }
+    choosePress(last);
   }
+  function choosePress(id) { byId("press").value = Array.from(byId("press").options).some((option) => option.value === String(id)) ? String(id) : ""; }
 
   // --- one set -------------------------------------------------------------------------------------------------------
   function find(text) {
@@ -71,8 +101,9 @@
     return known.sets.find((set) => folded(set.code) === wanted || set.short === wanted || set.specimens.some((s) => folded(s.code) === wanted || s.short === wanted));
   }
 
-  function choose(set) {
-    current = set; doubted = "";
+  function choose(set, entry) {
+    turn += 1;
+    current = set; doubted = ""; correcting = entry || null;
     byId("code").value = ""; byId("code").classList.remove("is-invalid");
     byId("done").replaceChildren(); byId("refusal").hidden = true; byId("doubt").hidden = true; byId("verdict").textContent = "";
     byId("set-code").textContent = set.code;
@@ -80,7 +111,9 @@
     byId("set-about").textContent = set.mix + " · " + set.shape;
     const rows = byId("rows");
     rows.replaceChildren();
-    const draft = read("lims-draft-" + set.id, []);
+    const draft = entry ? entry.loads_kn : read("lims-draft-" + set.id, []);
+    byId("rate").value = entry ? entry.loading_rate_mpa_s : ""; // the rate of the set before is not this one's
+    if (entry) { choosePress(entry.press_id); byId("tested-by").value = entry.tested_by; }
     set.specimens.forEach((specimen, index) => {
       const row = document.createElement("div"); row.className = "load-row";
       const label = document.createElement("label"); label.htmlFor = "load-" + index; label.className = "fw-bold num"; label.textContent = specimen.code;
@@ -146,7 +179,9 @@
     const text = byId("code").value;
     const set = find(text);
     if (set) { choose(set); return; }
+    const asked = turn += 1;
     const unknown = () => {
+      if (asked !== turn) { return; }
       byId("code").classList.add("is-invalid");
       byId("code-problem").textContent = text.trim() ? say(words.unknown, { code: text.trim() }) : "";
       byId("code").select();
@@ -155,7 +190,11 @@
     const label = text.match(/\/scan\/([^/?#]+)/i);
     fetch("/press/set.json?code=" + encodeURIComponent(label ? label[1] : text.trim()), { headers: { Accept: "application/json" } })
       .then((response) => (response.ok ? response.json() : { sets: [] }))
-      .then((data) => { if (data.sets.length) { known.sets.push(data.sets[0]); choose(data.sets[0]); } else { unknown(); } })
+      .then((data) => {
+        if (!data.sets.length) { unknown(); return; }
+        if (!known.sets.some((other) => other.id === data.sets[0].id)) { known.sets.push(data.sets[0]); }
+        if (asked === turn) { choose(data.sets[0]); }
+      })
       .catch(unknown);
   });
 
@@ -168,48 +207,63 @@
     const question = doubt();
     if (question && doubted !== question) { doubted = question; byId("doubt").textContent = question; byId("doubt").hidden = false; byId("save").focus(); return; }
     const press = byId("press").value;
-    try { localStorage.setItem("lims-press", press); } catch (error) { /* private window */ }
-    queue.push({
-      key: fresh(), set_id: current.id, code: current.code, loads_kn: inputs().map((input) => input.value.trim().normalize("NFKC")),
-      tested_at: new Date().toISOString(), press_id: press, tested_by: byId("tested-by").value, loading_rate_mpa_s: byId("rate").value.trim(), confirmed: Boolean(question),
-    });
-    keep("lims-queue", queue);
-    localStorage.removeItem("lims-draft-" + current.id);
+    keep("lims-press", press);
+    const entry = {
+      key: fresh(), set_id: current.id, code: current.code, person_id: known.person_id, loads_kn: inputs().map((input) => input.value.trim().normalize("NFKC")),
+      tested_at: correcting ? correcting.tested_at : new Date().toISOString(),
+      press_id: press, tested_by: byId("tested-by").value, loading_rate_mpa_s: byId("rate").value.trim(), confirmed: Boolean(question),
+    };
+    const before = correcting ? correcting.key : "";
+    change((all) => all.filter((item) => item.key !== before).concat([entry]));
+    forget("lims-draft-" + current.id);
     leave(); list();
     send();
   });
 
-  function leave() { current = null; byId("loads").hidden = true; byId("code").focus(); }
+  function leave() {
+    turn += 1;
+    if (correcting) { byId("tested-by").value = known.tested_by || ""; }
+    current = null; correcting = null; byId("loads").hidden = true; byId("code").focus();
+  }
   byId("leave").addEventListener("click", leave);
 
   // --- sending -------------------------------------------------------------------------------------------------------
   function send() {
-    if (sending || !queue.some((entry) => !entry.problem)) { tray(); return Promise.resolve(); }
+    if (sending || !next()) { tray(); return Promise.resolve(); }
     sending = true;
-    const entry = queue.find((item) => !item.problem);
-    const body = JSON.stringify(entry);
+    let entry = null;
+    let why = ""; // what the server says of why nothing can be written
     return (token ? Promise.resolve(true) : refresh()).then((ready) => {
       if (!ready) { throw new Error("no connection"); }
-      return fetch("/press/entries", { method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token }, body: body });
-    }).then((response) => response.json().then((data) => ({ status: response.status, data: data }))).then((answer) => {
+      entry = next(); // somebody else may have signed in meanwhile
+      if (!entry) { return null; }
+      const { problem: _before, ...sent } = entry;
+      return fetch("/press/entries", { method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token }, body: JSON.stringify(sent) });
+    }).then((response) => (response === null ? null : response.json().then((data) => ({ status: response.status, data: data })))).then((answer) => {
+      if (answer === null) { sending = false; tray(); return undefined; }
       if (answer.status === 200 || answer.status === 201) {
-        queue = queue.filter((item) => item.key !== entry.key);
+        without(entry.key);
         known.sets = known.sets.filter((set) => set.id !== entry.set_id);
         keep("lims-due", known);
         done(entry, answer.data);
         state("online");
       } else if (answer.status === 409) {
-        entry.problem = say(words.taken, { loads: answer.data.theirs || "", mine: entry.loads_kn.join(", ") });
-      } else if (answer.status === 422 || answer.status === 404) {
-        entry.problem = (answer.data.problems || []).map((item) => item.message).join("; ") || answer.data.message || String(answer.status);
-      } else { token = ""; throw new Error(String(answer.status)); }
-      keep("lims-queue", queue);
+        told(entry.key, say(words.taken, { loads: answer.data.theirs || "", mine: entry.loads_kn.join(", ") }));
+      } else if (answer.status === 401) {
+        token = ""; state("signin"); throw new Error("sign in");
+      } else if (answer.status === 503 || answer.status === 429) {
+        why = answer.data.message || ""; throw new Error("later");
+      } else if ((answer.status === 400 || answer.status === 403) && !askedAgain.has(entry.key)) {
+        token = ""; askedAgain.add(entry.key); // of a session that has ended: once more with a new one
+      } else { // what the server will not take stops nothing that stands behind it
+        told(entry.key, (answer.data.problems || []).map((item) => item.message).join("; ") || answer.data.message || String(answer.status));
+      }
       sending = false; tray(); list();
       return send();
     }).catch(() => {
       sending = false;
       if (!byId("state").className.includes("yellow")) { state("offline"); }
-      note(words.kept); tray();
+      note(why ? why + " " + words.kept : words.kept); tray();
     });
   }
 
@@ -232,16 +286,26 @@
       const item = document.createElement("div"); item.className = "list-group-item";
       const head = document.createElement("div"); head.className = "fw-bold num"; head.textContent = entry.code + ": " + entry.loads_kn.join(", ") + " kN";
       item.append(head);
-      if (entry.problem) {
-        const text = document.createElement("div"); text.className = "text-danger small"; text.textContent = entry.problem;
+      if (entry.problem || !mine(entry)) {
+        const text = document.createElement("div"); text.className = "text-danger small"; text.textContent = entry.problem || say(words.other, { name: entry.tested_by });
         const buttons = document.createElement("div"); buttons.className = "btn-list mt-1";
+        const again = button(words.correct, () => { const set = known.sets.find((other) => other.id === entry.set_id); if (set) { choose(set, entry); } });
+        again.hidden = !known.sets.some((other) => other.id === entry.set_id);
         const open = document.createElement("a"); open.className = "btn btn-sm"; open.href = "/press/sets/" + entry.set_id; open.textContent = words.open;
-        const drop = document.createElement("button"); drop.type = "button"; drop.className = "btn btn-sm"; drop.textContent = words.drop;
-        drop.addEventListener("click", () => { queue = queue.filter((other) => other.key !== entry.key); keep("lims-queue", queue); tray(); list(); state("online"); });
-        buttons.append(open, drop); item.append(text, buttons);
+        const drop = button(words.drop, () => { // asked once: there is no way back, and gloves are wide
+          if (!drop.classList.contains("btn-danger")) { drop.classList.add("btn-danger"); drop.textContent = words.drop_sure; return; }
+          without(entry.key); tray(); list(); state("online");
+        });
+        buttons.append(again, open, drop); item.append(text, buttons);
       }
       return item;
     }));
+  }
+
+  function button(text, act) {
+    const made = document.createElement("button"); made.type = "button"; made.className = "btn btn-sm"; made.textContent = text;
+    made.addEventListener("click", act);
+    return made;
   }
 
   // --- left alone: the server ends the session, so that nobody enters in this person's name; what was typed stays --------
@@ -251,7 +315,7 @@
   function lock() {
     if (!token) { return; } // without a connection there is nothing to end: asked again when there is one
     fetch(words.lock_address, { method: "POST", body: "{}", headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token } }).then((response) => {
-      if (!response.ok) { return; }
+      if (!response.ok) { if (response.status === 400) { refresh(); } return; } // an old token: asked again with a new one
       token = "";
       ["find", "loads", "due"].forEach((name) => { byId(name).inert = true; });
       byId("locked").hidden = false;
@@ -260,20 +324,24 @@
   }
   if (words.lock_minutes > 0) {
     seen();
-    ["pointerdown", "keydown"].forEach((name) => document.addEventListener(name, () => { if (token) { seen(); } }, { passive: true }));
-    window.setInterval(() => { if (Date.now() - lastSeen() > words.lock_minutes * 60000) { lock(); } }, 15000);
+    const look = () => { const late = Date.now() - lastSeen() > words.lock_minutes * 60000; if (late) { lock(); } return late; };
+    // A machine that slept is touched before its timer runs.
+    ["pointerdown", "keydown"].forEach((name) => document.addEventListener(name, () => { if (token && !look()) { seen(); } }, { passive: true }));
+    document.addEventListener("visibilitychange", look);
+    window.setInterval(look, 15000);
   }
 
   byId("send").addEventListener("click", send);
   window.addEventListener("online", () => { refresh().then(send); });
   window.addEventListener("offline", () => state("offline"));
   // Browsers do not always say that they are connected again: ask while something waits.
-  window.setInterval(() => { if (queue.some((entry) => !entry.problem) && !sending) { refresh().then((connected) => { if (connected) { send(); } }); } }, 3000);
+  window.setInterval(() => { if (next() && !sending) { refresh().then((connected) => { if (connected) { send(); } }); } }, 3000);
+  window.addEventListener("storage", (event) => { if (event.key === "lims-queue") { queue = read("lims-queue", []); tray(); list(); } });
   list(); tray();
   refresh().then((connected) => {
     if (connected) { send(); }
     const asked = new URLSearchParams(location.search).get("code");
-    if (asked) { byId("code").value = asked; byId("find").requestSubmit(); }
+    if (asked && turn === 0 && !byId("code").value) { byId("code").value = asked; byId("find").requestSubmit(); }
   });
   if ("serviceWorker" in navigator && window.isSecureContext) { navigator.serviceWorker.register("/sw.js").catch(() => undefined); }
 })();
