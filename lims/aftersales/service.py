@@ -414,19 +414,58 @@ class ComplaintService(RecordService[Complaint]):
             self._flush(session, record)
         return record
 
-    def write_facts(self, complaint_id: int, given: Mapping[int, str], actor: Actor) -> Complaint:
-        """Values of checklist items, by the id of the item. Raises: NotFound, Refused."""
+    def write_facts(
+        self,
+        complaint_id: int,
+        given: Mapping[int, str],
+        actor: Actor,
+        opened: Mapping[int, str] | None = None,
+    ) -> Complaint:
+        """Values of checklist items, by the id of the item; `opened` are the values that the form was opened with.
+
+        Of a form only what was changed in it is written: several people fill one checklist, and what one left alone
+        another may have measured meanwhile. Raises: NotFound, Refused.
+        """
         with transaction(actor, "checklist") as session:
             record: Complaint = self.locked(session, complaint_id)
             self._require_open(record)
-            facts = session.scalars(select(ComplaintFact).where(ComplaintFact.complaint_id == complaint_id))
+            facts = session.scalars(
+                select(ComplaintFact)
+                .where(ComplaintFact.complaint_id == complaint_id)
+                .execution_options(populate_existing=True)
+            )
             by_item = {fact.checklist_item_id: fact for fact in facts}
+            problems: list[Problem] = []
             for item_id, text in given.items():
                 if item_id not in by_item:
                     raise refuse("fact", _("is not on the checklist of this complaint"), item_id)
-                by_item[item_id].value = ComplaintFactIn.read({"value": text}).value
+                problems += self._write_fact(by_item[item_id], text, (opened or {}).get(item_id))
+            if problems:
+                raise Refused(problems)
             session.flush()
         return record
+
+    def _write_fact(self, fact: ComplaintFact, text: str, opened: str | None) -> list[Problem]:
+        """One value; why it is not taken. A value from a form (`opened` is what it stood there with) overwrites nothing
+        that its writer did not see."""
+        name = f"fact_{fact.checklist_item_id}"
+        try:
+            value = ComplaintFactIn.read({"value": text}).value
+        except Refused as error:
+            return [Problem(name, problem.message, fact.title) for problem in error.problems]
+        if opened is not None:
+            before = opened.strip() or None
+            if value == before:
+                return []
+            if fact.value not in (before, value):
+                message = _(
+                    "was changed meanwhile to “%(theirs)s”; you typed “%(yours)s”. Save again to keep yours.",
+                    theirs=fact.value or "–",
+                    yours=value or "–",
+                )
+                return [Problem(name, message, fact.title)]
+        fact.value = value
+        return []
 
     # --- what is asked --------------------------------------------------------------------------------------
 

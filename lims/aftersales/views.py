@@ -353,17 +353,22 @@ class ComplaintView(RecordView):
     @permission_name("write")
     def facts(self, record_id: int) -> ResponseReturnValue:
         self.allow("write")
-        given = {
-            int(name[5:]): value
-            for name, value in request.form.items()
-            if name.startswith("fact_") and name[5:].isdecimal() and len(name) < 24
-        }
+        given, opened = _by_item("fact_"), _by_item("was_")
         try:
-            self.service.write_facts(record_id, given, current_actor())
+            self.service.write_facts(record_id, given, current_actor(), opened)
         except Refused as error:
-            flash(str(error), "danger")
-        else:
-            flash(_("The checklist is saved."), "success")
+            from lims.web.complaint_page import CHECKLIST, complaint_context
+
+            typed = {
+                f"fact_{key}": text
+                for key, text in given.items()
+                if text.strip() != opened.get(key, "").strip()
+            }
+            record = self.service.get(record_id)
+            context = super().show_context(record)
+            context.update(complaint_context(self, record, refused=(CHECKLIST, typed, error.problems)))
+            return self.page(self.show_template, **context), 422
+        flash(_("The checklist is saved."), "success")
         return redirect(url_for("ComplaintView.show", record_id=record_id) + "#facts")
 
     @expose("/<int:record_id>/lots", methods=["POST"])
@@ -396,6 +401,14 @@ class ComplaintView(RecordView):
         from lims.web.complaint_page import complaint_pdf
 
         return complaint_pdf(self.service.get(record_id))
+
+
+def _by_item(prefix: str) -> dict[int, str]:
+    """Controls of the checklist: their names end with the id of the item."""
+    found = {
+        name.removeprefix(prefix): text for name, text in request.form.items() if name.startswith(prefix)
+    }
+    return {int(key): text for key, text in found.items() if key.isdecimal() and len(key) < 19}
 
 
 class ComplaintLotView(RecordView):

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from lims.aftersales.advice import matching_cards, similar_complaints, situation_of_complaint
-from lims.aftersales.models import Complaint, Escalation, Objection, Retest
+from lims.aftersales.models import Complaint, ComplaintFact, Escalation, Objection, Retest
 from lims.aftersales.promises import promises
 from lims.aftersales.schemas import (
     CATEGORIES,
@@ -48,13 +48,15 @@ OFFERED: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 #: The line of steps at the top.
 LINE = ("received", "answered", "on_site", "solved", "closed")
+#: Stands in a refusal for the checklist, which is no step.
+CHECKLIST = "facts"
 Refusal = tuple[str, Mapping[str, Any], Sequence[Problem]]
 
 
 def complaint_context(
     view: ComplaintView, record: Complaint, refused: Refusal | None = None
 ) -> dict[str, Any]:
-    """Everything the page shows; `refused` is a step that was sent and not accepted, with what was typed."""
+    """Everything the page shows; `refused` is a step or checklist that was not accepted, with what was typed."""
     session = current_session()
     service = view.service
     facts = service.facts(record)
@@ -93,6 +95,7 @@ def complaint_context(
         "may_write": may_write,
         "facts": facts,
         "measured": sum(1 for fact in facts if fact.value),
+        **_unsaved_checklist(facts, refused, may_write=may_write),
         "lots": lots,
         "parts": PARTS,
         "proposed": service.proposed_lots(record) if record.is_open else [],
@@ -113,6 +116,29 @@ def complaint_context(
         "photos": photos_of(complaint_id=record.id),
         "working_time": promises().week is not None,
     }
+
+
+def _unsaved_checklist(
+    facts: Sequence[ComplaintFact], refused: Refusal | None, *, may_write: bool
+) -> dict[str, Any]:
+    """What was typed into the checklist and not taken, by the name of its control, and why."""
+    typed: Mapping[str, Any] = {}
+    problems: Sequence[Problem] = ()
+    if refused is not None and refused[0] == CHECKLIST:
+        typed, problems = refused[1], refused[2]
+    titles = {f"fact_{fact.checklist_item_id}": fact.title for fact in facts}
+    errors: dict[str, str] = {}
+    words = []
+    for problem in problems:
+        if problem.field in titles:
+            errors[problem.field] = problem.message
+        else:
+            words.append(f"{_field_name(problem)} {problem.value}: {problem.message}")
+    if not may_write:  # closed meanwhile: no control holds the values any more
+        for name, text in typed.items():
+            said = _("“%(text)s”", text=text)
+            words.append(f"{titles.get(name, name)}: {said}")
+    return {"typed": typed, "fact_titles": titles, "fact_errors": errors, "fact_problems": words}
 
 
 def _sprayings(record: Complaint) -> list[ShotcreteTrial]:
@@ -269,6 +295,7 @@ def _field_name(problem: Problem) -> str:
         "cause": _("The cause in words"),
         "remedy": _("Corrective action"),
         "agreed_on": _("The customer's agreement"),
+        "fact": _("Checklist"),
         "facts": _("Checklist"),
         "retest": _("Retest"),
         "lots": _("Cement lots"),

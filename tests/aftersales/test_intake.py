@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -113,3 +114,79 @@ def test_words_in_place_of_a_measured_number_are_kept_and_said_to_escape_the_lim
     page = sign_in_as(SERVICE).get(f"/complaints/{key}").get_data(as_text=True)
     assert "“forty” is not a number" in page
     assert page.count("is not compared with the limits") == 1
+
+
+@pytest.fixture
+def checklist(app: Flask) -> tuple[int, dict[str, int]]:
+    """A complaint about rebound, and its items: code -> id."""
+    with app.app_context():
+        service = ComplaintService()
+        data = {"customer_id": a_customer("K-1").id, "subject": "Falls off", "category": "rebound"}
+        complaint = service.add(data, ACTOR)
+        return complaint.id, {f.checklist_item.code: f.checklist_item_id for f in service.facts(complaint)}
+
+
+def form_of(page: str, **typed: str) -> dict[str, str]:
+    """What a browser sends of the checklist on this page, with these controls filled in."""
+    shown = dict(re.findall(r'name="((?:fact|was)_\d+)" value="([^"]*)"', page))
+    assert shown.keys() >= typed.keys()
+    return {**shown, **typed}
+
+
+def written(app: Flask, key: int) -> dict[int, str]:
+    with app.app_context():
+        service = ComplaintService()
+        return {f.checklist_item_id: f.value for f in service.facts(service.get(key)) if f.value}
+
+
+def test_two_people_fill_one_checklist_and_what_each_measured_stands(
+    app: Flask, sign_in_as: Callable[[str], Person], checklist: tuple[int, dict[str, int]]
+) -> None:
+    key, items = checklist
+    percent, minutes = items["rebound.percent"], items["rebound.initial_set_min"]
+    person = sign_in_as(SERVICE)
+    opened = person.get(f"/complaints/{key}").get_data(as_text=True)
+    first = person.post(f"/complaints/{key}/facts", form_of(opened, **{f"fact_{percent}": "18"}))
+    second = person.post(f"/complaints/{key}/facts", form_of(opened, **{f"fact_{minutes}": "3.5"}))
+    assert (first.status_code, second.status_code) == (302, 302)
+    assert written(app, key) == {percent: "18", minutes: "3.5"}
+
+
+def test_fact_that_another_wrote_meanwhile_is_refused_with_both_values_and_what_was_typed_stays(
+    app: Flask, sign_in_as: Callable[[str], Person], checklist: tuple[int, dict[str, int]]
+) -> None:
+    key, items = checklist
+    percent, minutes = items["rebound.percent"], items["rebound.initial_set_min"]
+    person = sign_in_as(SERVICE)
+    opened = person.get(f"/complaints/{key}").get_data(as_text=True)
+    person.post(f"/complaints/{key}/facts", form_of(opened, **{f"fact_{percent}": "18"}))
+    typed = {f"fact_{percent}": "24", f"fact_{minutes}": "3.5"}
+    answer = person.post(f"/complaints/{key}/facts", form_of(opened, **typed))
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert "was changed meanwhile to “18”; you typed “24”" in page
+    with app.app_context():
+        title = SERVICES["checklist-items"].get(percent).title
+    assert f'href="#fact-{percent}">{title}</a>' in page
+    assert form_of(page).items() >= typed.items()
+    assert written(app, key) == {percent: "18"}
+    again = person.post(f"/complaints/{key}/facts", form_of(page))
+    assert again.status_code == 302
+    assert written(app, key) == {percent: "24", minutes: "3.5"}
+
+
+def test_checklist_of_a_complaint_that_ended_meanwhile_comes_back_with_what_was_typed(
+    app: Flask, sign_in_as: Callable[[str], Person], checklist: tuple[int, dict[str, int]]
+) -> None:
+    key, items = checklist
+    person = sign_in_as(SERVICE)
+    opened = person.get(f"/complaints/{key}").get_data(as_text=True)
+    with app.app_context():
+        ComplaintService().withdraw(key, {"reason": "Another works' cement"}, ACTOR)
+    typed = {f"fact_{items['rebound.percent']}": "24 at the crown"}
+    answer = person.post(f"/complaints/{key}/facts", form_of(opened, **typed))
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert "and fixed" in page
+    assert "“24 at the crown”" in page
+    assert written(app, key) == {}
