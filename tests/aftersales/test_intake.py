@@ -52,6 +52,19 @@ def test_salesperson_takes_in_a_complaint_of_an_own_customer_by_the_form(
     assert sales.get(answer.headers["Location"]).status_code == 200
 
 
+def test_form_of_a_complaint_that_is_sent_twice_makes_one_complaint(
+    app: Flask, sales: Person, regions: dict[str, int]
+) -> None:
+    page = sales.get(f"/complaints/add?customer_id={regions['own']}").get_data(as_text=True)
+    found = re.search(r'name="form_key" value="([^"]+)"', page)
+    assert found is not None
+    sent = {"customer_id": regions["own"], "subject": "Sets slowly", "form_key": found.group(1)}
+    first, second = sales.post("/complaints/add", sent), sales.post("/complaints/add", sent)
+    assert first.status_code == 302
+    assert second.headers["Location"] == first.headers["Location"]
+    assert len(complaints(app)) == 1
+
+
 def test_salesperson_takes_in_a_complaint_by_rest_once_for_one_key(
     app: Flask, sales: Person, regions: dict[str, int]
 ) -> None:
