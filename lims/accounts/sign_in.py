@@ -75,16 +75,20 @@ class SignInView(AuthDBView):
 
     @expose("/unlock/", methods=["POST"])
     def unlock(self) -> ResponseReturnValue:
-        """The same person is back; the page goes on with a new session and a new token for its forms."""
-        user_id = session.get(LOCKED)
+        """The same person is back; the page goes on with a new session and a new token for its forms. A session that is
+        open (another tab was unlocked before, or the server was away when this page locked) goes on as it is."""
+        here, data = principal(), json_object()
+        user_id = here.id if here is not None else session.get(LOCKED)
         user = current_session().get(User, user_id) if isinstance(user_id, int) else None
-        password = json_object().get("password")
+        password = data.get("password")
         found = None
-        if user is not None and isinstance(password, str):
+        # A page says whose it is: who signed in after that in the same browser does not open it.
+        if user is not None and isinstance(password, str) and data.get("person", user.id) == user.id:
             found = self.appbuilder.sm.auth_user_db(user.username, password)
         if found is None:
             return jsonify({"message": _("This is not the password.")}), 401
-        sign_in(found)
+        if here is None:
+            sign_in(found)
         return jsonify({"token": generate_csrf()})
 
     def _form(self, username: str = "", error: str = "") -> str:

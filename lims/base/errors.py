@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_wtf.csrf import CSRFError
+from flask_wtf.csrf import CSRFError, generate_csrf
 from markupsafe import escape
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -18,8 +18,14 @@ from werkzeug.exceptions import HTTPException
 from lims.base.database import database
 from lims.base.problems import CarrierAway, Conflict, Forbidden, NotFound, Refused, Unavailable, WritesStopped
 from lims.base.security import principal
+from lims.base.sent_again import sent_again
 
 log = logging.getLogger(__name__)
+
+#: What a page left alone asks. Another tab may have opened the session anew: refused for a stale token, these answers bring
+#: the token that counts now, so that the page can end its session and is opened again with what was typed. No other site
+#: reads them.
+LEFT_ALONE = {"SignInView.lock", "SignInView.unlock"}
 
 
 def wants_json() -> bool:
@@ -63,7 +69,8 @@ def register_error_pages(app: Flask) -> None:
     @app.errorhandler(Forbidden)
     def _forbidden(error: Forbidden) -> ResponseReturnValue:
         if principal() is None and not wants_json():
-            return redirect(url_for("SignInView.login", next=request.full_path.rstrip("?")))
+            typed = sent_again()
+            return typed if typed is not None else redirect(url_for("SignInView.login", next=request.full_path.rstrip("?")))
         if principal() is None:
             return answer(401, _("Sign in"), _("Sign in, or send an API key or a bearer token."))
         log.warning("refused: %s %s for %s", request.method, request.path, principal())
@@ -130,11 +137,17 @@ def register_error_pages(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def _csrf(error: CSRFError) -> ResponseReturnValue:
+        if request.endpoint == "SignInView.login":  # stood open for longer than a session lives
+            return redirect(request.full_path.rstrip("?"))
+        typed = None if wants_json() else sent_again()
+        if typed is not None:
+            return typed
         return answer(
             400,
             _("Form expired"),
             _("The form's security token is missing or no longer valid."),
             _("Open the page again and repeat the entry."),
+            extra={"token": generate_csrf()} if request.endpoint in LEFT_ALONE else None,
         )
 
     @app.errorhandler(HTTPException)

@@ -1,0 +1,39 @@
+"""A form that arrived after its session had ended: a page with what was typed, to be sent again once somebody has signed
+in. Sending people to the sign-in page would lose it, and browsers may not go back to a page that is not to be stored."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from lims.base.security import principal
+
+#: Never handed back: the token of the session that has ended, and what is asked of a person each time.
+NOT_KEPT = frozenset({"csrf_token", "password", "new", "again", "current"})
+#: Larger than any form that a person fills in.
+MOST_CHARACTERS = 1_000_000
+
+
+def sent_again() -> ResponseReturnValue | None:
+    """The page, or None when this was no form of ours. Only what says that it came from our own pages is taken: another
+    site must not have a person send its form by a click."""
+    if request.method != "POST" or not request.form or not _from_here():
+        return None
+    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_KEPT]
+    if not kept or sum(len(name) + len(value) for name, value in kept) > MOST_CHARACTERS:
+        return None
+    page = render_template(
+        "lims/sent_again.html",
+        address=request.full_path.rstrip("?"),
+        kept=kept,
+        files=any(file.filename for file in request.files.values()),
+    )
+    return page, 401 if principal() is None else 400
+
+
+def _from_here() -> bool:
+    """Browsers name the origin of every form that is posted; a program that does not gets the plain answer."""
+    origin = request.headers.get("Origin", "")
+    return bool(origin) and urlsplit(origin).netloc == request.host

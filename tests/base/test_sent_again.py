@@ -1,0 +1,51 @@
+"""What was typed outlives the session in which it was typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from flask import Flask
+
+from lims.accounts.roles import TECHNICIAN
+from tests.conftest import Person
+
+HERE = {"Origin": "http://localhost"}
+TYPED = {"code": "S-77", "name": "A <b>name</b>", "csrf_token": "of another session"}
+
+
+def test_form_whose_session_has_ended_comes_back_with_what_was_typed_and_is_sent_once_signed_in(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    stranger = app.test_client()
+    kept = stranger.post("/presses/add", data={**TYPED, "password": "s3cret-thing"}, headers=HERE)
+    page = kept.get_data(as_text=True)
+    assert kept.status_code == 401
+    assert 'action="/presses/add"' in page
+    assert 'name="code" value="S-77"' in page
+    assert "A &lt;b&gt;name&lt;/b&gt;" in page
+    assert "s3cret-thing" not in page
+    assert "of another session" not in page
+    technician = sign_in_as(TECHNICIAN)
+    again = technician.client.post("/presses/add", data=TYPED, headers=HERE)
+    assert again.status_code == 400
+    token = re.search(r'name="csrf_token" value="([^"]+)"', again.get_data(as_text=True))
+    assert token is not None
+    saved = technician.client.post("/presses/add", data={**TYPED, "csrf_token": token.group(1)}, headers=HERE)
+    assert saved.status_code in {302, 422}  # the form itself is asked, whatever it says
+
+
+def test_form_of_another_site_is_not_offered_to_be_sent_again(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    technician = sign_in_as(TECHNICIAN)
+    for origin in ({}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+        answer = technician.client.post("/presses/add", data=TYPED, headers=origin)
+        assert answer.status_code == 400
+        assert "S-77" not in answer.get_data(as_text=True)
+
+
+def test_sign_in_page_that_stood_open_too_long_opens_again(app: Flask) -> None:
+    given = {"username": "technician", "password": "wrong-one-here"}
+    answer = app.test_client().post("/login/?next=/press/", data=given, headers=HERE)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/login/?next=/press/")
