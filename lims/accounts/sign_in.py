@@ -76,10 +76,12 @@ class SignInView(AuthDBView):
     @expose("/unlock/", methods=["POST"])
     def unlock(self) -> ResponseReturnValue:
         """The same person is back; the page goes on with a new session and a new token for its forms. A session that is
-        open (another tab was unlocked before, or the server was away when this page locked) goes on as it is."""
+        open (another tab was unlocked before, or the server was away when this page locked) goes on as it is. Where the
+        cookie ended overnight, the page says whose it is: the password alone gives rights here."""
         here, data = principal(), json_object()
-        user_id = here.id if here is not None else session.get(LOCKED)
-        user = current_session().get(User, user_id) if isinstance(user_id, int) else None
+        user_id = here.id if here is not None else session.get(LOCKED, data.get("person"))
+        known = type(user_id) is int and 0 < user_id < 2**31
+        user = current_session().get(User, user_id) if known else None
         password = data.get("password")
         found = None
         # A page says whose it is: who signed in after that in the same browser does not open it.

@@ -6,7 +6,7 @@ import logging
 import secrets
 from typing import Any
 
-from flask import Flask, jsonify, redirect, render_template, request, url_for
+from flask import Flask, current_app, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError, generate_csrf
@@ -16,9 +16,9 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from werkzeug.exceptions import HTTPException
 
 from lims.base.database import database
-from lims.base.problems import CarrierAway, Conflict, Forbidden, NotFound, Refused, Unavailable, WritesStopped
+from lims.base.problems import CarrierAway, Conflict, Forbidden, NotFound, Problem, Refused, Unavailable, WritesStopped
 from lims.base.security import principal
-from lims.base.sent_again import sent_again
+from lims.base.sent_again import is_from_here, sent_again
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,9 @@ def answer(
         body = {"message": message, "problems": [p.as_dict() for p in problems], **(extra or {})}
         return jsonify(body), status
     try:
+        named = [(_label(p), p.message) for p in problems]
         page = render_template(
-            "lims/error.html", code=status, title=title, message=message, advice=advice, problems=problems
+            "lims/error.html", code=status, title=title, message=message, advice=advice, problems=named
         )
     except Exception:
         log.exception("the error page itself failed")
@@ -50,17 +51,31 @@ def answer(
     return page, status
 
 
+def _label(problem: Problem) -> str:
+    """The field as the page that was asked calls it, or as all forms do that have it; never its name in the schema. What is
+    in no form came in the address, where the value stands too."""
+    from lims.base.views import COMMON_LABELS, VIEWS
+
+    name = problem.field.split(".")[0]
+    own = getattr(current_app.view_functions.get(request.endpoint or ""), "__self__", None)
+    if name in getattr(own, "inputs", {}):
+        return str(own.inputs[name].ui.label)
+    if name in COMMON_LABELS:
+        return str(COMMON_LABELS[name])
+    labels = {str(view.inputs[name].ui.label) for view in VIEWS.values() if name in view.inputs}
+    if len(labels) == 1:
+        return labels.pop()
+    return problem.value if request.method in {"GET", "HEAD"} else ""
+
+
 def register_error_pages(app: Flask) -> None:
     @app.errorhandler(Refused)
     def _refused(error: Refused) -> ResponseReturnValue:
         status = 422 if request.method not in {"GET", "HEAD"} else 400
-        return answer(
-            status,
-            _("Not accepted"),
-            str(error),
-            _("Go back, correct what is named and send it again. Nothing was saved."),
-            error.problems,
-        )
+        advice = _("Go back, correct what is named and send it again. Nothing was saved.")
+        if wants_json():  # a program reads the names that it sent
+            return answer(status, _("Not accepted"), str(error), advice, error.problems)
+        return answer(status, _("Not accepted"), advice, problems=error.problems)
 
     @app.errorhandler(NotFound)
     def _not_found(error: NotFound) -> ResponseReturnValue:
@@ -137,7 +152,7 @@ def register_error_pages(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def _csrf(error: CSRFError) -> ResponseReturnValue:
-        if request.endpoint == "SignInView.login":  # stood open for longer than a session lives
+        if request.endpoint == "SignInView.login" and is_from_here():  # stood open for longer than a session lives
             return redirect(request.full_path.rstrip("?"))
         typed = None if wants_json() else sent_again()
         if typed is not None:

@@ -19,7 +19,7 @@ MOST_CHARACTERS = 1_000_000
 def sent_again() -> ResponseReturnValue | None:
     """The page, or None when this was no form of ours. Only what says that it came from our own pages is taken: another
     site must not have a person send its form by a click."""
-    if request.method != "POST" or not request.form or not _from_here():
+    if request.method != "POST" or not request.form or not is_from_here():
         return None
     kept = [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_KEPT]
     if not kept or sum(len(name) + len(value) for name, value in kept) > MOST_CHARACTERS:
@@ -33,7 +33,7 @@ def sent_again() -> ResponseReturnValue | None:
     return page, 401 if principal() is None else 400
 
 
-def _from_here() -> bool:
-    """Browsers name the origin of every form that is posted; a program that does not gets the plain answer."""
+def is_from_here() -> bool:
+    """Did one of our own pages send this? Browsers name the origin of every form that is posted; a program that does not gets the plain answer."""
     origin = request.headers.get("Origin", "")
     return bool(origin) and urlsplit(origin).netloc == request.host

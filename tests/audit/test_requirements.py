@@ -20,6 +20,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from werkzeug.test import TestResponse
 
 import lims
 from lims.accounts.roles import AUDITOR, MANAGER, OWN, ROLES, SALES, SERVICE, TECHNICIAN
@@ -408,6 +409,32 @@ def test_r15_a_locked_page_ends_the_session_and_the_password_opens_a_new_one(
     assert answer.status_code == 200
     assert answer.get_json()["token"]
     assert auditor.get("/findings/").status_code == 200
+
+
+def test_r15_a_page_is_unlocked_after_its_cookie_has_ended_and_when_another_page_was_first(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    auditor = sign_in_as(AUDITOR)
+    with auditor.client.session_transaction() as cookie:
+        given = {"person": int(cookie["_user_id"]), "password": PASSWORD}
+        cookie.clear()
+
+    def unlock(person: Person, **changed: Any) -> TestResponse:
+        """As the page does: refused for its old token, it is sent the one that counts and asks once more."""
+        old = {"X-CSRFToken": "of a session that has ended", "Accept": "application/json"}
+        stale = person.client.post("/unlock/", json={**given, **changed}, headers=old)
+        assert stale.status_code == 400
+        fresh = {**old, "X-CSRFToken": stale.get_json()["token"]}
+        return person.client.post("/unlock/", json={**given, **changed}, headers=fresh)
+
+    assert unlock(auditor, password="wrong").status_code == 401  # noqa: S106 - not the password
+    assert unlock(auditor, person=10**30).status_code == 401
+    assert unlock(auditor).status_code == 200
+    assert auditor.get("/findings/").status_code == 200
+    assert unlock(auditor).status_code == 200  # the second page of the same person
+    other = sign_in_as(MANAGER)
+    assert unlock(other).status_code == 401  # somebody else's page
+    assert other.get("/findings/").status_code == 200
 
 
 def test_r16_nobody_anonymous_writes(found: Any) -> None:
