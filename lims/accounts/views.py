@@ -134,13 +134,11 @@ class ProfileView(GuardedView):
         self.allow("write")
         user = principal()
         assert user is not None
-        days = request.form.get("days", "")
+        name, days = request.form.get("name", ""), request.form.get("days", "")
         try:
-            _row, key = create_api_key(
-                user.id, request.form.get("name", ""), int(days) if days.isdecimal() else 0, current_actor()
-            )
+            _row, key = create_api_key(user.id, name, int(days) if days.isdecimal() else 0, current_actor())
         except Refused as error:
-            return self._page(problems=error.problems), 422
+            return self._page(problems=error.problems, typed={"name": name, "days": days}), 422
         return self._page(new_key=key)
 
     @expose("/api-keys/<int:key_id>/revoke", methods=["POST"])
@@ -153,7 +151,12 @@ class ProfileView(GuardedView):
         flash(_("The key no longer works."), "success")
         return redirect(url_for("ProfileView.show"))
 
-    def _page(self, problems: list[Problem] | tuple[()] = (), new_key: str = "") -> str:
+    def _page(
+        self,
+        problems: list[Problem] | tuple[()] = (),
+        new_key: str = "",
+        typed: dict[str, str] | None = None,
+    ) -> str:
         user = principal()
         assert user is not None
         rendered: str = self.render_template(
@@ -163,6 +166,7 @@ class ProfileView(GuardedView):
             role_labels=ROLE_LABELS,
             keys=api_keys_of(user.id),
             new_key=new_key,
+            typed=typed or {},
             problems={p.field: str(p.message) for p in problems},
             languages=current_app.config["LANGUAGES"],
         )

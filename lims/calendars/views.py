@@ -39,10 +39,11 @@ class CalendarFeedsView(GuardedView):
     @permission_name("write")
     def create(self) -> ResponseReturnValue:
         self.allow("write")
+        name = request.form.get("name", "")
         try:
-            _feed, token = CalendarFeedService().create(request.form.get("name", ""), current_actor())
+            _feed, token = CalendarFeedService().create(name, current_actor())
         except Refused as error:
-            return self._page(problem=str(error.problems[0].message)), 422
+            return self._page(problem=str(error.problems[0].message), typed=name), 422
         return self._page(address=url_for("CalendarView.read", token=token, _external=True))
 
     @expose("/<int:feed_id>/revoke", methods=["POST"])
@@ -53,13 +54,14 @@ class CalendarFeedsView(GuardedView):
         flash(_("The address answers nothing any more."), "success")
         return redirect(url_for("CalendarFeedsView.list"))
 
-    def _page(self, *, address: str = "", problem: str = "") -> str:
+    def _page(self, *, address: str = "", problem: str = "", typed: str = "") -> str:
         rendered: str = self.render_template(
             "lims/calendar_feeds.html",
             view=self,
             feeds=CalendarFeedService().page(size=200, order="-created_at").items,
             address=address,
             problem=problem,
+            typed=typed,
         )
         return rendered
 

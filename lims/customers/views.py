@@ -247,10 +247,11 @@ class UsageCardView(RecordView):
     @permission_name("write")
     def finish(self, record_id: int, task_id: int) -> ResponseReturnValue:
         self.allow("write")
+        given = _given("done_on", "remarks")
         try:
-            UsageTaskService().finish(task_id, _given("done_on", "remarks"), current_actor())
+            UsageTaskService().finish(task_id, given, current_actor())
         except Refused as error:
-            return self._again(record_id, error)
+            return self._again(record_id, error, {f"task-{task_id}": given})
         flash(_("Done."), "success")
         return redirect(url_for("UsageCardView.show", record_id=record_id))
 
@@ -258,18 +259,20 @@ class UsageCardView(RecordView):
     @permission_name("write")
     def normal(self, record_id: int) -> ResponseReturnValue:
         self.allow("write")
+        given = _given("normal_since")
         try:
-            self.service.confirm_normal(record_id, _given("normal_since"), current_actor())
+            self.service.confirm_normal(record_id, given, current_actor())
         except Refused as error:
-            return self._again(record_id, error)
+            return self._again(record_id, error, {"normal": given})
         flash(_("The use is normal; the follow-up of the first use ends."), "success")
         return redirect(url_for("UsageCardView.show", record_id=record_id))
 
-    def _again(self, record_id: int, error: Refused) -> ResponseReturnValue:
+    def _again(self, record_id: int, error: Refused, typed: dict[str, dict[str, str]]) -> ResponseReturnValue:
+        """The card with why it was refused; `typed` by the form that it was typed into."""
         context = self.show_context(self.service.get(record_id))
         names = {**{key: str(text) for key, text in USAGE_TASKS.items()}, "follow_up": _("Follow-up")}
         problems = [f"{names.get(p.field, '')} {p.value}: {p.message}".strip(" :") for p in error.problems]
-        return self.page(self.show_template, **{**context, "problems": problems}), 422
+        return self.page(self.show_template, **{**context, "problems": problems, "typed": typed}), 422
 
 
 def _given(*names: str) -> dict[str, str]:

@@ -257,6 +257,8 @@ class ImportView(GuardedView):
             encodings=ENCODINGS,
             problems=problems,
             chosen=request.args.get("template", "") or request.form.get("template", ""),
+            chosen_mapping=request.form.get("mapping", ""),
+            chosen_encoding=request.form.get("encoding", ""),
         )
 
     def _preview(self, run: ImportRun, plan: Plan) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -181,15 +181,15 @@ class BreaksView(GuardedView):
         if request.method == "GET":
             return self._tray(mappings)
         given = request.files.get("file")
-        if given is None or not given.filename:
-            raise refuse("file", _("is required: the file that the press wrote"))
         mapping = request.form.get("mapping", "")
-        if not mapping.isdecimal():
-            raise refuse("mapping", _("is required: which press wrote the file"), mapping)
         try:
+            if given is None or not given.filename:
+                raise refuse("file", _("is required: the file that the press wrote"))
+            if not mapping.isdecimal():
+                raise refuse("mapping", _("is required: which press wrote the file"), mapping)
             outcome = read_file(int(mapping[:18]), given.filename, given.read(), current_actor())
         except Refused as error:
-            return self._tray(mappings, [str(problem.message) for problem in error.problems]), 422
+            return self._tray(mappings, [str(problem.message) for problem in error.problems], mapping), 422
         if outcome.again:
             flash(_("This file was read before; nothing has changed."), "info")
         else:
@@ -204,13 +204,14 @@ class BreaksView(GuardedView):
             )
         return redirect(url_for("BreaksView.tray"))
 
-    def _tray(self, mappings: Any, problems: Any = ()) -> str:
+    def _tray(self, mappings: Any, problems: Any = (), chosen: str = "") -> str:
         waiting = SERVICES["press-rows"].page(filters={"state": "waiting"}, size=100)
         return self._page(
             "lims/tray.html",
             mappings=mappings,
             waiting=waiting,
             problems=problems,
+            chosen=chosen,
             contents={row.id: json.loads(row.content) for row in waiting.items},
         )
 
@@ -366,7 +367,8 @@ class BreaksView(GuardedView):
             actor = signer(request.form.get("password"))
             retract(set_id, values.reason, actor, held_set_id=values.held_set_id, age_days=values.age_days)
         except Refused as error:
-            return self._entry(get_set(set_id), {}, error.problems), 422
+            typed = {name: request.form.get(name, "") for name in RETRACTION}
+            return self._entry(get_set(set_id), {}, error.problems, retraction=typed), 422
         flash(_("Retracted. The old result stays readable."), "warning")
         return redirect(url_for("BreaksView.enter", set_id=set_id))
 
@@ -403,8 +405,11 @@ class BreaksView(GuardedView):
         posted: dict[str, str],
         problems: Any = (),
         questions: Sequence[str] = (),
+        retraction: Mapping[str, str] | None = None,
     ) -> str:
+        """`posted` is what was typed into the entry or its correction, `retraction` into the form that takes it back."""
         result = result_of(found.id)
+        typed = bool(posted)
         user = principal()
         errors: dict[str, list[str]] = {}
         for problem in problems:
@@ -433,6 +438,8 @@ class BreaksView(GuardedView):
             },
             presses=presses,
             errors=errors,
+            typed=typed,
+            retraction=retraction or {},
             questions=questions,
             bases=BASES,
             states=RESULT_STATES,
@@ -452,6 +459,8 @@ class BreaksView(GuardedView):
         return rendered
 
 
+#: What comes back of a retraction that was refused: never the password.
+RETRACTION = ("reason", "held_set_id", "age_days")
 #: What a correction starts from; the loads it is about are typed again.
 KEPT_BY_CORRECTION = ("tested_at", "tested_by", "press_id", "loading_rate_mpa_s", "remark")
 

@@ -204,11 +204,18 @@ class RulesView(GuardedView):
             may_set=may("write", "rule-editions"),
             may_save=rule.id == PROPORTION and may("write", "mix-designs"),
             given=given,
+            chosen_mix=_chosen_mix(given.get("mix_design_id", "")),
         )
 
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, **context)
         return rendered
+
+
+def _chosen_mix(key: str) -> tuple[str, str]:
+    """(id, title) of the mix that was chosen in the form, so that it stands there again."""
+    found = SERVICES["mix-designs"].find(id=int(key)) if key.isdecimal() and len(key) < 19 else None
+    return (key, found.title) if found is not None else ("", "")
 
 
 class RuleSignoffView(RecordView):

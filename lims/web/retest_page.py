@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 
 from lims.aftersales.models import Objection, Retest
-from lims.aftersales.schemas import OBJECTION_STATES
+from lims.aftersales.schemas import OBJECTION_STATES, OUTCOMES
 from lims.aftersales.views import OBJECTION_STEPS, ObjectionView
 from lims.base.database import current_session
 from lims.base.display import format_decimal
@@ -74,6 +74,7 @@ def objection_context(
     """The next step with its form, the retests that may answer it, the comparison."""
     name = {"raised": "sample", "sampled": "test", "tested": "decide"}.get(record.state, "")
     form = None
+    values: Mapping[str, Any] = {}
     if name and may("write", "objections"):
         _title, schema, _run = OBJECTION_STEPS[name]
         problems = refused[2] if refused is not None and refused[0] == name else ()
@@ -93,7 +94,9 @@ def objection_context(
             (str(text), list(OBJECTION_STATES).index(key) <= list(OBJECTION_STATES).index(record.state))
             for key, text in OBJECTION_STATES.items()
         ],
+        "typed": values,
         "lot_retests": list(retests),
+        "outcomes": OUTCOMES,
         "comparison": beside_certificate(record.retest) if record.retest is not None else [],
         "refused_problems": [str(p.message) for p in refused[2]] if refused is not None else [],
     }

@@ -32,6 +32,7 @@ def usage_card_context(card: UsageCard) -> dict[str, Any]:
         "worst": _worst(card, latest),
         "today": local_today().isoformat(),
         "problems": [],
+        "typed": {},
     }
 
 
