@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -22,7 +23,7 @@ def set_context(found: SpecimenSet) -> dict[str, Any]:
     """Breaks of every specimen (earlier ones kept), results with their persons: three statements."""
     session = current_session()
     if not may("read", "breaks"):
-        return {"breaks": {}, "results": [], "verdict": None, "certificates": []}
+        return {"breaks": {}, "earlier": [], "verdict": None, "certificates": []}
     breaks: dict[int, list[Break]] = {}
     for item in session.scalars(
         select(Break)
@@ -41,7 +42,9 @@ def set_context(found: SpecimenSet) -> dict[str, Any]:
     present = next((item for item in results if item.superseded_at is None), None)
     return {
         "breaks": breaks,
-        "results": results,
+        "earlier": [(item, _why_ended(item, results)) for item in results if item.superseded_at is not None],
+        # The breaks under a result end with it, in the same moment.
+        "retractions": {item.superseded_at for item in results if item.state == "retracted"},
         "present": present,
         "people": actor_names(people),
         "verdict": verdict_bar(found, breaks)
@@ -52,6 +55,13 @@ def set_context(found: SpecimenSet) -> dict[str, Any]:
         **certificate_actions(found.batch_id, found.id),
         "signatures": signatures_of_set(found.id) if results else [],
     }
+
+
+def _why_ended(ended: SetResult, results: Sequence[SetResult]) -> str:
+    """Why a result counts no longer: it was retracted, or the one that followed it says why it was made."""
+    if ended.state == "retracted":
+        return ended.retract_reason or ""
+    return next((item.reason or "" for item in results if item.number == ended.number + 1), "")
 
 
 def verdict_bar(found: SpecimenSet, breaks: dict[int, list[Break]]) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
+from lims.base.actor import user_actor
 from lims.base.columns import utc_now
 from lims.base.display import day_begins, local_time
 from lims.base.services import SERVICES
@@ -22,7 +23,15 @@ from lims.results.cockpit import missed, tally, workload
 from lims.results.due import due_groups, due_set
 from lims.results.entry import EntryIn, entry_warnings, save_entry
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import correct_set, record_set, result_of
+from lims.results.service import (
+    amend_set,
+    correct_set,
+    record_set,
+    release,
+    result_of,
+    retract,
+    verify,
+)
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
 
@@ -221,6 +230,56 @@ def test_list_says_which_of_two_results_of_a_set_no_longer_counts(app: Flask, te
         page = technician.get(path).get_data(as_text=True)
         lines = page.count('class="out"><td><a ')
         assert page.count(">Superseded<") == lines == (1 if path == "/set-results/" else 3)
+
+
+def earlier(page: str) -> list[list[str]]:
+    """The table of earlier results of a set: number, strength, state and why each ended."""
+    _before, _head, rest = page.partition("Earlier results, kept")
+    table = rest.partition("</table>")[0].partition("<tbody>")[2]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in table.split("</tr>")[:-1]]
+    texts = [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in rows]
+    return [[row[0], row[1], row[3], row[5]] for row in texts]
+
+
+def test_each_earlier_result_says_why_it_ended_and_breaks_of_a_retracted_one_say_so(
+    app: Flask, technician: Person
+) -> None:
+    def entry(load: str) -> SetBreaksIn:
+        return SetBreaksIn.read({"loads_kn": ["424", load, "396"], "tested_at": utc_now().isoformat()})
+
+    with app.app_context():
+        set_id = cast(3, plan_ages="3").sets[0].id
+        record_set(set_id, entry("4010"), ACTOR)
+        correct_set(set_id, entry("410"), 1, ACTOR, "a zero too many")
+        amended = ["2", "18.2", "corrected", "misread"]
+        corrected = ["1", "18.8", "corrected", "a zero too many"]
+        verify(set_id, user_actor(7, "Checker"))
+        release(set_id, user_actor(7, "Checker"))
+        amend_set(set_id, entry("401"), 2, ACTOR, "misread")
+    address = f"/specimen-sets/{set_id}"
+    assert earlier(technician.get(address).get_data(as_text=True)) == [amended, corrected]
+    with app.app_context():
+        verify(set_id, user_actor(7, "Checker"))
+        release(set_id, user_actor(7, "Checker"))
+        retract(set_id, "capping failed", ACTOR)
+    page = technician.get(address).get_data(as_text=True)
+    assert earlier(page) == [["3", "18.1", "Retracted", "capping failed"], amended, corrected]
+    breaks = page[page.index(">Breaks</h2>") : page.index("Earlier results, kept")]
+    assert (breaks.count(">Retracted<"), breaks.count(">corrected<")) == (3, 6)
+
+
+def test_single_result_that_was_retracted_stands_among_the_earlier_ones(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        set_id = cast(3, plan_ages="3").sets[0].id
+        data = {"loads_kn": ["424", "401", "396"], "tested_at": utc_now().isoformat()}
+        record_set(set_id, SetBreaksIn.read(data), ACTOR)
+        verify(set_id, user_actor(7, "Checker"))
+        release(set_id, user_actor(7, "Checker"))
+        retract(set_id, "capping failed", ACTOR)
+    page = technician.get(f"/specimen-sets/{set_id}").get_data(as_text=True)
+    assert earlier(page) == [["1", "18.1", "Retracted", "capping failed"]]
 
 
 def test_entry_of_someone_else_is_told_and_nothing_is_lost(app: Flask, technician: Person) -> None:
