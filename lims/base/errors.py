@@ -16,7 +16,16 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from werkzeug.exceptions import HTTPException
 
 from lims.base.database import database
-from lims.base.problems import CarrierAway, Conflict, Forbidden, NotFound, Problem, Refused, Unavailable, WritesStopped
+from lims.base.problems import (
+    CarrierAway,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Problem,
+    Refused,
+    Unavailable,
+    WritesStopped,
+)
 from lims.base.security import principal
 from lims.base.sent_again import is_from_here, sent_again
 
@@ -54,15 +63,15 @@ def answer(
 def _label(problem: Problem) -> str:
     """The field as the page that was asked calls it, or as all forms do that have it; never its name in the schema. What is
     in no form came in the address, where the value stands too."""
-    from lims.base.views import COMMON_LABELS, VIEWS
+    from lims.base.views import COMMON_LABELS, VIEWS, RecordView
 
     name = problem.field.split(".")[0]
     own = getattr(current_app.view_functions.get(request.endpoint or ""), "__self__", None)
-    if name in getattr(own, "inputs", {}):
-        return str(own.inputs[name].ui.label)
+    if isinstance(own, RecordView) and (name in own.inputs or name in own.labels):
+        return own.label(name)
     if name in COMMON_LABELS:
         return str(COMMON_LABELS[name])
-    labels = {str(view.inputs[name].ui.label) for view in VIEWS.values() if name in view.inputs}
+    labels = {view.label(name) for view in VIEWS.values() if name in view.inputs or name in view.labels}
     if len(labels) == 1:
         return labels.pop()
     return problem.value if request.method in {"GET", "HEAD"} else ""

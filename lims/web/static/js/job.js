@@ -5,7 +5,10 @@
   const card = document.querySelector("[data-job]");
   if (!card) { return; }
   const ask = () => {
-    fetch(card.dataset.job, { headers: { Accept: "application/json" } }).then((answer) => answer.json()).then((job) => {
+    fetch(card.dataset.job, { headers: { Accept: "application/json" } }).then((answer) => {
+      if (answer.status >= 500) { throw new Error(answer.statusText); } // busy for a moment: says nothing of the job
+      return answer.json();
+    }).then((job) => {
       if (job.state !== "queued" && job.state !== "running") { window.location.reload(); return; }
       card.querySelector("[data-job-text]").textContent = job.text;
       if (job.all) {

@@ -8,7 +8,8 @@
   let asked = 0;
   let chosen = -1;
 
-  function close() { box.hidden = true; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); chosen = -1; }
+  // What is asked or about to be asked is no longer wanted: its answer would open the list again.
+  function close() { asked += 1; window.clearTimeout(timer); box.hidden = true; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); chosen = -1; }
 
   function mark(step) {
     const options = Array.from(box.querySelectorAll("[role=option]"));
@@ -49,7 +50,7 @@
         fetch(form.dataset.suggest + "?q=" + encodeURIComponent(text), { headers: { Accept: "application/json" } })
           .then((response) => (response.ok ? response.json() : { groups: [] }))
           .then((data) => { if (mine === asked && document.activeElement === input) { show(data.groups); } })
-          .catch(() => close());
+          .catch(() => { if (mine === asked) { close(); } });
       }, 120);
     });
     input.addEventListener("keydown", (event) => {
@@ -58,6 +59,9 @@
       if (event.key === "Enter" && chosen >= 0) { event.preventDefault(); box.querySelectorAll("[role=option]")[chosen].click(); }
     });
     document.addEventListener("click", (event) => { if (!form.contains(event.target)) { close(); } });
+    // Tab goes on: the list does not stay over the page. A press in the list leaves the focus where it is.
+    form.addEventListener("focusout", (event) => { if (!form.contains(event.relatedTarget)) { close(); } });
+    box.addEventListener("mousedown", (event) => event.preventDefault());
   }
 
   let row = -1;
@@ -73,20 +77,36 @@
     all[row].scrollIntoView({ block: "nearest" });
   }
 
+  // A question, or the lock: what stands behind it hears no keys and no scanner, wherever the focus is.
+  function asking() { return document.querySelector("dialog[open]") !== null; }
+
+  // What was typed into a form and not sent would be gone. Ticks of a list are no typing; a form that the server sent back
+  // holds what was typed though nobody has touched it since.
+  const changed = new Set();
+  ["input", "change"].forEach((kind) => document.addEventListener(kind, (event) => {
+    const typed = event.target.form;
+    if (typed && (typed.getAttribute("method") || "get").toLowerCase() === "post" && !typed.matches("[data-bulk]")) { changed.add(typed); }
+  }));
+  function leave(go) {
+    const unsent = document.querySelector("form[method=post] .alert-danger") || Array.from(changed).some((typed) => typed.isConnected && !typed.dataset.sent);
+    if (unsent) { askFirst(document.getElementById("confirm").dataset.leave, go); } else { go(); }
+  }
+
   function open(id) { const dialog = document.getElementById(id); if (dialog && !dialog.open) { dialog.showModal(); } }
 
   // A scanner types faster than a person and ends with Enter: its code opens the specimen from any page.
   let scanned = "";
   let last = 0;
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest("input, textarea, select, [contenteditable], .ts-wrapper") || event.ctrlKey || event.metaKey || event.altKey) { return; }
+    if (event.target.closest("input, textarea, select, [contenteditable], .ts-wrapper") || event.ctrlKey || event.metaKey || event.altKey || asking()) { return; }
     const now = performance.now();
     if (now - last > 60) { scanned = ""; }
     last = now;
     if (event.key === "Enter" && scanned.length >= 6) {
       event.preventDefault(); event.stopImmediatePropagation();
       const link = scanned.match(/\/press\/scan\/([^/?#]+)/i);
-      location.assign(link ? "/press/scan/" + link[1] : "/search/?go=1&q=" + encodeURIComponent(scanned));
+      const goal = link ? "/press/scan/" + link[1] : "/search/?go=1&q=" + encodeURIComponent(scanned);
+      leave(() => location.assign(goal));
     } else if (event.key.length === 1) {
       scanned += event.key;
       if (scanned.length > 3) { event.stopImmediatePropagation(); }
@@ -95,8 +115,8 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) { return; }
-    if (event.target.closest("input, textarea, select, [contenteditable], .ts-wrapper, dialog[open]")) { return; }
-    const go = (selector) => { const link = document.querySelector(selector); if (link) { event.preventDefault(); link.click(); } };
+    if (event.target.closest("input, textarea, select, [contenteditable], .ts-wrapper") || asking()) { return; }
+    const go = (selector) => { const link = document.querySelector(selector); if (link) { event.preventDefault(); leave(() => link.click()); } };
     if (event.key === "/" && input) { event.preventDefault(); input.focus(); input.select(); }
     else if (event.key === "j") { move(1); }
     else if (event.key === "k") { move(-1); }

@@ -12,17 +12,21 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// The page's question; `then` runs after a yes. A yes to the question before would stand for Escape in this one.
+function askFirst(text, then) {
+  const dialog = document.getElementById("confirm");
+  document.getElementById("confirm-text").textContent = text;
+  dialog.returnValue = "";
+  dialog.onclose = () => { if (dialog.returnValue === "yes") { then(); } };
+  dialog.showModal();
+}
+
 // A form with data-confirm asks first.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  const dialog = document.getElementById("confirm");
-  if (form.dataset.confirm && !form.dataset.confirmed && dialog) {
+  if (form.dataset.confirm && !form.dataset.confirmed && document.getElementById("confirm")) {
     event.preventDefault();
-    document.getElementById("confirm-text").textContent = form.dataset.confirm;
-    dialog.onclose = () => {
-      if (dialog.returnValue === "yes") { form.dataset.confirmed = "1"; form.requestSubmit(); }
-    };
-    dialog.showModal();
+    askFirst(form.dataset.confirm, () => { form.dataset.confirmed = "1"; form.requestSubmit(); delete form.dataset.confirmed; });
     return;
   }
   // A double click sends once; what opens beside the page (a preview) leaves the form to be sent.
@@ -39,6 +43,9 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-autosubmit]")) { event.target.form.requestSubmit(); }
 });
 
+// What is there to be copied is marked as a whole: by Tab, and by a click, which would set a caret after the focus.
+document.querySelectorAll("[data-select]").forEach((field) => ["focus", "click"].forEach((kind) => field.addEventListener(kind, () => field.select())));
+
 // Something was chosen from a list, and the person has done nothing since: no list opens by itself, whatever still arrives.
 let justChosen = false;
 ["pointerdown", "keydown"].forEach((kind) => document.addEventListener(kind, () => { justChosen = false; }, true));
@@ -50,6 +57,7 @@ function lookups() {
     // What each typed text found, by id in the server's order: what earlier texts found stays loaded, and would otherwise stand
     // in the list, where Enter takes the first.
     const found = new Map();
+    const unanswered = new Set();
     const box = new window.TomSelect(select, {
       // What is chosen is chosen: a list that stays open (or comes back when a late answer arrives) covers the fields
       // below it on a phone.
@@ -61,11 +69,18 @@ function lookups() {
       placeholder: select.dataset.placeholder,
       load: (query, done) => {
         fetch(select.dataset.lookupUrl + "?q=" + encodeURIComponent(query), { headers: { Accept: "application/json" } })
-          .then((response) => (response.ok ? response.json() : { results: [] }))
+          .then((response) => { if (!response.ok) { throw new Error(response.statusText); } return response.json(); })
           .then((data) => {
+            unanswered.delete(query);
             found.set(query, new Map(data.results.map((option, place) => [String(option.id), place])));
             done(data.results);
-          }).catch(() => done());
+          }).catch(() => {
+            // Nobody answered, so nothing is known: the same text asks again, and so does the next focus of an empty box.
+            unanswered.add(query);
+            delete box.loadedSearches[query];
+            if (!query) { box.wrapper.classList.remove("preloaded"); }
+            done();
+          });
       },
       shouldLoad: () => true,
       score: (query) => {
@@ -75,7 +90,15 @@ function lookups() {
         if (!places) { return (option) => (option.text.toLowerCase().includes(text) ? 1 : 0); }
         return (option) => (places.has(String(option.id)) ? 1 / (1 + places.get(String(option.id))) : 0);
       },
-      render: { no_results: () => { const d = document.createElement("div"); d.className = "no-results"; d.textContent = select.dataset.none; return d; } },
+      render: {
+        no_results: (data) => {
+          const line = document.createElement("div");
+          const lock = document.getElementById("lock");
+          line.className = "no-results";
+          line.textContent = unanswered.has(data.input) && lock ? lock.dataset.away : select.dataset.none;
+          return line;
+        },
+      },
     });
   });
 }
@@ -85,13 +108,21 @@ function samplingPlan() {
   const box = document.querySelector("[data-plan-url]");
   if (!box) { return; }
   const names = ["volume_m3", "plan_ages", "cubic_metres_per_set", "specimens_per_set", "sampling_plan"];
+  const sentence = (problem) => {
+    const field = document.getElementById("f-" + problem.field.split(".")[0]);
+    const label = field && field.labels && field.labels[0];
+    return (label ? label.textContent.trim() + ": " : "") + problem.message;
+  };
+  let asked = 0;
   const show = () => {
+    const mine = ++asked; // an answer that was overtaken is of another volume
     const query = new URLSearchParams();
     names.forEach((name) => { const field = document.getElementById("f-" + name); if (field && field.value) { query.set(name, field.value); } });
     if (!query.get("volume_m3")) { box.textContent = box.dataset.empty; return; }
-    fetch(box.dataset.planUrl + "?" + query).then((response) => response.json()).then((plan) => {
+    fetch(box.dataset.planUrl + "?" + query, { headers: { Accept: "application/json" } }).then((response) => response.json()).then((plan) => {
+      if (mine !== asked) { return; }
+      if (plan.problems && plan.problems.length) { box.textContent = plan.problems.map(sentence).join("; "); return; }
       box.replaceChildren();
-      if (plan.problems) { box.textContent = plan.problems.map((p) => p.message).join("; "); return; }
       plan.ages.forEach((age) => {
         const item = document.createElement("div");
         item.className = "plan-age";
@@ -100,7 +131,7 @@ function samplingPlan() {
         text.textContent = (age.sets === 1 ? box.dataset.one : box.dataset.text).replace("{sets}", age.sets).replace("{specimens}", age.specimens);
         item.append(days, text); box.append(item);
       });
-    }).catch(() => { box.textContent = box.dataset.empty; });
+    }).catch(() => { if (mine === asked) { box.textContent = box.dataset.empty; } });
   };
   names.forEach((name) => { const field = document.getElementById("f-" + name); if (field) { field.addEventListener("input", show); } });
   show();
@@ -144,33 +175,65 @@ document.querySelectorAll("table[data-labelled]").forEach((table) => {
   const minutes = Number(dialog.dataset.minutes);
   const problem = document.getElementById("lock-problem");
   const password = document.getElementById("lock-password");
-  const seen = () => { try { localStorage.setItem("lims-seen", String(Date.now())); } catch (error) { /* private window */ } last = Date.now(); };
-  const lastSeen = () => { try { return Math.max(last, Number(localStorage.getItem("lims-seen")) || 0); } catch (error) { return last; } };
+  const note = (name) => { try { localStorage.setItem(name, String(Date.now())); } catch (error) { /* private window */ } };
+  const noted = (name) => { try { return Number(localStorage.getItem(name)) || 0; } catch (error) { return 0; } };
+  const seen = () => { note("lims-seen"); last = Date.now(); };
+  const lastSeen = () => Math.max(last, noted("lims-seen"));
   let last = Date.now();
-  const post = (url, body) => fetch(url, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": dialog.dataset.token } });
+  const tooOld = () => Date.now() - lastSeen() > minutes * 60000;
+  const locked = () => document.body.classList.contains("locked");
+  const renew = (token) => {
+    dialog.dataset.token = token;
+    document.querySelectorAll("input[name=csrf_token]").forEach((input) => { input.value = token; });
+  };
+  // Another tab of this browser may have opened the session anew: what this page carries is then stale, the answer brings
+  // what counts now, and it is asked once more.
+  const post = (url, body, first = true) => fetch(url, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": dialog.dataset.token } })
+    .then((response) => response.json().then((data) => {
+      if (data.token) { renew(data.token); }
+      return response.status === 400 && data.token && first ? post(url, body, false) : { ok: response.ok, data };
+    }));
+  let ending = Promise.resolve();
+  let since = 0;
+  // The session is not ended before the server says so: asked again while the page is locked, and no other tab was unlocked.
+  const end = () => {
+    const again = () => window.setTimeout(() => { if (locked() && noted("lims-unlocked") < since) { end(); } }, 15000);
+    ending = post(dialog.dataset.lock, {}).then((answer) => { if (!answer.ok) { again(); } }).catch(again);
+  };
   const lock = () => {
     if (dialog.open) { return; }
     document.body.classList.add("locked");
+    since = Date.now();
     dialog.showModal(); password.focus();
-    post(dialog.dataset.lock, {}).catch(() => undefined);
+    end();
   };
   dialog.addEventListener("cancel", (event) => event.preventDefault());
+  // A second Escape closes a dialog whatever is prevented: it opens again while the page is locked.
+  dialog.addEventListener("close", () => { if (locked()) { dialog.showModal(); password.focus(); } });
   dialog.querySelector("form").addEventListener("submit", (event) => {
     event.preventDefault();
     problem.textContent = "";
-    post(dialog.dataset.unlock, { password: password.value }).then((response) => response.json().then((data) => {
+    const given = { password: password.value, person: Number(dialog.dataset.person) };
+    ending.then(() => post(dialog.dataset.unlock, given)).then((answer) => {
       password.value = "";
-      if (!response.ok) { problem.textContent = data.message; return; }
-      dialog.dataset.token = data.token;
-      document.querySelectorAll("input[name=csrf_token]").forEach((input) => { input.value = data.token; });
+      if (!answer.ok) { problem.textContent = answer.data.message; return; }
       document.body.classList.remove("locked");
-      dialog.close(); seen();
-    })).catch(() => { problem.textContent = dialog.dataset.away; });
+      dialog.close(); seen(); note("lims-unlocked");
+    }).catch(() => { problem.textContent = dialog.dataset.away; });
   });
   document.addEventListener("click", (event) => { if (event.target.closest("[data-lock-now]")) { lock(); } });
   if (minutes > 0) {
     seen();
-    ["pointerdown", "keydown", "scroll"].forEach((name) => document.addEventListener(name, () => { if (!dialog.open) { seen(); } }, { passive: true }));
-    window.setInterval(() => { if (Date.now() - lastSeen() > minutes * 60000) { lock(); } }, 15000);
+    const look = () => { if (tooOld()) { lock(); } };
+    // A machine that slept ran no timer: what woke it is judged before it counts as somebody being here, and does nothing else.
+    ["pointerdown", "keydown"].forEach((name) => document.addEventListener(name, (event) => {
+      if (dialog.open) { return; }
+      if (!tooOld()) { seen(); return; }
+      event.preventDefault(); event.stopImmediatePropagation();
+      lock();
+    }, true));
+    document.addEventListener("scroll", () => { if (!dialog.open && !tooOld()) { seen(); } }, { passive: true });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) { look(); } });
+    window.setInterval(look, 15000);
   }
 })();
