@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser import Visit
+from tests.browser import Visit, password_of
 
 pytestmark = pytest.mark.browser
 
@@ -112,6 +113,139 @@ def test_search_suggests_while_typing_and_arrows_choose(chromium: Browser, demo_
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_contain_text("C30-")
     assert visit.complaints == []
+    page.context.close()
+
+
+def test_suggestions_stay_shut_for_an_emptied_box_and_when_the_focus_goes_on(
+    chromium: Browser, demo_server: str
+) -> None:
+    visit = signed_in(chromium, demo_server)
+    page = visit.open("/")
+    asks, box, options = re.compile(r"/suggest\?q="), page.locator("#search"), page.locator("#suggestions a")
+    late: list[Route] = []
+    page.route(asks, lambda route: late.append(route))
+    with page.expect_request(asks):
+        box.fill("c30-")
+    box.fill("")
+    for answer in late:
+        with page.expect_response(answer.request.url):
+            answer.continue_()
+    page.unroute(asks)
+    page.wait_for_load_state("networkidle")
+    expect(options.first).to_be_hidden()
+    box.fill("c30-")
+    expect(options.first).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(options.first).to_be_hidden()
+    box.fill("c30-a")
+    options.first.click()
+    expect(page.locator("h1")).to_contain_text("C30-")
+    assert visit.complaints == []
+    page.context.close()
+
+
+def test_list_of_a_choice_says_that_nobody_answered_and_asks_again(
+    chromium: Browser, demo_server: str
+) -> None:
+    visit = signed_in(chromium, demo_server)
+    page = visit.open("/batches/add")
+    asks, said = re.compile(r"\?q=zz9"), page.locator("#f-mix_revision_id-ts-dropdown .no-results")
+    page.route(asks, lambda route: route.fulfill(status=503, json={"message": "busy", "problems": []}))
+    page.locator("#f-mix_revision_id-ts-control").click()
+    page.keyboard.type("zz9")
+    expect(said).to_have_text("The server does not answer. Try again in a moment.")
+    page.unroute(asks)
+    page.keyboard.press("Backspace")
+    with page.expect_response(asks):
+        page.keyboard.type("9")
+    expect(said).to_have_text("Nothing found")
+    page.context.close()
+
+
+def test_sampling_plan_is_that_of_the_volume_that_stands_there(chromium: Browser, demo_server: str) -> None:
+    visit = signed_in(chromium, demo_server)
+    visit.expected.append("status of 422")
+    page = visit.open("/batches/add")
+    volume, plan, first = (
+        page.locator("#f-volume_m3"),
+        page.locator("[data-plan-url]"),
+        re.compile("m3=12(&|$)"),
+    )
+    late: list[Route] = []
+    page.route(first, lambda route: late.append(route))
+    with page.expect_request(first):
+        volume.fill("12")
+    volume.fill("120")
+    expect(plan.locator(".plan-age").first).to_be_visible()
+    shown = plan.inner_text()
+    for answer in late:
+        with page.expect_response(answer.request.url):
+            answer.continue_()
+    page.wait_for_load_state("networkidle")
+    assert plan.inner_text() == shown
+    volume.fill("-1")
+    expect(plan).to_contain_text("Volume: ")
+    page.context.close()
+
+
+def scan(page: Page, code: str) -> None:
+    """As a scanner does where the focus is in no field, faster than any machine could be too slow for."""
+    page.evaluate(
+        """keys => keys.forEach((key) => document.body.dispatchEvent(
+             new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })))""",
+        [*code, "Enter"],
+    )
+
+
+def test_scan_asks_before_it_leaves_what_was_typed_and_nothing_reaches_the_page_behind_a_question(
+    chromium: Browser, demo_server: str
+) -> None:
+    visit = signed_in(chromium, demo_server)
+    page = visit.open("/batches/add")
+    page.fill("#f-volume_m3", "77")
+    scan(page, "ZZZZ99-1")
+    expect(page.locator("#confirm")).to_contain_text("not sent yet")
+    scan(page, "ZZZZ99-2")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#confirm")).to_be_hidden()
+    expect(page.locator("#f-volume_m3")).to_have_value("77")
+    scan(page, "ZZZZ99-3")
+    page.get_by_role("button", name="Yes, do it").click()
+    expect(page).to_have_url(re.compile(r"/search/\?go=1&q=ZZZZ99-3$"))
+    visit.open("/cement-lots/")
+    page.keyboard.press("?")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("n")
+    page.locator("#keys").get_by_role("button", name="Close").click()
+    expect(page).to_have_url(re.compile(r"/cement-lots/$"))
+    assert visit.complaints == []
+    page.context.close()
+
+
+def test_page_locks_at_the_first_touch_after_a_machine_slept_until_the_server_has_heard_it(
+    chromium: Browser, demo_server: str
+) -> None:
+    visit = signed_in(chromium, demo_server)
+    page = visit.page
+    page.clock.install()
+    visit.open("/batches/add")
+    page.fill("#f-volume_m3", "77")
+    page.route("**/lock/", lambda route: route.fulfill(status=503, json={"message": "busy"}))
+    page.clock.set_system_time(datetime.now(UTC) + timedelta(hours=1))  # no timer ran meanwhile
+    with page.expect_response("**/lock/"):
+        page.mouse.click(5, 5)
+    lock = page.locator("#lock")
+    expect(lock).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.unroute("**/lock/")
+    with page.expect_response("**/lock/", timeout=40_000) as heard:
+        page.clock.run_for(16_000)
+    assert heard.value.ok
+    page.fill("#lock-password", password_of("technician"))
+    lock.get_by_role("button", name="Go on").click()
+    expect(lock).to_be_hidden()
+    expect(page.locator("#f-volume_m3")).to_have_value("77")
     page.context.close()
 
 

@@ -81,14 +81,14 @@
   function asking() { return document.querySelector("dialog[open]") !== null; }
 
   // What was typed into a form and not sent would be gone. Ticks of a list are no typing; a form that the server sent back
-  // holds what was typed though nobody has touched it since.
+  // (refused, or with a question) holds what was typed though nobody has touched it since.
   const changed = new Set();
   ["input", "change"].forEach((kind) => document.addEventListener(kind, (event) => {
     const typed = event.target.form;
     if (typed && (typed.getAttribute("method") || "get").toLowerCase() === "post" && !typed.matches("[data-bulk]")) { changed.add(typed); }
   }));
   function leave(go) {
-    const unsent = document.querySelector("form[method=post] .alert-danger") || Array.from(changed).some((typed) => typed.isConnected && !typed.dataset.sent);
+    const unsent = document.querySelector("form[method=post] :is(.alert-danger, .is-invalid, [name=confirmed])") || Array.from(changed).some((typed) => typed.isConnected && !typed.dataset.sent);
     if (unsent) { askFirst(document.getElementById("confirm").dataset.leave, go); } else { go(); }
   }
 
