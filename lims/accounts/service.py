@@ -158,7 +158,8 @@ def change_own_password(user_id: int, present: str, new: str, again: str, actor:
 def sync_permissions(pairs: set[tuple[str, str]], actor: Actor) -> int:
     """Make permissions and the shipped roles as the program defines them. Returns the number of rows written.
 
-    `lims init`, `lims upgrade` and `lims demo` alone call this: in one process and one transaction, so that cold workers cannot race for it.
+    `lims init`, `lims upgrade` and `lims demo` alone call this: in one process and one transaction, so that cold workers
+    cannot race for it.
     Roles that the laboratory made itself are left alone.
     """
     wanted = set(pairs).union(*ROLES.values())

@@ -94,7 +94,11 @@ def register_error_pages(app: Flask) -> None:
     def _forbidden(error: Forbidden) -> ResponseReturnValue:
         if principal() is None and not wants_json():
             typed = sent_again()
-            return typed if typed is not None else redirect(url_for("SignInView.login", next=request.full_path.rstrip("?")))
+            return (
+                typed
+                if typed is not None
+                else redirect(url_for("SignInView.login", next=request.full_path.rstrip("?")))
+            )
         if principal() is None:
             return answer(401, _("Sign in"), _("Sign in, or send an API key or a bearer token."))
         log.warning("refused: %s %s for %s", request.method, request.path, principal())
@@ -161,7 +165,9 @@ def register_error_pages(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def _csrf(error: CSRFError) -> ResponseReturnValue:
-        if request.endpoint == "SignInView.login" and is_from_here():  # stood open for longer than a session lives
+        if (
+            request.endpoint == "SignInView.login" and is_from_here()
+        ):  # stood open for longer than a session lives
             return redirect(request.full_path.rstrip("?"))
         typed = None if wants_json() else sent_again()
         if typed is not None:

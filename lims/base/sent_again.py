@@ -34,6 +34,7 @@ def sent_again() -> ResponseReturnValue | None:
 
 
 def is_from_here() -> bool:
-    """Did one of our own pages send this? Browsers name the origin of every form that is posted; a program that does not gets the plain answer."""
+    """Did one of our own pages send this? Browsers name the origin of every form that is posted; what names none gets the
+    plain answer."""
     origin = request.headers.get("Origin", "")
     return bool(origin) and urlsplit(origin).netloc == request.host

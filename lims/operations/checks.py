@@ -102,9 +102,7 @@ def _library_of_redis(settings: Settings) -> list[Problem]:
     if not settings.redis_url or find_spec("redis"):
         return []
     return [
-        Problem(
-            "LIMS_REDIS_URL", "needs Redis' library: pip install -r requirements.txt, or set it empty"
-        )
+        Problem("LIMS_REDIS_URL", "needs Redis' library: pip install -r requirements.txt, or set it empty")
     ]
 
 

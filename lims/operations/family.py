@@ -26,6 +26,8 @@ TOO_SOON_S = 2.0
 SLACK_S = 5
 #: How long a process that holds more connections leaves a new one to the others.
 GIVE_WAY_S = 0.005
+#: So many more connections than who holds fewest are no reason to have one opened anew.
+EVEN_ENOUGH = 2
 #: Of a process that is gone: more connections than any holds.
 NOBODY = 2**31 - 1
 #: What a child is sent when its parent is told to stop for the second time. Windows, which has no families, lacks it.
@@ -50,6 +52,12 @@ class Shares:
     def leave(self, number: int) -> None:
         """It takes none any more, and nobody is to wait for it."""
         self._held[number] = NOBODY
+
+    def gives_back(self, number: int) -> bool:
+        """Does it hold so many more than others that a connection had better be opened anew, so that they may take it?
+        When a process ends, its connections go to those that are left, and whoever takes its place has none: after the
+        first one was replaced, fifty busy people were all served by one process of two for the rest of the day."""
+        return self._held[number] > min(self._held) + EVEN_ENOUGH
 
     def give_way(self, number: int) -> None:
         """Before a connection is taken: a while for those who hold fewer, if they are awake."""

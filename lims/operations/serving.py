@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -168,6 +169,17 @@ def _answer(app: Flask, threads: int, listening: list[socket.socket], sockets: d
     return found
 
 
+class EvenChannel(HTTPChannel):
+    """A connection that is to be opened anew while its process holds too many."""
+
+    gives_back: Callable[[], bool]
+
+    def service(self) -> None:
+        if len(self.requests) == 1 and self.gives_back():
+            self.requests[0].headers["CONNECTION"] = "close"  # as if the browser had asked for it
+        super().service()
+
+
 def _share(server: BaseWSGIServer, shares: Shares, number: int) -> None:
     take = server.handle_accept
 
@@ -176,6 +188,8 @@ def _share(server: BaseWSGIServer, shares: Shares, number: int) -> None:
         take()
 
     server.handle_accept = take_in_turn
+    of_process = {"gives_back": staticmethod(partial(shares.gives_back, number))}
+    server.channel_class = type("EvenChannel", (EvenChannel,), of_process)
 
 
 def _run_jobs(app: Flask, settings: Settings, listening: list[socket.socket]) -> None:

@@ -167,7 +167,9 @@ def doubts(set_id: int, entry: SetBreaksIn) -> list[str]:
 def save_entry(entry: EntryIn, actor: Actor) -> dict[str, Any]:
     """Write the set and say what the page shows. Raises: NotFound, Refused (also what another person typed), Conflict."""
     if entry.person_id is not None and entry.person_id != actor.user_id:
-        message = _("was typed by another person and waits until that person signs in; correct it to save it in your name")
+        message = _(
+            "was typed by another person and waits until that person signs in; correct it to save it in your name"
+        )
         raise refuse("person_id", message, entry.person_id)
     result, facts, judged = record_telling(entry.set_id, entry, actor)
     if judged is None:

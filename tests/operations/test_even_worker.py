@@ -16,7 +16,7 @@ import pytest
 from lims.operations.even_worker import EvenWorker
 from lims.operations.family import GIVE_WAY_S, NOBODY, Shares
 from tests.browser import free_port
-from tests.operations.test_family import Server, started, until
+from tests.operations.test_family import Server, connections_are_shared_again, started, until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn does not run on Windows")
 
@@ -57,6 +57,11 @@ def test_workers_serve_together_also_after_one_was_replaced(server: Server) -> N
     gone = server.children[0]
     gone.send_signal(signal.SIGKILL)
     until(lambda: gone not in server.children and _shared(server), "the new worker takes none, or all")
+
+
+def test_connections_of_a_worker_that_was_replaced_do_not_all_stay_with_the_other(server: Server) -> None:
+    until(lambda: _shared(server), "one of the two takes none")
+    connections_are_shared_again(server, server.children)
 
 
 @pytest.mark.parametrize(

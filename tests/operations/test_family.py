@@ -141,7 +141,34 @@ def _share_connections_counters_and_wrong_passwords(server: Server) -> None:
         connection.close()
 
 
+def connections_are_shared_again(server: Server, serving: list[psutil.Process]) -> None:
+    """Sixteen browsers that go on asking while one of the processes that serve is killed and started again."""
+    browsers = [server.connect() for _number in range(16)]
+
+    def asked() -> list[int]:
+        """Each once. Returns how many connections each process that serves holds."""
+        for browser in browsers:
+            try:
+                browser.request("GET", "/healthz")
+                assert browser.getresponse().read()
+            except (OSError, http.client.HTTPException):
+                browser.close()  # it was the killed one's: a browser opens another and asks again
+        held = [
+            sum(one.status == psutil.CONN_ESTABLISHED for one in child.net_connections())
+            for child in server.children
+        ]
+        return [number for number in held if number]
+
+    asked()
+    serving[0].send_signal(signal.SIGKILL)
+    until(lambda: len(found := asked()) == 2 and sum(found) == 16 and min(found) >= 6, "one keeps them all")
+    for browser in browsers:
+        browser.close()
+
+
 def _are_started_again_when_they_are_killed(server: Server) -> None:
+    connections_are_shared_again(server, server.children[:2])
+    until(lambda: len(server.children) == 3, "nobody was started again")
     before = server.children
     for gone in (before[0], before[2]):
         gone.send_signal(signal.SIGKILL)
