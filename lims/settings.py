@@ -40,10 +40,10 @@ class Settings(BaseSettings):
     secret_key: str = ""
     #: Names that may stand in the Host header; guards redirects against a poisoned one.
     allowed_hosts: str = "127.0.0.1,localhost,[::1]"
-    #: How people outside reach this server, e.g. `https://lims.example.com`: so begin links that are shared and the addresses
-    #: of certificates. Empty: the name it was asked by (one of `allowed_hosts`) and `port`.
+    #: How people outside reach this server, e.g. `https://lims.example.com`: so begin links that are shared and addresses on
+    #: certificates. Empty: the name it was asked by (one of `allowed_hosts`) and `port`.
     public_url: str = ""
-    #: Proxies in front, each of which adds to X-Forwarded-For who asked it. 0: that header is believed of nobody, and whoever
+    #: Proxies in front, each of which adds to X-Forwarded-For who asked it. 0: nobody's word is taken for it, and whoever
     #: comes by a proxy has its address: one person's wrong passwords would make all of them wait.
     proxies: int = Field(default=0, ge=0, le=8)
     #: Cookies only over HTTPS. Off for the embedded server on loopback, which speaks plain HTTP.

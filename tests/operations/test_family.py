@@ -142,7 +142,8 @@ def _share_connections_counters_and_wrong_passwords(server: Server) -> None:
 
 
 def connections_are_shared_again(server: Server, serving: list[psutil.Process]) -> None:
-    """Sixteen browsers that go on asking while one of the processes that serve is killed and started again."""
+    """Sixteen browsers that go on asking while one of the processes that serve ends, as gunicorn's do after their number
+    of requests: its connections are with the other one before it has a successor."""
     browsers = [server.connect() for _number in range(16)]
 
     def asked() -> list[int]:
@@ -152,15 +153,16 @@ def connections_are_shared_again(server: Server, serving: list[psutil.Process]) 
                 browser.request("GET", "/healthz")
                 assert browser.getresponse().read()
             except (OSError, http.client.HTTPException):
-                browser.close()  # it was the killed one's: a browser opens another and asks again
-        held = [
-            sum(one.status == psutil.CONN_ESTABLISHED for one in child.net_connections())
-            for child in server.children
-        ]
+                browser.close()  # it was of the one that ends: a browser opens another and asks again
+        held = []
+        for child in server.children:
+            with suppress(psutil.NoSuchProcess):
+                held.append(sum(one.status == psutil.CONN_ESTABLISHED for one in child.net_connections()))
         return [number for number in held if number]
 
     asked()
-    serving[0].send_signal(signal.SIGKILL)
+    serving[0].send_signal(signal.SIGTERM)
+    until(lambda: bool(asked()) and serving[0] not in server.children, "it does not end")
     until(lambda: len(found := asked()) == 2 and sum(found) == 16 and min(found) >= 6, "one keeps them all")
     for browser in browsers:
         browser.close()
