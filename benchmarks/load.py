@@ -316,9 +316,12 @@ def started(data: Path, url: str, port: int) -> subprocess.Popen[bytes]:
 
 
 def processor_s(pid: int) -> float:
-    """Seconds of processor that a server and its workers have used."""
-    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    return sum(times.user + times.system for times in (one.cpu_times() for one in family))
+    """Seconds of processor that a server and its workers have used, those that were replaced included."""
+    server = psutil.Process(pid)
+    gone = server.cpu_times()
+    family = [server, *server.children(recursive=True)]
+    used = sum(times.user + times.system for times in (one.cpu_times() for one in family))
+    return float(used + gone.children_user + gone.children_system)
 
 
 def part(report: Report, people: list[Technician], seconds: float, think: float, server: int) -> list[int]:
