@@ -419,13 +419,13 @@ def test_r15_a_page_is_unlocked_after_its_cookie_has_ended_and_when_another_page
         given = {"person": int(cookie["_user_id"]), "password": PASSWORD}
         cookie.clear()
 
-    def unlock(person: Person, **changed: Any) -> TestResponse:
+    def unlock(who: Person, **changed: Any) -> TestResponse:
         """As the page does: refused for its old token, it is sent the one that counts and asks once more."""
         old = {"X-CSRFToken": "of a session that has ended", "Accept": "application/json"}
-        stale = person.client.post("/unlock/", json={**given, **changed}, headers=old)
+        stale = who.client.post("/unlock/", json={**given, **changed}, headers=old)
         assert stale.status_code == 400
         fresh = {**old, "X-CSRFToken": stale.get_json()["token"]}
-        return person.client.post("/unlock/", json={**given, **changed}, headers=fresh)
+        return who.client.post("/unlock/", json={**given, **changed}, headers=fresh)
 
     assert unlock(auditor, password="wrong").status_code == 401
     assert unlock(auditor, person=10**30).status_code == 401

@@ -315,8 +315,9 @@ def test_entry_waits_for_who_typed_it_and_is_corrected_to_be_saved_by_who_signed
     expect(page.locator("#tested-by")).not_to_have_value("")
     first = page.locator("#tested-by").input_value()
     code = kept_without_a_connection(visit)
-    page.context.set_offline(False)
+    page.goto("about:blank")  # the page is closed before there is a connection again
     page.context.clear_cookies()
+    page.context.set_offline(False)
     sent: list[str] = []
     page.on("request", lambda r: sent.append(r.url) if r.url.endswith("/press/entries") else None)
     visit.sign_in("administrator")
