@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -340,12 +340,7 @@ class ComplaintView(RecordView):
             )
             found.run(record_id, values, current_actor())
         except Refused as error:
-            from lims.web.complaint_page import complaint_context
-
-            record = self.service.get(record_id)
-            context = super().show_context(record)
-            context.update(complaint_context(self, record, refused=(name, posted, error.problems)))
-            return self.page(self.show_template, **context), 422
+            return self._refused(record_id, name, posted, error)
         flash(_("Saved: %(title)s", title=found.title), "success")
         return redirect(url_for("ComplaintView.show", record_id=record_id) + "#next")
 
@@ -357,19 +352,27 @@ class ComplaintView(RecordView):
         try:
             self.service.write_facts(record_id, given, current_actor(), opened)
         except Refused as error:
-            from lims.web.complaint_page import CHECKLIST, complaint_context
+            from lims.web.complaint_page import CHECKLIST
 
             typed = {
                 f"fact_{key}": text
                 for key, text in given.items()
                 if text.strip() != opened.get(key, "").strip()
             }
-            record = self.service.get(record_id)
-            context = super().show_context(record)
-            context.update(complaint_context(self, record, refused=(CHECKLIST, typed, error.problems)))
-            return self.page(self.show_template, **context), 422
+            return self._refused(record_id, CHECKLIST, typed, error)
         flash(_("The checklist is saved."), "success")
         return redirect(url_for("ComplaintView.show", record_id=record_id) + "#facts")
+
+    def _refused(
+        self, record_id: int, name: str, typed: Mapping[str, Any], error: Refused
+    ) -> ResponseReturnValue:
+        """The page again, with what was typed into the step or the checklist `name` and why it was not taken."""
+        from lims.web.complaint_page import complaint_context
+
+        record = self.service.get(record_id)
+        context = super().show_context(record)
+        context.update(complaint_context(self, record, refused=(name, typed, error.problems)))
+        return self.page(self.show_template, **context), 422
 
     @expose("/<int:record_id>/lots", methods=["POST"])
     @permission_name("write")
