@@ -7,11 +7,20 @@ from urllib.parse import urlsplit
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
 
 from lims.base.security import principal
 
-#: Never handed back: the token of the session that has ended, and what is asked of a person each time.
-NOT_KEPT = frozenset({"csrf_token", "password", "new", "again", "current"})
+#: Never handed back, since somebody else may sit there by now, but asked for again where something was typed: without its
+#: password a link to be shared would open for everybody.
+TYPED_AGAIN = {
+    "password": _l("Password"),
+    "present": _l("Present password"),
+    "new": _l("New password"),
+    "again": _l("New password, again"),
+}
+#: Of the session that has ended.
+TOKEN = "csrf_token"  # noqa: S105 - the name of a field
 #: Larger than any form that a person fills in.
 MOST_CHARACTERS = 1_000_000
 
@@ -21,13 +30,16 @@ def sent_again() -> ResponseReturnValue | None:
     site must not have a person send its form by a click."""
     if request.method != "POST" or not request.form or not is_from_here():
         return None
-    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_KEPT]
-    if not kept or sum(len(name) + len(value) for name, value in kept) > MOST_CHARACTERS:
+    not_kept = {TOKEN, *TYPED_AGAIN}
+    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in not_kept]
+    typed_again = {name: label for name, label in TYPED_AGAIN.items() if request.form.get(name)}
+    if not (kept or typed_again) or sum(len(name) + len(value) for name, value in kept) > MOST_CHARACTERS:
         return None
     page = render_template(
         "lims/sent_again.html",
         address=request.full_path.rstrip("?"),
         kept=kept,
+        typed_again=typed_again,
         files=any(file.filename for file in request.files.values()),
     )
     return page, 401 if principal() is None else 400

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from flask import Flask
 
+import lims
 from lims.accounts.roles import TECHNICIAN
+from lims.accounts.service import AccountEdit, AccountIn
+from lims.base.sent_again import TYPED_AGAIN
+from lims.base.services import SERVICES
 from tests.conftest import Person
 
 HERE = {"Origin": "http://localhost"}
@@ -25,6 +31,7 @@ def test_form_whose_session_has_ended_comes_back_with_what_was_typed_and_is_sent
     assert 'name="code" value="S-77"' in page
     assert "A &lt;b&gt;name&lt;/b&gt;" in page
     assert "s3cret-thing" not in page
+    assert re.search(r'type="password"[^>]* name="password"[^>]* required', page)
     assert "of another session" not in page
     technician = sign_in_as(TECHNICIAN)
     again = technician.client.post("/presses/add", data=TYPED, headers=HERE)
@@ -33,6 +40,36 @@ def test_form_whose_session_has_ended_comes_back_with_what_was_typed_and_is_sent
     assert token is not None
     saved = technician.client.post("/presses/add", data={**TYPED, "csrf_token": token.group(1)}, headers=HERE)
     assert saved.status_code in {302, 422}  # the form itself is asked, whatever it says
+
+
+@pytest.mark.parametrize("name", sorted(TYPED_AGAIN))
+def test_no_password_is_handed_back_and_each_that_was_typed_is_asked_for_again(app: Flask, name: str) -> None:
+    given = {"code": "S-77", name: "s3cret-thing"}
+    page = app.test_client().post("/profile/password", data=given, headers=HERE).get_data(as_text=True)
+    assert "s3cret-thing" not in page
+    assert re.findall(r'<input[^>]* name="(\w+)"[^>]* required', page) == [name]
+
+
+def test_every_field_for_a_password_is_among_those_that_are_not_handed_back(app: Flask) -> None:
+    pages = Path(lims.__file__).parent / "web" / "templates"
+    written = "".join(page.read_text(encoding="utf-8") for page in sorted(pages.rglob("*.html")))
+    named = set(re.findall(r'field\("(\w+)", [^)]*\), "password"', written))
+    named |= {
+        found.group(1)
+        for control in re.findall(r'<input[^>]*type="password"[^>]*>', written)
+        if (found := re.search(r' name="(\w+)"', control))
+    }
+    schemas = {
+        getattr(service, name, None) for service in SERVICES.values() for name in ("schema", "edit_schema")
+    }
+    named |= {
+        item.name
+        for schema in (schemas | {AccountIn, AccountEdit}) - {None}
+        for item in schema.inputs()
+        if item.widget == "password"
+    }
+    assert {"password", "present", "new", "again"} <= named
+    assert named <= TYPED_AGAIN.keys()
 
 
 def test_form_of_another_site_is_not_offered_to_be_sent_again(
