@@ -372,8 +372,9 @@ class CertificateView(RecordView):
             values = ReissueIn.read({"reason": request.form.get("reason", "")})
             found = self.service.reissue(record_id, values, current_actor())
         except Refused as error:
-            flash(str(error), "danger")
-            return redirect(url_for(f"{self.endpoint}.show", record_id=record_id))
+            shown = self.show_context(self.service.get(record_id))
+            shown |= {"refused": error.problems, "typed_reason": request.form.get("reason", "")}
+            return self.page(self.show_template, **shown), 422
         except Conflict as conflict:
             flash(_("It was replaced by %(code)s meanwhile.", code=conflict.theirs["replaced_by"]), "danger")
             return redirect(url_for(f"{self.endpoint}.show", record_id=record_id))

@@ -198,6 +198,13 @@ class TrayIn(Schema):
         return self
 
 
+class RetestIn(Schema):
+    """What is broken in place of a set whose result was taken back."""
+
+    held_set_id: Annotated[int, Reference("specimen-sets"), Ui(_l("Held set for the retest"))]
+    age_days: Annotated[int, WholeNumber(1, 3650), Ui(_l("Age of the retest"), unit="d")]
+
+
 class RetractIn(Schema):
     """Why a released result is taken back, and what is broken in its place."""
 

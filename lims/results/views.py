@@ -36,7 +36,7 @@ from lims.results.due import DueSet, due_groups, due_set, due_sets
 from lims.results.entry import EntryIn, doubts, due_entry, entry_warnings, save_entry
 from lims.results.models import Break, Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
-from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, RetractIn, SetBreaksIn
+from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, RetestIn, RetractIn, SetBreaksIn
 from lims.results.service import (
     BreakService,
     CalibrationService,
@@ -204,7 +204,14 @@ class BreaksView(GuardedView):
             )
         return redirect(url_for("BreaksView.tray"))
 
-    def _tray(self, mappings: Any, problems: Any = (), chosen: str = "") -> str:
+    def _tray(
+        self,
+        mappings: Any,
+        problems: Any = (),
+        chosen: str = "",
+        row: tuple[int, dict[str, str], Sequence[Problem]] | None = None,
+    ) -> str:
+        """`row` is one that could not be settled: its id, what was typed, what is wrong with it."""
         waiting = SERVICES["press-rows"].page(filters={"state": "waiting"}, size=100)
         return self._page(
             "lims/tray.html",
@@ -212,7 +219,8 @@ class BreaksView(GuardedView):
             waiting=waiting,
             problems=problems,
             chosen=chosen,
-            contents={row.id: json.loads(row.content) for row in waiting.items},
+            refused=row,
+            contents={item.id: json.loads(item.content) for item in waiting.items},
         )
 
     @expose("/tray/<int:row_id>", methods=["POST"])
@@ -220,11 +228,12 @@ class BreaksView(GuardedView):
     def settle(self, row_id: int) -> ResponseReturnValue:
         """A waiting row gets its specimen, or is put away with a reason."""
         self.allow("write")
-        row = settle(
-            row_id,
-            {"code": request.form.get("code", ""), "reason": request.form.get("reason", "")},
-            current_actor(),
-        )
+        given = {name: request.form.get(name, "") for name in ("code", "reason")}
+        try:
+            row = settle(row_id, given, current_actor())
+        except Refused as error:
+            mappings = SERVICES["press-mappings"].page(size=200).items
+            return self._tray(mappings, row=(row_id, given, error.problems)), 422
         flash(
             row.message or _("Saved: %(title)s", title=row.title),
             "success" if row.state != "waiting" else "info",
@@ -377,10 +386,12 @@ class BreaksView(GuardedView):
     def retest(self, set_id: int) -> ResponseReturnValue:
         """A held set is broken in place of one whose result was retracted."""
         self.allow("write")
-        held, age = request.form.get("held_set_id", ""), request.form.get("age_days", "")
-        if not held.isdecimal() or not age.isdecimal():
-            raise refuse("held_set_id", _("choose a held set and its age"), held)
-        found = plan_retest(set_id, int(held[:18]), int(age[:6]), current_actor())
+        try:
+            values = RetestIn.read(posted_values(RetestIn, request.form))
+            found = plan_retest(set_id, values.held_set_id, values.age_days, current_actor())
+        except Refused as error:
+            typed = {item.name: request.form.get(item.name, "") for item in RetestIn.inputs()}
+            return self._entry(get_set(set_id), {}, error.problems, retest=typed), 422
         flash(
             _(
                 "%(set)s is due on %(day)s.",
@@ -406,8 +417,10 @@ class BreaksView(GuardedView):
         problems: Any = (),
         questions: Sequence[str] = (),
         retraction: Mapping[str, str] | None = None,
+        retest: Mapping[str, str] | None = None,
     ) -> str:
-        """`posted` is what was typed into the entry or its correction, `retraction` into the form that takes it back."""
+        """`posted` is what was typed into the entry or its correction, `retraction` into the form that takes it back,
+        `retest` into the one that plans what is broken instead."""
         result = result_of(found.id)
         typed = bool(posted)
         user = principal()
@@ -440,6 +453,7 @@ class BreaksView(GuardedView):
             errors=errors,
             typed=typed,
             retraction=retraction or {},
+            retest=retest or {},
             questions=questions,
             bases=BASES,
             states=RESULT_STATES,

@@ -292,16 +292,17 @@ def test_superseded_paper_says_reissue_and_reissuing_replaces_it(
     place = manager.post("/certificates/issue", {"batch_id": shown.id}).location
     amended(app, shown)
     assert "Superseded: reissue" in manager.get(place).get_data(as_text=True)
-    refused = manager.post(place + "/reissue", {"reason": "amended"})
-    assert refused.location == place  # the amended result is not released yet
-    assert "no released result" in manager.get(place).get_data(as_text=True)
+    refused = manager.post(place + "/reissue", {"reason": "site <renamed>"})
+    page = refused.get_data(as_text=True)
+    assert refused.status_code == 422  # the amended result is not released yet
+    assert "no released result" in page
+    assert 'value="site &lt;renamed&gt;"' in page
 
 
 def test_reissue_without_a_reason_is_refused(shown: SimpleNamespace, manager: Person) -> None:
     place = manager.post("/certificates/issue", {"batch_id": shown.id}).location
-    manager.post(place + "/reissue", {"reason": " "})
-    page = manager.get(place).get_data(as_text=True)
-    assert "is required" in page
+    page = manager.post(place + "/reissue", {"reason": " "}).get_data(as_text=True)
+    assert "Reason: is required" in page
     later = manager.post(place + "/reissue", {"reason": "wrong site"}).location
     assert later != place
     assert "wrong site" in manager.get(place).get_data(as_text=True)

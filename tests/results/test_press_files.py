@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 from click.testing import CliRunner
 from flask import Flask
+from markupsafe import escape
 
 from lims.base.database import current_session
 from lims.base.problems import Refused
@@ -109,6 +110,28 @@ def test_row_is_put_away_with_a_reason_and_only_once(records_on_both: Flask) -> 
     assert settle(row.id, {"reason": "trial run of the press"}, ACTOR).state == "dismissed"
     with pytest.raises(Refused, match="settled"):
         settle(row.id, {"reason": "again"}, ACTOR)
+
+
+def test_row_that_could_not_be_settled_stands_in_the_tray_with_what_was_typed(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        read_file(a_mapping().id, "a.csv", lines(["TRIAL-PIECE"]), ACTOR)
+        row_id = current_session().query(PressRow).one().id
+    for typed, message in (
+        ({"code": "B26-<WRONG>"}, "no specimen has this code"),
+        ({"reason": "x" * 401}, "400"),
+        ({"code": ""}, "give the specimen&#39;s code"),
+    ):
+        answer = technician.post(f"/press/tray/{row_id}", typed)
+        page = answer.get_data(as_text=True)
+        assert answer.status_code == 422
+        assert message in page
+        assert f'value="{escape(next(iter(typed.values())))}"' in page
+    technician.post(f"/press/tray/{row_id}", {"reason": "trial run of the press"})
+    answer = technician.post(f"/press/tray/{row_id}", {"reason": "again"})
+    assert answer.status_code == 422
+    assert "is settled already" in answer.get_data(as_text=True)
 
 
 def test_short_codes_of_labels_name_specimens_too(records_on_both: Flask) -> None:

@@ -78,6 +78,22 @@ def test_retraction_with_a_wrong_age_names_the_age(
     assert 'value="capping failed"' in page
 
 
+@pytest.mark.parametrize(("age", "message"), [("1", "is past"), ("七天", "accepted"), ("", "is required")])
+def test_retest_that_is_refused_keeps_its_set_and_age(
+    released: tuple[int, int], sign_in_as: Callable[[str], Person], age: str, message: str
+) -> None:
+    set_id, held_id = released
+    manager = sign_in_as(MANAGER)
+    manager.post(f"/press/sets/{set_id}/retract", {"reason": "capping failed", "password": PASSWORD})
+    page = refused(
+        manager.post(f"/press/sets/{set_id}/retest", {"held_set_id": str(held_id), "age_days": age})
+    )
+    assert re.search(f"<li>Age of the retest: [^<]*{message}", page)
+    form = page[page.index('id="retracted"') :]
+    assert is_chosen(form, held_id)
+    assert f'id="retest-age" name="age_days" inputmode="numeric" value="{age}"' in form
+
+
 def test_entry_that_came_second_stands_in_the_opened_correction(app: Flask, technician: Person) -> None:
     with app.app_context():
         set_id = a_batch("40", plan_ages="3").sets[0].id
