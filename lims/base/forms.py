@@ -98,7 +98,7 @@ def _field(item: Input, value: Any, errors: list[str], theirs: str) -> FormField
     result = FormField(
         name=item.name,
         label=str(item.ui.label),
-        widget=item.ui.widget or kind.widget,
+        widget=item.widget,
         # What a person typed stands there again as it was typed, whatever it is.
         value=value if isinstance(value, str) else form_text(item, value),
         unit=item.ui.unit or (kind.unit if isinstance(kind, Quantity) else ""),

@@ -60,6 +60,11 @@ class Input:
         default = None if info.is_required() else info.get_default(call_default_factory=True)
         return cls(name, kind, ui, info.is_required(), default)
 
+    @property
+    def widget(self) -> str:
+        """The control that a form draws for it (lims.base.forms.FormField)."""
+        return self.ui.widget or self.kind.widget
+
 
 def _blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())

@@ -255,7 +255,7 @@ class RecordView(GuardedView):
         posted = posted_values(schema, request.form)
         try:
             given = localise(schema, posted, laboratory_zone())
-            record = add_once(self.service, given, current_actor(), _form_key(posted))
+            record = add_once(self.service, given, current_actor(), form_key(posted))
         except Refused as error:
             form = self.form_for(schema, posted, problems=error.problems)
             return self.render_form(form, None), 422
@@ -559,7 +559,7 @@ class RecordView(GuardedView):
         return controls
 
 
-def _form_key(posted: dict[str, Any]) -> str:
+def form_key(posted: dict[str, Any]) -> str:
     """The key of what this form sent: a second click sends the same, a person who went back and changed it does not."""
     key = request.form.get("form_key", "")[:60]
     return f"{key}-{hashlib.sha256(repr(sorted(posted.items())).encode()).hexdigest()}" if key else ""

@@ -24,6 +24,7 @@ from lims.base.database import current_session, transaction
 from lims.base.display import local_time, local_today
 from lims.base.passwords import hash_password
 from lims.base.problems import Refused, refuse
+from lims.base.repeats import add_once
 from lims.base.schemas import Schema
 from lims.base.services import Page, RecordService
 from lims.comparison.service import outward_comparison
@@ -118,13 +119,21 @@ class ShareLinkService(RecordService[ShareLink]):
     def edit(self, record_id: int, data: Mapping[str, Any] | Schema, version: int, actor: Actor) -> ShareLink:
         raise refuse("", _("what was sent stays as it was sent; accepted: revoke the link and make another"))
 
-    def create(self, data: Mapping[str, Any] | Schema, actor: Actor) -> tuple[ShareLink, str]:
-        """A link and its token: shown once, stored as a hash. Raises: Refused."""
-        token = new_token()
-        with transaction(actor, "share") as session:
+    def create(self, data: Mapping[str, Any], actor: Actor, key: str = "") -> tuple[ShareLink, str]:
+        """A link and its token: shown once, stored as a hash. With a key (lims.base.repeats) that made a link before: that
+        link, and "" for its token. Raises: Refused."""
+        token = ""
+
+        def add(data: Mapping[str, Any], actor: Actor) -> ShareLink:
+            nonlocal token
+            token = new_token()
             link = self.add(data, actor)
             link.token_sha256 = hash_token(token)
-            session.flush()
+            current_session().flush()
+            return link
+
+        with transaction(actor, "share"):
+            link = add_once(self, data, actor, key, add)
         return link, token
 
     def preview(self, data: Mapping[str, Any] | Schema, actor: Actor) -> Sheet:

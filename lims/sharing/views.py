@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -24,7 +25,7 @@ from lims.base.problems import Problem, Refused, refuse
 from lims.base.schemas import localise
 from lims.base.security import current_actor, may, require
 from lims.base.services import SERVICES
-from lims.base.views import MenuPlace, RecordView, current_language
+from lims.base.views import MenuPlace, RecordView, current_language, form_key
 from lims.sharing.candidates import Candidate, candidates
 from lims.sharing.models import ShareLink
 from lims.sharing.overview import overview
@@ -89,12 +90,17 @@ class ShareLinkView(RecordView):
         if request.method == "GET":
             return self._builder()
         posted = _posted()
+        if "find" in request.form:
+            return self._builder(posted)
         try:
             link, token = self.service.create(
-                localise(ShareLinkIn, posted, laboratory_zone()), current_actor()
+                localise(ShareLinkIn, posted, laboratory_zone()), current_actor(), form_key(posted)
             )
         except Refused as error:
             return self._builder(posted, error.problems), 422
+        if not token:  # the page with the address was loaded again, or the form sent twice
+            flash(_("This link is made already; its address was shown once."), "info")
+            return redirect(url_for("ShareLinkView.show", record_id=link.id))
         return self._made(link, token)
 
     @expose("/<int:record_id>/edit", methods=["GET", "POST"])
@@ -184,16 +190,18 @@ class ShareLinkView(RecordView):
 
     def _builder(self, posted: Mapping[str, Any] | None = None, problems: Sequence[Problem] = ()) -> str:
         names = [item.name for item in WantedIn.inputs()]
-        asked: dict[str, Any] = {
-            name: value[:60] for name, value in request.args.items() if name in names and value
-        }
+        given = request.form if request.method == "POST" else request.args
+        asked: dict[str, Any] = {name: value[:60] for name, value in given.items() if name in names and value}
         wrong: Sequence[Problem] = ()
         found: list[Candidate] = []
         try:
             found = candidates(WantedIn.read(asked))
         except Refused as error:
             wrong = error.problems
-        values = dict(posted or self._first_values(asked, found))
+        first = self._first_values(asked, found)
+        values = dict(posted or first)
+        if posted is not None and "find" in request.form:
+            values = _among(found, values, first)
         form = build_form(
             ShareLinkIn,
             values,
@@ -229,7 +237,8 @@ class ShareLinkView(RecordView):
             chosen_cards=str(values.get("card_ids") or "").split(","),
             cards=_cards_by_language(),
             most_near=MOST_NEAR,
-            query=request.query_string.decode("utf-8", "replace")[:1000],
+            proposed_name=first.get("name", ""),
+            form_key=request.form.get("form_key") or secrets.token_urlsafe(16),
         )  # fmt: skip
 
     def _first_values(self, asked: Mapping[str, Any], found: Sequence[Candidate]) -> dict[str, Any]:
@@ -297,11 +306,23 @@ def _posted() -> dict[str, Any]:
     posted = posted_values(ShareLinkIn, request.form)
     for name in ("shows", "near_ids", "card_ids"):
         posted[name] = ",".join(request.form.getlist(name))
+    # Which trial goes out is ticked; the control of that name narrows what there is to tick.
     trial, _dash, mix = request.form.get("chosen", "").partition("-")
-    if trial:
-        posted |= {"trial_id": trial, "mix_design_id": mix}
-        posted["near_ids"] = ",".join(key for key in posted["near_ids"].split(",") if key and key != mix)
+    posted |= {"trial_id": trial, "mix_design_id": mix}
+    posted["near_ids"] = ",".join(key for key in posted["near_ids"].split(",") if key and key != mix)
     return posted
+
+
+def _among(found: Sequence[Candidate], posted: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
+    """What was chosen before the trials were looked for again, as far as it is among them; else what is proposed."""
+    values = dict(posted)
+    if f"{posted['trial_id']}-{posted['mix_design_id']}" not in {item.key for item in found}:
+        values |= {name: first.get(name, "") for name in ("trial_id", "mix_design_id", "near_ids")}
+    near = {str(item.mix_design_id) for item in found}
+    values["near_ids"] = ",".join(key for key in str(values["near_ids"]).split(",") if key in near)
+    if posted.get("name", "") in {"", request.form.get("proposed_name", "")}:
+        values["name"] = first.get("name", "")
+    return values
 
 
 def _colleagues() -> list[User]:

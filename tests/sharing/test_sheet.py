@@ -12,8 +12,11 @@ from datetime import UTC, datetime, timedelta
 import openpyxl
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
+from lims.base.database import current_session
 from lims.base.problems import Refused
+from lims.base.repeats import RequestKey
 from lims.base.services import SERVICES
 from lims.results.service import amend_set, record_set, release, result_of, retract, verify
 from lims.sharing import gathering
@@ -342,18 +345,79 @@ def test_builder_offers_the_own_trial_first_and_the_link_it_makes_opens(app: Fla
         "language": "en",
         "days": "30",
     }
-    preview = sales.post(f"/share-links/preview?{query}", sent)
+    preview = sales.post("/share-links/preview", sent)
     assert preview.status_code == 200
     assert "data-forecast" in preview.get_data(as_text=True)
     with app.app_context():
         assert SERVICES["share-links"].page().total == 0
-    made = sales.post(f"/share-links/add?{query}", sent)
+    made = sales.post("/share-links/add", sent)
     found = re.search(r"http://localhost:8000/s/([\w-]{43})", made.get_data(as_text=True))
     assert found is not None
     sheet = text_of(app, found[1])
     assert "Nearest trials" in sheet
     assert "38.7" in sheet
     assert "C30-T" not in sheet
+
+
+def test_link_whose_page_is_loaded_again_is_made_once(app: Flask, sales: Person) -> None:
+    with app.app_context():
+        trial, _batch, mix, _customer = a_shown_trial()
+    key = re.search(r'name="form_key" value="([^"]+)"', sales.get("/share-links/add").get_data(as_text=True))
+    assert key is not None
+    sent = {"chosen": f"{trial.id}-{mix.id}", "name": "Reader Ltd", "shows": "forecast", "form_key": key[1]}
+    sent |= {"language": "en", "days": "30", "password": "tell-nobody"}
+    assert sales.post("/share-links/add", sent).status_code == 200
+    again = sales.post("/share-links/add", sent)
+    assert again.status_code == 302
+    assert "is made already" in sales.get(again.location).get_data(as_text=True)
+    with app.app_context():
+        assert SERVICES["share-links"].page().total == 1
+    assert (
+        sales.post("/share-links/add", {**sent, "days": "31"}).status_code == 200
+    )  # went back and changed it
+    with app.app_context():
+        assert SERVICES["share-links"].page().total == 2
+
+
+def test_what_is_kept_of_a_request_tells_nobody_whether_he_guessed_its_password(app: Flask) -> None:
+    with app.app_context():
+        sent = {"trial_id": str(a_shown_trial()[0].id), "name": "Reader", "days": "30"}
+        hashes = set()
+        for guess in ("tell-nobody", "no-longer"):
+            ShareLinkService().create({**sent, "password": guess}, ACTOR, f"key {guess}")
+            hashes |= set(current_session().scalars(select(RequestKey.sent_sha256)))
+        assert len(hashes) == 1
+
+
+def test_looking_for_trials_again_keeps_what_was_filled_in_below(app: Flask, sales: Person) -> None:
+    with app.app_context():
+        _trial, _batch, _mix, customer = a_shown_trial()
+        other = a_shown_trial(released=(3, 7, 28), code="C30-T")
+    sent = {
+        "find": "1",
+        "customer_id": str(customer.id),
+        "cement_kg_m3": "350",
+        "chosen": f"{other[0].id}-{other[2].id}",
+        "shows": ["strengths"],
+        "note": "As promised <today>",
+        "days": "12",
+        "name": "",
+        "proposed_name": "",
+    }
+    page = sales.post("/share-links/add", sent).get_data(as_text=True)
+    ticked = re.findall(r'name="(?:chosen|shows)" value="([^"]+)" checked', page)
+    assert ticked == [sent["chosen"], "strengths"]
+    assert "As promised &lt;today&gt;" in page
+    assert re.search(r'name="days"[^>]* value="12"', page)
+    assert re.search(r'name="name"[^>]* value="Reader Ltd"', page)  # the customer that is asked for now
+    with app.app_context():
+        assert SERVICES["share-links"].page().total == 0
+    # A trial that is not among what is found is not sent unseen.
+    page = sales.post("/share-links/add", {**sent, "chosen": "999-999", "name": "My own"}).get_data(
+        as_text=True
+    )
+    assert re.findall(r'name="chosen" value="([^"]+)" checked', page) != ["999-999"]
+    assert re.search(r'name="name"[^>]* value="My own"', page)
 
 
 @pytest.mark.parametrize(
