@@ -319,12 +319,7 @@ def settled(book: Book, template: Template, posted: Mapping[str, str]) -> Readin
     """The reading that a person chose on the page. Raises: Refused naming each choice that does not fit."""
     sheet = book.sheet(posted.get("sheet", ""))
     problems: list[Problem] = []
-    text = posted.get("header_row", "")
-    header_row = int(text) if text.isdecimal() and len(text) < 7 else 0
-    if not 1 <= header_row <= len(sheet.rows):
-        raise refuse(
-            "header_row", _("is not a row of the sheet; accepted: 1 to %(n)s", n=len(sheet.rows)), text
-        )
+    header_row = row_of_heads(sheet, posted.get("header_row", ""))
     columns = []
     for head in heads_of(sheet, header_row):
         name = posted.get(f"field_{head.at}", "")
@@ -372,6 +367,16 @@ def settled(book: Book, template: Template, posted: Mapping[str, str]) -> Readin
         book.encoding,
         book.delimiter,
     )
+
+
+def row_of_heads(sheet: Sheet, text: str) -> int:
+    """The row that a person named, counted from 1. Raises: Refused."""
+    number = int(text) if text.isdecimal() and len(text) < 7 else 0
+    if not 1 <= number <= len(sheet.rows):
+        raise refuse(
+            "header_row", _("is not a row of the sheet; accepted: 1 to %(n)s", n=len(sheet.rows)), text
+        )
+    return number
 
 
 def _whole(text: str) -> int | None:

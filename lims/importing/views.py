@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ from lims.importing.mapping import (
     needs_hour,
     propose,
     proposed,
+    row_of_heads,
     settled,
 )
 from lims.importing.models import ImportRun
@@ -70,6 +72,8 @@ DECIMAL_MARK_LABELS = {
 #: Rows of each kind that a preview shows; the counts tell the rest.
 MOST_ROWS_SHOWN = 60
 SAMPLE_ROWS, SAMPLE_COLUMNS = 10, 12
+#: Beginnings of the names that hold what one column is: its field, unit, age and number.
+OF_COLUMNS = ("field_", "unit_", "age_", "number_")
 
 
 def may_import(template: Template) -> bool:
@@ -153,10 +157,16 @@ class ImportView(GuardedView):
             return redirect(url_for("ImportView.show", run_id=run.id))
         book = book_of(run)
         if request.method == "GET":
-            return self._mapping(run, book, self._proposal(run, book))
+            kept = run.reading and not request.args
+            reading = (
+                Reading.of_json(run.reading or "") if kept else self._proposal(book, run.kind, request.args)
+            )
+            return self._mapping(run, book, reading)
         template = template_of(request.form.get("template", ""))
         self._require(template)
         try:
+            if "look" in request.form or request.form.get("shown", _looked_at()) != _looked_at():
+                return self._looked_again(run, book)
             reading = settled(book, template, request.form)
             if name := request.form.get("code", "").strip():
                 require("write", "import-mappings")
@@ -280,17 +290,32 @@ class ImportView(GuardedView):
             most=MOST_ROWS_SHOWN,
         )
 
-    def _proposal(self, run: ImportRun, book: Book) -> Reading:
+    def _looked_again(self, run: ImportRun, book: Book) -> str:
+        """Another template, sheet or row of heads: what was chosen stays where it still means the same."""
+        posted = request.form.to_dict()
+        row_of_heads(book.sheet(posted.get("sheet", "")), posted.get("header_row", ""))
+        reading = self._proposal(book, run.kind, posted)
+        if posted.get("shown") != _shown(reading):
+            posted = {name: text for name, text in posted.items() if not name.startswith(OF_COLUMNS)}
+            for item in reading.columns:
+                values = (item.field, item.unit, item.age_days, item.number)
+                posted |= {
+                    f"{start}{item.at}": str(value or "")
+                    for start, value in zip(OF_COLUMNS, values, strict=True)
+                }
+            if "look" not in posted:
+                flash(_("These columns are proposed for what you chose above; look at them first."), "info")
+        return self._mapping(run, book, reading, posted=posted)
+
+    def _proposal(self, book: Book, kind: str | None, given: Mapping[str, str]) -> Reading:
         """What the person asked to look at, or what the heads say."""
-        if run.reading and not request.args:
-            return Reading.of_json(run.reading)
-        asked = request.args.get("template", "") or run.kind
+        asked = given.get("template", "") or kind
         chosen = [template_of(asked)] if asked else self._templates()
         for template in chosen:
             self._require(template)
-        sheet_name = request.args.get("sheet", "")
+        sheet_name = given.get("sheet", "")
         part = replace(book, sheets=[book.sheet(sheet_name)]) if sheet_name else book
-        number = request.args.get("header_row", "")
+        number = given.get("header_row", "")
         if number.isdecimal() and len(number) < 6 and sheet_name:
             sheet = part.sheets[0]
             header_row = max(1, min(int(number), len(sheet.rows)))
@@ -330,6 +355,7 @@ class ImportView(GuardedView):
             run=run,
             book=book,
             reading=reading,
+            shown=_shown(reading),
             subject=template,
             templates=self._templates(),
             rows=rows,
@@ -352,6 +378,16 @@ class ImportView(GuardedView):
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, **context)
         return rendered
+
+
+def _shown(reading: Reading) -> str:
+    """What the columns of a page were proposed for."""
+    return f"{reading.template}|{reading.sheet}|{reading.header_row}"
+
+
+def _looked_at() -> str:
+    """The same of what is chosen in the form that came."""
+    return "|".join(request.form.get(name, "") for name in ("template", "sheet", "header_row"))
 
 
 def _as_read(plan: Plan, row: Row, column: Column) -> str:

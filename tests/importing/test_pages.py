@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -167,6 +168,48 @@ def test_a_mapping_that_does_not_fit_is_refused_with_its_choices_kept(
     answer = sales.post(sent.location + "/mapping", {**posted, **change})
     assert answer.status_code == 422
     assert word in answer.get_data(as_text=True)
+
+
+def test_another_row_of_heads_keeps_what_was_chosen_for_the_whole_file(sales: Person) -> None:
+    sent = send(sales, workbook([["编码", "客户名称"], ["客户名称", "编码"], ["Eins", "K-1"]]))
+    chosen = {"template": "customers", "sheet": "Sheet", "shown": "customers|Sheet|1", "header_row": "2"}
+    chosen |= {
+        "field_A": "code",
+        "field_B": "name",
+        "every_kind": "dealer",
+        "code": "our-list",
+        "date_form": "mdy",
+    }
+    for button in ({"look": "1"}, {}):  # who checks the rows at once looks at the columns first, too
+        answer = sales.post(sent.location + "/mapping", {**chosen, **button})
+        page = answer.get_data(as_text=True)
+        assert answer.status_code == 200
+        assert 'name="shown" value="customers|Sheet|2"' in page
+        assert (
+            re.findall(r'<option value="(\w+)" selected>', page.partition('name="field_A"')[2])[0] == "name"
+        )
+        assert 'name="every_kind" maxlength="200" value="dealer"' in page
+        assert 'value="our-list"' in page
+        assert '<option value="mdy" selected>' in page
+        assert ("look at them first" in page) is not bool(button)
+
+
+def test_looking_again_at_the_same_heads_keeps_every_column(sales: Person) -> None:
+    sent = send(sales, workbook([["编码", "客户名称"], ["K-1", "Eins"]]))
+    chosen = {"template": "customers", "sheet": "Sheet", "shown": "customers|Sheet|1", "header_row": "1"}
+    page = sales.post(sent.location + "/mapping", {**chosen, "field_A": "phone", "look": "1"}).get_data(
+        as_text=True
+    )
+    assert re.findall(r'<option value="(\w+)" selected>', page.partition('name="field_A"')[2])[0] == "phone"
+
+
+def test_row_of_heads_that_the_sheet_has_not_is_refused_with_the_columns_kept(sales: Person) -> None:
+    sent = send(sales, workbook([["编码", "客户名称"], ["K-1", "Eins"]]))
+    chosen = {"template": "customers", "sheet": "Sheet", "shown": "customers|Sheet|1", "header_row": "七"}
+    answer = sales.post(sent.location + "/mapping", {**chosen, "field_A": "phone", "look": "1"})
+    assert answer.status_code == 422
+    assert "1 to 2" in answer.get_data(as_text=True)
+    assert '<option value="phone" selected>' in answer.get_data(as_text=True)
 
 
 def test_who_may_import_what_follows_from_what_they_may_write(
