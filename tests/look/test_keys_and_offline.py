@@ -367,6 +367,35 @@ def test_two_open_entry_pages_keep_both_entries_and_a_press_that_was_chosen_stay
     page.context.close()
 
 
+def test_pictures_that_are_too_large_together_are_told_before_they_are_sent(
+    chromium: Browser, demo_server: str
+) -> None:
+    visit = signed_in(chromium, demo_server, "administrator")
+    page = visit.open("/complaints/1")
+    posted: list[str] = []
+    page.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
+    page.fill("#photos input[name=caption]", "Cracks at the edge")
+    field = page.locator("#photos input[name=photo]")
+
+    def choose(*sizes: int) -> str:
+        field.set_input_files(
+            [
+                {"name": f"{number}.jpg", "mimeType": "image/jpeg", "buffer": b"0" * size}
+                for number, size in enumerate(sizes)
+            ]
+        )
+        told: str = field.evaluate("field => field.validationMessage")
+        return told
+
+    assert "16 MB" in choose(9_000_000, 9_000_000)
+    page.get_by_role("button", name="Add photos").click()
+    expect(page.locator("#photos input[name=caption]")).to_have_value("Cracks at the edge")
+    assert posted == []
+    assert choose(9_000_000) == ""
+    assert visit.complaints == []
+    page.context.close()
+
+
 def test_labels_print_at_50_by_25_mm_without_the_menu(chromium: Browser, demo_server: str) -> None:
     visit = signed_in(chromium, demo_server)
     page = visit.open("/batches/604/labels")

@@ -43,6 +43,15 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-autosubmit]")) { event.target.form.requestSubmit(); }
 });
 
+// Files that are more than the server takes are refused here, where the form keeps what was typed.
+document.addEventListener("change", (event) => {
+  const field = event.target;
+  if (!field.dataset || !field.dataset.mostBytes) { return; }
+  const bytes = Array.from(field.files, (file) => file.size).reduce((sum, size) => sum + size, 0);
+  field.setCustomValidity(bytes > Number(field.dataset.mostBytes) ? field.dataset.tooLarge : "");
+  field.reportValidity();
+});
+
 // What is there to be copied is marked as a whole: by Tab, and by a click, which would set a caret after the focus.
 document.querySelectorAll("[data-select]").forEach((field) => ["focus", "click"].forEach((kind) => field.addEventListener(kind, () => field.select())));
 
