@@ -377,6 +377,7 @@ class HistoryTemplate(Template):
         "往年或其他試驗室的強度，供預測學習。",
     )
     writes = ("mix-designs", "breaks")
+    releases = True
     key = ("lab", "mix_id", "age_days", "specimen_number")
     grouped = ("strength_mpa",)
     masses: ClassVar[tuple[str, ...]] = tuple(f"{kind}_kg_m3" for kind in COMPONENT_KINDS)

@@ -43,6 +43,8 @@ class Template:
     about: ClassVar[Any]
     #: Who may write it may import it.
     writes: ClassVar[tuple[str, ...]]
+    #: Do its results count as released at once? Then only who may release them may import it.
+    releases: ClassVar[bool] = False
     #: Columns that name a record: a second row with the same is refused.
     key: ClassVar[tuple[str, ...]]
     #: Sheets of this subject may have columns grouped by age; their value goes to one of these.

@@ -77,7 +77,11 @@ OF_COLUMNS = ("field_", "unit_", "age_", "number_")
 
 
 def may_import(template: Template) -> bool:
-    return all(may("write", name) for name in template.writes)
+    return all(may(action, name) for action, name in _rights(template))
+
+
+def _rights(template: Template) -> list[tuple[str, str]]:
+    return [("write", name) for name in template.writes] + [("release", "breaks")] * template.releases
 
 
 class ImportView(GuardedView):
@@ -235,8 +239,8 @@ class ImportView(GuardedView):
     # --- inside -------------------------------------------------------------------------------------------
 
     def _require(self, template: Template) -> None:
-        for name in template.writes:
-            require("write", name)
+        for action, name in _rights(template):
+            require(action, name)
 
     def _run(self, run_id: int) -> ImportRun:
         run: ImportRun = ImportRunService().get(run_id)

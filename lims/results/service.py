@@ -616,7 +616,8 @@ def record_history(
     width_mm: Decimal | None,
     actor: Actor,
 ) -> int:
-    """Strengths as reported, one set an age. Returns the number of specimens written. Raises: Refused."""
+    """Strengths that were reported long ago, one set an age: the one way in on which a result counts as released at once.
+    Returns the number of specimens written. Raises: Refused."""
     with transaction(actor, "history") as session:
         entries = [
             (
@@ -627,7 +628,7 @@ def record_history(
         ]
         session.flush()
         for found, entry in entries:
-            _put(session, found, entry, actor, number=1, reason=None)
+            _put(session, found, entry, actor, number=1, reason=None, state="released")
         session.flush()
     return sum(len(strengths) for _age_days, strengths in ages)
 
@@ -766,9 +767,9 @@ def _break_values(
 
 
 def _result_values(
-    entry: SetBreaksIn, judged: Judged, set_id: int, number: int, reason: str | None
+    entry: SetBreaksIn, judged: Judged, set_id: int, number: int, reason: str | None, state: str = "entered"
 ) -> dict[str, Any]:
-    """The columns of the set's result."""
+    """The columns of the set's result. Strengths that another laboratory reports wait for a second person as loads do."""
     verdict = judged.verdict
     return {
         "specimen_set_id": set_id,
@@ -778,7 +779,7 @@ def _result_values(
         "strength_mpa": verdict.strength_mpa,
         "basis": verdict.basis,
         "specimen_count": len(judged.values),
-        "state": "released" if entry.loads_kn is None else "entered",
+        "state": state,
         "reason": reason,
     }
 
@@ -793,7 +794,14 @@ def _write(
 
 
 def _put(
-    session: Session, found: SpecimenSet, entry: SetBreaksIn, actor: Actor, *, number: int, reason: str | None
+    session: Session,
+    found: SpecimenSet,
+    entry: SetBreaksIn,
+    actor: Actor,
+    *,
+    number: int,
+    reason: str | None,
+    state: str = "entered",
 ) -> SetResult:
     """Breaks and result of a set into the session; whoever asks for it flushes."""
     capacities = {} if entry.press_id is None else capacities_of_presses(session, entry.press_id)
@@ -808,7 +816,7 @@ def _put(
         earlier = {int(specimen_id): int(last) for specimen_id, last in rows}
     keys = [(specimen.id, earlier.get(specimen.id, 0) + 1) for specimen in found.specimens]
     session.add_all(Break(**values) for values in _break_values(entry, judged, keys, actor))
-    result = SetResult(**_result_values(entry, judged, found.id, number, reason))
+    result = SetResult(**_result_values(entry, judged, found.id, number, reason, state))
     session.add(result)
     found.state = "broken"
     return result

@@ -16,6 +16,7 @@ from lims.base.database import current_session
 from lims.customers.models import Customer
 from lims.importing.imports import TEMPLATES
 from lims.importing.models import ImportMapping, ImportRow, ImportRun
+from lims.results.models import SetResult
 from tests.conftest import Person
 from tests.factories import a_customer
 from tests.importing.workbooks import filled, workbook
@@ -168,6 +169,29 @@ def test_a_mapping_that_does_not_fit_is_refused_with_its_choices_kept(
     answer = sales.post(sent.location + "/mapping", {**posted, **change})
     assert answer.status_code == 422
     assert word in answer.get_data(as_text=True)
+
+
+def test_history_counts_as_released_and_is_imported_by_who_may_release(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    technician, manager = sign_in_as(TECHNICIAN), sign_in_as(MANAGER)
+    row = {
+        "lab": "old",
+        "mix_id": "M-1",
+        "age_days": 28,
+        "strength_mpa": 41,
+        "cement_kg_m3": 300,
+        "water_kg_m3": 170,
+    }
+    content = filled("history", row)
+    assert 'value="history"' not in technician.get("/import/").get_data(as_text=True)
+    assert technician.get(
+        send(technician, content, template="history").location or "/import/99"
+    ).status_code in {403, 404}
+    sent = send(manager, content, template="history")
+    assert manager.post(sent.location + "/apply").status_code == 302
+    with app.app_context():
+        assert [result.state for result in current_session().query(SetResult)] == ["released"]
 
 
 def test_another_row_of_heads_keeps_what_was_chosen_for_the_whole_file(sales: Person) -> None:

@@ -128,6 +128,18 @@ def test_retest_is_refused_while_a_result_counts_and_from_another_batch(batch: A
     assert strange.state == "held"
 
 
+def test_strengths_as_reported_wait_for_a_second_person_as_loads_do(batch: Any) -> None:
+    found = three_days(batch)
+    given = SetBreaksIn.read({"strengths_mpa": ["20", "40", "60"]})
+    assert record_set(found.id, given, ACTOR).state == "entered"
+    with pytest.raises(Refused, match="another person"):
+        verify(found.id, ACTOR)
+    assert verify(found.id, CHECKER).state == "verified"
+    assert release(found.id, CHECKER).state == "released"
+    amended = SetBreaksIn.read({"strengths_mpa": ["20", "40", "61"]})
+    assert amend_set(found.id, amended, 1, CHECKER, "read wrongly").state == "entered"
+
+
 @pytest.mark.parametrize("state", ["entered", "verified"])
 def test_only_a_released_result_is_retracted(batch: Any, state: str) -> None:
     brought_to(batch, state)
