@@ -16,6 +16,7 @@ from sqlalchemy.orm import joinedload
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.display import local_today
 from lims.base.files import keep_file
 from lims.base.numbering import next_number
 from lims.base.papers import pdf, picture
@@ -62,6 +63,7 @@ class CertificateService(RecordService[Certificate]):
         """A certificate of a batch or of one set, from its released results. Raises: NotFound, Refused."""
         with transaction(actor, "certificate"):
             batch, found_set = self._scope(values)
+            _one_at_a_time(batch.id)
             in_force = self.in_force(batch.id, found_set.id if found_set is not None else None)
             if in_force is not None:
                 raise refuse(
@@ -78,6 +80,7 @@ class CertificateService(RecordService[Certificate]):
         """A new certificate in place of an earlier one, which stays as it went out. Raises: NotFound, Refused, Conflict."""
         with transaction(actor, values.reason):
             old = self.get(certificate_id)
+            _one_at_a_time(old.batch_id)
             later = self.replacement_of(old.id)
             if later is not None:
                 raise Conflict(old.id, {"replaced_by": later.code}, {"reason": values.reason}, old.version)
@@ -217,8 +220,13 @@ class CertificateService(RecordService[Certificate]):
         )
 
     def _next_code(self) -> str:
-        year = utc_now().year % 100
+        year = local_today().year % 100
         return f"C{year:02d}-{next_number(current_session(), f'certificate-{year}'):04d}"
+
+
+def _one_at_a_time(batch_id: int) -> None:
+    """Who issues at the same time waits, and then finds the certificate that is in force (SQLite has one writer anyway)."""
+    current_session().execute(select(Batch.id).where(Batch.id == batch_id).with_for_update())
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ import io
 import shutil
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -194,6 +196,25 @@ def test_second_paper_of_the_same_is_refused_until_it_is_issued_anew(batch: Any)
     assert second.code != first.code
     with pytest.raises(Conflict):
         service.reissue(first.id, ReissueIn.read({"reason": "again"}), ACTOR)
+
+
+@pytest.mark.postgresql
+def test_two_who_issue_at_once_make_one_certificate_in_force(postgresql_app: Flask) -> None:
+    with postgresql_app.app_context():
+        values = CertificateIn.read({"batch_id": a_production(("38.9",))[0].id})
+    together = Barrier(2)
+
+    def issue(_person: int) -> str:
+        with postgresql_app.app_context():
+            together.wait(timeout=30)
+            try:
+                return service.issue(values, ACTOR).code
+            except Refused:
+                return "refused"
+
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(issue, range(2)))
+    assert told.count("refused") == 1
 
 
 def test_r4_reissued_paper_names_the_old_one_and_the_reason_and_the_old_bytes_stay(
