@@ -73,7 +73,7 @@ from lims.base.actor import Actor
 from lims.base.auditing.erasure import forget
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import local_time, local_today, show_time
+from lims.base.display import local_day, local_time, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_number
 from lims.base.problems import Problem, Refused, refuse
@@ -278,7 +278,7 @@ class ComplaintService(RecordService[Complaint]):
         self._start_clocks(record)
         record.state = "received"
         if not record.code:
-            year = record.received_at.year % 100
+            year = local_day(record.received_at).year % 100
             record.code = f"K{year:02d}-{next_number(current_session(), f'complaint-{year}'):04d}"
 
     def after_add(self, record: Complaint, values: ComplaintIn, actor: Actor) -> None:

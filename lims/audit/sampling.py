@@ -19,7 +19,7 @@ from sqlalchemy.orm import joinedload
 from lims.audit.schemas import SampleIn
 from lims.audit.trace import valid_on
 from lims.base.database import current_session
-from lims.base.display import day_begins, local_today
+from lims.base.display import day_begins, local_day, local_today
 from lims.base.signatures import signatures_of
 from lims.results.models import Break, Calibration, SetResult
 from lims.standards.errors import RuleInputError
@@ -146,7 +146,9 @@ def _answers(
     answers["lots"] = batch.cement_lot_id is not None
     if broken is not None:
         if broken.press_id is not None and broken.tested_at is not None:
-            answers["press"] = valid_on(certificates[broken.press_id], broken.tested_at.date()) is not None
+            answers["press"] = (
+                valid_on(certificates[broken.press_id], local_day(broken.tested_at)) is not None
+            )
         answers["age"] = broken.age_within
         answers["strength"] = recomputed(one.specimen, broken)
         if broken.tested_at is not None:

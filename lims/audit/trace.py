@@ -15,6 +15,7 @@ from lims.audit.models import Finding
 from lims.audit.references import PARTS, Came, came_from, came_of, is_about, is_hub, record_of
 from lims.base.auditing.models import AuditEntry, AuditTransaction
 from lims.base.database import current_session
+from lims.base.display import local_day
 from lims.base.problems import NotFound
 from lims.base.records import Record
 from lims.base.security import may
@@ -329,11 +330,11 @@ def _calibrations(found: Trace) -> None:
     for node in list(found.nodes.values()):
         record = node.record
         if isinstance(record, Break) and record.press_id is not None and record.tested_at is not None:
-            used["presses", "press_id", record.press_id].add(record.tested_at.date())
+            used["presses", "press_id", record.press_id].add(local_day(record.tested_at))
         if isinstance(record, Batch) and record.cast_at is not None:
             for name, column in (("scales", "scale_id"), ("moulds", "mould_id")):
                 if (device := getattr(record, column)) is not None:
-                    used[name, column, device].add(record.cast_at.date())
+                    used[name, column, device].add(local_day(record.cast_at))
     for column in ("press_id", "scale_id", "mould_id"):
         devices = {key: days for (_name, by, key), days in used.items() if by == column}
         if not devices:

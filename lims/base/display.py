@@ -51,9 +51,13 @@ def local_time(moment: datetime) -> datetime:
     return moment.astimezone(laboratory_zone())
 
 
+def local_day(moment: datetime) -> date:
+    """The day of a moment by the laboratory's clock, which is not UTC's for a third of it."""
+    return local_time(moment).date()
+
+
 def local_today() -> date:
-    """The laboratory's day, which is not UTC's for a third of it."""
-    return local_time(utc_now()).date()
+    return local_day(utc_now())
 
 
 def day_begins(day: date, zone: ZoneInfo | None = None) -> datetime:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import exists, func, or_, select
 
 from lims.base.database import among, current_session
+from lims.base.display import local_day
 from lims.base.services import SERVICES
 from lims.comparison.models import Price, ProcessChange
 from lims.materials.models import AggregateSample, CementLot
@@ -211,7 +212,7 @@ def changes_within(cement_product_id: int, rows: Sequence[TrialRow]) -> list[Pro
     return [
         change
         for change in changes_of(cement_product_id)
-        if rows[0].cast_at.date() < change.holds_from <= rows[-1].cast_at.date()
+        if local_day(rows[0].cast_at) < change.holds_from <= local_day(rows[-1].cast_at)
     ]
 
 

@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import select
 
 from lims.base.database import current_session
-from lims.base.display import local_today
+from lims.base.display import local_day, local_today
 from lims.base.services import SERVICES
 from lims.comparison.gathering import (
     AGGREGATES,
@@ -110,7 +110,7 @@ def optimum_for(asked: OptimumQuestion, *, prices: bool) -> Optimum:
     )
     since = next(reversed(changes_within(asked.cement_product_id, rows)), None)
     if since is not None:
-        rows = [row for row in rows if row.cast_at.date() >= since.holds_from]
+        rows = [row for row in rows if local_day(row.cast_at) >= since.holds_from]
     law, reason = None, ""
     try:
         law = fit_strength_law(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence, Set
-from datetime import UTC, date
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from operator import itemgetter
@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, select
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import format_decimal, show_time
+from lims.base.display import format_decimal, local_day, show_time
 from lims.base.fields import Flag, Reference, Text, Ui, WholeNumber
 from lims.base.laboratory import laboratory
 from lims.base.problems import refuse
@@ -175,7 +175,7 @@ def save_entry(entry: EntryIn, actor: Actor) -> dict[str, Any]:
     if judged is None:
         warnings = entry_warnings(entry.set_id)
     else:  # what was written is known: nothing is read again
-        day = None if entry.tested_at is None else entry.tested_at.astimezone(UTC).date()
+        day = None if entry.tested_at is None else local_day(entry.tested_at)
         pressed = set() if entry.press_id is None or day is None else {(entry.press_id, day)}
         rates = set() if entry.loading_rate_mpa_s is None else {(entry.loading_rate_mpa_s, facts.grade_mpa)}
         warnings = _warnings(judged.age_within is False, pressed, rates)
@@ -206,7 +206,7 @@ def entry_warnings(set_id: int) -> list[str]:
     return _warnings(
         any(item.age_within is False for item in breaks),
         {
-            (item.press_id, item.tested_at.date())
+            (item.press_id, local_day(item.tested_at))
             for item in breaks
             if item.press_id is not None and item.tested_at
         },
@@ -217,7 +217,7 @@ def entry_warnings(set_id: int) -> list[str]:
 def _warnings(
     outside_age: bool, pressed: Set[tuple[int, date]], rates: Set[tuple[Decimal, Decimal | None]]
 ) -> list[str]:
-    """`pressed`: (press id, day in UTC); `rates`: (MPa/s, grade in MPa)."""
+    """`pressed`: (press id, day by the laboratory's clock); `rates`: (MPa/s, grade in MPa)."""
     warnings = []
     if outside_age:
         warnings.append(_("The age is outside the tolerance of the code; the certificate will say so."))

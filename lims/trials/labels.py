@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import segno
 from flask import url_for
 
-from lims.base.display import show_day, show_time
+from lims.base.display import show_time
 from lims.base.papers import pdf
 from lims.trials.models import Batch, Specimen
 from lims.trials.short_codes import short_code
@@ -21,7 +21,6 @@ class Label:
     short: str
     mix: str
     cast: str
-    due: str
     age_days: int
     address: str
 
@@ -36,20 +35,17 @@ def labels_of(batch: Batch) -> list[Label]:
     found = []
     for item in sorted(batch.sets, key=lambda s: (s.age_days, s.number)):
         for specimen in item.specimens:
-            found.append(
-                _label(batch, item.age_days, show_day(item.due_at.date()) if item.due_at else "", specimen)
-            )
+            found.append(_label(batch, item.age_days, specimen))
     return found
 
 
-def _label(batch: Batch, age_days: int, due: str, specimen: Specimen) -> Label:
+def _label(batch: Batch, age_days: int, specimen: Specimen) -> Label:
     short = short_code(specimen.id)
     return Label(
         code=specimen.code,
         short=short,
         mix=batch.mix_revision.code,
         cast=show_time(batch.cast_at) if batch.cast_at else "",
-        due=due,
         age_days=age_days,
         address=url_for("BreaksView.scan", code=short, _external=True),
     )

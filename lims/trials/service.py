@@ -16,6 +16,7 @@ from sqlalchemy.orm import joinedload
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.display import local_day, local_today
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_number
 from lims.base.problems import NotFound, Problem, Refused, refuse
@@ -124,7 +125,7 @@ class TrialService(RecordService[Trial]):
 
     def before_add(self, record: Trial, values: TrialIn, actor: Actor) -> None:
         if not record.code:
-            year = utc_now().year % 100
+            year = local_today().year % 100
             record.code = f"T{year:02d}-{next_number(current_session(), f'trial-{year}'):04d}"
 
 
@@ -151,7 +152,7 @@ class BatchService(RecordService[Batch]):
             )
         session = current_session()
         if not record.code:
-            year = values.cast_at.year % 100
+            year = local_day(values.cast_at).year % 100
             record.code = f"B{year:02d}-{next_number(session, f'batch-{year}'):04d}"
         revision = session.get(MixRevision, values.mix_revision_id)
         assert revision is not None  # _resolve has found it
@@ -173,7 +174,7 @@ class BatchService(RecordService[Batch]):
             [found for key in sample_ids if key and (found := session.get(AggregateSample, key))],
         )
         for ask in EQUIPMENT:
-            noticed += ask(values.cast_at.date(), values.scale_id, values.mould_id)
+            noticed += ask(local_day(values.cast_at), values.scale_id, values.mould_id)
         unanswered = [item for item in noticed if not getattr(values, ANSWERS[item.kind])]
         if unanswered:
             raise Refused(

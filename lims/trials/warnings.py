@@ -11,6 +11,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from lims.base.display import local_day
 from lims.materials.models import RETEST_AFTER, AggregateSample, CementLot
 from lims.mixes.models import MixRevision
 from lims.standards.aggregates import MUD_LIMITS, impurity_limits
@@ -68,8 +69,8 @@ def notice(
 def _cement(cast_at: datetime, revision: MixRevision, lot: CementLot) -> list[Noticed]:
     found = []
     since = max((day for day in (lot.produced_on, lot.retested_on) if day is not None), default=None)
-    if since is not None and cast_at.date() - since > RETEST_AFTER:
-        days = (cast_at.date() - since).days
+    if since is not None and local_day(cast_at) - since > RETEST_AFTER:
+        days = (local_day(cast_at) - since).days
         found.append(
             Noticed(
                 "lot-too-old",

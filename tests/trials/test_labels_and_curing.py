@@ -45,7 +45,7 @@ def test_printer_commands_inside_a_name_are_only_letters(app: Flask, technician:
     with app.app_context():
         from lims.trials.labels import Label, zpl
 
-        label = Label("A^XZ~JA", "0001", "m^", "now", "", 3, "http://x/")
+        label = Label("A^XZ~JA", "0001", "m^", "now", 3, "http://x/")
         assert zpl([label]).count("^XZ") == 1
         assert "~" not in zpl([label])
 
@@ -55,9 +55,7 @@ def test_layout_commands_inside_a_name_are_only_letters(app: Flask) -> None:
 
     hostile = '#panic("no") $x$ *b* \\ #read("/etc/passwd") "]'
     with app.app_context():
-        assert label_sheet([Label(hostile, "0001", hostile, hostile, "", 3, "http://x/")]).startswith(
-            b"%PDF-"
-        )
+        assert label_sheet([Label(hostile, "0001", hostile, hostile, 3, "http://x/")]).startswith(b"%PDF-")
 
 
 def a_tank() -> Any:
