@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from lims.base.columns import utc_now
@@ -224,8 +225,7 @@ def _passing_place(settings: Settings, manifest: Manifest, into: str) -> Iterato
         with tempfile.TemporaryDirectory(prefix=f"{RESTORED}{owner()}-", dir=beside) as place:
             yield f"sqlite:///{Path(place) / DATABASE}"
     elif into:
-        if databases.contents_of_postgresql(into) is not None:
-            raise refuse("--into", "this database is not empty", into.rpartition("/")[2])
+        databases.refuse_what_is_not_empty(into, "--into")
         yield into
     elif settings.verify_database_url:
         if databases.are_one(settings.verify_database_url, settings.sqlalchemy_url):
@@ -315,6 +315,10 @@ def restore(settings: Settings, folder: Path, *, replace: bool = False) -> tuple
         raise refuse(
             "backup", f"is of a {manifest.database} database; this laboratory's is {here}", str(folder)
         )
+    others = [] if path is not None else databases.things_of_others(url)
+    if others:
+        said = f"this database holds no laboratory but {databases.some_of(others)}; accepted: an empty one, or a laboratory's"
+        raise refuse("LIMS_DATABASE_URL", said, make_url(url).database)
     kept = None
     if path is not None:
         if path.exists():

@@ -148,6 +148,8 @@ def _to_disk(path: Path) -> None:
 LENT = "lims_verification"
 #: Number of the lock that lets one verification at a time have it.
 LENT_LOCK = 7_301_140_530_224_915
+#: Tables that every laboratory has, of whatever revision.
+LABORATORY = {"alembic_version", "specimens"}
 _TABLES = (
     "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"
     " AND c.relname <> 'lims_verification' ORDER BY c.relname"
@@ -312,6 +314,12 @@ def clear_postgresql(url: str) -> None:
         _drop_tables(connection)
 
 
+def empty_postgresql(url: str) -> None:
+    """Take tables and functions away from a database that was empty before: it is so again."""
+    with psycopg.connect(conninfo(url)) as connection:
+        _empty(connection)
+
+
 def _drop_tables(connection: psycopg.Connection[Any]) -> None:
     for name in tables_of(connection):
         connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(name)))
@@ -387,7 +395,7 @@ def lent_database(url: str) -> Iterator[str]:
         if not free or not free[0]:
             raise refuse(setting, "another verification uses this database; try again when it is over", name)
         marked = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (LENT,)).fetchone()
-        if not (marked and marked[0]) and _holds_something(connection):
+        if not (marked and marked[0]) and _things(connection):
             raise refuse(setting, "this database is not empty; accepted: one that holds nothing", name)
         used = connection.execute(_OTHERS).fetchone()
         if used and used[0]:
@@ -423,13 +431,35 @@ def _routines(connection: psycopg.Connection[Any]) -> list[str]:
     return [name for (name,) in found]
 
 
-def _holds_something(connection: psycopg.Connection[Any]) -> bool:
-    """Of any kind, but for what belongs to an extension."""
+def _things(connection: psycopg.Connection[Any]) -> list[str]:
+    """Names of tables, views, functions and whatever else stands there, but for what belongs to an extension."""
     found = connection.execute(
-        "SELECT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace"
-        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'))"
-    ).fetchone()
-    return bool(found and found[0]) or bool(_routines(connection))
+        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace"
+        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') ORDER BY c.relkind <> 'r', 1"
+    )
+    return [*(name for (name,) in found), *_routines(connection)]
+
+
+def things_of_others(url: str) -> list[str]:
+    """Names of what stands in a database that is neither empty nor a laboratory's: nothing may be taken away there.
+
+    A table of Alembic alone is no sign of a laboratory: other programs have one too."""
+    with psycopg.connect(conninfo(url)) as connection:
+        return [] if LABORATORY <= set(tables_of(connection)) else _things(connection)
+
+
+def refuse_what_is_not_empty(url: str, field: str) -> None:
+    """Raises: Refused unless this database holds nothing at all."""
+    with psycopg.connect(conninfo(url)) as connection:
+        found = _things(connection)
+    if found:
+        said = f"this database is not empty, it has {some_of(found)}; accepted: one that holds nothing"
+        raise refuse(field, said, make_url(url).database)
+
+
+def some_of(names: list[str]) -> str:
+    """The first of them, for a sentence."""
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _empty(connection: psycopg.Connection[Any]) -> None:

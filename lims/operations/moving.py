@@ -40,23 +40,24 @@ def move(settings: Settings, to: str, told: Told) -> dict[str, int]:
             to.split("@")[-1],
         )
     databases.take_sqlite_alone(path)
-    if databases.contents_of_postgresql(to) is not None:
-        raise refuse("--to", "this database is not empty", to.rpartition("/")[2])
+    # Before the `try`, whose end empties the target: what is refused here stays as it is.
+    databases.refuse_what_is_not_empty(to, "--to")
     source, target = make_engine(settings.sqlalchemy_url), make_engine(to)
+    if current_revision(source) != head_revision():
+        source.dispose()
+        raise refuse("database", "is of another version of this program: run `lims upgrade` first")
     try:
-        if current_revision(source) != head_revision():
-            raise refuse("database", "is of another version of this program: run `lims upgrade` first")
         upgrade(target)
         rows = _copy(source, to, told)
         faults = [*differing_rows(source, target), *faults_of_record(to)]
     except BaseException:
-        databases.clear_postgresql(to)
+        databases.empty_postgresql(to)
         raise
     finally:
         source.dispose()
         target.dispose()
     if faults:
-        databases.clear_postgresql(to)
+        databases.empty_postgresql(to)
         raise Refused([p for fault in faults[:5] for p in refuse("--to", fault).problems])
     return rows
 
