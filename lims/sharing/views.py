@@ -232,7 +232,7 @@ class ShareLinkView(RecordView):
             form=form,
             values=values,
             shareable=SHAREABLE,
-            chosen_shows=str(values.get("shows") or ",".join(SHAREABLE)).split(","),
+            chosen_shows=str(values.get("shows", ",".join(SHAREABLE))).split(","),
             chosen_near=str(values.get("near_ids") or "").split(","),
             chosen_cards=str(values.get("card_ids") or "").split(","),
             cards=_cards_by_language(),
