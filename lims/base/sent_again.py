@@ -33,7 +33,7 @@ def sent_again() -> ResponseReturnValue | None:
     not_kept = {TOKEN, *TYPED_AGAIN}
     kept = [(name, value) for name, value in request.form.items(multi=True) if name not in not_kept]
     typed_again = {name: label for name, label in TYPED_AGAIN.items() if request.form.get(name)}
-    if not (kept or typed_again) or sum(len(name) + len(value) for name, value in kept) > MOST_CHARACTERS:
+    if not kept or sum(len(name) + len(value) for name, value in kept) > MOST_CHARACTERS:
         return None
     page = render_template(
         "lims/sent_again.html",
