@@ -27,7 +27,7 @@ from lims.base.database import current_session
 from lims.base.display import actor_names, show_day, show_number, show_time
 from lims.base.metadata import Model
 from lims.base.records import Record
-from lims.base.security import may
+from lims.base.security import may, right_to_read
 from lims.base.services import SERVICES
 from lims.base.views import COMMON_LABELS, VIEWS, address_of
 
@@ -313,7 +313,7 @@ def _columns(table: str, values: dict[str, Any]) -> Iterable[tuple[Column[Any], 
     for name, stored in values.items():
         if name not in columns or name in QUIET:
             continue
-        needed = "prices" if columns[name].info.get("money") else columns[name].info.get("reads")
+        needed = right_to_read(columns[name])
         if needed is None or may("read", needed):
             yield columns[name], stored
 

@@ -449,7 +449,9 @@ def export_list(job: RunningJob, **arguments: Any) -> dict[str, Any]:
     with as_person(job.actor), TemporaryDirectory() as folder:
         if job.actor.user_id is not None:
             require("read", view.class_permission_name)
-        table = table_of(view, arguments["columns"], query, view.service.count(**query.words()))
+        known = view.known_columns()  # rights may have been taken away since it was asked for
+        names = [name for name in arguments["columns"] if name in known] or known
+        table = table_of(view, names, query, view.service.count(**query.words()))
         path = Path(folder) / f"list.{kind}"
         write_file(path, table, kind, job.progress)
         with transaction(job.actor, "export") as session:

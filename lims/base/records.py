@@ -31,6 +31,8 @@ class Record(Model):
     __abstract__ = True
     #: Name in addresses, permissions and the API, e.g. "cement-lots". Set by each record.
     record_name: ClassVar[str] = ""
+    #: Properties that tell money, shown to who reads prices, as columns with `info={"money": True}` are.
+    money: ClassVar[tuple[str, ...]] = ()
 
     id: Mapped[int] = mapped_column(Key, primary_key=True, sort_order=-10)
     #: Counted by the ORM; a form carries the version it was rendered from.

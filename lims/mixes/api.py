@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lims.base.api import RecordApi
-from lims.base.security import may
-from lims.mixes.views import MONEY, MixComponentView, MixDesignView, MixRevisionView
-
-
-class PricedApi(RecordApi):
-    """Money only for roles that read prices."""
-
-    def outward(self, record: Any) -> dict[str, Any]:
-        found = super().outward(record)
-        return found if may("read", "prices") else {k: v for k, v in found.items() if k not in MONEY}
+from lims.mixes.views import MixComponentView, MixDesignView, MixRevisionView
 
 
 class MixDesignApi(RecordApi):
@@ -40,7 +29,7 @@ class MixDesignApi(RecordApi):
     )
 
 
-class MixRevisionApi(PricedApi):
+class MixRevisionApi(RecordApi):
     service = MixRevisionView.service
     fields = (
         "id",
@@ -58,7 +47,7 @@ class MixRevisionApi(PricedApi):
     )
 
 
-class MixComponentApi(PricedApi):
+class MixComponentApi(RecordApi):
     service = MixComponentView.service
     fields = (
         "id",

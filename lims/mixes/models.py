@@ -65,6 +65,7 @@ class MixRevision(Record):
 
     __tablename__ = "mix_revisions"
     record_name = "mix-revisions"
+    money = ("cost_per_m3",)
 
     mix_design_id: Mapped[int] = mapped_column(Key, ForeignKey("mix_designs.id"), nullable=False)
     number: Mapped[int] = mapped_column(Integer, nullable=False)

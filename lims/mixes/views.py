@@ -7,16 +7,13 @@ from typing import Any, ClassVar
 from flask import url_for
 from flask_babel import lazy_gettext as _l
 
-from lims.base.display import Cell
 from lims.base.forms import Form
 from lims.base.schemas import Schema
-from lims.base.security import may
+from lims.base.security import concealed
 from lims.base.views import MenuPlace, RecordView, Related
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.mixes.service import MixComponentService, MixDesignService, MixRevisionService
 
-#: Shown to roles that read prices.
-MONEY = ("price_per_t", "cost_per_m3")
 RECIPE = tuple(f"{kind}_kg_m3" for kind in COMPONENT_KINDS)
 
 
@@ -62,19 +59,14 @@ class MixDesignView(RecordView):
 
 
 class PricedView(RecordView):
-    """Money only for roles that read prices."""
-
-    def cell(self, record: Any, name: str) -> Cell:
-        return (
-            Cell("–", "empty") if name in MONEY and not may("read", "prices") else super().cell(record, name)
-        )
+    """Asks for money only those who are shown it."""
 
     def form_for(self, schema: type[Schema], values: Any, **more: Any) -> Form:
         form = super().form_for(schema, values, **more)
-        if not may("read", "prices"):
-            form.sections = [
-                (title, [f for f in fields if f.name not in MONEY]) for title, fields in form.sections
-            ]
+        kept = concealed(self.service.record)
+        form.sections = [
+            (title, [f for f in fields if f.name not in kept]) for title, fields in form.sections
+        ]
         return form
 
 
