@@ -75,7 +75,7 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import local_day, local_time, local_today, show_time
 from lims.base.laboratory import laboratory
-from lims.base.numbering import next_number
+from lims.base.numbering import next_code
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.schemas import Schema
 from lims.base.services import RecordService
@@ -279,7 +279,7 @@ class ComplaintService(RecordService[Complaint]):
         record.state = "received"
         if not record.code:
             year = local_day(record.received_at).year % 100
-            record.code = f"K{year:02d}-{next_number(current_session(), f'complaint-{year}'):04d}"
+            record.code = next_code(current_session(), Complaint.code, f"complaint-{year}", f"K{year:02d}-")
 
     def after_add(self, record: Complaint, values: ComplaintIn, actor: Actor) -> None:
         session = current_session()
@@ -881,7 +881,7 @@ class ObjectionService(RecordService[Objection]):
         self._require_same_customer(record)
         if not record.code:
             year = values.raised_on.year % 100
-            record.code = f"O{year:02d}-{next_number(current_session(), f'objection-{year}'):04d}"
+            record.code = next_code(current_session(), Objection.code, f"objection-{year}", f"O{year:02d}-")
 
     def before_edit(self, record: Objection, values: Any, actor: Actor) -> None:
         self._require_undecided(record)

@@ -16,7 +16,7 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.denials import DeniedAttempt
 from lims.base.display import local_time, local_today
-from lims.base.numbering import next_number
+from lims.base.numbering import next_code
 from lims.base.problems import NotFound, refuse
 from lims.base.services import SERVICES, RecordService
 from lims.base.signatures import Signature
@@ -43,7 +43,7 @@ class FindingService(RecordService[Finding]):
                 raise refuse("about_id", _("there is no such record"), record.about_id) from None
             record.about = about.title[:200]
         year = local_time(utc_now()).year % 100
-        record.code = f"F{year:02d}-{next_number(current_session(), f'finding-{year}'):04d}"
+        record.code = next_code(current_session(), Finding.code, f"finding-{year}", f"F{year:02d}-")
         record.state = "open"
 
     def before_edit(self, record: Finding, values: Any, actor: Actor) -> None:

@@ -18,7 +18,7 @@ from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import local_time, local_today
-from lims.base.numbering import next_number
+from lims.base.numbering import next_code
 from lims.base.problems import refuse
 from lims.base.schemas import Schema
 from lims.base.services import RecordService
@@ -81,7 +81,9 @@ class ProcessChangeService(RecordService[ProcessChange]):
         self.check(record)
         if not record.code:
             year = values.holds_from.year % 100
-            record.code = f"W{year:02d}-{next_number(current_session(), f'process-change-{year}'):03d}"
+            record.code = next_code(
+                current_session(), ProcessChange.code, f"process-change-{year}", f"W{year:02d}-", digits=3
+            )
 
     def check(self, record: ProcessChange) -> None:
         if record.first_lot_id is None:
@@ -165,7 +167,9 @@ class ComparisonService(RecordService[Comparison]):
         if found.cost_difference is not None:
             record.cost_difference_per_m3 = Decimal(repr(found.cost_difference[0])).quantize(TO_MONEY)
         year = local_time(utc_now()).year % 100
-        record.code = f"V{year:02d}-{next_number(current_session(), f'comparison-{year}'):03d}"
+        record.code = next_code(
+            current_session(), Comparison.code, f"comparison-{year}", f"V{year:02d}-", digits=3
+        )
 
     def before_edit(self, record: Comparison, values: ComparisonEdit, actor: Actor) -> None:
         if values.earlier_id == record.id:

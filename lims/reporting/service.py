@@ -18,7 +18,7 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import local_today
 from lims.base.files import keep_file
-from lims.base.numbering import next_number
+from lims.base.numbering import next_code
 from lims.base.papers import pdf, picture
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
@@ -221,7 +221,7 @@ class CertificateService(RecordService[Certificate]):
 
     def _next_code(self) -> str:
         year = local_today().year % 100
-        return f"C{year:02d}-{next_number(current_session(), f'certificate-{year}'):04d}"
+        return next_code(current_session(), Certificate.code, f"certificate-{year}", f"C{year:02d}-")
 
 
 def _one_at_a_time(batch_id: int) -> None:

@@ -18,7 +18,7 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import local_day, local_today
 from lims.base.laboratory import laboratory
-from lims.base.numbering import next_number
+from lims.base.numbering import next_code
 from lims.base.problems import NotFound, Problem, Refused, refuse
 from lims.base.services import RecordService
 from lims.customers.regions import seen_through, seen_within
@@ -126,7 +126,7 @@ class TrialService(RecordService[Trial]):
     def before_add(self, record: Trial, values: TrialIn, actor: Actor) -> None:
         if not record.code:
             year = local_today().year % 100
-            record.code = f"T{year:02d}-{next_number(current_session(), f'trial-{year}'):04d}"
+            record.code = next_code(current_session(), Trial.code, f"trial-{year}", f"T{year:02d}-")
 
 
 class BatchService(RecordService[Batch]):
@@ -153,7 +153,7 @@ class BatchService(RecordService[Batch]):
         session = current_session()
         if not record.code:
             year = local_day(values.cast_at).year % 100
-            record.code = f"B{year:02d}-{next_number(session, f'batch-{year}'):04d}"
+            record.code = next_code(session, Batch.code, f"batch-{year}", f"B{year:02d}-")
         revision = session.get(MixRevision, values.mix_revision_id)
         assert revision is not None  # _resolve has found it
         if not revision.components:
