@@ -35,13 +35,15 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import Connection, Dialect, ExceptionContext, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
 
 from lims.base.actor import Actor
 from lims.base.auditing.context import OPTION, Opening, State, add_functions, open_context, seal, state_of
 from lims.base.auditing.guards import GuardCheck, authorizer
-from lims.base.problems import Unavailable
+from lims.base.constraints import problem_of
+from lims.base.problems import Conflict, Refused, Unavailable
 from lims.base.reading import READS, asked_before_use, keep_prepared
 from lims.base.sqlite_log import LogLength
 from lims.base.writers import WriterQueue
@@ -326,7 +328,8 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
 
     The only way to write: the triggers of lims/base/auditing refuse every other, and the commit seals what changed.
 
-    Raises: Unavailable when the database stays locked or is away, WritesStopped when its triggers were altered.
+    Raises: Unavailable when the database stays locked or is away, WritesStopped when its triggers were altered, Refused
+    for what a constraint does not take, Conflict where somebody else was faster; what a trigger refuses is ours to find.
     """
     session = current_session()
     if session.info.get("actor") is not None:
@@ -348,6 +351,15 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
     except OperationalError as error:
         database().undo()
         raise Unavailable(str(error.orig)) from error
+    except IntegrityError as error:  # written by autoflush, by the commit or past a service
+        database().undo()
+        problem = problem_of(error)
+        if problem is None:
+            raise
+        raise Refused([problem]) from error
+    except StaleDataError as error:
+        database().undo()
+        raise Conflict(0) from error
     except BaseException:
         database().undo()
         raise

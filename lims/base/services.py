@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, final
 
@@ -18,6 +18,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from lims.base import keyset
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
+from lims.base.constraints import problem_of, unknown_problem
 from lims.base.database import current_session, database, number_of_rows, transaction
 from lims.base.fields import Quantity, Reference
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
@@ -408,9 +409,10 @@ class RecordService(Generic[R]):
             record = self.locked(session, record_id)
             if record.version != version:
                 raise self._conflict(record, values)
-            self.before_edit(record, values, actor)
-            self._assign(record, values)
-            self.check(record)
+            with session.no_autoflush:  # what a check reads would write the record past `_flush`
+                self.before_edit(record, values, actor)
+                self._assign(record, values)
+                self.check(record)
             self._flush(session, record)
             self.after_edit(record, values, actor)
             self._flush(session, record)
@@ -514,7 +516,7 @@ class RecordService(Generic[R]):
         try:
             session.flush()
         except IntegrityError as error:
-            raise integrity_problem(error, self.record) from None
+            raise integrity_problem(error, record) from None
         except StaleDataError:
             raise Conflict(record.id or 0) from None
 
@@ -547,26 +549,11 @@ def _like_escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def integrity_problem(error: IntegrityError, record: type[Record]) -> Refused:
-    """A constraint's refusal as a sentence about a field, without SQL."""
-    text = str(error.orig)
-    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", "") or ""
-    for unique in record.__table__.constraints | record.__table__.indexes:
-        names = [column.name for column in getattr(unique, "columns", [])]
-        if not names or not (getattr(unique, "unique", False) or type(unique).__name__ == "UniqueConstraint"):
-            continue
-        sqlite_form = ", ".join(f"{record.__tablename__}.{name}" for name in names)
-        if constraint == unique.name or text.endswith(f"failed: {sqlite_form}"):
-            given = (error.params or {}) if isinstance(error.params, dict) else {}
-            return refuse(
-                names[-1],
-                _("is already taken; accepted: a value that no other record has"),
-                given.get(names[-1], ""),
-            )
-    return refuse(
-        "",
-        _(
-            "does not fit the records that exist already (%(name)s)",
-            name=constraint or type(error.orig).__name__,
-        ),
+def integrity_problem(error: IntegrityError, record: Record | None = None) -> Refused:
+    """A constraint's refusal as a sentence about a field, without SQL; the value is that of `record` where the error
+    does not tell it."""
+    found = problem_of(error) or unknown_problem()
+    value = (
+        getattr(record, found.field, None) if record is not None and found.field and not found.value else None
     )
+    return Refused([found if value is None else replace(found, value=str(value)[:200])])

@@ -114,7 +114,7 @@ def write_mix(
     try:
         session.flush()
     except IntegrityError as error:
-        raise integrity_problem(error, Batch) from None
+        raise integrity_problem(error, batch) from None
     freeze(revision)
     ages = [(age, strengths) for age, strengths in sorted(mix.breaks.items())]
     return record_history(batch, ages, mix.shape, mix.width_mm, actor)

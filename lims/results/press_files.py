@@ -20,7 +20,6 @@ from typing import Any
 from flask_babel import gettext as _
 from python_calamine import CalamineError, load_workbook
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from lims.base.actor import Actor
@@ -116,8 +115,10 @@ def read_file(mapping_id: int, name: str, content: bytes, actor: Actor) -> Outco
             writing.flush()
             outcome = Outcome(found)
             kept = _keep(writing, found, mapping, rows, outcome)
-    except IntegrityError:  # the same file from two machines at once: the first one counts
-        earlier = session.scalars(select(PressFile).where(PressFile.sha256 == digest)).one()
+    except Refused:  # the same file from two machines at once: the first one counts
+        earlier = session.scalars(select(PressFile).where(PressFile.sha256 == digest)).one_or_none()
+        if earlier is None:
+            raise
         return Outcome(earlier, known=earlier.row_count, again=True)
     enter_whole_sets({row.specimen_id for row in kept if row.specimen_id is not None}, actor, outcome)
     outcome.waiting = sum(1 for row in kept if row.state == "waiting")
