@@ -73,11 +73,11 @@ from lims.base.actor import Actor
 from lims.base.auditing.erasure import forget
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import local_day, local_time, local_today, show_time
+from lims.base.display import form_text, local_day, local_time, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import Problem, Refused, refuse
-from lims.base.schemas import Schema
+from lims.base.schemas import Input, Schema
 from lims.base.services import RecordService
 from lims.customers.models import Contact, Customer
 from lims.customers.regions import seen_customers, seen_through, seen_within
@@ -302,18 +302,32 @@ class ComplaintService(RecordService[Complaint]):
 
     # --- steps ---------------------------------------------------------------------------------------------
 
-    def answer(self, complaint_id: int, data: Mapping[str, Any] | Schema, actor: Actor) -> Complaint:
+    # Of a form comes `opened` too: what stood in its controls when it was opened (`changed_meanwhile`).
+
+    def answer(
+        self,
+        complaint_id: int,
+        data: Mapping[str, Any] | Schema,
+        actor: Actor,
+        opened: Mapping[str, str] | None = None,
+    ) -> Complaint:
         """The customer has an answer. Raises: NotFound, Refused."""
         values = _read(AnswerIn, data)
         with transaction(actor, "complaint answered") as session:
             record = self._step(session, complaint_id, "answered")
             record.answered_at = self._moment(record, values.at, record.received_at)
-            record.answer = values.answer
+            self._note(record, values, opened)
             record.owner_id = record.owner_id or actor.user_id
             self._flush(session, record)
         return record
 
-    def arrive(self, complaint_id: int, data: Mapping[str, Any] | Schema, actor: Actor) -> Complaint:
+    def arrive(
+        self,
+        complaint_id: int,
+        data: Mapping[str, Any] | Schema,
+        actor: Actor,
+        opened: Mapping[str, str] | None = None,
+    ) -> Complaint:
         """Someone of ours is on site; the clock of the solution starts. Raises: NotFound, Refused."""
         values = _read(ArrivalIn, data)
         with transaction(actor, "on site") as session:
@@ -322,40 +336,55 @@ class ComplaintService(RecordService[Complaint]):
             record.on_site_at = record.on_site_at or moment
             record.answered_at = record.answered_at or moment
             record.solved_at = record.agreed_on = record.agreed_by = None
-            record.site_facts = values.site_facts or record.site_facts
+            self._note(record, values, opened)
             record.owner_id = record.owner_id or actor.user_id
             promise = promises()
             record.solve_due_at = due_after(moment, promise.solve_minutes, promise.week)
             self._flush(session, record)
         return record
 
-    def note_findings(self, complaint_id: int, data: Mapping[str, Any] | Schema, actor: Actor) -> Complaint:
+    def note_findings(
+        self,
+        complaint_id: int,
+        data: Mapping[str, Any] | Schema,
+        actor: Actor,
+        opened: Mapping[str, str] | None = None,
+    ) -> Complaint:
         """Site facts, cause, remedy and compensation, as far as they are known. Raises: NotFound, Refused."""
         values = _read(FindingsIn, data)
         with transaction(actor, "findings") as session:
             record: Complaint = self.locked(session, complaint_id)
             self._require_open(record)
-            for name, value in values.values().items():
-                if value is not None:
-                    setattr(record, name, value)
+            self._note(record, values, opened)
             self._flush(session, record)
         return record
 
-    def solve(self, complaint_id: int, data: Mapping[str, Any] | Schema, actor: Actor) -> Complaint:
+    def solve(
+        self,
+        complaint_id: int,
+        data: Mapping[str, Any] | Schema,
+        actor: Actor,
+        opened: Mapping[str, str] | None = None,
+    ) -> Complaint:
         """What was wrong is put right. Raises: NotFound, Refused."""
         values = _read(SolvedIn, data)
         with transaction(actor, "complaint solved") as session:
             record = self._step(session, complaint_id, "solved")
-            remedy = values.remedy or record.remedy
-            if not remedy:
+            self._note(record, values, opened)
+            if not record.remedy:
                 raise refuse("remedy", _("is required: what was done about it"))
             earliest = max(t for t in (record.received_at, record.answered_at, record.on_site_at) if t)
             record.solved_at = self._moment(record, values.at, earliest)
-            record.remedy = remedy
             self._flush(session, record)
         return record
 
-    def agree(self, complaint_id: int, data: Mapping[str, Any] | Schema, actor: Actor) -> Complaint:
+    def agree(
+        self,
+        complaint_id: int,
+        data: Mapping[str, Any] | Schema,
+        actor: Actor,
+        opened: Mapping[str, str] | None = None,
+    ) -> Complaint:
         """The customer agrees with the solution. Raises: NotFound, Refused."""
         values = _read(AgreementIn, data)
         with transaction(actor, "customer agrees") as session:
@@ -368,8 +397,7 @@ class ComplaintService(RecordService[Complaint]):
                 raise refuse("agreed_on", _("lies before the solution"), values.agreed_on)
             if values.agreed_on > local_today():
                 raise refuse("agreed_on", _("lies in the future"), values.agreed_on)
-            record.agreed_on, record.agreed_by = values.agreed_on, values.agreed_by
-            record.satisfaction = values.satisfaction or record.satisfaction
+            self._note(record, values, opened)
             self._flush(session, record)
         return record
 
@@ -566,6 +594,23 @@ class ComplaintService(RecordService[Complaint]):
         record.state = state
         return record
 
+    def _note(self, record: Complaint, values: Schema, opened: Mapping[str, str] | None) -> None:
+        """Write the fields of a step; of a form only what was changed in it, a field that was emptied too. Raises: Refused
+        for what another changed meanwhile."""
+        opened = opened or {}
+        problems = changed_meanwhile(record, type(values), values.values(), opened)
+        if problems:
+            raise Refused(problems)
+        for item in type(values).inputs():
+            value = getattr(values, item.name)
+            if not hasattr(record, item.name):
+                continue  # when it was, and the like
+            if item.name in opened:
+                if in_form(item, value) != in_form(item, opened[item.name]):
+                    setattr(record, item.name, value)
+            elif value is not None:
+                setattr(record, item.name, value)
+
     def _require_open(self, record: Complaint) -> None:
         if not record.is_open:
             raise refuse("state", _("is “%(state)s” and fixed", state=STATES[record.state]), record.code)
@@ -630,6 +675,38 @@ class ComplaintService(RecordService[Complaint]):
                 ),
                 actor,
             )
+
+
+def in_form(item: Input, value: Any) -> str:
+    """A stored value, or what was typed, as its control shows it."""
+    if isinstance(value, str):
+        try:
+            value = None if not value.strip() else item.kind.parse(value)
+        except ValueError:
+            return str(value).replace("\r\n", "\n").strip()
+    return form_text(item, value)
+
+
+def changed_meanwhile(
+    record: Complaint, schema: type[Schema], values: Mapping[str, Any], opened: Mapping[str, str]
+) -> list[Problem]:
+    """What the writer of a form changed and another changed too, since the form was `opened` with these texts: nobody
+    overwrites what they did not see."""
+    problems = []
+    for item in schema.inputs():
+        if item.name not in opened or item.name not in values or not hasattr(record, item.name):
+            continue
+        before, yours = in_form(item, opened[item.name]), in_form(item, values[item.name])
+        theirs = in_form(item, getattr(record, item.name))
+        if yours != before and theirs not in (before, yours):
+            options = getattr(item.kind, "options", {})
+            message = _(
+                "was changed meanwhile to “%(theirs)s”; you typed “%(yours)s”. Save again to keep yours.",
+                theirs=options.get(theirs, theirs) or "–",
+                yours=options.get(yours, yours) or "–",
+            )
+            problems.append(Problem(item.name, message, yours[:200]))
+    return problems
 
 
 def _read(schema: type[Any], data: Mapping[str, Any] | Schema) -> Any:

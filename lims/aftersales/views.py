@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.aftersales.desk import ServiceView
-from lims.aftersales.models import ComplaintLot
+from lims.aftersales.models import Complaint, ComplaintLot
 from lims.aftersales.photos import add_photo
 from lims.aftersales.schemas import (
     CLOCKS,
@@ -50,13 +50,15 @@ from lims.aftersales.service import (
     SurveyService,
     VisitPlanService,
     VisitService,
+    changed_meanwhile,
+    in_form,
 )
 from lims.base.actor import Actor
 from lims.base.display import laboratory_zone, local_today
 from lims.base.files import download
 from lims.base.forms import posted_values
 from lims.base.problems import NotFound, Refused
-from lims.base.schemas import Schema, localise
+from lims.base.schemas import Input, Schema, localise
 from lims.base.security import current_actor, may
 from lims.base.views import MenuPlace, RecordView, Related
 
@@ -213,13 +215,23 @@ class PhotoView(RecordView):
 
 @dataclass(frozen=True, slots=True)
 class ComplaintStep:
-    """A step that the page offers. `schema` None: a button alone."""
+    """A step that the page offers. `schema` None: a button alone. `run` is given what stood in the form as well, where
+    its fields are kept in the record."""
 
     name: str
     title: Any
     icon: str
     schema: type[Schema] | None
-    run: Callable[[int, Any, Actor], Any]
+    run: Callable[..., Any]
+
+    @property
+    def kept(self) -> list[Input]:
+        """The fields that are the record's own; of those that the person may know of."""
+        if self.schema is None:
+            return []
+        known = may("read", "prices")
+        found = [item for item in self.schema.inputs() if hasattr(Complaint, item.name)]
+        return [item for item in found if known or item.name != "compensation_amount"]
 
 
 _COMPLAINTS = ComplaintService()
@@ -332,15 +344,20 @@ class ComplaintView(RecordView):
         if found is None:
             raise NotFound(f"complaints step {name}")
         posted = posted_values(found.schema, request.form) if found.schema is not None else {}
+        opened = {
+            item.name: request.form[f"was_{item.name}"]
+            for item in found.kept
+            if f"was_{item.name}" in request.form
+        }
         try:
             values = (
                 found.schema.read(localise(found.schema, posted, laboratory_zone()))
                 if found.schema is not None
                 else None
             )
-            found.run(record_id, values, current_actor())
+            found.run(record_id, values, current_actor(), *([opened] if opened else []))
         except Refused as error:
-            return self._refused(record_id, name, posted, error)
+            return self._refused(record_id, name, posted, error, opened)
         flash(_("Saved: %(title)s", title=found.title), "success")
         return redirect(url_for("ComplaintView.show", record_id=record_id) + "#next")
 
@@ -364,12 +381,32 @@ class ComplaintView(RecordView):
         return redirect(url_for("ComplaintView.show", record_id=record_id) + "#facts")
 
     def _refused(
-        self, record_id: int, name: str, typed: Mapping[str, Any], error: Refused
+        self,
+        record_id: int,
+        name: str,
+        typed: Mapping[str, Any],
+        error: Refused,
+        opened: Mapping[str, str] | None = None,
     ) -> ResponseReturnValue:
-        """The page again, with what was typed into the step or the checklist `name` and why it was not taken."""
+        """The page again, with what was typed into the step or the checklist `name` and why it was not taken. Controls that
+        were left alone show what the record holds by now."""
         from lims.web.complaint_page import complaint_context
 
         record = self.service.get(record_id)
+        schema = STEPS[name].schema if name in STEPS else None
+        if schema is not None and opened:
+            known = {problem.field for problem in error.problems}
+            more = changed_meanwhile(record, schema, typed, opened)
+            error = Refused([*error.problems, *(problem for problem in more if problem.field not in known)])
+            typed = {
+                item.name: typed[item.name]
+                for item in schema.inputs()
+                if item.name in typed
+                and (
+                    item.name not in opened
+                    or in_form(item, typed[item.name]) != in_form(item, opened[item.name])
+                )
+            }
         context = super().show_context(record)
         context.update(complaint_context(self, record, refused=(name, typed, error.problems)))
         return self.page(self.show_template, **context), 422

@@ -27,7 +27,7 @@ from lims.aftersales.triggers import NEXT_STATES
 from lims.aftersales.views import STEPS, ComplaintView
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import format_decimal, local_today, show_day, show_time
+from lims.base.display import form_text, format_decimal, local_today, show_day, show_time
 from lims.base.files import file_response
 from lims.base.forms import build_form
 from lims.base.laboratory import laboratory
@@ -76,6 +76,8 @@ def complaint_context(
     cement_lots = [item.cement_lot for item in lots if item.cement_lot is not None]
     missing = service.missing_facts(record) if record.is_open else []
     may_write = may("write", "complaints") and record.is_open
+    next_step = _next_step(record, missing, refused) if may_write else None
+    other_steps = _other_steps(record, missing, refused) if may_write else []
     return {
         "clocks": [_clock(clock) for clock in record.clocks],
         "clock_words": {
@@ -90,8 +92,9 @@ def complaint_context(
         "category": CATEGORIES[record.category],
         "severity": SEVERITIES[record.severity],
         "owner": staff_names().get(str(record.owner_id), "") if record.owner_id is not None else "",
-        "next_step": _next_step(record, missing, refused) if may_write else None,
-        "other_steps": _other_steps(record, missing, refused) if may_write else [],
+        "next_step": next_step,
+        "other_steps": other_steps,
+        "not_taken": _not_taken(record, refused, next_step, other_steps),
         "may_write": may_write,
         "facts": facts,
         "measured": sum(1 for fact in facts if fact.value),
@@ -139,6 +142,28 @@ def _unsaved_checklist(
             said = _("“%(text)s”", text=text)
             words.append(f"{titles.get(name, name)}: {said}")
     return {"typed": typed, "fact_titles": titles, "fact_errors": errors, "fact_problems": words}
+
+
+def _not_taken(
+    record: Complaint,
+    refused: Refusal | None,
+    next_step: dict[str, Any] | None,
+    other_steps: Sequence[dict[str, Any]],
+) -> dict[str, Any] | None:
+    """A step that was refused and is offered no more, since another has gone on: why, and what was typed into it."""
+    shown = {step["name"] for step in (next_step, *other_steps) if step is not None}
+    if refused is None or refused[0] not in STEPS or refused[0] in shown:
+        return None
+    step = STEPS[refused[0]]
+    items = step.schema.inputs() if step.schema is not None else []
+    typed = [(item, str(refused[1].get(item.name) or "")) for item in items]
+    return {
+        "title": step.title,
+        "problems": [_said(problem) for problem in refused[2]],
+        "typed": [
+            (item.ui.label, getattr(item.kind, "options", {}).get(text, text)) for item, text in typed if text
+        ],
+    }
 
 
 def _sprayings(record: Complaint) -> list[ShotcreteTrial]:
@@ -209,17 +234,14 @@ def _form(name: str, record: Complaint, refused: Refusal | None) -> dict[str, An
     step = STEPS[name]
     form = None
     problems: Sequence[Problem] = ()
-    values: Mapping[str, Any] = {}
+    #: What stands in the record now: the form says it again, so that it overwrites nothing that its writer did not see.
+    stored = {item.name: form_text(item, getattr(record, item.name)) for item in step.kept}
+    values: dict[str, Any] = {item: text for item, text in stored.items() if text}
+    if name == "agree":
+        values.setdefault("agreed_on", local_today())
     if refused is not None and refused[0] == name:
-        values, problems = refused[1], refused[2]
-    elif step.schema is not None:
-        values = {
-            item.name: getattr(record, item.name)
-            for item in step.schema.inputs()
-            if hasattr(record, item.name) and getattr(record, item.name) is not None
-        }
-        if name == "agree" and "agreed_on" not in values:
-            values = {**values, "agreed_on": local_today()}
+        problems = refused[2]
+        values |= refused[1]
     if step.schema is not None:
         form = build_form(step.schema, values, problems=problems)
         if not may("read", "prices"):
@@ -227,15 +249,14 @@ def _form(name: str, record: Complaint, refused: Refusal | None) -> dict[str, An
                 (title, [item for item in items if item.name != "compensation_amount"])
                 for title, items in form.sections
             ]
-    words = [
-        f"{_field_name(p)}{' ' + p.value if p.value else ''}: {p.message}" for p in problems if form is None
-    ]
+    words = [_said(problem) for problem in problems if form is None]
     return {
         "name": name,
         "title": step.title,
         "icon": step.icon,
         "form": form,
         "problems": words,
+        "stored": stored,
         "open": bool(problems),
     }
 
@@ -287,6 +308,10 @@ def _findings(record: Complaint) -> list[tuple[str, str]]:
     if record.withdrawn_reason:
         rows.append((_("Why it was withdrawn"), record.withdrawn_reason))
     return [row for row in rows if row[1]]
+
+
+def _said(problem: Problem) -> str:
+    return f"{_field_name(problem)}{' ' + problem.value if problem.value else ''}: {problem.message}"
 
 
 def _field_name(problem: Problem) -> str:

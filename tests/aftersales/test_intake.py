@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from lims.accounts.roles import SERVICE
+from lims.accounts.roles import MANAGER, SERVICE
 from lims.accounts.service import find_user
 from lims.aftersales.service import ComplaintService
+from lims.base.columns import utc_now
+from lims.base.display import local_time
 from lims.base.services import SERVICES
 from tests.conftest import Person
 from tests.factories import ACTOR, a_customer
@@ -203,3 +206,137 @@ def test_checklist_of_a_complaint_that_ended_meanwhile_comes_back_with_what_was_
     assert "and fixed" in page
     assert "“24 at the crown”" in page
     assert written(app, key) == {}
+
+
+def step_form(page: str, step: str) -> dict[str, str]:
+    """What a browser sends of the form of this step, left as it was opened."""
+    found = re.search(rf'<form[^>]*/steps/{step}".*?</form>', page, re.DOTALL)
+    assert found is not None
+    texts = {}
+    for control in re.findall(r"<input[^>]*>", found.group()):
+        name, value = re.search(r'name="([^"]*)"', control), re.search(r'value="([^"]*)"', control)
+        if name and value and name[1] != "csrf_token":
+            texts[name[1]] = value[1]
+    areas = re.findall(r'<textarea[^>]*name="([^"]*)"[^>]*>(.*?)</textarea>', found.group(), re.DOTALL)
+    chosen = re.findall(r'<select[^>]*name="([^"]*)".*?</select>', found.group(), re.DOTALL)
+    picked = [*re.findall(r'<option value="([^"]+)" selected>', found.group()), ""]
+    texts |= dict(zip(chosen, picked, strict=False))
+    return {name: html.unescape(text).replace("\n", "\r\n") for name, text in (texts | dict(areas)).items()}
+
+
+@pytest.fixture
+def found_out(app: Flask) -> int:
+    """A complaint at the site, with findings."""
+    with app.app_context():
+        service = ComplaintService()
+        key = service.add({"customer_id": a_customer("K-1").id, "subject": "Falls off"}, ACTOR).id
+        service.arrive(key, {"site_facts": "Wet\nCold"}, ACTOR)
+        service.note_findings(key, {"root_cause": "use", "cause": "Too far", "compensation": "None"}, ACTOR)
+        return key
+
+
+def complaint(app: Flask, key: int) -> Any:
+    with app.app_context():
+        return ComplaintService().get(key)
+
+
+def test_findings_that_another_wrote_meanwhile_stand_beside_the_remedy_of_a_form_opened_before(
+    app: Flask, sign_in_as: Callable[[str], Person], found_out: int
+) -> None:
+    person, url = sign_in_as(SERVICE), f"/complaints/{found_out}"
+    sent = step_form(person.get(url).get_data(as_text=True), "findings")
+    assert (sent["site_facts"], sent["root_cause"]) == ("Wet\r\nCold", "use")
+    with app.app_context():
+        ComplaintService().note_findings(found_out, {"root_cause": "cement", "cause": "Poor cohesion"}, ACTOR)
+    answer = person.post(f"{url}/steps/findings", {**sent, "remedy": "Finer cement", "compensation": ""})
+    assert answer.status_code == 302
+    after = complaint(app, found_out)
+    assert (after.root_cause, after.cause, after.remedy) == ("cement", "Poor cohesion", "Finer cement")
+    assert after.compensation is None  # a filled field that is emptied
+    assert after.site_facts == "Wet\nCold"
+
+
+def test_finding_changed_by_two_is_refused_with_both_and_saved_when_it_is_sent_again(
+    app: Flask, sign_in_as: Callable[[str], Person], found_out: int
+) -> None:
+    person, url = sign_in_as(SERVICE), f"/complaints/{found_out}"
+    sent = step_form(person.get(url).get_data(as_text=True), "findings")
+    with app.app_context():
+        theirs = {"root_cause": "cement", "cause": "Poor cohesion", "site_facts": "Dry"}
+        ComplaintService().note_findings(found_out, theirs, ACTOR)
+    mine = {"root_cause": "weather", "cause": "Frost", "remedy": "Heat it"}
+    answer = person.post(f"{url}/steps/findings", {**sent, **mine})
+    page = html.unescape(answer.get_data(as_text=True))
+    assert answer.status_code == 422
+    assert "was changed meanwhile to “Poor cohesion”; you typed “Frost”" in page
+    assert (
+        "was changed meanwhile to “Cement”; you typed “Weather”" in page
+    )  # as they are called, not as they are kept
+    assert complaint(app, found_out).remedy is None
+    again = step_form(answer.get_data(as_text=True), "findings")
+    assert again.items() >= {**mine, "site_facts": "Dry"}.items()
+    assert person.post(f"{url}/steps/findings", again).status_code == 302
+    after = complaint(app, found_out)
+    assert (after.root_cause, after.cause, after.remedy, after.site_facts) == (
+        "weather", "Frost", "Heat it", "Dry",
+    )  # fmt: skip
+
+
+def test_form_that_is_refused_for_something_else_tells_of_what_another_changed_as_well(
+    app: Flask, sign_in_as: Callable[[str], Person], found_out: int
+) -> None:
+    """Or, corrected and sent again, it would overwrite what its writer never saw."""
+    person, url = sign_in_as(MANAGER), f"/complaints/{found_out}"
+    sent = step_form(person.get(url).get_data(as_text=True), "findings")
+    with app.app_context():
+        ComplaintService().note_findings(found_out, {"cause": "Poor cohesion"}, ACTOR)
+    answer = person.post(
+        f"{url}/steps/findings", {**sent, "cause": "Frost", "compensation_amount": "much"}
+    ).get_data(as_text=True)
+    assert "“much” is not a number" in answer
+    assert "was changed meanwhile to “Poor cohesion”; you typed “Frost”" in answer
+    assert step_form(answer, "findings")["compensation_amount"] == "much"
+
+
+@pytest.mark.parametrize(
+    ("step", "typed", "said"),
+    [
+        ("solve", {"remedy": "Another cement\nfor the mine"}, "State K26-0001: is “Solved”; what can follow: Closed"),
+        ("findings", {"cause": "Frost", "root_cause": "weather"}, "State K26-0001: is “Closed” and fixed"),
+    ],
+)  # fmt: skip
+def test_step_that_can_follow_no_more_says_why_and_shows_what_was_typed(
+    app: Flask,
+    sign_in_as: Callable[[str], Person],
+    found_out: int,
+    step: str,
+    typed: dict[str, str],
+    said: str,
+) -> None:
+    person, url = sign_in_as(SERVICE), f"/complaints/{found_out}"
+    sent = step_form(person.get(url).get_data(as_text=True), step)
+    with app.app_context():
+        service = ComplaintService()
+        service.solve(found_out, {"remedy": "Scale set right"}, ACTOR)
+        if step == "findings":
+            day = local_time(utc_now()).date().isoformat()
+            service.agree(found_out, {"agreed_on": day, "agreed_by": "Gao"}, ACTOR)
+            service.close(found_out, ACTOR)
+    answer = person.post(f"{url}/steps/{step}", {**sent, **typed})
+    page = html.unescape(answer.get_data(as_text=True))
+    assert answer.status_code == 422
+    assert said in page
+    for text in typed.values():
+        assert f">{text if text != 'weather' else 'Weather'}</dd>" in page
+    assert complaint(app, found_out).remedy == "Scale set right"
+
+
+def test_step_that_came_from_no_form_writes_what_it_names_and_leaves_the_rest(
+    app: Flask, found_out: int
+) -> None:
+    with app.app_context():
+        service = ComplaintService()
+        service.note_findings(found_out, {"remedy": "Finer cement"}, ACTOR)
+        service.solve(found_out, {}, ACTOR)
+    after = complaint(app, found_out)
+    assert (after.cause, after.remedy, after.site_facts) == ("Too far", "Finer cement", "Wet\nCold")
