@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lims.aftersales.models import Complaint, Photo, Visit
 from lims.aftersales.schemas import PhotoEdit
+from lims.aftersales.service import require_open_complaint
 from lims.base.actor import Actor
 from lims.base.database import transaction
 from lims.base.files import keep_file
@@ -120,6 +121,7 @@ def add_photo(
         again = there.filter_by(stored_file_id=stored.id).first()
         if again is not None:  # sent twice, because the first answer was lost on a site
             return again
+        require_open_complaint(complaint_id)
         if there.count() >= MOST_PHOTOS:
             raise refuse("photo", _("is one too many; accepted: up to %(most)s pictures", most=MOST_PHOTOS))
         photo = Photo(

@@ -78,7 +78,7 @@ from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.schemas import Input, Schema
-from lims.base.services import RecordService
+from lims.base.services import LARGEST_KEY, RecordService
 from lims.customers.models import Contact, Customer
 from lims.customers.regions import seen_customers, seen_through, seen_within
 from lims.customers.service import ERASED_TOO, require_own_site
@@ -245,8 +245,33 @@ class PhotoService(RecordService[Photo]):
             *seen_within(Photo.complaint_id, Complaint, seen_through(Complaint.customer_id)),
         ]
 
+    def locked(self, session: Session, record_id: int) -> Photo:
+        _hold_complaint_of(session, Photo, record_id)
+        return super().locked(session, record_id)
+
     def before_add(self, record: Photo, values: PhotoEdit, actor: Actor) -> None:
         raise refuse("photo", _("comes with a visit or a complaint: send the picture there"))
+
+    def before_edit(self, record: Photo, values: PhotoEdit, actor: Actor) -> None:
+        require_open_complaint(record.complaint_id)
+
+    def before_retire(self, record: Photo, actor: Actor) -> None:
+        require_open_complaint(record.complaint_id)
+
+    def restore(self, record_id: int, actor: Actor) -> Photo:
+        with transaction(actor) as session:
+            record = self.locked(session, record_id)
+            require_open_complaint(record.complaint_id)
+            twin = select(Photo.id).where(
+                Photo.visit_id.is_not_distinct_from(record.visit_id),
+                Photo.complaint_id.is_not_distinct_from(record.complaint_id),
+                Photo.stored_file_id == record.stored_file_id,
+                Photo.id != record.id,
+                Photo.retired_at.is_(None),
+            )
+            if session.scalar(twin.limit(1)) is not None:
+                raise refuse("photo", _("is there already"), record.name)
+            return super().restore(record_id, actor)
 
 
 class ComplaintService(RecordService[Complaint]):
@@ -837,8 +862,23 @@ class ComplaintLotService(RecordService[ComplaintLot]):
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_within(ComplaintLot.complaint_id, Complaint, seen_through(Complaint.customer_id))
 
+    def locked(self, session: Session, record_id: int) -> ComplaintLot:
+        _hold_complaint_of(session, ComplaintLot, record_id)
+        return super().locked(session, record_id)
+
+    def before_edit(self, record: ComplaintLot, values: ComplaintLotIn, actor: Actor) -> None:
+        require_open_complaint(record.complaint_id)
+
+    def before_retire(self, record: ComplaintLot, actor: Actor) -> None:
+        require_open_complaint(record.complaint_id)
+
+    def restore(self, record_id: int, actor: Actor) -> ComplaintLot:
+        with transaction(actor) as session:
+            self.check(self.locked(session, record_id))
+            return super().restore(record_id, actor)
+
     def check(self, record: ComplaintLot) -> None:
-        _require_open_complaint(record.complaint_id)
+        require_open_complaint(record.complaint_id)
         twin = select(ComplaintLot.id).where(
             ComplaintLot.complaint_id == record.complaint_id,
             ComplaintLot.cement_lot_id == record.cement_lot_id
@@ -852,15 +892,25 @@ class ComplaintLotService(RecordService[ComplaintLot]):
                 raise refuse(name, _("is named already"), getattr(record, name))
 
 
-def _require_open_complaint(complaint_id: int | None) -> None:
+def require_open_complaint(complaint_id: int | None) -> None:
+    """What a complaint rests on is fixed with it. The complaint is held, so that nobody closes it meanwhile. Raises:
+    Refused."""
     if complaint_id is None:
         return
-    with current_session().no_autoflush:
-        complaint = current_session().get(Complaint, complaint_id)
+    session = current_session()
+    with session.no_autoflush:
+        complaint = session.get(Complaint, complaint_id, populate_existing=True, with_for_update=True)
     if complaint is not None and not complaint.is_open:
         raise refuse(
             "complaint_id", _("is “%(state)s” and fixed", state=STATES[complaint.state]), complaint.code
         )
+
+
+def _hold_complaint_of(session: Session, record: type[Any], record_id: int) -> None:
+    """The complaint is held before what belongs to it, as its own steps do: otherwise two would wait for each other."""
+    if 0 < record_id <= LARGEST_KEY:
+        complaint_id = select(record.complaint_id).where(record.id == record_id).scalar_subquery()
+        session.execute(select(Complaint.id).where(Complaint.id == complaint_id).with_for_update())
 
 
 class ChecklistItemService(RecordService[ChecklistItem]):
@@ -890,11 +940,15 @@ class ComplaintFactService(RecordService[ComplaintFact]):
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_within(ComplaintFact.complaint_id, Complaint, seen_through(Complaint.customer_id))
 
+    def locked(self, session: Session, record_id: int) -> ComplaintFact:
+        _hold_complaint_of(session, ComplaintFact, record_id)
+        return super().locked(session, record_id)
+
     def before_add(self, record: ComplaintFact, values: ComplaintFactIn, actor: Actor) -> None:
         raise refuse("", _("comes from the checklist of the complaint's category"))
 
     def before_edit(self, record: ComplaintFact, values: ComplaintFactIn, actor: Actor) -> None:
-        _require_open_complaint(record.complaint_id)
+        require_open_complaint(record.complaint_id)
 
 
 class EscalationService(RecordService[Escalation]):
@@ -921,12 +975,34 @@ class RetestService(RecordService[Retest]):
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_within(Retest.complaint_id, Complaint, seen_through(Complaint.customer_id))
 
-    def before_add(self, record: Retest, values: RetestIn, actor: Actor) -> None:
-        _require_open_complaint(record.complaint_id)
-        self.check(record)
+    def locked(self, session: Session, record_id: int) -> Retest:
+        _hold_complaint_of(session, Retest, record_id)
+        return super().locked(session, record_id)
+
+    def before_edit(self, record: Retest, values: RetestIn, actor: Actor) -> None:
+        self._require_free(record)
+
+    def before_retire(self, record: Retest, actor: Actor) -> None:
+        self._require_free(record)
+
+    def restore(self, record_id: int, actor: Actor) -> Retest:
+        with transaction(actor) as session:
+            self._require_free(self.locked(session, record_id))
+            return super().restore(record_id, actor)
+
+    def _require_free(self, record: Retest) -> None:
+        """Nothing that is over rests on it. Raises: Refused."""
+        require_open_complaint(record.complaint_id)
+        decided = select(Objection.code).where(
+            Objection.retest_id == record.id, Objection.verdict.is_not(None)
+        )
+        code = current_session().scalar(decided.order_by(Objection.id).limit(1))
+        if code is not None:
+            raise refuse("", _("is fixed: objection %(code)s was decided by it", code=code), record.title)
 
     def check(self, record: Retest) -> None:
         """A test at our bench is of the same lot, and gives its strength where none was typed."""
+        require_open_complaint(record.complaint_id)
         if record.cement_test_id is None:
             return
         with current_session().no_autoflush:
@@ -987,7 +1063,11 @@ class ObjectionService(RecordService[Objection]):
             if record.sampled_on is None:
                 raise refuse("sampled_on", _("is missing: sample the lot together first"), record.code)
             retest = session.get(Retest, values.retest_id)
-            if retest is None or retest.cement_lot_id != record.cement_lot_id:
+            if (
+                retest is None
+                or retest.retired_at is not None
+                or retest.cement_lot_id != record.cement_lot_id
+            ):
                 raise refuse("retest_id", _("is not a retest of this lot"), values.retest_id)
             record.retest_id, record.tested_at_place = retest.id, values.tested_at_place
             self._flush(session, record)
@@ -999,9 +1079,11 @@ class ObjectionService(RecordService[Objection]):
         with transaction(actor, "objection decided") as session:
             record: Objection = self.locked(session, objection_id)
             self._require_undecided(record)
-            if record.retest is None or record.retest.outcome == "open":
+            # Held: it is fixed from now on (RetestService), and as it is now it was not read before.
+            retest = session.get(Retest, record.retest_id or 0, populate_existing=True, with_for_update=True)
+            if retest is None or retest.retired_at is not None or retest.outcome == "open":
                 raise refuse("retest_id", _("needs a finished retest of the joint sample"), record.code)
-            if values.verdict == "rejected" and record.retest.outcome == "failed":
+            if values.verdict == "rejected" and retest.outcome == "failed":
                 raise refuse("verdict", _("contradicts the retest, which failed"), values.verdict)
             for name, value in values.values().items():
                 setattr(record, name, value)

@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 
 from lims.aftersales.models import Complaint, ComplaintFact, Escalation
+from lims.aftersales.photos import add_photo
 from lims.aftersales.service import ComplaintService, ServiceSettingsService, escalate
 from lims.aftersales.shipped import CHECKS, ship
 from lims.aftersales.triggers import NEXT_STATES
@@ -21,6 +22,7 @@ from lims.base.display import local_time
 from lims.base.problems import NotFound, Refused
 from lims.base.services import SERVICES
 from lims.mail.models import OutgoingMail
+from tests.aftersales.test_photos import a_picture
 from tests.factories import ACTOR, a_customer
 
 pytestmark = pytest.mark.usefixtures("records_on_both")
@@ -386,3 +388,87 @@ def test_verdict_against_a_failed_retest_is_refused() -> None:
     objections.test(objection.id, {"retest_id": retest.id}, ACTOR)
     verdict = {"verdict": "rejected", "decided_on": "2026-06-05", "reason": "x"}
     assert "verdict" in problems(objections.decide, objection.id, verdict, ACTOR)
+
+
+def a_retest(lot: Any, **more: Any) -> Any:
+    done = {"finished_on": "2026-06-04", "outcome": "passed", **more}
+    return add("retests", cement_lot_id=lot.id, ordered_on="2026-05-06", **done)
+
+
+def every_change(record: str, row: Any, **values: Any) -> None:
+    """Editing, taking out of use and back are each refused, and nothing of the row is another than before."""
+    service = SERVICES[record]
+    for call, args in (
+        (service.edit, (row.id, values, row.version, ACTOR)),
+        (service.retire, (row.id, ACTOR)),
+        (service.restore, (row.id, ACTOR)),
+    ):
+        with pytest.raises(Refused, match="fixed"):
+            call(*args)
+    assert service.get(row.id).version == row.version
+
+
+def test_what_a_closed_complaint_rests_on_is_neither_changed_nor_taken_out_nor_brought_back() -> None:
+    complaint, lot = a_complaint(), a_lot()
+    named = add("complaint-lots", complaint_id=complaint.id, cement_lot_id=lot.id)
+    retest = a_retest(lot, complaint_id=complaint.id)
+    picture = add_photo(a_picture(), "wall.jpg", ACTOR, complaint_id=complaint.id)
+    to_state(complaint, "closed")
+    every_change("complaint-lots", named, complaint_id=complaint.id, cement_lot_id=lot.id, part="before")
+    retested = {"cement_lot_id": lot.id, "ordered_on": "2026-05-06", "finished_on": "2026-06-04"}
+    every_change("retests", retest, **retested, outcome="failed", complaint_id=complaint.id)
+    every_change("photos", picture, caption="Another wall")
+    # Nor by way of another complaint, into it or out of it.
+    other = a_complaint(a_customer("K-2"))
+    every_change("complaint-lots", named, complaint_id=other.id, cement_lot_id=lot.id)
+    free = a_retest(lot)
+    with pytest.raises(Refused, match="fixed"):
+        SERVICES["retests"].edit(free.id, {**retested, "complaint_id": complaint.id}, free.version, ACTOR)
+    with pytest.raises(Refused, match="fixed"):
+        add_photo(a_picture(size=(70, 40)), "late.jpg", ACTOR, complaint_id=complaint.id)
+    # The telephone that did not hear the answer sends again.
+    assert add_photo(a_picture(), "wall.jpg", ACTOR, complaint_id=complaint.id).id == picture.id
+
+
+def test_retest_by_which_an_objection_was_decided_is_fixed_and_another_is_not() -> None:
+    customer, lot = a_customer(), a_lot()
+    objections: Any = SERVICES["objections"]
+    objection = add(
+        "objections", customer_id=customer.id, cement_lot_id=lot.id, raised_on="2026-05-04", claim="Weak"
+    )
+    retest, other = a_retest(lot), a_retest(lot)
+    sampled = {
+        "sampled_on": "2026-05-05",
+        "sampled_by": "Li Wei",
+        "witnessed_by": "Gao Feng",
+        "seal_number": "A-17",
+        "sealed_until": "2026-08-05",
+    }
+    verdict = {"verdict": "rejected", "decided_on": "2026-06-05", "reason": "All values conform"}
+    objections.sample(objection.id, sampled, ACTOR)
+    SERVICES["retests"].retire(other.id, ACTOR)
+    assert "retest_id" in problems(objections.test, objection.id, {"retest_id": other.id}, ACTOR)
+    objections.test(objection.id, {"retest_id": retest.id}, ACTOR)
+    SERVICES["retests"].retire(retest.id, ACTOR)
+    assert "retest_id" in problems(objections.decide, objection.id, verdict, ACTOR)
+    SERVICES["retests"].restore(retest.id, ACTOR)
+    objections.decide(objection.id, verdict, ACTOR)
+    values = {"cement_lot_id": lot.id, "ordered_on": "2026-05-06", "finished_on": "2026-06-04"}
+    every_change("retests", SERVICES["retests"].get(retest.id), **values, outcome="failed")
+    assert SERVICES["retests"].restore(other.id, ACTOR).retired_at is None
+
+
+def test_lot_and_picture_that_are_there_again_are_not_brought_back_beside_themselves() -> None:
+    complaint, lot = a_complaint(), a_lot()
+    lots, photos = SERVICES["complaint-lots"], SERVICES["photos"]
+    named = [lots.retire(add("complaint-lots", complaint_id=complaint.id, cement_lot_id=lot.id).id, ACTOR)]
+    named.append(add("complaint-lots", complaint_id=complaint.id, cement_lot_id=lot.id))
+    pictures = [add_photo(a_picture(), "a.jpg", ACTOR, complaint_id=complaint.id)]
+    photos.retire(pictures[0].id, ACTOR)
+    pictures.append(add_photo(a_picture(), "a.jpg", ACTOR, complaint_id=complaint.id))
+    for rows, service in ((named, lots), (pictures, photos)):
+        with pytest.raises(Refused, match="already"):
+            service.restore(rows[0].id, ACTOR)
+        service.retire(rows[1].id, ACTOR)
+        assert service.restore(rows[0].id, ACTOR).retired_at is None
+    assert len(ComplaintService().lots(complaint)) == 1
