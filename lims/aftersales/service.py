@@ -130,21 +130,50 @@ class VisitService(RecordService[Visit]):
                 raise refuse("complaint_id", _("is of another customer"), complaint.code)
 
     def after_add(self, record: Visit, values: VisitIn, actor: Actor) -> None:
-        """The open plan of this customer that lies nearest is done by this visit."""
         if record.user_id is None:
             record.user_id = actor.user_id
-        session = current_session()
-        open_plans = session.scalars(
-            select(VisitPlan).where(
-                VisitPlan.customer_id == record.customer_id,
-                VisitPlan.visit_id.is_(None),
-                VisitPlan.dropped_reason.is_(None),
-                VisitPlan.retired_at.is_(None),
-            )
-        ).all()
-        near = min(open_plans, key=lambda p: abs((p.planned_on - record.visited_on).days), default=None)
-        if near is not None and abs((near.planned_on - record.visited_on).days) <= PLAN_REACH_DAYS:
-            near.visit_id = record.id
+        self._do_plan(record.id, record.customer_id, record.visited_on)
+
+    def before_edit(self, record: Visit, values: VisitIn, actor: Actor) -> None:
+        """A visit that was another customer's did that one's plan. Any other correction leaves the plans alone: one that
+        was made since is for the next visit."""
+        if values.customer_id != record.customer_id:
+            self._free_plans(record.id)
+            self._do_plan(record.id, values.customer_id, values.visited_on)
+
+    def before_retire(self, record: Visit, actor: Actor) -> None:
+        self._free_plans(record.id)
+
+    def restore(self, record_id: int, actor: Actor) -> Visit:
+        with transaction(actor) as session:
+            was_retired = self.locked(session, record_id).retired_at is not None
+            record = super().restore(record_id, actor)
+            if was_retired:
+                self._do_plan(record.id, record.customer_id, record.visited_on)
+            self._flush(session, record)
+        return record
+
+    def _do_plan(self, visit_id: int, customer_id: int, visited_on: date) -> None:
+        """The open plan of this customer that lies nearest is done by this visit."""
+        open_plans = self._held_plans(
+            VisitPlan.customer_id == customer_id,
+            VisitPlan.visit_id.is_(None),
+            VisitPlan.dropped_reason.is_(None),
+            VisitPlan.retired_at.is_(None),
+        )
+        near = min(open_plans, key=lambda p: abs((p.planned_on - visited_on).days), default=None)
+        if near is not None and abs((near.planned_on - visited_on).days) <= PLAN_REACH_DAYS:
+            near.visit_id = visit_id
+
+    def _free_plans(self, visit_id: int) -> None:
+        """What this visit did is to be done again."""
+        for plan in self._held_plans(VisitPlan.visit_id == visit_id):
+            plan.visit_id = None
+
+    def _held_plans(self, *conditions: ColumnElement[bool]) -> Sequence[VisitPlan]:
+        """Held, so that of two visits at once one does the plan and the other finds it done."""
+        query = select(VisitPlan).where(*conditions).order_by(VisitPlan.id).with_for_update()
+        return current_session().scalars(query.execution_options(populate_existing=True)).all()
 
 
 class VisitPlanService(RecordService[VisitPlan]):

@@ -15,7 +15,7 @@ from lims.aftersales.service import ComplaintService, ServiceSettingsService, Vi
 from lims.aftersales.shipped import RULES, ship
 from lims.base.actor import system_actor
 from lims.base.columns import utc_now
-from lims.base.database import transaction
+from lims.base.database import current_session, transaction
 from lims.base.display import local_time
 from lims.base.services import SERVICES
 from lims.forecasts.models import Forecast, ForecastModel
@@ -78,6 +78,42 @@ def test_planned_customers_are_proposed_no_more_and_a_visit_does_the_plan() -> N
     visit = add("visits", customer_id=customer.id, visited_on=str(today()), purpose="monthly")
     plan = service.page().items[0]
     assert (plan.state, plan.visit_id) == ("done", visit.id)
+
+
+def test_plan_of_a_customer_is_open_again_when_its_visit_was_another_customers_or_none() -> None:
+    ours, theirs = a_customer("K-1"), a_customer("K-2")
+    plans, visits = SERVICES["visit-plans"], SERVICES["visits"]
+    plan, of_theirs = (
+        add("visit-plans", customer_id=customer.id, planned_on=str(today()), purpose="monthly")
+        for customer in (ours, theirs)
+    )
+
+    def done() -> tuple[int | None, int | None]:
+        current_session().expire_all()
+        return plans.get(plan.id).visit_id, plans.get(of_theirs.id).visit_id
+
+    values = {"customer_id": ours.id, "visited_on": str(today()), "purpose": "monthly"}
+    visit = visits.add(values, ACTOR)
+    assert done() == (visit.id, None)
+    visit = visits.edit(visit.id, {**values, "customer_id": theirs.id}, visit.version, ACTOR)
+    assert done() == (None, visit.id)
+    visits.retire(visit.id, ACTOR)
+    assert done() == (None, None)
+    visits.restore(visit.id, ACTOR)
+    assert done() == (None, visit.id)
+    visits.restore(visit.id, ACTOR)
+    assert done() == (None, visit.id)
+
+
+def test_visit_that_is_corrected_does_not_do_the_plan_of_the_next_one() -> None:
+    customer = a_customer()
+    values = {"customer_id": customer.id, "visited_on": str(today()), "purpose": "monthly"}
+    visit = SERVICES["visits"].add(values, ACTOR)
+    plan = add(
+        "visit-plans", customer_id=customer.id, planned_on=str(today() + timedelta(days=14)), purpose="x"
+    )
+    SERVICES["visits"].edit(visit.id, {**values, "findings": "Dry"}, visit.version, ACTOR)
+    assert SERVICES["visit-plans"].get(plan.id).visit_id is None
 
 
 def test_weekend_moves_to_monday() -> None:
