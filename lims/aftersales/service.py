@@ -72,7 +72,7 @@ from lims.aftersales.triggers import NEXT_STATES
 from lims.base.actor import Actor
 from lims.base.auditing.erasure import forget
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import among, current_session, transaction
 from lims.base.display import form_text, local_day, local_time, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
@@ -203,6 +203,8 @@ class VisitPlanService(RecordService[VisitPlan]):
         """
         first = month.replace(day=1)
         after = (first + timedelta(days=32)).replace(day=1)
+        # A weekend at its end moves to a Monday of the next month.
+        last_day = workday(after - timedelta(days=1))
         session = current_session()
         last = (
             select(Visit.customer_id, func.max(Visit.visited_on).label("day"))
@@ -211,7 +213,7 @@ class VisitPlanService(RecordService[VisitPlan]):
             .subquery()
         )
         planned = select(VisitPlan.customer_id).where(
-            VisitPlan.planned_on < after,
+            VisitPlan.planned_on <= last_day,
             VisitPlan.visit_id.is_(None),
             VisitPlan.dropped_reason.is_(None),
             VisitPlan.retired_at.is_(None),
@@ -233,8 +235,11 @@ class VisitPlanService(RecordService[VisitPlan]):
 
     def plan_proposed(self, month: date, customer_ids: Sequence[int], actor: Actor) -> int:
         """Make plans of what is proposed for these customers. Returns how many."""
-        wanted = set(customer_ids)
-        with transaction(actor, "visits planned"):
+        wanted = {key for key in customer_ids if 0 < key <= LARGEST_KEY}
+        with transaction(actor, "visits planned") as session:
+            # Held: who was planned for by somebody else, or by the click before, is proposed no more.
+            held = select(Customer.id).where(among(Customer.id, wanted)).order_by(Customer.id)
+            session.execute(held.with_for_update())
             proposed = [item for item in self.propose(month) if item[0].id in wanted]
             for customer, day, _last in proposed:
                 self.add(

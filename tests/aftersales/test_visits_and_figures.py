@@ -116,6 +116,21 @@ def test_visit_that_is_corrected_does_not_do_the_plan_of_the_next_one() -> None:
     assert SERVICES["visit-plans"].get(plan.id).visit_id is None
 
 
+def test_customer_whose_visit_moved_over_the_end_of_the_month_is_planned_once() -> None:
+    """Due on the weekend at the end of the month: planned for the Monday of the next one."""
+    month = today().replace(day=1)
+    while (last_day := (month + timedelta(days=32)).replace(day=1) - timedelta(days=1)).weekday() < 5 or (
+        month < today()
+    ):
+        month = last_day + timedelta(days=1)
+    customer = a_customer(status="active")
+    visited = str(last_day - timedelta(days=30))
+    add("visits", customer_id=customer.id, visited_on=visited, purpose="monthly")
+    service = VisitPlanService()
+    assert [service.plan_proposed(month, [customer.id], ACTOR) for _click in range(2)] == [1, 0]
+    assert service.page().items[0].planned_on == workday(last_day) > last_day
+
+
 def test_weekend_moves_to_monday() -> None:
     assert (
         workday(date(2026, 5, 9))
