@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from lims.base.actor import Actor
@@ -18,7 +18,7 @@ from lims.base.auditing.policy import ERASED
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.problems import Problem, Refused, refuse
-from lims.base.services import RecordService
+from lims.base.services import SERVICES, RecordService
 from lims.customers.models import (
     Competitor,
     Contact,
@@ -35,6 +35,7 @@ from lims.customers.models import (
 )
 from lims.customers.regions import own_regions, seen_customers, seen_through, seen_within
 from lims.customers.schemas import (
+    CUSTOMER_KINDS,
     USAGE_TASKS,
     CompetitorIn,
     ContactIn,
@@ -93,6 +94,15 @@ class CustomerService(RecordService[Customer]):
         )
 
     def before_edit(self, record: Customer, values: CustomerIn, actor: Actor) -> None:
+        if record.kind == "dealer" != values.kind:
+            served = select(func.count()).where(Customer.dealer_id == record.id)
+            number = current_session().scalar(served) or 0
+            if number:
+                raise refuse(
+                    "kind",
+                    _("cannot change: customers name it as their dealer (%(n)s); accepted: dealer", n=number),
+                    CUSTOMER_KINDS[values.kind],
+                )
         if values.status != record.status:
             current_session().add(
                 StageChange(
@@ -178,6 +188,7 @@ class ContactService(RecordService[Contact]):
     def before_edit(self, record: Contact, values: ContactIn, actor: Actor) -> None:
         if record.erased_at is not None:
             raise refuse("", _("This person was erased; accepted: a new contact"), record.name)
+        require_unnamed(record, values.customer_id)
 
     def erase(self, contact_id: int, actor: Actor) -> Contact:
         """Replace what names this person by a pseudonym that leads nowhere. Raises: NotFound."""
@@ -206,6 +217,9 @@ class SiteService(RecordService[Site]):
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_through(Site.customer_id)
+
+    def before_edit(self, record: Site, values: SiteIn, actor: Actor) -> None:
+        require_unnamed(record, values.customer_id)
 
 
 class SiteStockService(RecordService[SiteStock]):
@@ -404,6 +418,37 @@ def require_own_site(customer_id: int, site_id: int | None) -> None:
     if site is not None and site.customer_id != customer_id:
         raise refuse(
             "site_id", _("belongs to another customer; accepted: a site of this customer"), site.name
+        )
+
+
+def require_unnamed(record: Site | Contact, customer_id: int) -> None:
+    """Whose it is stays as long as a record names it: most are of the same customer, and could be saved no more. Raises:
+    Refused, saying what names it."""
+    if record.customer_id == customer_id:
+        return
+    from lims.base.views import VIEWS
+
+    found = []
+    for name, service in SERVICES.items():
+        columns = service.record.__table__.columns
+        keys = [key for key in columns if key.references(record.__table__.columns["id"])]
+        if keys:
+            query = (
+                select(func.count())
+                .select_from(service.record)
+                .where(or_(*(key == record.id for key in keys)))
+            )
+            number = current_session().scalar(query)
+            if number:
+                found.append(f"{VIEWS[name].title if name in VIEWS else name} ({number})")
+    if found:
+        raise refuse(
+            "customer_id",
+            _(
+                "cannot change, since records name it: %(what)s; accepted: the same customer, or a new record for the other",
+                what=", ".join(found),
+            ),
+            record.title,
         )
 
 

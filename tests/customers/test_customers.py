@@ -90,3 +90,41 @@ def test_retired_customer_keeps_its_visits_and_takes_no_new_ones(records_on_both
     SERVICES["customers"].retire(customer.id, ACTOR)
     assert SERVICES["visits"].get(visit.id).customer.code == "K-1"
     assert refused("visits", customer_id=customer.id, visited_on="2026-06-04", purpose="monthly").problems
+
+
+def test_site_and_contact_that_records_name_stay_with_their_customer() -> None:
+    ours, theirs = a_customer("K-1"), a_customer("K-2")
+    site = add("sites", code="S-1", name="Heading 2", customer_id=ours.id)
+    contact = add("contacts", customer_id=ours.id, name="Gao Feng")
+    complaint = a_complaint(ours, site_id=site.id, contact_id=contact.id)
+    visit = {"customer_id": ours.id, "site_id": site.id, "visited_on": "2026-05-04", "purpose": "monthly"}
+    SERVICES["visits"].retire(add("visits", **visit).id, ACTOR)  # it may be taken back into use
+    for row, values, named in (
+        (site, {"code": "S-1", "name": "Heading 3"}, ("(1)", "2")),
+        (contact, {"name": "Gao Feng"}, ("(1)", "1")),
+    ):
+        service = SERVICES[row.record_name]
+        with pytest.raises(Refused) as refusal:
+            service.edit(row.id, {**values, "customer_id": theirs.id}, row.version, ACTOR)
+        (problem,) = refusal.value.problems
+        assert (problem.field, problem.value) == ("customer_id", row.title)
+        assert problem.message.count(named[0]) == int(named[1])
+        service.edit(row.id, {**values, "customer_id": ours.id}, row.version, ACTOR)
+    found = SERVICES["complaints"].get(complaint.id)
+    edited = {"subject": "Still falls off", "site_id": site.id, "contact_id": contact.id}
+    assert SERVICES["complaints"].edit(found.id, edited, found.version, ACTOR).subject == "Still falls off"
+    free = add("sites", code="S-2", name="Entered at the wrong customer", customer_id=ours.id)
+    values = {"code": "S-2", "name": "Heading 9", "customer_id": theirs.id}
+    assert SERVICES["sites"].edit(free.id, values, free.version, ACTOR).customer_id == theirs.id
+
+
+def test_dealer_whom_customers_name_stays_a_dealer() -> None:
+    dealer = a_customer("K-1", kind="dealer")
+    customer = a_customer("K-2", dealer_id=dealer.id)
+    service = SERVICES["customers"]
+    values = {"code": "K-1", "name": "Trader", "kind": "contractor"}
+    with pytest.raises(Refused) as refusal:
+        service.edit(dealer.id, values, dealer.version, ACTOR)
+    assert [(p.field, p.value) for p in refusal.value.problems] == [("kind", "Contractor")]
+    service.edit(customer.id, {"code": "K-2", "name": "Works"}, customer.version, ACTOR)
+    assert service.edit(dealer.id, values, dealer.version, ACTOR).kind == "contractor"
