@@ -32,9 +32,11 @@ from lims.standards.acceptance import (
     EN206_SIGMA_RESULTS,
     aci214_standard_of_control,
     aci214_within_test_deviation,
+    en206_each,
 )
 from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
+from lims.standards.register.rule import plain
 from lims.standards.rounding import exact_context
 from lims.standards.statistics import mean, sample_deviation
 from lims.trials.models import STANDARD_CURING_FROM_C, Batch, Specimen, SpecimenSet, Trial
@@ -402,17 +404,32 @@ def verdicts_on(grade_mpa: Decimal | None, age_days: int, strengths: Sequence[De
 
 
 def _en206(grade: str, values: Sequence[str]) -> Verdict:
-    """Continuous production from 35 results on, which give their own s; before that every three results as initial."""
+    """Continuous production from 35 results on, which give their own s; before that every three results as initial.
+    What is left of groups of three has no mean to be judged by, but each result is held against fck - 4 (8.2.1.3)."""
     initial, continuous = EN
     if len(values) >= EN206_SIGMA_RESULTS >= EN206_CONTINUOUS_RESULTS:
         return _judged(continuous, {"fck_mpa": grade, "strengths_mpa": values})
     step = EN206_INITIAL_RESULTS
-    if len(values) < step:
+    whole, over = divmod(len(values), step)
+    judged = [
+        _judged(initial, {"fck_mpa": grade, "strengths_mpa": values[start : start + step]})
+        for start in range(0, whole * step, step)
+    ]
+    # The rule judges three results; criterion 2 is asked of all at once, so that none stands outside it.
+    single = en206_each(Decimal(grade), [Decimal(value) for value in values])
+    if single.passed and not whole:
         return _silent(initial, _("needs %(n)s results", n=step))
-    parts = [values[start : start + step] for start in range(0, len(values) - step + 1, step)]
-    judged = [_judged(initial, {"fck_mpa": grade, "strengths_mpa": part}) for part in parts]
-    worst = next((item for item in judged if not item.accepted), judged[0])
-    return replace(worst, method=_("initial production, %(n)s groups of three", n=len(parts)))
+    method = (
+        _("initial production, %(n)s groups of three; results outside a group: %(over)s", n=whole, over=over)
+        if over
+        else _("initial production, %(n)s groups of three", n=whole)
+    )
+    found = next(
+        (item for item in judged if not item.accepted), judged[0] if judged else _silent(initial, "")
+    )
+    if single.passed or found.accepted is False:
+        return replace(found, method=method)
+    return replace(found, accepted=False, method=method, checks=(*found.checks[:-1], plain(single)))
 
 
 def _judged(rule_id: str, given: dict[str, Any]) -> Verdict:

@@ -289,6 +289,18 @@ def aci214_within_test_deviation(ranges_mpa: Sequence[Decimal], specimens_per_te
         return mean(values) / ACI214_D2[specimens_per_test]
 
 
+def en206_each(fck_mpa: Decimal, strengths_mpa: Sequence[Decimal]) -> Check:
+    """Criterion 2, for every single result whatever group it stands in: each >= fck - 4.
+
+    Raises: RuleInputError. Source: EN 206 8.2.1.3 (initial S, continuous R).
+    """
+    fck = require_number("fck_mpa", fck_mpa, above=0)
+    with localcontext(exact_context()):
+        return at_least(
+            "each >= fck - 4", min(_strengths("strengths_mpa", strengths_mpa)), fck - EN206_MARGIN_MPA
+        )
+
+
 def en206_initial(fck_mpa: Decimal, strengths_mpa: Sequence[Decimal]) -> LotVerdict:
     """Initial production: the mean of three results >= fck + 4 and each >= fck - 4.
 
@@ -301,7 +313,7 @@ def en206_initial(fck_mpa: Decimal, strengths_mpa: Sequence[Decimal]) -> LotVerd
     with localcontext(exact_context()):
         checks = (
             at_least("mean >= fck + 4", mean(values), fck + EN206_MARGIN_MPA),
-            at_least("each >= fck - 4", min(values), fck - EN206_MARGIN_MPA),
+            en206_each(fck, values),
         )
     return LotVerdict("en206-initial", 3, mean(values), min(values), None, None, all_passed(checks), checks)
 
@@ -343,7 +355,7 @@ def en206_continuous(
         centre = mean(values)
         checks = (
             at_least("mean >= fck + 1.48 s", centre, fck + EN206_SIGMA_FACTOR * s),
-            at_least("each >= fck - 4", min(values), fck - EN206_MARGIN_MPA),
+            en206_each(fck, values),
         )
     return LotVerdict(
         "en206-continuous", len(values), centre, min(values), s, computed, all_passed(checks), checks

@@ -77,6 +77,27 @@ def test_en_206_judges_groups_of_three_before_it_knows_its_own_deviation() -> No
     assert (continuous.rule_id, continuous.accepted) == ("en206/continuous", True)
 
 
+@pytest.mark.parametrize("at", [*range(8)])
+def test_en_206_holds_each_single_result_against_fck_less_4_in_a_group_or_not(at: int) -> None:
+    strengths = [Decimal(35)] * 8
+    kept = verdicts_on(Decimal(30), 28, strengths)["en"]
+    assert kept.accepted is True
+    assert "2 groups" in kept.method
+    assert kept.method.endswith("outside a group: 2")
+    strengths[at] = Decimal(15)
+    broken = verdicts_on(Decimal(30), 28, strengths)["en"]
+    assert broken.accepted is False
+    assert broken.checks[-1] == {
+        "name": "each >= fck - 4", "value": "15", "relation": ">=", "limit": "26", "passed": False
+    }  # fmt: skip
+
+
+def test_en_206_refuses_a_single_result_below_fck_less_4_before_there_is_a_group() -> None:
+    (check,) = (found := verdicts_on(Decimal(30), 28, [Decimal("25.9")])["en"]).checks
+    assert (found.accepted, check["limit"]) == (False, "26")
+    assert verdicts_on(Decimal(30), 28, [Decimal(26)])["en"].accepted is None  # exactly fck - 4 is kept
+
+
 def test_control_class_of_aci_214_needs_fifteen_tests() -> None:
     a_production(("38", "40") * 7, code="C30-A")
     assert one_group().control == ""
