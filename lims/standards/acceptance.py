@@ -1,7 +1,7 @@
 """Acceptance of a lot of concrete by its strengths, and the control of its production.
 
-Codes: GB/T 50107-2010, ACI 318, ACI 214R, EN 206; cumulative sums. Verdicts compare full values; means and
-deviations are rounded only where they are shown.
+Codes: GB/T 50107-2010, ACI 318, ACI 214R, EN 206; cumulative sums. Verdicts compare full values, and means and
+deviations are rounded only where they are shown; but GB/T 50107 says to what place its own are taken.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from lims.standards.statistics import mean, sample_deviation
 
 #: GB/T 50107-2010: least standard deviation, MPa (sigma0 R, S of method 2 S).
 GB_LEAST_DEVIATION_MPA = Decimal("2.5")
+#: 5.1.2, 5.1.3, 5.2.2: m_fcu is taken to 0.1 MPa, S_fcu and sigma0 to 0.01 MPa, and so compared (R).
+GB_MEAN_TO_MPA, GB_DEVIATION_TO_MPA = Decimal("0.1"), Decimal("0.01")
 #: Method 1: share of sigma0 in mean and minimum (S); batches of three consecutive sets.
 GB_KNOWN_SIGMA_FACTOR = Decimal("0.7")
 GB_KNOWN_SIGMA_SETS = 3
@@ -82,7 +84,8 @@ CUSUM_DECISIONS = {Decimal(4): 168, Decimal(5): 465}
 
 @dataclass(frozen=True, slots=True)
 class LotVerdict:
-    """Acceptance of a lot. `s_mpa` is the deviation used (floored), `s_computed_mpa` the one found; None if unused."""
+    """Acceptance of a lot. `s_mpa` is the deviation used (floored), `s_computed_mpa` the one found; None if unused.
+    Mean and computed deviation stand in full; what a code compares stands in the checks."""
 
     method: str
     n: int
@@ -125,6 +128,16 @@ def _wrong_count(field: str, values: Sequence[Decimal], accepted: str) -> RuleIn
     return RuleInputError(field, f"{len(values)} values", accepted)
 
 
+def _taken_mean(values: Sequence[Decimal]) -> Decimal:
+    """m_fcu as it is compared, to 0.1 MPa. Source: GB/T 50107-2010 5.1.2 (R)."""
+    return round_half_even(mean(values), GB_MEAN_TO_MPA)
+
+
+def _taken_deviation(computed_mpa: Decimal) -> Decimal:
+    """S_fcu or sigma0 as it is used: to 0.01 MPa, at least 2.5. Source: GB/T 50107-2010 5.1.3, 5.2.2 (R)."""
+    return max(round_half_even(computed_mpa, GB_DEVIATION_TO_MPA), GB_LEAST_DEVIATION_MPA)
+
+
 def gbt50107_lot(
     grade_mpa: Decimal, strengths_mpa: Sequence[Decimal], sigma0_mpa: Decimal | None = None
 ) -> LotVerdict:
@@ -132,37 +145,37 @@ def gbt50107_lot(
 
     sigma0 given: statistical-known, three consecutive sets, m >= fk + 0.7 s0, min >= fk - 0.7 s0 and
     min >= 0.85 fk (to C20) or 0.90 fk. Otherwise n >= 10: statistical-unknown, m >= fk + l1 S, min >= l2 fk,
-    S at least 2.5. Otherwise non-statistical: m >= l3 fk, min >= 0.95 fk.
+    S at least 2.5. Otherwise non-statistical: m >= l3 fk, min >= 0.95 fk. m to 0.1, S and s0 to 0.01 MPa.
 
     Args: grade_mpa, fcu,k; strengths_mpa, one for a set, MPa; sigma0_mpa, from at least 45 sets of 60 to 90 d.
     Raises: RuleInputError.
-    Source: GB/T 50107-2010 5.1, 5.2 (S; least sigma0 R).
+    Source: GB/T 50107-2010 5.1, 5.2 (S; least sigma0 and the places R).
     """
     grade = require_number("grade_mpa", grade_mpa, above=0)
     values = _strengths("strengths_mpa", strengths_mpa)
     n, least = len(values), min(values)
     with localcontext(exact_context()):
-        centre = mean(values)
+        centre, taken = mean(values), _taken_mean(values)
         if sigma0_mpa is not None:
             sigma0 = require_number("sigma0_mpa", sigma0_mpa, above=0)
             if n != GB_KNOWN_SIGMA_SETS:
                 raise _wrong_count(
                     "strengths_mpa", values, "exactly three consecutive sets when sigma0 is known"
                 )
-            s = max(sigma0, GB_LEAST_DEVIATION_MPA)
+            s = _taken_deviation(sigma0)
             share = GB_KNOWN_SIGMA_MINIMUM[0 if grade <= GB_KNOWN_SIGMA_LOW_GRADE_MPA else 1]
             checks: tuple[Check, ...] = (
-                at_least("mean >= fk + 0.7 sigma0", centre, grade + GB_KNOWN_SIGMA_FACTOR * s),
+                at_least("mean >= fk + 0.7 sigma0", taken, grade + GB_KNOWN_SIGMA_FACTOR * s),
                 at_least("minimum >= fk - 0.7 sigma0", least, grade - GB_KNOWN_SIGMA_FACTOR * s),
                 at_least(f"minimum >= {share} fk", least, share * grade),
             )
             return LotVerdict("statistical-known", n, centre, least, s, sigma0, all_passed(checks), checks)
         if n >= GB_STATISTICAL_FROM:
             computed = sample_deviation(values)
-            s = max(computed, GB_LEAST_DEVIATION_MPA)
+            s = _taken_deviation(computed)
             factor, share = next((l1, l2) for start, l1, l2 in GB_UNKNOWN_SIGMA if n >= start)
             checks = (
-                at_least(f"mean >= fk + {factor} S", centre, grade + factor * s),
+                at_least(f"mean >= fk + {factor} S", taken, grade + factor * s),
                 at_least(f"minimum >= {share} fk", least, share * grade),
             )
             return LotVerdict(
@@ -170,7 +183,7 @@ def gbt50107_lot(
             )
         factor = GB_NON_STATISTICAL_MEAN[0 if grade < GB_NON_STATISTICAL_HIGH_GRADE_MPA else 1]
         checks = (
-            at_least(f"mean >= {factor} fk", centre, factor * grade),
+            at_least(f"mean >= {factor} fk", taken, factor * grade),
             at_least(
                 f"minimum >= {GB_NON_STATISTICAL_MINIMUM} fk", least, GB_NON_STATISTICAL_MINIMUM * grade
             ),
@@ -179,15 +192,15 @@ def gbt50107_lot(
 
 
 def gbt50107_sigma0(strengths_mpa: Sequence[Decimal]) -> tuple[Decimal, Decimal]:
-    """sigma0 from at least 45 sets of 60 to 90 d: (used, at least 2.5; computed), MPa, unrounded.
+    """sigma0 from at least 45 sets of 60 to 90 d, MPa: (used, to 0.01 and at least 2.5; computed, unrounded).
 
-    Raises: RuleInputError. Source: GB/T 50107-2010 5.1.3 (S; least value R).
+    Raises: RuleInputError. Source: GB/T 50107-2010 5.1.3 (S; least value and place R).
     """
     values = _strengths("strengths_mpa", strengths_mpa)
     if len(values) < GB_SIGMA_SETS:
         raise _wrong_count("strengths_mpa", values, f"at least {GB_SIGMA_SETS} sets")
     computed = sample_deviation(values)
-    return max(computed, GB_LEAST_DEVIATION_MPA), computed
+    return _taken_deviation(computed), computed
 
 
 def aci318_acceptance(fc_mpa: Decimal, strengths_mpa: Sequence[Decimal]) -> LotVerdict:

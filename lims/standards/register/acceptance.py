@@ -159,7 +159,11 @@ RULES = (
             "σ0 known, three sets: m ≥ fk + 0.7 σ0, min ≥ fk − 0.7 σ0. n ≥ 10: m ≥ fk + λ1 S, min ≥ λ2 fk. "
             "n < 10: m ≥ λ3 fk, min ≥ 0.95 fk."
         ),
-        provenance=((N_("three methods and their factors"), "S"), (N_("least σ0 of 2.5 MPa"), "R")),
+        provenance=(
+            (N_("three methods and their factors"), "S"),
+            (N_("least σ0 of 2.5 MPa"), "R"),
+            (N_("m taken to 0.1 MPa, S and σ0 to 0.01 MPa"), "R"),
+        ),
         sources=("GB/T 50107-2010 5.1.2, 5.1.3, 5.2.2",),
         fields=(
             GRADE,
@@ -203,8 +207,13 @@ RULES = (
                 "C",
             ),
             Vector(
-                {"grade_mpa": "60", "strengths_mpa": ["65.9", "66", "66"]},
+                {"grade_mpa": "60", "strengths_mpa": ["65.8", "66", "66"]},
                 {"method": "non-statistical", "accepted": False},
+                "C",
+            ),
+            Vector(  # 65.967 is taken as 66.0, which is 1.10 fk
+                {"grade_mpa": "60", "strengths_mpa": ["65.9", "66", "66"]},
+                {"method": "non-statistical", "mean_mpa": "65.967", "accepted": True},
                 "C",
             ),
         ),
@@ -218,14 +227,18 @@ RULES = (
         subject=N_("Acceptance"),
         title=N_("σ0 from the sets of 60 to 90 days"),
         formula="σ0 = √((Σf² − n m²)/(n − 1)), n ≥ 45, σ0 ≥ 2.5 MPa",
-        provenance=((N_("at least 45 sets"), "S"), (N_("least σ0 of 2.5 MPa"), "R")),
+        provenance=(
+            (N_("at least 45 sets"), "S"),
+            (N_("least σ0 of 2.5 MPa"), "R"),
+            (N_("σ0 taken to 0.01 MPa"), "R"),
+        ),
         sources=("GB/T 50107-2010 5.1.3",),
         fields=(STRENGTHS,),
         compute=_sigma0,
         vectors=(
             Vector(
                 {"strengths_mpa": ["30", "40", "35"] * 15},
-                {"sigma0_mpa": "4.129", "computed_mpa": "4.129"},
+                {"sigma0_mpa": "4.13", "computed_mpa": "4.129"},
                 "C",
             ),
         ),
