@@ -20,7 +20,7 @@ from lims.materials.models import AggregateSample, CementLot
 from lims.mixes.models import BINDERS, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
 from lims.strength.comparison import Prices, TrialBatch
-from lims.trials.models import STANDARD_CURING_FROM_C, Batch, BatchLot, SpecimenSet, Trial
+from lims.trials.models import Batch, BatchLot, SpecimenSet, Trial, where_cured_as_standard
 
 AGGREGATES = ("fine_aggregate", "coarse_aggregate")
 SCMS = tuple(kind for kind in BINDERS if kind != "cement")
@@ -120,8 +120,7 @@ def trial_rows(
             SetResult.state == "released",
             SetResult.strength_mpa > 0,
             MixDesign.kind == "concrete",
-            Batch.curing == "standard",
-            or_(Batch.curing_temperature_c.is_(None), Batch.curing_temperature_c >= STANDARD_CURING_FROM_C),
+            where_cured_as_standard(),
             Batch.cast_at.is_not(None),
             Batch.retired_at.is_(None),
             *SERVICES["batches"].visible(),  # a salesperson compares within the own regions

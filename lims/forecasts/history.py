@@ -11,8 +11,13 @@ from sqlalchemy import func, select
 from lims.base.database import current_session
 from lims.mixes.models import MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
+from lims.standards.specimens import ANY_STANDARD_CURING_C
 from lims.strength.history import COMPOSITION, AgeStrength, MixHistory, combine
-from lims.trials.models import STANDARD_CURING_FROM_C, Batch, SpecimenSet
+from lims.trials.models import Batch, SpecimenSet, cured_as_standard
+
+#: What is learned from, and what a forecast is judged by. Not the laboratory's own window: the histories of others, under
+#: other codes, are learned from as well, and the model (lims/strength/maturity.py) takes this range as one temperature.
+LEARNED_FROM_C = ANY_STANDARD_CURING_C
 
 
 def laboratory_key(laboratory: str, kind: str) -> str:
@@ -109,13 +114,12 @@ def mix_histories(mix_design_id: int | None = None) -> dict[int, MixHistory]:
         .where(MixRevision.id.in_(newest))
     )
     strengths: dict[int, dict[int, list[tuple[float, int]]]] = defaultdict(lambda: defaultdict(list))
-    cold: set[int] = set()
+    otherwise: set[int] = set()
     for design_id, age, strength, count, curing, temperature in session.execute(results):
-        standard = curing == "standard" and (temperature is None or temperature >= STANDARD_CURING_FROM_C)
-        if standard:
+        if cured_as_standard(curing, temperature, LEARNED_FROM_C):
             strengths[design_id][age].append((float(strength or 0), int(count)))
         else:
-            cold.add(design_id)
+            otherwise.add(design_id)
     masses: dict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys(COMPOSITION, 0.0))
     for design_id, kind, mass in session.execute(components):
         name = f"{kind}_kg_m3"
@@ -132,7 +136,7 @@ def mix_histories(mix_design_id: int | None = None) -> dict[int, MixHistory]:
             mix_id=str(design_id),
             breaks=breaks,
             composition=masses.get(design_id, {}),
-            curing_temperature_c=0.0 if design_id in cold and not breaks else None,
+            curing_temperature_c=0.0 if design_id in otherwise and not breaks else None,
             grade_mpa=float(grade) if grade is not None else None,
         )
     return found

@@ -12,13 +12,15 @@ from typing import Any
 from sqlalchemy import func, select
 
 from lims.base.database import current_session
+from lims.base.display import laboratory_zone
+from lims.forecasts.history import LEARNED_FROM_C
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import CementLot, CementProduct, Region
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.models import SetResult
 from lims.strength.control import Sums, cumulative_sums
-from lims.trials.models import Batch, SpecimenSet, Trial
+from lims.trials.models import Batch, SpecimenSet, Trial, where_cured_as_standard
 
 #: Latest forecasts looked at.
 MOST_FORECASTS = 20_000
@@ -90,7 +92,8 @@ class LotWatch:
 
 
 def judged_forecasts() -> list[Judged]:
-    """The newest forecast of each mix and set of early ages whose 28-d result is known. Two statements."""
+    """The newest forecast of each mix and set of early ages whose 28-d result is known, under standard curing: that is what
+    was forecast. Two statements."""
     session = current_session()
     about = (
         select(
@@ -114,6 +117,7 @@ def judged_forecasts() -> list[Judged]:
             SpecimenSet.age_days == TARGET_DAYS,
             SetResult.superseded_at.is_(None),
             SetResult.strength_mpa.is_not(None),
+            where_cured_as_standard(LEARNED_FROM_C),
         )
     ):
         results[int(mix_id)].append(float(strength or 0))
@@ -201,13 +205,17 @@ def grouped(items: Iterable[Judged], key: Callable[[Judged], str]) -> list[Quali
 
 
 def by_month(items: Sequence[Judged]) -> list[Quality]:
-    """Figures by the month in which the forecast was made."""
-    return sorted(grouped(items, lambda item: f"{item.at:%Y-%m}"), key=lambda item: item.name)
+    """Figures by the month in which the forecast was made, by the laboratory's clock."""
+    zone = laboratory_zone()
+    return sorted(
+        grouped(items, lambda item: f"{item.at.astimezone(zone):%Y-%m}"), key=lambda item: item.name
+    )
 
 
 def watched_lots(days: int = 3) -> list[LotWatch]:
     """CUSUM of early sets by cement lot, in the order of casting: ln of the set over the mean of earlier batches of
-    its mix at that age. An alarm from a 3-d set comes up to 25 days before the 28-d one. One statement."""
+    its mix at that age, under standard curing (cold is not the cement's doing). An alarm from a 3-d set comes up to 25 days
+    before the 28-d one. One statement."""
     rows = current_session().execute(
         select(
             CementLot.code,
@@ -226,6 +234,7 @@ def watched_lots(days: int = 3) -> list[LotWatch]:
             SetResult.strength_mpa.is_not(None),
             SpecimenSet.age_days.in_([age for age in EARLY_DAYS if age <= days]),
             Batch.cast_at.is_not(None),
+            where_cured_as_standard(LEARNED_FROM_C),
         )
         .order_by(Batch.cast_at, SetResult.id)
     )

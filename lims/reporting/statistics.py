@@ -39,7 +39,7 @@ from lims.standards.register import REGISTER
 from lims.standards.register.rule import plain
 from lims.standards.rounding import exact_context
 from lims.standards.statistics import mean, sample_deviation
-from lims.trials.models import STANDARD_CURING_FROM_C, Batch, Specimen, SpecimenSet, Trial
+from lims.trials.models import Batch, Specimen, SpecimenSet, Trial, cured_as_standard
 
 #: Verdicts of a summary: name -> rules that may give it.
 GB, ACI, EN = "gbt50107-2010/lot", "aci318/acceptance", ("en206/initial", "en206/continuous")
@@ -182,7 +182,6 @@ def _row(row: Any) -> ResultRow:
         cement_code, cement_name, lot, age_days, cast_at, tested_at, strength, basis, state, rule_id, edition,
         specimens, least, most, curing, temperature, entered_at,
     ) = row  # fmt: skip
-    warm = temperature is None or temperature >= STANDARD_CURING_FROM_C
     return ResultRow(
         set_id,
         set_code,
@@ -207,7 +206,7 @@ def _row(row: Any) -> ResultRow:
         edition,
         specimens,
         most - least if specimens in {2, 3} and least is not None else None,
-        curing == "standard" and warm,
+        cured_as_standard(curing, temperature),
         entered_at,
     )
 

@@ -21,7 +21,7 @@ from lims.materials.models import AggregateSample, AggregateSource, CementLot, C
 from lims.mixes.models import BINDERS, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
 from lims.sharing.models import ShareBatch, ShareLink
-from lims.trials.models import STANDARD_CURING_FROM_C, Batch, BatchLot, SpecimenSet, Trial
+from lims.trials.models import Batch, BatchLot, SpecimenSet, Trial, cured_as_standard
 
 #: Batches of one part of a link.
 MOST_BATCHES = 12
@@ -153,8 +153,7 @@ def _day(moment: datetime | None) -> Any:
 
 def _standard(row: MainRow) -> bool:
     """Only what was cured as the standard says stands for the mix."""
-    warm = row.curing_temperature_c is None or row.curing_temperature_c >= STANDARD_CURING_FROM_C
-    return row.curing == "standard" and warm
+    return cured_as_standard(row.curing, row.curing_temperature_c)
 
 
 def _results(batches: Sequence[MainRow]) -> Sequence[MainRow]:

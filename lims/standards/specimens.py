@@ -16,8 +16,19 @@ from lims.standards.checks import Check, at_least, at_most
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number, round_half_even
 
-#: Standard curing: 20 +- 2 degC, relative humidity at least 95 % (S).
-STANDARD_CURING_C = (Decimal(18), Decimal(22))
+#: Standard curing, degC, by the code that the specimens are broken by, both ends within: GB/T 50081-2019 20 +- 2 (S);
+#: EN 12390-2 20 +- 2 (R); ASTM C511 23 +- 2 (R).
+STANDARD_CURING_C = {
+    "gbt50081-2019": (Decimal(18), Decimal(22)),
+    "en12390-3": (Decimal(18), Decimal(22)),
+    "astm-c39": (Decimal(21), Decimal(25)),
+}
+#: What one of the codes calls standard: for results whose code is not known, as in history of other laboratories.
+ANY_STANDARD_CURING_C = (
+    min(low for low, _high in STANDARD_CURING_C.values()),
+    max(high for _low, high in STANDARD_CURING_C.values()),
+)
+#: Relative humidity at least (S).
 STANDARD_CURING_HUMIDITY_PERCENT = Decimal(95)
 #: GB/T 50081-2019, set of three: a value further from the middle one than this share is an outlier; exactly 15 %
 #: is within (S).
@@ -337,7 +348,7 @@ def standard_curing(temperature_c: Decimal, relative_humidity_percent: Decimal) 
     """
     temperature = require_number("temperature_c", temperature_c, minimum=-50, maximum=100)
     humidity = require_number("relative_humidity_percent", relative_humidity_percent, minimum=0, maximum=100)
-    low, high = STANDARD_CURING_C
+    low, high = STANDARD_CURING_C["gbt50081-2019"]
     return (
         at_least("temperature, degC", temperature, low),
         at_most("temperature, degC", temperature, high),

@@ -5,10 +5,23 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    or_,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lims.base.columns import ExactDecimal, UtcDateTime
+from lims.base.laboratory import laboratory
 from lims.base.records import Key, Record, exactly_one
 from lims.customers.models import Customer, Site
 from lims.materials.models import (
@@ -20,9 +33,29 @@ from lims.materials.models import (
     ScmLot,
 )
 from lims.mixes.models import MixRevision
+from lims.standards.specimens import STANDARD_CURING_C
 
-#: Standard curing is 20 +- 2 degC (GB/T 50081-2019); colder batches do not show the mix's standard strength.
-STANDARD_CURING_FROM_C = Decimal(18)
+
+def standard_curing_window() -> tuple[Decimal, Decimal]:
+    """Lowest and highest temperature of standard curing, degC, by the codes that the laboratory breaks by."""
+    return STANDARD_CURING_C[laboratory().codes.rate_code]
+
+
+def cured_as_standard(
+    curing: str, temperature_c: Decimal | None, window: tuple[Decimal, Decimal] | None = None
+) -> bool:
+    """Does a strength stand for the mix under standard curing? A colder or warmer batch does not show it; a temperature that
+    is not known is taken at its word. `window`: the laboratory's own where none is given."""
+    if curing != "standard":
+        return False
+    low, high = window or standard_curing_window()
+    return temperature_c is None or low <= temperature_c <= high
+
+
+def where_cured_as_standard(window: tuple[Decimal, Decimal] | None = None) -> ColumnElement[bool]:
+    """`cured_as_standard` of batches, as a condition of a statement."""
+    within = Batch.curing_temperature_c.between(*(window or standard_curing_window()))
+    return and_(Batch.curing == "standard", or_(Batch.curing_temperature_c.is_(None), within))
 
 
 class Trial(Record):
@@ -98,8 +131,7 @@ class Batch(Record):
     @property
     def standard_curing(self) -> bool:
         """Does the strength of this batch stand for the mix under standard curing?"""
-        warm = self.curing_temperature_c is None or self.curing_temperature_c >= STANDARD_CURING_FROM_C
-        return self.curing == "standard" and warm
+        return cured_as_standard(self.curing, self.curing_temperature_c)
 
 
 class BatchLot(Record):

@@ -6,14 +6,14 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from flask import current_app, g
 from flask_babel import gettext as _
-from sqlalchemy import extract, func, literal_column, select
+from sqlalchemy import case, func, literal_column, select
 from sqlalchemy.orm import joinedload
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
@@ -23,7 +23,7 @@ from lims.audit.models import Finding
 from lims.audit.schemas import FINDING_STATES
 from lims.base.columns import utc_now
 from lims.base.database import current_session, number_of_rows
-from lims.base.display import local_time, local_today, show_day, show_time
+from lims.base.display import day_begins, local_time, local_today, show_day, show_time
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
 from lims.base.services import SERVICES
@@ -48,7 +48,7 @@ from lims.sharing.models import ShareLink
 from lims.sharing.schemas import ANSWER_KINDS
 from lims.sharing.service import ShareLinkService, open_answers
 from lims.standards.register import REGISTER
-from lims.trials.models import Batch, Specimen, SpecimenSet
+from lims.trials.models import Batch, Specimen, SpecimenSet, where_cured_as_standard
 from lims.web.addresses import address
 from lims.web.complaint_page import span_text
 from lims.web.dear_figures import dear
@@ -520,11 +520,19 @@ def _old_samples() -> Panel | None:
 
 
 def _strengths_by_month() -> list[tuple[Any, ...]]:
-    """(year, month, grade_mpa, results, sum of MPa) of 28 days, standard curing, cast within the chart's months."""
+    """(month, grade_mpa, results, sum of MPa) of 28 days, standard curing, cast within the chart's months; a month as
+    "2026-03" by the laboratory's clock, as in the summary."""
     since = utc_now() - timedelta(days=31 * CHART_MONTHS)
-    year, month = extract("year", Batch.cast_at), extract("month", Batch.cast_at)
+    begun = local_time(since).date().replace(day=1)
+    # Compared with where each month begins: SQLite knows no zones.
+    names = []
+    while begun <= local_today():
+        following = date(begun.year + begun.month // 12, begun.month % 12 + 1, 1)
+        names.append((Batch.cast_at < day_begins(following), f"{begun:%Y-%m}"))
+        begun = following
+    month = case(*names).label("month")
     rows = current_session().execute(
-        select(year, month, MixDesign.grade_mpa, func.count(), func.sum(SetResult.strength_mpa))
+        select(month, MixDesign.grade_mpa, func.count(), func.sum(SetResult.strength_mpa))
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
         .join(Batch, Batch.id == SpecimenSet.batch_id)
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
@@ -534,10 +542,11 @@ def _strengths_by_month() -> list[tuple[Any, ...]]:
             SetResult.superseded_at.is_(None),
             SetResult.strength_mpa.is_not(None),
             Batch.cast_at >= since,
-            Batch.curing == "standard",
+            where_cured_as_standard(),
             MixDesign.grade_mpa.is_not(None),
         )
-        .group_by(year, month, MixDesign.grade_mpa)
+        # By its name: PostgreSQL sees no likeness between two lists of parameters.
+        .group_by("month", MixDesign.grade_mpa)
     )
     return [tuple(row) for row in rows]
 
@@ -548,10 +557,12 @@ def _strength_chart() -> Panel | None:
         return None
     rows, as_of = dear("strengths by month", _strengths_by_month)
     means: dict[Decimal, dict[str, tuple[int, float]]] = defaultdict(dict)
-    for y, m, grade, count, total in rows:
+    for month, grade, count, total in rows:
         assert grade is not None  # the conditions leave no others
         assert total is not None
-        means[grade][f"{int(y)}-{int(m):02d}"] = (int(count), float(total) / int(count))
+        if month is None:
+            continue  # cast in a month that has not begun: a clock that runs ahead
+        means[grade][month] = (int(count), float(total) / int(count))
     months = sorted({name for by_month in means.values() for name in by_month})
     grades = sorted(means)
     chart = {

@@ -14,13 +14,14 @@ from lims.aftersales.advice import matching_cards, situations_of_mix
 from lims.base.database import current_session
 from lims.base.display import format_decimal
 from lims.base.security import may
+from lims.forecasts.history import LEARNED_FROM_C
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.results.models import Break, SetResult
 from lims.strength.curves import aci209, band, ec2, fit_curve
-from lims.trials.models import Batch, Specimen, SpecimenSet
+from lims.trials.models import Batch, Specimen, SpecimenSet, cured_as_standard
 
 CHART_AGES = (0.5, 91.0)
 SHOWN_FORECASTS = 8
@@ -76,8 +77,9 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         "error_percent": None,
         "inside": None,
         "standard_curing": all(
-            curing == "standard" and (t is None or t >= 18) for _age, _strength, curing, t in rows
+            cured_as_standard(curing, t, LEARNED_FROM_C) for _age, _strength, curing, t in rows
         ),
+        "learned_from_c": [format_decimal(end) for end in LEARNED_FROM_C],
         "component_kinds": COMPONENT_KINDS,
         "chart": None,
         "advice": matching_cards(*situations_of_mix(mix)) if may("read", "advice-cards") else [],

@@ -1,0 +1,127 @@
+"""Standard curing is one condition: the window of the laboratory's codes, for batches and statements alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.display import local_time
+from lims.base.services import SERVICES
+from lims.demonstration_production import add_production
+from lims.forecasts.history import LEARNED_FROM_C, mix_histories
+from lims.forecasts.quality import Judged, by_month, judged_forecasts, watched_lots
+from lims.laboratory.service import save_laboratory
+from lims.materials.models import CementLot
+from lims.reporting.schemas import SummaryFilters
+from lims.reporting.statistics import grouped, result_rows
+from lims.standards.register import REGISTER
+from lims.standards.specimens import STANDARD_CURING_C
+from lims.strength.history import STANDARD_CURING_FROM_C
+from lims.strength.maturity import STANDARD_CURING_TO_C
+from lims.trials.models import Batch, cured_as_standard, where_cured_as_standard
+from lims.web.dashboard import _strengths_by_month
+from tests.factories import ACTOR, a_batch, a_customer, a_mix
+from tests.reporting.production import a_production, broken
+
+TEMPERATURES = (None, "-20", "17.9", "18.0", "20", "20.9", "21.0", "22.0", "22.1", "25.0", "25.1", "60")
+FACTS = {
+    "name": "L", "timezone": "Asia/Shanghai", "language": "en", "plan_ages": "3,7,28"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("codes", "standard"),
+    [
+        ("gb", {None, "18.0", "20", "20.9", "21.0", "22.0"}),  # GB/T 50081-2019: 20 +- 2
+        ("en", {None, "18.0", "20", "20.9", "21.0", "22.0"}),  # EN 12390-2: 20 +- 2
+        ("astm", {None, "21.0", "22.0", "22.1", "25.0"}),  # ASTM C511: 23 +- 2
+    ],
+)
+def test_standard_curing_is_the_window_of_the_laboratorys_codes(
+    records_on_both: Flask, codes: str, standard: set[str | None]
+) -> None:
+    save_laboratory({**FACTS, "code_family": codes}, ACTOR)
+    mix = a_mix()
+    made = {t: a_batch(mix=mix, curing_temperature_c=t or "") for t in TEMPERATURES}
+    steamed = a_batch(mix=mix, curing="steam", curing_temperature_c="22")
+    assert {t for t, batch in made.items() if batch.standard_curing} == standard
+    assert not steamed.standard_curing
+    found = set(current_session().scalars(select(Batch.id).where(where_cured_as_standard())))
+    assert found == {batch.id for batch in made.values() if batch.standard_curing}
+
+
+def test_the_curing_of_gbt50081_4_4_has_one_limit() -> None:
+    low, high = STANDARD_CURING_C["gbt50081-2019"]
+    rule = REGISTER.by_id["gbt50081-2019/curing"]
+    for temperature, within in ((low, True), (high, True), (low - 1, False), (high + 1, False)):
+        answer = rule.evaluate({"temperature_c": f"{temperature}", "relative_humidity_percent": "95"})
+        assert answer["standard"] is within is cured_as_standard("standard", temperature, (low, high))
+
+
+def test_the_model_learns_from_what_one_of_the_codes_calls_standard() -> None:
+    assert tuple(map(float, LEARNED_FROM_C)) == (STANDARD_CURING_FROM_C, STANDARD_CURING_TO_C)
+
+
+@pytest.mark.parametrize("temperature", ["5", "40"])
+def test_a_set_cured_cold_or_hot_stands_for_the_mix_nowhere(records: Flask, temperature: str) -> None:
+    kept, other = a_production(["40", "60"], first=utc_now() - timedelta(days=40))
+    with transaction(ACTOR, "curing"):
+        other.curing_temperature_c = Decimal(temperature)
+    (group,) = grouped(result_rows(SummaryFilters.read({"released": "true"})), "grade")
+    assert (group.n, group.left_out, group.mean_mpa) == (1, 1, Decimal("40.0"))
+    assert [(int(n), total) for _month, _grade, n, total in _strengths_by_month()] == [(1, Decimal("40.0"))]
+    mix_id = kept.mix_revision.mix_design_id
+    assert mix_histories(mix_id)[mix_id].breaks[0].strength_mpa == 40.0
+
+
+def test_a_forecast_is_not_wrong_for_a_set_that_was_cured_cold(season: Any) -> None:
+    (before,) = judged_forecasts()
+    mix = current_session().scalars(select(Batch).order_by(Batch.id)).first().mix_revision
+    cold = a_batch(
+        mix=mix.mix_design, cast_at=(utc_now() - timedelta(days=40)).isoformat(), curing_temperature_c="4",
+        plan_ages="28",
+    )  # fmt: skip
+    broken(cold, "12")
+    (after,) = judged_forecasts()
+    assert after.came_mpa == before.came_mpa
+
+
+def test_cold_sets_raise_no_alarm_on_their_cement_lot(season: Any) -> None:
+    lot = current_session().scalars(select(CementLot).where(CementLot.code == "P004")).one()
+    assert {item.lot for item in watched_lots() if item.sums.alarm} == {"P004"}
+    with transaction(ACTOR, "curing"):
+        for batch in current_session().scalars(select(Batch).where(Batch.cement_lot_id == lot.id)):
+            batch.curing_temperature_c = Decimal(6)
+    assert not [item.lot for item in watched_lots() if item.sums.alarm]
+
+
+@pytest.fixture
+def season(records: Flask) -> Any:
+    region = SERVICES["regions"].add({"code": "R", "name": "Region"}, ACTOR)
+    cement = SERVICES["cement-products"].add({"code": "PO", "name": "P.O 42.5"}, ACTOR)
+    press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
+    add_production(cement, region, a_customer(), press, ACTOR)
+    return cement
+
+
+def test_months_are_the_laboratorys_on_the_dashboard(records_on_both: Flask) -> None:
+    """17:00 UTC of a month's last day is the next month's first in Shanghai."""
+    first = local_time(utc_now()).replace(day=1, hour=1, minute=0, second=0, microsecond=0)
+    first = (first - timedelta(days=40)).replace(day=1)
+    a_production(["40", "42"], first=first.astimezone(UTC))  # 01:00 there, the evening before in UTC
+    a_production(["30"], code="C30-Q", first=(first - timedelta(hours=2)).astimezone(UTC))
+    found = {month: int(n) for month, _grade, n, _total in _strengths_by_month()}
+    assert found == {f"{first:%Y-%m}": 2, f"{first - timedelta(hours=2):%Y-%m}": 1}
+
+
+def test_months_are_the_laboratorys_in_the_figures_of_forecasts(records: Flask) -> None:
+    evening = datetime(2026, 4, 30, 17, 0, tzinfo=UTC)
+    items = [Judged(i, f"M{i}", "3", 30, 31, True, True, 10, "L", "C", "", evening) for i in range(6)]
+    assert [item.name for item in by_month(items)] == ["2026-05"]
