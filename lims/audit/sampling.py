@@ -23,7 +23,7 @@ from lims.base.display import day_begins, local_day, local_today
 from lims.base.signatures import signatures_of
 from lims.results.models import Break, Calibration, SetResult
 from lims.standards.errors import RuleInputError
-from lims.standards.specimens import compressive_strength, size_factor
+from lims.standards.specimens import compressive_strength, size_factor, untested_factor
 from lims.trials.models import Batch, Specimen, SpecimenSet
 
 #: A result entered later than this after the test was back-dated, or forgotten: told either way.
@@ -175,7 +175,8 @@ def recomputed(specimen: Specimen, broken: Break) -> bool | None:
     wanted = [strength]
     if specimen.shape == "cube":
         with suppress(RuleInputError):
-            wanted.append(strength * size_factor("cube", specimen.width_mm, grade))
+            taken = untested_factor("cube", specimen.width_mm, grade)
+            wanted.append(strength * size_factor("cube", specimen.width_mm, grade, stated=taken))
     return any(value.quantize(Decimal(KEPT_MPA), ROUND_HALF_EVEN) == broken.strength_mpa for value in wanted)
 
 

@@ -30,7 +30,7 @@ from lims.results.schemas import SetBreaksIn
 from lims.results.service import assess, capacities_of_presses, facts_of_sets, record_telling
 from lims.results.usual import usual_ranges
 from lims.standards.errors import RuleInputError
-from lims.standards.specimens import loaded_area_mm2, loading_rate_limits, size_factor
+from lims.standards.specimens import loaded_area_mm2, loading_rate_limits, size_factor, untested_factor
 from lims.trials.models import Batch, Specimen, SpecimenSet
 from lims.trials.schemas import SHAPES
 from lims.trials.short_codes import short_code
@@ -121,7 +121,8 @@ def _factor(specimens: Sequence[SetSpecimen], grade_mpa: Decimal | None) -> str:
     if first is None or first.shape != "cube" or first.width_mm is None:
         return "1"
     try:
-        return f"{size_factor('cube', first.width_mm, grade_mpa):f}"
+        taken = untested_factor("cube", first.width_mm, grade_mpa)
+        return f"{size_factor('cube', first.width_mm, grade_mpa, stated=taken):f}"
     except RuleInputError:
         return "1"  # the server will say what is missing
 
@@ -178,7 +179,8 @@ def save_entry(entry: EntryIn, actor: Actor) -> dict[str, Any]:
         day = None if entry.tested_at is None else local_day(entry.tested_at)
         pressed = set() if entry.press_id is None or day is None else {(entry.press_id, day)}
         rates = set() if entry.loading_rate_mpa_s is None else {(entry.loading_rate_mpa_s, facts.grade_mpa)}
-        warnings = _warnings(judged.age_within is False, pressed, rates)
+        sizes = set() if entry.loads_kn is None else {(s.shape, s.width_mm) for s in facts.specimens}
+        warnings = _warnings(judged.age_within is False, pressed, rates, sizes, facts.grade_mpa)
     return {
         "key": entry.key,
         "result_id": result.id,
@@ -190,7 +192,16 @@ def save_entry(entry: EntryIn, actor: Actor) -> dict[str, Any]:
 
 #: Made once: the entry page asks it after each set.
 _TESTED = (
-    select(Break.age_within, Break.press_id, Break.tested_at, Break.loading_rate_mpa_s, MixDesign.grade_mpa)
+    select(
+        Break.age_within,
+        Break.press_id,
+        Break.tested_at,
+        Break.loading_rate_mpa_s,
+        Break.reported,
+        Specimen.shape,
+        Specimen.width_mm,
+        MixDesign.grade_mpa,
+    )
     .join(Specimen, Specimen.id == Break.specimen_id)
     .join(SpecimenSet, SpecimenSet.id == Specimen.specimen_set_id)
     .join(Batch, Batch.id == SpecimenSet.batch_id)
@@ -201,7 +212,7 @@ _TESTED = (
 
 
 def entry_warnings(set_id: int) -> list[str]:
-    """What the certificate will have to say about this set: age, calibration."""
+    """What the certificate will have to say about this set: age, calibration, loading rate, size factor."""
     breaks = current_session().connection().execute(_TESTED, {"set_id": set_id}).all()
     return _warnings(
         any(item.age_within is False for item in breaks),
@@ -211,21 +222,45 @@ def entry_warnings(set_id: int) -> list[str]:
             if item.press_id is not None and item.tested_at
         },
         {(item.loading_rate_mpa_s, item.grade_mpa) for item in breaks if item.loading_rate_mpa_s is not None},
+        {(item.shape, item.width_mm) for item in breaks if not item.reported},
+        breaks[0].grade_mpa if breaks else None,
     )
 
 
 def _warnings(
-    outside_age: bool, pressed: Set[tuple[int, date]], rates: Set[tuple[Decimal, Decimal | None]]
+    outside_age: bool,
+    pressed: Set[tuple[int, date]],
+    rates: Set[tuple[Decimal, Decimal | None]],
+    sizes: Set[tuple[str, Decimal | None]],
+    grade_mpa: Decimal | None,
 ) -> list[str]:
-    """`pressed`: (press id, day by the laboratory's clock); `rates`: (MPa/s, grade in MPa)."""
+    """`pressed`: (press id, day by the laboratory's clock); `rates`: (MPa/s, grade in MPa); `sizes`: (shape, mm) of what
+    was loaded."""
     warnings = []
     if outside_age:
         warnings.append(_("The age is outside the tolerance of the code; the certificate will say so."))
     for press_id, day in pressed:
         warnings += calibration_warnings(press_id, day)
-    for rate, grade_mpa in sorted(rates, key=itemgetter(0)):
-        warnings += rate_warnings(rate, grade_mpa)
+    for rate, grade in sorted(rates, key=itemgetter(0)):
+        warnings += rate_warnings(rate, grade)
+    for shape, width_mm in sizes:
+        warnings += factor_warnings(shape, width_mm, grade_mpa)
     return warnings
+
+
+def factor_warnings(shape: str, width_mm: Decimal | None, grade_mpa: Decimal | None) -> list[str]:
+    """From C60 on a size factor should come from tests (GB/T 50081-2019 5.0.6); what was taken without one is said."""
+    factor = None if width_mm is None else untested_factor(shape, width_mm, grade_mpa)
+    if factor is None or width_mm is None:
+        return []
+    return [
+        _(
+            "The size factor of %(factor)s for cubes of %(size)s mm was not found by test, as it should be from C60 on; "
+            "the certificate will say so.",
+            factor=f"{factor:f}",
+            size=format_decimal(width_mm),
+        )
+    ]
 
 
 def rate_warnings(rate_mpa_s: Decimal, grade_mpa: Decimal | None) -> list[str]:

@@ -65,6 +65,7 @@ from lims.standards.specimens import (
     compressive_strength,
     cube_set,
     mean_of_cylinders,
+    untested_factor,
 )
 from lims.trials.models import Batch, Specimen, SpecimenSet
 from lims.trials.schemas import SET_STATES, SpecimenSetEdit
@@ -352,7 +353,7 @@ def judge(
                         n=len(loads),
                     ),
                 )
-            return cube_set(width_mm, loads, grade_mpa)
+            return cube_set(width_mm, loads, grade_mpa, untested_factor(shape, width_mm, grade_mpa))
         strengths = [compressive_strength(load, shape, width_mm) for load in loads]
         return mean_of_cylinders(strengths, width_mm)
     except RuleInputError as error:

@@ -24,6 +24,7 @@ from lims.rules.schemas import RuleEditionIn, RuleSignoffIn
 from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import Answer, Rule
+from lims.standards.specimens import untested_factor
 from lims.trials.plan import SHOTCRETE_SOURCES
 from lims.trials.plan import SOURCES as PLAN_SOURCES
 
@@ -200,6 +201,10 @@ def compare(set_id: int, rule: Rule) -> Comparison:
     grade: Decimal | None = found.batch.mix_revision.mix_design.grade_mpa
     if "grade_mpa" in names and grade is not None:
         given["grade_mpa"] = f"{grade:f}"
+    if "size_factor" in names and width is not None:
+        taken = untested_factor(found.specimens[0].shape, width, grade)
+        if taken is not None:  # as when the set was entered
+            given["size_factor"] = f"{taken:f}"
     try:
         return Comparison(issued, rule, evaluate(rule, given)[0], "")
     except RuleInputError as error:

@@ -43,6 +43,9 @@ CUBE_SIZE_FACTORS = {
 }
 #: From this grade on, the factor of a cube that is not 150 mm must be found by test (R).
 HIGH_STRENGTH_GRADE_MPA = Decimal(60)
+#: 5.0.6: the factor that may be taken for cubes of this edge, up to this grade, where none was found by test (R).
+UNTESTED_FACTORS = {Decimal(100): Decimal("0.95")}
+UNTESTED_FACTOR_TO_MPA = Decimal(100)
 REFERENCE_CUBE_MM = Decimal(150)
 #: ASTM C39 length/diameter correction, linear between; none at or above 1.8 (R).
 CYLINDER_LENGTH_FACTORS = (
@@ -165,13 +168,30 @@ def size_factor(
             raise RuleInputError("width_mm", width_mm, "100, 150 or 200 mm, or a factor found by test")
         grade = None if grade_mpa is None else require_number("grade_mpa", grade_mpa, above=0)
         if width != REFERENCE_CUBE_MM and grade is not None and grade >= HIGH_STRENGTH_GRADE_MPA:
+            may = untested_factor(shape, width, grade)
             raise RuleInputError(
-                "size_factor", None, f"a factor found by test: from C60 on {width} mm cubes have no fixed one"
+                "size_factor",
+                None,
+                f"a factor found by test: from C60 on {width} mm cubes have no fixed one"
+                + (f"; without a test {may} may be stated up to C{UNTESTED_FACTOR_TO_MPA}" if may else ""),
             )
         return CUBE_SIZE_FACTORS[width]
     if shape in {"cylinder", "core"} and length_mm is not None:
         return cylinder_length_factor(width, length_mm)
     return Decimal(1)
+
+
+def untested_factor(shape: str, width_mm: Decimal, grade_mpa: Decimal | None) -> Decimal | None:
+    """The factor that may be taken, with a reservation, from C60 to C100 where none was found by test; None where the fixed
+    one holds or none may be taken.
+
+    Source: GB/T 50081-2019 5.0.6 (R).
+    """
+    if shape != "cube" or grade_mpa is None:
+        return None
+    if not HIGH_STRENGTH_GRADE_MPA <= grade_mpa <= UNTESTED_FACTOR_TO_MPA:
+        return None
+    return UNTESTED_FACTORS.get(width_mm)
 
 
 def cylinder_length_factor(diameter_mm: Decimal, length_mm: Decimal) -> Decimal:

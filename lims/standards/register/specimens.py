@@ -135,6 +135,7 @@ RULES = (
         provenance=(
             (N_("strength and factors below C60"), "S"),
             (N_("C60 and above need a factor found by test"), "R"),
+            (N_("0.95 may be stated for 100 mm from C60 to C100 where no test was made"), "R"),
         ),
         sources=("GB/T 50081-2019 5.0.5, 5.0.6",),
         fields=(
@@ -173,6 +174,7 @@ RULES = (
         provenance=(
             (N_("15 % rule and size factors"), "S"),
             (N_("C60 and above need a factor found by test"), "R"),
+            (N_("0.95 may be stated for 100 mm from C60 to C100 where no test was made"), "R"),
         ),
         sources=("GB/T 50081-2019 5.0.5, 5.0.6",),
         fields=(
@@ -192,19 +194,20 @@ RULES = (
         ),
         vectors=tuple(
             Vector(
-                {"edge_mm": edge, "loads_kn": loads, "grade_mpa": "40"},
+                {"edge_mm": edge, "loads_kn": loads, "grade_mpa": grade, "size_factor": stated},
                 {"strength_mpa": strength, "basis": basis},
                 origin,
             )
-            for edge, loads, strength, basis, origin in (
-                ("150", ["424", "401", "396"], "18.1", "mean", "S"),
-                ("150", ["542", "555", "537"], "24.2", "mean", "S"),
-                ("100", ["335", "352", "318"], "31.8", "mean", "S"),
-                ("100", ["431", "420", "413"], "40.0", "mean", "S"),
-                ("100", ["400", "450", "470"], "41.8", "mean", "S"),
-                ("100", ["420", "450", "550"], "42.8", "middle", "C"),
-                ("150", ["850", "1000", "1150"], "44.4", "mean", "C"),
-                ("150", ["849", "1000", "1151"], None, "invalid", "C"),
+            for edge, loads, grade, stated, strength, basis, origin in (
+                ("150", ["424", "401", "396"], "40", None, "18.1", "mean", "S"),
+                ("150", ["542", "555", "537"], "40", None, "24.2", "mean", "S"),
+                ("100", ["335", "352", "318"], "40", None, "31.8", "mean", "S"),
+                ("100", ["431", "420", "413"], "40", None, "40.0", "mean", "S"),
+                ("100", ["400", "450", "470"], "40", None, "41.8", "mean", "S"),
+                ("100", ["420", "450", "550"], "40", None, "42.8", "middle", "C"),
+                ("150", ["850", "1000", "1150"], "40", None, "44.4", "mean", "C"),
+                ("150", ["849", "1000", "1151"], "40", None, None, "invalid", "C"),
+                ("100", ["800", "810", "820"], "70", "0.95", "77.0", "mean", "C"),
             )
         ),
     ),
