@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import smtplib
+from contextlib import suppress
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
@@ -31,6 +32,8 @@ BACKOFF_MINUTES = (1, 2, 5, 15, 60, 240)
 CLAIM_ENDS_AFTER = timedelta(minutes=10)
 #: Attempts before a mail is given up: with the steps above, about five days.
 MOST_ATTEMPTS = 35
+#: What a server says that closes, in the place of any answer.
+GOING_AWAY = 421
 
 
 class OutgoingMailService(RecordService[OutgoingMail]):
@@ -88,21 +91,39 @@ def send_waiting(actor: Actor, most: int = 200) -> int:
         assert mail is not None  # claimed a moment ago; mails are never deleted
         try:
             _deliver(settings, mail)
-        except smtplib.SMTPResponseException as error:
-            permanent = 500 <= error.smtp_code < 600 and not isinstance(error, smtplib.SMTPConnectError)
-            _note_failure(mail_id, f"{error.smtp_code} {_words(error.smtp_error)}", actor, give_up=permanent)
         except smtplib.SMTPRecipientsRefused as error:
             code, words = next(iter(error.recipients.values()))
-            _note_failure(mail_id, f"{code} {_words(words)}", actor, give_up=code >= 500)
+            if _refused(mail_id, code, words, settings, actor):
+                break
+        except smtplib.SMTPDataError as error:
+            if _refused(mail_id, error.smtp_code, error.smtp_error, settings, actor):
+                break
         except (smtplib.SMTPException, OSError) as error:
-            # Away, or not a mail server: the others would fail as this one did.
-            _note_failure(mail_id, f"{type(error).__name__}: {error}", actor)
-            log.warning("mail server %s:%s is away: %s", settings.smtp_host, settings.smtp_port, error)
+            # Away, no mail server, or one that refuses us and not this mail (greeting, TLS, password, sender): the others
+            # would fail as this one did, and whoever mends it has lost none of them.
+            told = f"{type(error).__name__}: {error}"
+            if isinstance(error, smtplib.SMTPResponseException):
+                told = f"{type(error).__name__}: {error.smtp_code} {_words(error.smtp_error)}"
+            _note_failure(mail_id, told, actor)
+            _log_away(settings, told)
             break
         else:
             _note_sent(mail_id, actor)
             sent += 1
     return sent
+
+
+def _refused(mail_id: int, code: int, words: bytes | str, settings: Settings, actor: Actor) -> bool:
+    """Note that the server would not take this mail, its recipient or its text. Is the server going away (421)?"""
+    told = f"{code} {_words(words)}"
+    _note_failure(mail_id, told, actor, give_up=500 <= code < 600)
+    if code == GOING_AWAY:
+        _log_away(settings, told)
+    return code == GOING_AWAY
+
+
+def _log_away(settings: Settings, told: str) -> None:
+    log.warning("mail server %s:%s is away: %s", settings.smtp_host, settings.smtp_port, told)
 
 
 def _claim(actor: Actor) -> int | None:
@@ -141,12 +162,18 @@ def _deliver(settings: Settings, mail: OutgoingMail) -> None:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.body)
     kind = smtplib.SMTP_SSL if settings.smtp_security == "tls" else smtplib.SMTP
-    with kind(settings.smtp_host, settings.smtp_port, timeout=settings.smtp_timeout_s) as server:
+    server = kind(settings.smtp_host, settings.smtp_port, timeout=settings.smtp_timeout_s)
+    try:
         if settings.smtp_security == "starttls":
             server.starttls()
         if settings.smtp_user:
             server.login(settings.smtp_user, settings.smtp_password)
         server.send_message(message)
+    finally:
+        with suppress(
+            smtplib.SMTPException, OSError
+        ):  # the mail was taken before, whatever is answered to the farewell
+            server.quit()
 
 
 def _note_sent(mail_id: int, actor: Actor) -> None:

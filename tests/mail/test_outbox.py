@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import Envelope
+from aiosmtpd.smtp import AuthResult, Envelope
 from flask import Flask
 from sqlalchemy import select
 
@@ -33,11 +33,41 @@ from tests.factories import ACTOR
 
 
 class Letterbox:
-    """Takes mails as a server does; `refuse` is what it answers instead."""
+    """Takes mails as a server does; `refuse` is what it answers instead, `answers` what it answers to other commands."""
 
     def __init__(self) -> None:
         self.taken: list[Any] = []
         self.refuse = ""
+        self.answers: dict[str, str] = {}
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self, _server: Any, session: Any, _envelope: Any, hostname: str, lines: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [self.answers["HELO"]] if "HELO" in self.answers else lines
+
+    async def handle_HELO(self, _server: Any, session: Any, _envelope: Any, hostname: str) -> str:  # noqa: N802
+        session.host_name = hostname
+        return self.answers.get("HELO", "250 here")
+
+    async def handle_MAIL(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Envelope, address: str, _options: Any
+    ) -> str:
+        envelope.mail_from = address
+        return self.answers.get("MAIL", "250 OK")
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Envelope, address: str, _options: Any
+    ) -> str:
+        envelope.rcpt_tos.append(address)
+        return self.answers.get("RCPT", "250 OK")
+
+    async def handle_QUIT(self, *_given: Any) -> str:  # noqa: N802
+        return self.answers.get("QUIT", "221 Bye")
+
+    def knows(self, _server: Any, _session: Any, _envelope: Any, _mechanism: Any, _given: Any) -> AuthResult:
+        """Whether it lets somebody in who gives a password."""
+        return AuthResult(success="AUTH" not in self.answers, message=self.answers.get("AUTH"), handled=False)
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         if self.refuse:
@@ -50,7 +80,14 @@ class Letterbox:
 @pytest.fixture
 def letterbox(records_on_both: Flask) -> Iterator[Letterbox]:
     box, port = Letterbox(), free_port()
-    server = Controller(box, hostname="127.0.0.1", port=port)
+    server = Controller(
+        box,
+        hostname="127.0.0.1",
+        port=port,
+        authenticator=box.knows,
+        auth_require_tls=False,
+        auth_exclude_mechanism=["LOGIN"],
+    )
     server.start()
     records_on_both.config["LIMS_SETTINGS"] = Settings(
         smtp_host="127.0.0.1",
@@ -136,6 +173,59 @@ def test_a_server_that_says_later_is_asked_again_and_one_that_says_never_is_not(
         letterbox.refuse = ""
         OutgoingMailService().again(mail.id, ACTOR)
         assert send_waiting(ACTOR) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("HELO", "554 not you"),
+        ("AUTH", "535 5.7.8 wrong password"),
+        ("AUTH", "454 4.7.0 later"),
+        ("MAIL", "553 that sender is not ours"),
+        ("MAIL", "451 not now"),
+        ("RCPT", "421 going away"),
+    ],
+)
+def test_server_that_refuses_us_and_not_a_mail_costs_none_of_them(
+    letterbox: Letterbox, records_on_both: Flask, command: str, answer: str
+) -> None:
+    settings: Settings = records_on_both.config["LIMS_SETTINGS"]
+    records_on_both.config["LIMS_SETTINGS"] = settings.model_copy(
+        update={"smtp_user": "lims", "smtp_password": "granite"}
+    )
+    for number in range(3):
+        a_mail(f"complaint:{number}")
+    letterbox.answers[command] = answer
+    assert send_waiting(ACTOR) == 0
+    assert [mail.state for mail in stored()] == ["waiting"] * 3
+    assert sorted(mail.attempts for mail in stored()) == [
+        0,
+        0,
+        1,
+    ]  # one told that the others would fail as well
+    tried = max(stored(), key=lambda mail: mail.attempts)
+    assert answer[:3] in (tried.last_error or "")
+    letterbox.answers.clear()
+    with transaction(ACTOR) as session:
+        session.merge(tried).next_try_at = utc_now()
+    assert send_waiting(ACTOR) == 3
+
+
+def test_recipient_that_there_is_not_is_given_up_and_the_others_go_out(letterbox: Letterbox) -> None:
+    a_mail()
+    letterbox.answers["RCPT"] = "550 no such person"
+    send_waiting(ACTOR)
+    assert (stored()[0].state, stored()[0].last_error) == ("failed", "550 no such person")
+    letterbox.answers.clear()
+    a_mail("complaint:2")
+    assert send_waiting(ACTOR) == 1
+
+
+def test_mail_that_was_taken_is_sent_whatever_the_server_says_to_the_farewell(letterbox: Letterbox) -> None:
+    a_mail()
+    letterbox.answers["QUIT"] = "554 closing"
+    assert send_waiting(ACTOR) == 1
+    assert (stored()[0].state, len(letterbox.taken)) == ("sent", 1)
 
 
 def test_attempts_come_further_apart_and_end(letterbox: Letterbox) -> None:
