@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import ssl
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: Of Python's collector. Starting and importing make a million objects that live on, and the default looks at them again
@@ -96,8 +98,12 @@ class Settings(BaseSettings):
     #: The server that takes e-mail. Empty: mails wait in the outbox until there is one.
     smtp_host: str = ""
     smtp_port: int = Field(default=587, ge=1, le=65535)
-    #: starttls, tls (from the first byte) or none (a relay on loopback).
+    #: starttls, tls (from the first byte) or none (a relay on loopback). The first two check the server's certificate.
     smtp_security: str = Field(default="starttls", pattern="^(starttls|tls|none)$")
+    #: A PEM file of the authorities that may have signed it, for a works with a mail server of its own. Empty: those that
+    #: the machine trusts.
+    smtp_ca_file: str = ""
+    #: Only with starttls or tls, or to this machine: `none` would send the password in plain text.
     smtp_user: str = ""
     smtp_password: str = ""
     #: Sender of every mail; must be one that the server accepts.
@@ -162,6 +168,30 @@ class Settings(BaseSettings):
             )
         return text
 
+    @field_validator("smtp_ca_file")
+    @classmethod
+    def _authorities(cls, file: str) -> str:
+        if file:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+            except OSError as error:
+                why = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+                raise ValueError(
+                    f"LIMS_SMTP_CA_FILE {file!r} cannot be used ({why}); accepted: empty, or a PEM file of certificates"
+                ) from None
+        return file
+
+    @field_validator("smtp_user")
+    @classmethod
+    def _encrypted(cls, user: str, others: ValidationInfo) -> str:
+        host = others.data.get("smtp_host", "")
+        if user and others.data.get("smtp_security") == "none" and not _is_this_machine(host):
+            raise ValueError(
+                f"LIMS_SMTP_SECURITY=none would send the password in plain text to {host!r}; accepted: starttls or tls, or "
+                "as LIMS_SMTP_HOST this machine (127.0.0.1, localhost, ::1)"
+            )
+        return user
+
     @property
     def plan_ages(self) -> tuple[int, ...]:
         return tuple(sorted({int(age) for age in self.plan_ages_days.split(",")}))
@@ -195,6 +225,13 @@ class Settings(BaseSettings):
             path.touch(mode=0o600)
             path.write_text(secrets.token_urlsafe(48), encoding="ascii")
         return path.read_text(encoding="ascii").strip()
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() in {"", "localhost"}
 
 
 def _is_redis_address(text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import smtplib
+import ssl
 from contextlib import suppress
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -161,11 +162,8 @@ def _deliver(settings: Settings, mail: OutgoingMail) -> None:
     message["Message-ID"] = mail.message_id
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.body)
-    kind = smtplib.SMTP_SSL if settings.smtp_security == "tls" else smtplib.SMTP
-    server = kind(settings.smtp_host, settings.smtp_port, timeout=settings.smtp_timeout_s)
+    server = _connected(settings)
     try:
-        if settings.smtp_security == "starttls":
-            server.starttls()
         if settings.smtp_user:
             server.login(settings.smtp_user, settings.smtp_password)
         server.send_message(message)
@@ -174,6 +172,24 @@ def _deliver(settings: Settings, mail: OutgoingMail) -> None:
             smtplib.SMTPException, OSError
         ):  # the mail was taken before, whatever is answered to the farewell
             server.quit()
+
+
+def _connected(settings: Settings) -> smtplib.SMTP:
+    """The server, encrypted unless that is switched off: smtplib by itself takes any certificate, so whoever stands in
+    between would read the password and the mails. Raises: OSError, smtplib.SMTPException."""
+    host, port, seconds = settings.smtp_host, settings.smtp_port, settings.smtp_timeout_s
+    if settings.smtp_security == "none":
+        return smtplib.SMTP(host, port, timeout=seconds)
+    trusted = ssl.create_default_context(cafile=settings.smtp_ca_file or None)
+    if settings.smtp_security == "tls":
+        return smtplib.SMTP_SSL(host, port, timeout=seconds, context=trusted)
+    server = smtplib.SMTP(host, port, timeout=seconds)
+    try:
+        server.starttls(context=trusted)
+    except BaseException:
+        server.close()
+        raise
+    return server
 
 
 def _note_sent(mail_id: int, actor: Actor) -> None:
