@@ -48,10 +48,12 @@ def serve(host: str | None, port: int | None) -> None:
 
 def _count_together(settings: Settings) -> None:
     """Counters of several processes meet in a folder, which their library asks for when it is first imported."""
+    from lims.operations.counters import folder_of, made_folder
+
     if settings.metrics_token and settings.serving_processes() > 1 and SHARED_COUNTERS not in os.environ:
-        folder = settings.data / "metrics"
-        folder.mkdir(parents=True, exist_ok=True)
-        os.environ[SHARED_COUNTERS] = str(folder)
+        os.environ[SHARED_COUNTERS] = str(folder_of(settings))
+    if os.environ.get(SHARED_COUNTERS):
+        made_folder(Path(os.environ[SHARED_COUNTERS]))
 
 
 @click.command()

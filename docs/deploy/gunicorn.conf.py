@@ -6,8 +6,8 @@ shares its memory. So new code is served after a restart, not after a reload.
 
 import gc
 import os
-import shutil
 import sys
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -17,6 +17,7 @@ gc.set_threshold(*GC_THRESHOLD)  # before what is imported by the thousand
 
 from lims.base.problems import Refused  # noqa: E402
 from lims.cli import sentences  # noqa: E402
+from lims.operations.counters import empty, made_folder  # noqa: E402
 from lims.operations.even_worker import EvenWorker  # noqa: E402
 from lims.operations.family import Shares  # noqa: E402
 from lims.operations.serving import before_forking, refuse_to_start_wrong  # noqa: E402
@@ -48,12 +49,11 @@ def on_starting(_server):
     """What each worker would refuse with a traceback is told once, in sentences."""
     try:
         refuse_to_start_wrong(_settings)
+        if os.environ.get(SHARED_COUNTERS):
+            made_folder(Path(os.environ[SHARED_COUNTERS]))
+            empty(Path(os.environ[SHARED_COUNTERS]))  # not at a reload, when workers count that live
     except Refused as error:
         sys.exit("\n".join(sentences(error)))
-    if os.environ.get(SHARED_COUNTERS):
-        # Counters of workers of an earlier start would be added to ours. Not at a reload, when workers count that live.
-        shutil.rmtree(os.environ[SHARED_COUNTERS], ignore_errors=True)
-        os.makedirs(os.environ[SHARED_COUNTERS], exist_ok=True)
     from lims.wsgi import app  # here and not at the top: only now is it known that it can be loaded
 
     before_forking(app)

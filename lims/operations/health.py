@@ -27,6 +27,7 @@ from lims.base.database import current_session, database
 from lims.base.jobs import Job
 from lims.base.migration import current_revision, head_revision
 from lims.base.problems import Unavailable
+from lims.operations.counter_files import count_safely
 from lims.operations.record_of_changes import guards_that_differ
 from lims.settings import Settings
 
@@ -41,6 +42,7 @@ class Metrics:
     """Counters of this process; several processes share a folder (PROMETHEUS_MULTIPROC_DIR)."""
 
     def __init__(self) -> None:
+        count_safely()
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "lims_requests",

@@ -25,6 +25,7 @@ from waitress.server import BaseWSGIServer, create_server
 from lims.base.jobs import close_queue, start_worker
 from lims.base.problems import Refused
 from lims.operations.checks import configuration_problems, database_problems
+from lims.operations.counters import empty
 from lims.operations.family import AT_ONCE, Family, Shares
 from lims.operations.few_at_once import FewAtOnce
 from lims.settings import SHARED_COUNTERS, Settings
@@ -94,8 +95,7 @@ def _empty_counters() -> None:
     """Of an earlier start; only now, since one that finds the port taken must not empty those of the one that runs."""
     folder = os.environ.get(SHARED_COUNTERS)
     if folder:
-        for left in Path(folder).glob("*.db"):
-            left.unlink(missing_ok=True)
+        empty(Path(folder))
 
 
 def _listen(settings: Settings) -> list[socket.socket]:
