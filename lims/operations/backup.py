@@ -317,7 +317,7 @@ def restore(settings: Settings, folder: Path, *, replace: bool = False) -> tuple
         )
     others = [] if path is not None else databases.things_of_others(url)
     if others:
-        said = f"this database holds no laboratory but {databases.some_of(others)}; accepted: an empty one, or a laboratory's"
+        said = f"this database holds no laboratory but {databases.some_of(others)}; accepted: an empty one, a laboratory"
         raise refuse("LIMS_DATABASE_URL", said, make_url(url).database)
     kept = None
     if path is not None:

@@ -445,7 +445,7 @@ def things_of_others(url: str) -> list[str]:
 
     A table of Alembic alone is no sign of a laboratory: other programs have one too."""
     with psycopg.connect(conninfo(url)) as connection:
-        return [] if LABORATORY <= set(tables_of(connection)) else _things(connection)
+        return [] if set(tables_of(connection)) >= LABORATORY else _things(connection)
 
 
 def refuse_what_is_not_empty(url: str, field: str) -> None:

@@ -9,12 +9,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from lims.app import create_app
 from lims.audit.keys import note_in
@@ -267,7 +271,70 @@ def test_move_that_lost_or_changed_a_row_is_refused_and_leaves_nothing(
     monkeypatch.setattr(moving, "_copy", faulty)
     with pytest.raises(Refused, match="customers 1 differs"):
         move(settings, postgresql_url, lambda *_told: None)
-    assert databases.contents_of_postgresql(postgresql_url) is None
+    databases.refuse_what_is_not_empty(postgresql_url, "--to")  # functions went too: it may be tried again
+
+
+#: What another program keeps in its database: rows of its own, and Alembic's table.
+OF_ANOTHER_PROGRAM = (
+    "CREATE TABLE orders (id integer)",
+    "INSERT INTO orders VALUES (1), (2)",
+    "CREATE TABLE alembic_version (version_num varchar(32))",
+    "INSERT INTO alembic_version VALUES ('1975ea83b712')",
+)
+
+
+@pytest.fixture(params=[2, 4], ids=["plain", "with-alembic"])
+def of_others(request: pytest.FixtureRequest, postgresql_url: str) -> Iterator[str]:
+    """The address of a database that another program fills; its rows are still there afterwards."""
+    with psycopg.connect(databases.conninfo(postgresql_url)) as connection:
+        for statement in OF_ANOTHER_PROGRAM[: request.param]:
+            connection.execute(statement.encode())
+    yield postgresql_url
+    with psycopg.connect(databases.conninfo(postgresql_url)) as connection:
+        assert connection.execute("SELECT count(*) FROM orders").fetchone() == (2,)
+        assert set(databases.tables_of(connection)) <= {"orders", "alembic_version"}
+
+
+@pytest.mark.postgresql
+def test_database_of_another_program_is_no_place_to_move_to(
+    of_others: str, initialised: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    with pytest.raises(Refused, match=r"not empty.*orders"):
+        move(Settings(data=data), of_others, lambda *_told: None)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_database_of_another_program_is_no_place_to_restore_into(
+    laboratory: Flask, postgresql_server: str, tmp_path: Path
+) -> None:
+    settings = _settings(laboratory)
+    folder = tmp_path / "safe"
+    back_up(settings, folder)
+    for statements in (OF_ANOTHER_PROGRAM[:2], OF_ANOTHER_PROGRAM):
+        with _another_database(postgresql_server) as url:
+            with psycopg.connect(databases.conninfo(url)) as connection:
+                for statement in statements:
+                    connection.execute(statement.encode())
+            mistyped = settings.model_copy(update={"database_url": url})
+            for replace in (False, True):
+                with pytest.raises(Refused, match=r"holds no laboratory but .*orders"):
+                    restore(mistyped, folder, replace=replace)
+            with pytest.raises(Refused, match=r"not empty.*orders"):
+                verify(settings, folder, into=url)
+            with psycopg.connect(databases.conninfo(url)) as connection:
+                assert connection.execute("SELECT count(*) FROM orders").fetchone() == (2,)
+
+
+@contextmanager
+def _another_database(server: str) -> Iterator[str]:
+    name = f"others_{uuid4().hex[:8]}"
+    with psycopg.connect(databases.conninfo(server), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def test_nightly_job_backs_up_verifies_and_keeps_the_last_ones(app: Flask) -> None:
