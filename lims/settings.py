@@ -200,7 +200,9 @@ class Settings(BaseSettings):
     def sqlalchemy_url(self) -> str:
         if self.database_url:
             return self.database_url
-        return f"sqlite:///{(self.data / 'lims.sqlite3').resolve().as_posix()}"
+        path = (self.data / "lims.sqlite3").resolve().as_posix()
+        # In an address these two would be more than letters.
+        return f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
 
     def serving_processes(self) -> int:
         """How many processes serve here."""

@@ -223,7 +223,7 @@ def _passing_place(settings: Settings, manifest: Manifest, into: str) -> Iterato
         # Beside the backups, where the sweep finds what a killed one leaves; elsewhere on a machine that has none.
         beside = settings.backups if settings.backups.is_dir() else None
         with tempfile.TemporaryDirectory(prefix=f"{RESTORED}{owner()}-", dir=beside) as place:
-            yield f"sqlite:///{Path(place) / DATABASE}"
+            yield databases.sqlite_url(Path(place) / DATABASE)
     elif into:
         databases.refuse_what_is_not_empty(into, "--into")
         yield into

@@ -48,12 +48,22 @@ def sqlite_path(url: str) -> Path | None:
     return Path(made.database or "") if made.drivername.startswith("sqlite") else None
 
 
+def sqlite_url(path: Path) -> str:
+    """The address of this file, the other way."""
+    return URL.create("sqlite", database=path.as_posix()).render_as_string()
+
+
 def conninfo(url: str | URL) -> str:
     """A SQLAlchemy address in libpq's words."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 # --- SQLite ----------------------------------------------------------------------------------------------------
+
+
+def _read_only(path: Path) -> str:
+    """The address of this file for SQLite, to whom # ? and % in a name would be more than letters."""
+    return f"{path.absolute().as_uri()}?mode=ro"
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -63,7 +73,7 @@ def copy_sqlite(source: Path, target: Path) -> None:
     """
     module = sqlite_module()
     with (
-        contextlib.closing(module.connect(f"file:{source}?mode=ro", uri=True, timeout=30)) as reading,
+        contextlib.closing(module.connect(_read_only(source), uri=True, timeout=30)) as reading,
         contextlib.closing(module.connect(str(target))) as writing,
     ):
         reading.backup(writing, pages=-1)
@@ -72,7 +82,7 @@ def copy_sqlite(source: Path, target: Path) -> None:
 
 
 def contents_of_sqlite(path: Path) -> Contents:
-    with contextlib.closing(sqlite_module().connect(f"file:{path}?mode=ro", uri=True)) as reading:
+    with contextlib.closing(sqlite_module().connect(_read_only(path), uri=True)) as reading:
         names = [
             name
             for (name,) in reading.execute(
@@ -96,7 +106,7 @@ def faults_of_sqlite(path: Path) -> list[str]:
     """What SQLite itself finds wrong with this file; empty when all is well."""
     module = sqlite_module()
     try:
-        with contextlib.closing(module.connect(f"file:{path}?mode=ro", uri=True)) as reading:
+        with contextlib.closing(module.connect(_read_only(path), uri=True)) as reading:
             found = [row[0] for row in reading.execute("PRAGMA integrity_check")]
             dangling = reading.execute("PRAGMA foreign_key_check").fetchmany(5)
     except module.DatabaseError as error:

@@ -274,6 +274,19 @@ def test_move_that_lost_or_changed_a_row_is_refused_and_leaves_nothing(
     databases.refuse_what_is_not_empty(postgresql_url, "--to")  # functions went too: it may be tried again
 
 
+def test_folders_whose_names_mean_something_in_an_address_are_backed_up_and_restored(
+    initialised: Path, tmp_path: Path
+) -> None:
+    settings = Settings(data=tmp_path / "lab #2 100%25 ?")
+    shutil.copytree(initialised, settings.data)
+    folder = settings.backups / "first #1"
+    assert back_up(settings, folder).rows["ab_user"] > 1
+    assert verify(settings, folder) == []
+    manifest, kept = restore(settings, folder, replace=True)
+    assert kept is not None
+    assert Manifest.of(kept).rows == manifest.rows
+
+
 #: What another program keeps in its database: rows of its own, and Alembic's table.
 OF_ANOTHER_PROGRAM = (
     "CREATE TABLE orders (id integer)",
