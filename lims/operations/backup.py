@@ -26,9 +26,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from lims.base.columns import utc_now
-from lims.base.database import make_engine
+from lims.base.database import make_engine, sqlite_module
 from lims.base.migration import upgrade
-from lims.base.problems import Refused, refuse
+from lims.base.problems import Problem, Refused, refuse
 from lims.operations import databases
 from lims.operations.leavings import RESTORED, owner
 from lims.operations.record_of_changes import checkpoint_text, faults_of_checkpoint, faults_of_record
@@ -107,6 +107,15 @@ def back_up(settings: Settings, folder: Path) -> Manifest:
         os.replace(working, folder)
     except OSError as error:
         raise refuse("backup", f"cannot be written: {error.strerror}", str(folder)) from None
+    except psycopg.Error as error:
+        said = f"cannot be backed up: {databases.first_line(error)}"
+        raise refuse("database", said, make_url(settings.sqlalchemy_url).database) from None
+    except sqlite_module().Error as error:
+        if databases.is_of_the_place(error):
+            raise refuse("backup", f"cannot be made: {error}", str(folder)) from None
+        said = f"cannot be read ({error}); `lims restore --replace` puts a backup in its place"
+        place = str(databases.sqlite_path(settings.sqlalchemy_url))
+        raise databases.Unreadable([Problem("database", said, place)]) from None
     finally:
         shutil.rmtree(working, ignore_errors=True)
     return manifest
@@ -123,7 +132,11 @@ def _write(settings: Settings, working: Path) -> Manifest:
     else:
         contents, columns = databases.export_postgresql(settings.sqlalchemy_url, working)
     # First: a laboratory that has signed nothing yet gets its key by it, and the key is one of the files.
-    checkpoint = checkpoint_text(settings, contents.audit_head)
+    try:
+        checkpoint = checkpoint_text(settings, contents.audit_head)
+    except ValueError as error:
+        said = f"is no signing key ({error}); put that of a backup in its place"
+        raise refuse("audit.key", said, str(settings.data / "audit.key")) from None
     if checkpoint:
         (working / CHECKPOINT).write_text(checkpoint, encoding="utf-8", newline="\n")
     for pattern in KEPT_FILES:
@@ -185,10 +198,10 @@ def verify(settings: Settings, folder: Path, *, into: str = "") -> list[str]:
     fails: that says nothing about the backup.
     """
     manifest = Manifest.of(folder)
-    faults = _faults_of_files(folder, manifest) or _faults_of_checkpoint(settings, folder, manifest)
-    if faults:
-        return faults
     try:
+        faults = _faults_of_files(folder, manifest) or _faults_of_checkpoint(settings, folder, manifest)
+        if faults:
+            return faults
         with _passing_place(settings, manifest, into) as url:
             _load(url, folder, manifest)
             return _faults_of_database(url, manifest)
@@ -196,15 +209,17 @@ def verify(settings: Settings, folder: Path, *, into: str = "") -> list[str]:
         raise
     except Exception as error:  # noqa: BLE001 - whatever else goes wrong is a fault of the backup
         if _is_of_the_place(error):
-            raise refuse("backup", f"could not be restored here: {error}", folder.name) from None
-        return [f"cannot be restored: {error}"]
+            said = f"could not be restored here: {databases.first_line(error)}"
+            raise refuse("backup", said, folder.name) from None
+        return [f"cannot be restored: {databases.first_line(error)}"]
 
 
 def _is_of_the_place(error: BaseException) -> bool:
     """No room, no right or no server."""
     of_driver = error.orig if isinstance(error, DBAPIError) else error
     of_server = isinstance(of_driver, psycopg.OperationalError | psycopg.errors.InsufficientPrivilege)
-    return of_server or (isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile))
+    of_system = isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile)
+    return of_server or of_system or (of_driver is not None and databases.is_of_the_place(of_driver))
 
 
 def _faults_of_checkpoint(settings: Settings, folder: Path, manifest: Manifest) -> list[str]:

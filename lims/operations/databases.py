@@ -23,12 +23,16 @@ from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
 from lims.base.database import sqlite_module
-from lims.base.problems import refuse
+from lims.base.problems import Problem, Refused, refuse
 
 log = logging.getLogger(__name__)
 
 #: Bytes that are moved at once.
 CHUNK = 1 << 20
+
+
+class Unreadable(Refused):
+    """What stands in the place of the database cannot be read as a laboratory's: damaged, empty or something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,29 @@ def conninfo(url: str | URL) -> str:
 # --- SQLite ----------------------------------------------------------------------------------------------------
 
 
+#: Results of SQLite that tell of the place and its rights, none of what stands in the file.
+_OF_THE_PLACE = {
+    3: "PERM",
+    5: "BUSY",
+    6: "LOCKED",
+    7: "NOMEM",
+    8: "READONLY",
+    10: "IOERR",
+    13: "FULL",
+    14: "CANTOPEN",
+}
+#: The driver gives no result where it could not even open the file.
+_NOT_OPENED = "unable to open database file"
+
+
+def is_of_the_place(error: BaseException) -> bool:
+    """No room, no right, nothing that could be opened: says an error of SQLite that?"""
+    if not isinstance(error, sqlite_module().Error):
+        return False
+    result = getattr(error, "sqlite_errorcode", None)
+    return _NOT_OPENED in str(error) if result is None else (result & 0xFF) in _OF_THE_PLACE
+
+
 def _read_only(path: Path) -> str:
     """The address of this file for SQLite, to whom # ? and % in a name would be more than letters."""
     return f"{path.absolute().as_uri()}?mode=ro"
@@ -91,25 +118,30 @@ def contents_of_sqlite(path: Path) -> Contents:
             )
         ]
         rows = {name: reading.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}  # noqa: S608
-        if "alembic_version" not in rows:
-            raise refuse("database", "holds no laboratory: run `lims init` first", str(path))
-        revision = reading.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+        found = None
+        if "alembic_version" in rows:
+            found = reading.execute("SELECT version_num FROM alembic_version").fetchone()
+        if found is None:
+            said = "holds no laboratory: run `lims init` first"
+            raise Unreadable([Problem("database", said, str(path))])
         head = None
         if "audit_transactions" in rows:
             head = reading.execute(
                 "SELECT id, hash FROM audit_transactions ORDER BY id DESC LIMIT 1"
             ).fetchone()
-    return Contents(revision, rows, tuple(head) if head else None)
+    return Contents(found[0], rows, tuple(head) if head else None)
 
 
 def faults_of_sqlite(path: Path) -> list[str]:
-    """What SQLite itself finds wrong with this file; empty when all is well."""
+    """What SQLite itself finds wrong with this file; empty when all is well. Raises: its error when the place fails."""
     module = sqlite_module()
     try:
         with contextlib.closing(module.connect(_read_only(path), uri=True)) as reading:
             found = [row[0] for row in reading.execute("PRAGMA integrity_check")]
             dangling = reading.execute("PRAGMA foreign_key_check").fetchmany(5)
     except module.DatabaseError as error:
+        if is_of_the_place(error):
+            raise
         return [f"integrity_check: {error}"]
     faults = [f"integrity_check: {line}" for line in found if line != "ok"]
     return faults + [
@@ -191,10 +223,11 @@ def export_postgresql(url: str, folder: Path) -> tuple[Contents, dict[str, list[
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         names = tables_of(connection)
-        if "alembic_version" not in names:
+        found = None
+        if "alembic_version" in names:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        if found is None:
             raise refuse("database", "holds no laboratory: run `lims init` first", make_url(url).database)
-        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        assert found is not None
         head = None
         if "audit_transactions" in names:
             head = connection.execute(
@@ -360,7 +393,7 @@ def passing_database(url: str) -> Iterator[str]:
             make_url(url).username,
         ) from None
     except psycopg.Error as error:
-        raise refuse("database", f"none could be made to restore into: {_first_line(error)}") from None
+        raise refuse("database", f"none could be made to restore into: {first_line(error)}") from None
     made = make_url(url).set(database=name).render_as_string(hide_password=False)
     try:
         with psycopg.connect(conninfo(made), autocommit=True):
@@ -399,7 +432,7 @@ def lent_database(url: str) -> Iterator[str]:
     try:
         connection = psycopg.connect(conninfo(url), autocommit=True)
     except psycopg.Error as error:
-        raise refuse(setting, f"this database cannot be reached: {_first_line(error)}", name) from None
+        raise refuse(setting, f"this database cannot be reached: {first_line(error)}", name) from None
     with contextlib.closing(connection):
         free = connection.execute("SELECT pg_try_advisory_lock(%s)", (LENT_LOCK,)).fetchone()
         if not free or not free[0]:
@@ -479,5 +512,7 @@ def _empty(connection: psycopg.Connection[Any]) -> None:
         connection.execute(f"DROP ROUTINE {routine} CASCADE".encode())
 
 
-def _first_line(error: psycopg.Error) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, for a sentence: not the statement and its values, which SQLAlchemy adds."""
+    error = getattr(error, "orig", None) or error
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -25,6 +25,7 @@ from lims.app import create_app
 from lims.base.actor import system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.jobs import Job, enqueue, run_waiting
 from lims.base.problems import Unavailable
 from lims.base.services import SERVICES
 from lims.base.sessions import open_session
@@ -152,6 +153,23 @@ def test_full_disk_is_told_loses_nothing_and_writing_goes_on_when_there_is_room(
     assert path is not None
     figures.equal("integrity", databases.faults_of_sqlite(path), [])
     figures.equal("record of changes", faults_of_record(url), [])
+
+
+@pytest.mark.skipif(os.name == "nt" or shutil.which("mount") is None, reason="needs mount")
+def test_night_whose_disk_is_full_says_so(small_disk: Path, app: Flask) -> None:
+    size = (app.config["LIMS_SETTINGS"].data / "lims.sqlite3").stat().st_size
+    (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - size // 2))
+    app.config["LIMS_SETTINGS"] = app.config["LIMS_SETTINGS"].model_copy(
+        update={"backup_folder": str(small_disk)}
+    )
+    with app.app_context():
+        job_id = enqueue("backup", {}, system_actor("clock")).id
+    assert run_waiting(app) == ["failed"]
+    with app.app_context():
+        job = current_session().get(Job, job_id)
+        assert job is not None
+        assert "disk is full" in str(job.message)
+    assert [file.name for file in small_disk.iterdir()] == ["ballast"]
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 import sqlalchemy
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from lims.app import create_app
 from lims.audit.grants import statements
@@ -22,7 +24,16 @@ from lims.base.jobs import Job, enqueue, run_waiting
 from lims.base.problems import Refused
 from lims.initialise import initialise
 from lims.operations import databases
-from lims.operations.backup import MANIFEST, VERIFIED, back_up, is_verified, mark_verified, prune, verify
+from lims.operations.backup import (
+    MANIFEST,
+    VERIFIED,
+    _is_of_the_place,
+    back_up,
+    is_verified,
+    mark_verified,
+    prune,
+    verify,
+)
 from lims.operations.checks import configuration_problems, proof_problems
 from lims.settings import Settings
 from tests.commands.test_commands import lims
@@ -202,6 +213,40 @@ def test_place_that_fails_is_no_fault_of_the_backup(web: Flask) -> None:
     back_up(settings, settings.backups / "first")
     with pytest.raises(Refused, match="could not be restored here"):
         verify(settings, settings.backups / "first", into="postgresql+psycopg://nobody@127.0.0.1:1/none")
+
+
+def test_disk_that_is_full_or_away_is_no_fault_of_the_backup(tmp_path: Path) -> None:
+    module = sqlite_module()
+    with closing(module.connect(tmp_path / "x.sqlite3", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+        connection.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(module.Error, match="full") as full:
+            connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
+    with pytest.raises(module.Error, match="unable to open") as absent:
+        databases.contents_of_sqlite(tmp_path / "none" / "x.sqlite3")
+    (tmp_path / "y.sqlite3").write_bytes(b"no database " * 100)
+    with pytest.raises(module.Error) as damaged:
+        databases.contents_of_sqlite(tmp_path / "y.sqlite3")
+    told = [_is_of_the_place(found.value) for found in (full, absent, damaged)]
+    assert told == [True, True, False]
+    assert _is_of_the_place(DBAPIError("SELECT 1", None, full.value))
+
+
+@pytest.mark.parametrize("url", ["", "postgresql+psycopg://nobody@127.0.0.1:1/none"])
+def test_backup_that_cannot_be_made_says_why_on_the_command_line(
+    url: str, initialised: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    if not url:
+        file = data / "lims.sqlite3"
+        file.write_bytes(b"no database " + file.read_bytes()[12:])
+    found = lims("backup", str(tmp_path / "safe"), data=data, LIMS_DATABASE_URL=url)
+    assert found.returncode == 2
+    assert ("connection" if url else "is not a database") in found.stderr
+    assert "Traceback" not in found.stderr
+    assert not (tmp_path / "safe").exists()
+    assert list(tmp_path.glob(".safe*")) == []
 
 
 @pytest.mark.postgresql
