@@ -73,11 +73,13 @@ def _result(result_id: int) -> SetResult:
 
 
 def _verified(result_id: int, _values: None, actor: Actor) -> SetResult:
-    return verify(_result(result_id).specimen_set_id, actor)
+    found = _result(result_id)
+    return verify(found.specimen_set_id, actor, result_number=found.number)
 
 
 def _released(result_id: int, _values: None, actor: Actor) -> SetResult:
-    return release(_result(result_id).specimen_set_id, actor)
+    found = _result(result_id)
+    return release(found.specimen_set_id, actor, result_number=found.number)
 
 
 def _corrected(result_id: int, values: CorrectIn, actor: Actor) -> SetResult:
@@ -91,12 +93,14 @@ def _amended(result_id: int, values: CorrectIn, actor: Actor) -> SetResult:
 
 
 def _retracted(result_id: int, values: RetractIn, actor: Actor) -> SetResult:
+    found = _result(result_id)
     return retract(
-        _result(result_id).specimen_set_id,
+        found.specimen_set_id,
         values.reason,
         actor,
         held_set_id=values.held_set_id,
         age_days=values.age_days,
+        result_number=found.number,
     )
 
 

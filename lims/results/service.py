@@ -544,11 +544,14 @@ def _replace(
         return _write(session, found, entry, actor, number=present.number + 1, reason=reason.strip()[:2000])
 
 
-def verify(set_id: int, actor: Actor) -> SetResult:
-    """A second person confirms the entry. Raises: NotFound, Refused."""
+def verify(set_id: int, actor: Actor, *, result_number: int | None = None) -> SetResult:
+    """A second person confirms the entry. `result_number`: the result's number that was seen; None: whichever counts.
+
+    Raises: NotFound, Refused, Conflict.
+    """
     with transaction(actor, "verified") as session:
         found = _locked_set(session, set_id)
-        result = _require_state(found, "entered")
+        result = _require_state(found, "entered", result_number)
         if result.created_by == actor.key:
             raise refuse("verified_by", _("entered it too; accepted: another person"), actor.label)
         result.state, result.verified_by, result.verified_at = "verified", actor.key, utc_now()
@@ -556,29 +559,35 @@ def verify(set_id: int, actor: Actor) -> SetResult:
     return result
 
 
-def release(set_id: int, actor: Actor) -> SetResult:
-    """The result may leave the laboratory. Raises: NotFound, Refused."""
+def release(set_id: int, actor: Actor, *, result_number: int | None = None) -> SetResult:
+    """The result may leave the laboratory. `result_number` as for `verify`. Raises: NotFound, Refused, Conflict."""
     with transaction(actor, "released") as session:
         found = _locked_set(session, set_id)
-        result = _require_state(found, "verified")
+        result = _require_state(found, "verified", result_number)
         result.state, result.released_by, result.released_at = "released", actor.key, utc_now()
         sign(session, result, "released", actor)
     return result
 
 
 def retract(
-    set_id: int, reason: str, actor: Actor, *, held_set_id: int | None = None, age_days: int | None = None
+    set_id: int,
+    reason: str,
+    actor: Actor,
+    *,
+    held_set_id: int | None = None,
+    age_days: int | None = None,
+    result_number: int | None = None,
 ) -> SetResult:
     """Take a released result back; a held set of the same batch may be broken in its place.
 
     The set stays broken and has no result that counts; until a retest is planned it stands among those that want one.
-    Raises: NotFound, Refused.
+    `result_number` as for `verify`. Raises: NotFound, Refused, Conflict.
     """
     if not reason.strip():
         raise refuse("reason", _("is required: why the result is retracted"))
     with transaction(actor, reason) as session:
         found = _locked_set(session, set_id)
-        result = _require_state(found, "released")
+        result = _require_state(found, "released", result_number)
         now = utc_now()
         result.state, result.retracted_by, result.retracted_at = "retracted", actor.key, now
         result.retract_reason, result.superseded_at = reason.strip()[:400], now
@@ -670,8 +679,16 @@ def _locked_set(session: Session, set_id: int) -> SpecimenSet:
     return get_set(set_id)
 
 
-def _require_state(found: SpecimenSet, state: str) -> SetResult:
+def _require_state(found: SpecimenSet, state: str, seen: int | None) -> SetResult:
+    """The result that counts, in this state; `seen` is the number of the one that the signer saw."""
     result = result_of(found.id)
+    if result is not None and seen is not None and result.number != seen:
+        raise Conflict(
+            found.id,
+            {"loads_kn": _shown(_values_of(found, result.number))},
+            {"loads_kn": _shown(_values_of(found, seen))},
+            result.number,
+        )
     if result is None or result.state != state:
         raise refuse(
             "state",
@@ -855,16 +872,24 @@ def _same_or_conflict(found: SpecimenSet, earlier: SetResult, entry: SetBreaksIn
 
 
 def _conflict(found: SpecimenSet, present: SetResult, entry: SetBreaksIn) -> Conflict:
-    breaks = breaks_of([s.id for s in found.specimens])
-    theirs = [
-        breaks[s.id].load_kn if breaks[s.id].load_kn is not None else breaks[s.id].strength_mpa
-        for s in found.specimens
-    ]
-    yours = entry.loads_kn if entry.loads_kn is not None else entry.strengths_mpa or ()
-    shown = ", ".join(f"{value:f}".rstrip("0").rstrip(".") for value in theirs if value is not None)
     return Conflict(
         found.id,
-        {"loads_kn": shown},
-        {"loads_kn": ", ".join(f"{value:f}" for value in yours)},
+        {"loads_kn": _shown(_values_of(found, present.number))},
+        {"loads_kn": _shown(entry.loads_kn if entry.loads_kn is not None else entry.strengths_mpa or ())},
         present.number,
     )
+
+
+def _values_of(found: SpecimenSet, number: int) -> list[Decimal]:
+    """Loads, or strengths as reported, that the set's result of this number rests on, in the order of its specimens."""
+    rows = current_session().execute(
+        select(Break.load_kn, Break.strength_mpa)
+        .join(Specimen, Specimen.id == Break.specimen_id)
+        .where(Specimen.specimen_set_id == found.id, Break.number == number)
+        .order_by(Specimen.number)
+    )
+    return [strength_mpa if load_kn is None else load_kn for load_kn, strength_mpa in rows]
+
+
+def _shown(values: Iterable[Decimal]) -> str:
+    return ", ".join(format_decimal(value) for value in values)

@@ -349,9 +349,11 @@ class BreaksView(GuardedView):
     def verify(self, set_id: int) -> ResponseReturnValue:
         self.allow("verify")
         try:
-            verify(set_id, signer(request.form.get("password")))
+            verify(set_id, signer(request.form.get("password")), result_number=_seen())
         except Refused as error:
             return self._entry(get_set(set_id), {}, error.problems), 422
+        except Conflict:
+            return self._entry(get_set(set_id), {}, [_corrected_meanwhile()]), 409
         flash(_("Verified."), "success")
         return redirect(url_for("BreaksView.enter", set_id=set_id))
 
@@ -360,9 +362,11 @@ class BreaksView(GuardedView):
     def release(self, set_id: int) -> ResponseReturnValue:
         self.allow("release")
         try:
-            release(set_id, signer(request.form.get("password")))
+            release(set_id, signer(request.form.get("password")), result_number=_seen())
         except Refused as error:
             return self._entry(get_set(set_id), {}, error.problems), 422
+        except Conflict:
+            return self._entry(get_set(set_id), {}, [_corrected_meanwhile()]), 409
         flash(_("Released."), "success")
         return redirect(url_for("BreaksView.enter", set_id=set_id))
 
@@ -373,11 +377,20 @@ class BreaksView(GuardedView):
         self.allow("release")
         try:
             values = RetractIn.read(posted_values(RetractIn, request.form))
-            actor = signer(request.form.get("password"))
-            retract(set_id, values.reason, actor, held_set_id=values.held_set_id, age_days=values.age_days)
-        except Refused as error:
+            retract(
+                set_id,
+                values.reason,
+                signer(request.form.get("password")),
+                held_set_id=values.held_set_id,
+                age_days=values.age_days,
+                result_number=_seen(),
+            )
+        except (Refused, Conflict) as error:
             typed = {name: request.form.get(name, "") for name in RETRACTION}
-            return self._entry(get_set(set_id), {}, error.problems, retraction=typed), 422
+            problems, status = (
+                (error.problems, 422) if isinstance(error, Refused) else ([_corrected_meanwhile()], 409)
+            )
+            return self._entry(get_set(set_id), {}, problems, retraction=typed), status
         flash(_("Retracted. The old result stays readable."), "warning")
         return redirect(url_for("BreaksView.enter", set_id=set_id))
 
@@ -471,6 +484,21 @@ class BreaksView(GuardedView):
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, **context)
         return rendered
+
+
+def _seen() -> int | None:
+    """The number of the result that stood on the page where somebody signs; None of a form that does not say it."""
+    number = request.form.get("result_number", "")
+    if not number:
+        return None
+    return int(number[:9]) if number.isdecimal() else 0  # no result has 0
+
+
+def _corrected_meanwhile() -> Problem:
+    message = _(
+        "The entry was corrected after this page was opened; nothing was signed. What counts now stands below."
+    )
+    return Problem("", message)
 
 
 #: What comes back of a retraction that was refused: never the password.
