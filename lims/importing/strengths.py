@@ -182,7 +182,7 @@ class BreakTemplate(Template):
                 if set_id in entries.results:
                     self._compare(here, stored)
                 else:
-                    entries.check(set_id, self._entry(facts[set_id], here))
+                    entries.check(set_id, self._entry(facts[set_id], here), actor)
                     for row in here.values():
                         row.outcome = "new"
             except Refused as error:

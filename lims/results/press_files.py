@@ -30,7 +30,7 @@ from lims.base.fields import plain_text
 from lims.base.problems import Conflict, NotFound, Refused, refuse
 from lims.results.models import PressFile, PressMapping, PressRow
 from lims.results.schemas import LOAD_UNITS, SetBreaksIn, TrayIn
-from lims.results.service import get_set, record_set
+from lims.results.service import besides_loads, get_set, record_set
 from lims.trials.models import Specimen
 from lims.trials.service import as_given_out
 from lims.trials.short_codes import specimen_id_of
@@ -303,6 +303,11 @@ def enter_whole_sets(specimen_ids: set[int], actor: Actor, outcome: Outcome) -> 
         except Refused as error:
             _say(here, str(error), actor)
         except Conflict as conflict:
+            if what := besides_loads(conflict):  # typed before the file came: what was typed stays
+                message = _("the set was entered already with these loads; what differs: %(what)s", what=what)
+                _say(here, message, actor, state="used")
+                outcome.used += len(here)
+                continue
             _say(
                 here,
                 _("the set was entered already with %(loads)s kN", loads=conflict.theirs.get("loads_kn", "")),
@@ -313,10 +318,10 @@ def enter_whole_sets(specimen_ids: set[int], actor: Actor, outcome: Outcome) -> 
             outcome.used += len(here)
 
 
-def _say(rows: Sequence[PressRow], message: str, actor: Actor) -> None:
+def _say(rows: Sequence[PressRow], message: str, actor: Actor, state: str = "waiting") -> None:
     with transaction(actor, "press file"):
         for row in rows:
-            row.message = message[:400]
+            row.state, row.message = state, message[:400]
 
 
 def settle(row_id: int, data: Mapping[str, Any], actor: Actor) -> PressRow:

@@ -388,9 +388,9 @@ def record_telling(set_id: int, entry: SetBreaksIn, actor: Actor) -> Recorded:
         entries = SetEntries(facts_of_sets([set_id]))
         earlier = entries.results.get(set_id)
         if earlier is not None:
-            same = _same_or_conflict(get_set(set_id), earlier, entry)
+            same = _same_or_conflict(get_set(set_id), earlier, entry, actor)
             return Recorded(same, entries.facts[set_id], None)
-        judged = entries.check(set_id, entry)
+        judged = entries.check(set_id, entry, actor)
         entries.write(actor)
         written = result_of(set_id)
         assert written is not None  # by the line before
@@ -408,7 +408,7 @@ class SetEntries:
         self._capacities: dict[int, Decimal | None] | None = None
         self._ready: dict[int, tuple[SetBreaksIn, Judged]] = {}
 
-    def check(self, set_id: int, entry: SetBreaksIn) -> Judged | None:
+    def check(self, set_id: int, entry: SetBreaksIn, actor: Actor) -> Judged | None:
         """Keep the entry for writing; one that is stored already is left as it is (None). Raises: NotFound, Refused,
         Conflict."""
         found = self.facts.get(set_id)
@@ -417,7 +417,7 @@ class SetEntries:
         if set_id in self._ready:
             raise refuse("specimen_set_id", _("is given twice"), found.code)
         if set_id in self.results:
-            _same_or_conflict(get_set(set_id), self.results[set_id], entry)
+            _same_or_conflict(get_set(set_id), self.results[set_id], entry, actor)
             return None
         require_waiting(found)
         if entry.press_id is not None and self._capacities is None:
@@ -533,7 +533,7 @@ def _replace(
         if released and present.state != "released":
             raise refuse("specimen_set_id", _("is not released; accepted: a correction"), found.code)
         if present.number != result_number:
-            raise _conflict(found, present, entry)
+            raise _conflict(found, present, entry, actor)
         now = utc_now()
         present.superseded_at = now
         for item in breaks_of([s.id for s in found.specimens]).values():
@@ -756,19 +756,26 @@ def _within_capacity(entry: SetBreaksIn, capacity_kn: Decimal | None) -> None:
             )
 
 
+def _circumstances(entry: SetBreaksIn, actor: Actor) -> dict[str, Any]:
+    """What stands with every break of an entry, beside its load."""
+    return {
+        "press_id": entry.press_id,
+        "tested_by": entry.tested_by or (None if entry.loads_kn is None else actor.label[:80]),
+        "tested_at": entry.tested_at,
+        "loading_rate_mpa_s": entry.loading_rate_mpa_s,
+        "remark": entry.remark,
+    }
+
+
 def _break_values(
     entry: SetBreaksIn, judged: Judged, keys: Sequence[tuple[int, int]], actor: Actor
 ) -> list[dict[str, Any]]:
     """The columns of each specimen's break; `keys`: the specimen's id and the break's number, in the set's order."""
     of_all = {
         "reported": entry.loads_kn is None,
-        "press_id": entry.press_id,
-        "tested_by": entry.tested_by or (None if entry.loads_kn is None else actor.label[:80]),
-        "tested_at": entry.tested_at,
         "age_hours": judged.age_hours,
         "age_within": judged.age_within,
-        "loading_rate_mpa_s": entry.loading_rate_mpa_s,
-        "remark": entry.remark,
+        **_circumstances(entry, actor),
     }
     return [
         {
@@ -857,27 +864,50 @@ def _age(found: SetFacts, tested_at: datetime | None) -> tuple[Decimal | None, b
     return verdict.age_hours.quantize(Decimal("0.01"), ROUND_HALF_EVEN), verdict.within
 
 
-def _same_or_conflict(found: SpecimenSet, earlier: SetResult, entry: SetBreaksIn) -> SetResult:
+def _same_or_conflict(found: SpecimenSet, earlier: SetResult, entry: SetBreaksIn, actor: Actor) -> SetResult:
     """A double click or a repeated request is not a second break."""
     breaks = breaks_of([s.id for s in found.specimens])
+    in_order = [breaks[s.id] for s in found.specimens]
     if entry.loads_kn is not None:
-        stored = tuple(breaks[s.id].load_kn for s in found.specimens)
-        same = stored == entry.loads_kn
+        same = tuple(item.load_kn for item in in_order) == entry.loads_kn
     else:
-        stored = tuple(breaks[s.id].strength_mpa for s in found.specimens)
-        same = stored == entry.strengths_mpa
-    if same:
+        same = tuple(item.strength_mpa for item in in_order if item.reported) == entry.strengths_mpa
+    if same and not _differing(in_order, entry, actor):
         return earlier
-    raise _conflict(found, earlier, entry)
+    raise _conflict(found, earlier, entry, actor)
 
 
-def _conflict(found: SpecimenSet, present: SetResult, entry: SetBreaksIn) -> Conflict:
+def _differing(breaks: Iterable[Break], entry: SetBreaksIn, actor: Actor) -> dict[str, tuple[str, str]]:
+    """Name -> what is stored and what is given, where an entry's press, time, tester, rate or remark is another."""
+    kinds = {item.name: item.kind for item in SetBreaksIn.inputs()}
+    first = next(iter(breaks), None)
+    return {
+        name: (kinds[name].text(getattr(first, name)), kinds[name].text(given))
+        for name, given in _circumstances(entry, actor).items()
+        if first is not None and getattr(first, name) != given
+    }
+
+
+def _conflict(found: SpecimenSet, present: SetResult, entry: SetBreaksIn, actor: Actor) -> Conflict:
+    """The loads of both, and what else differs."""
+    yours = entry.loads_kn if entry.loads_kn is not None else entry.strengths_mpa or ()
+    differing = _differing(breaks_of([s.id for s in found.specimens]).values(), entry, actor)
     return Conflict(
         found.id,
-        {"loads_kn": _shown(_values_of(found, present.number))},
-        {"loads_kn": _shown(entry.loads_kn if entry.loads_kn is not None else entry.strengths_mpa or ())},
+        {"loads_kn": _shown(_values_of(found, present.number))}
+        | {name: stored for name, (stored, _given) in differing.items()},
+        {"loads_kn": _shown(yours)} | {name: given for name, (_stored, given) in differing.items()},
         present.number,
     )
+
+
+def besides_loads(conflict: Conflict) -> str:
+    """What differs, in words, when the loads are the same; nothing when they differ themselves."""
+    theirs, yours = conflict.theirs, conflict.yours
+    if theirs.get("loads_kn") != yours.get("loads_kn"):
+        return ""
+    labels = {item.name: str(item.ui.label) for item in SetBreaksIn.inputs()}
+    return ", ".join(labels[name] for name in theirs if theirs[name] != yours.get(name))
 
 
 def _values_of(found: SpecimenSet, number: int) -> list[Decimal]:

@@ -48,6 +48,7 @@ from lims.results.service import (
     ScaleService,
     SetResultService,
     amend_set,
+    besides_loads,
     breaks_of,
     correct_set,
     get_set,
@@ -300,7 +301,8 @@ class BreaksView(GuardedView):
         try:
             return jsonify(save_entry(EntryIn.read(json_object()), current_actor()))
         except Conflict as conflict:
-            return jsonify({"theirs": conflict.theirs.get("loads_kn", ""), "problems": []}), 409
+            problems = [_entered_meanwhile(conflict).as_dict()] if besides_loads(conflict) else []
+            return jsonify({"theirs": conflict.theirs.get("loads_kn", ""), "problems": problems}), 409
 
     @expose("/sets/<int:set_id>", methods=["GET", "POST"])
     @permission_name("write")
@@ -330,14 +332,7 @@ class BreaksView(GuardedView):
         except Refused as error:
             return self._entry(found, posted, error.problems), 422
         except Conflict as conflict:
-            problem = Problem(
-                "",
-                _(
-                    "This set was entered meanwhile with %(theirs)s kN. Your values are kept below.",
-                    theirs=conflict.theirs["loads_kn"],
-                ),
-            )
-            return self._entry(found, posted, [problem]), 409
+            return self._entry(found, posted, [_entered_meanwhile(conflict)]), 409
         if result.strength_mpa is None:
             flash(_("Saved: the set is invalid, two values lie beyond 15 % of the middle one."), "warning")
         else:
@@ -484,6 +479,20 @@ class BreaksView(GuardedView):
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, **context)
         return rendered
+
+
+def _entered_meanwhile(conflict: Conflict) -> Problem:
+    if what := besides_loads(conflict):
+        message = _(
+            "This set was entered meanwhile with the same loads; what differs: %(what)s. Your values are kept.",
+            what=what,
+        )
+    else:
+        message = _(
+            "This set was entered meanwhile with %(theirs)s kN. Your values are kept below.",
+            theirs=conflict.theirs.get("loads_kn", ""),
+        )
+    return Problem("", message)
 
 
 def _seen() -> int | None:

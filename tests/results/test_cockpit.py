@@ -287,20 +287,21 @@ def test_entry_of_someone_else_is_told_and_nothing_is_lost(app: Flask, technicia
         set_id = cast(3, plan_ages="3").sets[0].id
     token = technician.get("/press/due.json").get_json()["token"]
 
-    def send(key: str, *loads: str) -> Any:
-        body = {
-            "key": key,
-            "set_id": set_id,
-            "loads_kn": list(loads),
-            "tested_at": datetime.now(UTC).isoformat(),
-        }
+    tested = datetime.now(UTC).isoformat()
+
+    def send(key: str, *loads: str, **more: str) -> Any:
+        body = {"key": key, "set_id": set_id, "loads_kn": list(loads), "tested_at": tested, **more}
         headers = {"X-CSRFToken": token, "Accept": "application/json"}
         return technician.client.post("/press/entries", json=body, headers=headers)
 
     assert send("a", "424", "401", "396").status_code == 200
     assert send("a", "424", "401", "396").status_code == 200
     other = send("b", "424", "401", "390")
-    assert (other.status_code, other.get_json()["theirs"]) == (409, "424, 401, 396")
+    assert (other.status_code, other.get_json()) == (409, {"theirs": "424, 401, 396", "problems": []})
+    same_loads = send("d", "424", "401", "396", remark="one corner chipped", tested_by="Li Wei")
+    assert same_loads.status_code == 409
+    (problem,) = same_loads.get_json()["problems"]
+    assert "with the same loads; what differs: Tested by, Remark." in problem["message"]
     refused = send("c", "424", "4O1", "390")
     assert refused.status_code == 422
     assert "4O1" in refused.get_json()["problems"][0]["message"]

@@ -19,7 +19,8 @@ from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.results.models import Break, PressFile, PressRow, SetResult
 from lims.results.press_files import Outcome, read_file, settle
-from lims.results.service import result_of
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set, result_of
 from lims.trials.short_codes import short_code
 from lims.web.watch import watch
 from tests.conftest import Person
@@ -234,6 +235,19 @@ def test_values_that_were_typed_meanwhile_are_not_overwritten(app: Flask, techni
     assert answer.status_code == 302
     page = technician.get("/press/tray").get_data(as_text=True)
     assert "entered already with 424, 401, 396" in page
+
+
+def test_file_with_the_loads_that_were_typed_already_is_used_and_says_what_differs(
+    records_on_both: Flask,
+) -> None:
+    found = the_set(a_batch("40"))
+    typed = {"loads_kn": ["424", "401", "396"], "tested_at": datetime.now(UTC).isoformat(), "remark": "dry"}
+    record_set(found.id, SetBreaksIn.read(typed), ACTOR)
+    outcome = read_file(a_mapping().id, "day.csv", lines(codes_of(found)), ACTOR)
+    assert (outcome.sets, outcome.used, outcome.waiting) == (0, 3, 0)
+    for row in current_session().query(PressRow):
+        assert (row.state, str(row.message)[-17:]) == ("used", "Tested at, Remark")
+    assert {item.remark for item in current_session().query(Break)} == {"dry"}
 
 
 def test_watched_folder_reads_each_file_once(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -56,13 +56,55 @@ def test_424_401_396_kn_on_150_mm_cubes_are_18_1_mpa(waiting: SpecimenSet) -> No
 def test_same_entry_twice_is_one_result_and_another_is_a_conflict_with_both_values(
     waiting: SpecimenSet,
 ) -> None:
-    first = record_set(waiting.id, entry("424", "401", "396"), ACTOR)
-    assert record_set(waiting.id, entry("424", "401", "396"), ACTOR).id == first.id
+    tested = datetime.now(UTC).isoformat()
+    first = record_set(waiting.id, entry("424", "401", "396", tested_at=tested), ACTOR)
+    assert record_set(waiting.id, entry("424", "401", "396", tested_at=tested), ACTOR).id == first.id
     with pytest.raises(Conflict) as conflict:
-        record_set(waiting.id, entry("424", "401", "390"), ACTOR)
+        record_set(waiting.id, entry("424", "401", "390", tested_at=tested), ACTOR)
     assert conflict.value.theirs == {"loads_kn": "424, 401, 396"}
     assert conflict.value.yours == {"loads_kn": "424, 401, 390"}
     assert current_session().query(Break).count() == 3
+
+
+def test_same_loads_of_another_test_are_a_conflict_that_names_what_differs(waiting: SpecimenSet) -> None:
+    now = datetime.now(UTC)
+    presses = [SERVICES["presses"].add({"code": code, "name": "Press"}, ACTOR).id for code in ("P-1", "P-2")]
+    given = {
+        "tested_at": now.isoformat(),
+        "press_id": presses[0],
+        "loading_rate_mpa_s": "0.50",
+        "remark": "dry",
+    }
+    first = record_set(waiting.id, entry("424", "401.0", "396", **given), ACTOR)
+    # The same however it is written: in another zone, with zeros, with the default spelt out.
+    elsewhere = now.astimezone(timezone(timedelta(hours=8))).isoformat()
+    same = {"tested_at": elsewhere, "loading_rate_mpa_s": "0.5", "tested_by": ACTOR.label}
+    assert record_set(waiting.id, entry("424", "401", "396.000", **{**given, **same}), ACTOR).id == first.id
+    for name, value in (
+        ("tested_at", (now - timedelta(microseconds=1)).isoformat()),
+        ("press_id", presses[1]),
+        ("press_id", None),
+        ("tested_by", "Li Wei"),
+        ("loading_rate_mpa_s", "0.6"),
+        ("remark", None),
+    ):
+        with pytest.raises(Conflict) as conflict:
+            record_set(waiting.id, entry("424", "401", "396", **{**given, name: value}), ACTOR)
+        theirs, yours = conflict.value.theirs, conflict.value.yours
+        assert {key for key in theirs if theirs[key] != yours[key]} == {name}
+        assert theirs["loads_kn"] == yours["loads_kn"] == "424, 401, 396"
+    with pytest.raises(Conflict):  # who sends it is who tested it
+        record_set(waiting.id, entry("424", "401", "396", **given), user_actor(9, "Another"))
+    assert current_session().query(SetResult).count() == 1
+
+
+def test_strengths_as_reported_are_not_an_entry_of_loads_that_gives_the_same(waiting: SpecimenSet) -> None:
+    test = {"tested_at": datetime.now(UTC).isoformat(), "tested_by": "Li Wei"}
+    record_set(waiting.id, entry("424", "401", "396", **test), ACTOR)
+    with pytest.raises(Conflict):
+        record_set(
+            waiting.id, SetBreaksIn.read({"strengths_mpa": ["18.8444", "17.8222", "17.6"], **test}), ACTOR
+        )
 
 
 def test_invalid_set_has_no_strength_and_is_kept(waiting: SpecimenSet) -> None:
@@ -136,7 +178,7 @@ def test_load_that_the_press_cannot_give_is_refused_by_position(waiting: Specime
     # The same goes for what comes in as a file; the largest load itself is possible.
     with pytest.raises(Refused, match="up to 2000 kN"):
         SetEntries(facts_of_sets([waiting.id])).check(
-            waiting.id, entry("424", "2000.1", "396", press_id=press.id)
+            waiting.id, entry("424", "2000.1", "396", press_id=press.id), ACTOR
         )
     assert record_set(waiting.id, entry("2000", "2000", "2000", press_id=press.id), ACTOR).number == 1
 

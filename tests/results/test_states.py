@@ -156,8 +156,9 @@ def test_200_double_submissions_give_200_results(records: Flask) -> None:
         sets += made.sets
     assert len(sets) == 200
     for found in sets:
-        first = record_set(found.id, entry("424", "401", "396"), ACTOR)
-        again = record_set(found.id, entry("424", "401", "396"), ACTOR)
+        twice = entry("424", "401", "396")
+        first = record_set(found.id, twice, ACTOR)
+        again = record_set(found.id, twice, ACTOR)
         assert first.id == again.id
     assert current_session().query(SetResult).count() == 200
     assert current_session().query(Break).count() == 600

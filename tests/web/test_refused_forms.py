@@ -106,6 +106,12 @@ def test_entry_that_came_second_stands_in_the_opened_correction(app: Flask, tech
     assert "Your values are kept below" in page
     assert '<details class="card" open>' in page
     assert 'value="390"' in page
+    noted = {**typed, "load_3": "396", "remark": "one corner chipped"}
+    answer = technician.post(f"/press/sets/{set_id}", noted)
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 409
+    assert re.search(r"with the same loads; what differs: [^<]*Remark\. Your values are kept", page)
+    assert 'value="one corner chipped"' in page
 
 
 def test_signature_with_a_wrong_password_is_asked_for_again_in_sight(

@@ -248,7 +248,8 @@
         done(entry, answer.data);
         state("online");
       } else if (answer.status === 409) {
-        told(entry.key, say(words.taken, { loads: answer.data.theirs || "", mine: entry.loads_kn.join(", ") }));
+        const differs = (answer.data.problems || []).map((item) => item.message).join("; "); // the same loads, not the same test
+        told(entry.key, differs || say(words.taken, { loads: answer.data.theirs || "", mine: entry.loads_kn.join(", ") }));
       } else if (answer.status === 401) {
         token = ""; state("signin"); throw new Error("sign in");
       } else if (answer.status === 503 || answer.status === 429) {
