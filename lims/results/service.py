@@ -605,6 +605,10 @@ def plan_retest(set_id: int, held_set_id: int, age_days: int, actor: Actor) -> S
     with transaction(actor, "retest") as session:
         found = _locked_set(session, set_id)
         held = get_set(held_set_id)
+        if held_set_id == set_id:
+            raise refuse(
+                "held_set_id", _("is the set itself; accepted: another, held set of this batch"), held.code
+            )
         if held.batch_id != found.batch_id:
             raise refuse(
                 "held_set_id", _("is of another batch; accepted: a held set of this batch"), held.code
@@ -612,6 +616,19 @@ def plan_retest(set_id: int, held_set_id: int, age_days: int, actor: Actor) -> S
         if result_of(set_id) is not None:
             raise refuse(
                 "specimen_set_id", _("has a result; accepted: a set whose result was retracted"), found.code
+            )
+        if retracted_result(set_id) is None:
+            raise refuse(
+                "specimen_set_id",
+                _("has no result that was retracted; accepted: a set whose result was retracted"),
+                found.code,
+            )
+        planned = select(SpecimenSet.code).where(SpecimenSet.retest_of_id == set_id).limit(1)
+        if (code := session.scalar(planned)) is not None:
+            raise refuse(
+                "specimen_set_id",
+                _("has its retest already: %(set)s; accepted: a set without one", set=code),
+                found.code,
             )
         retest = SERVICES["specimen-sets"].use_held(held_set_id, {"age_days": age_days}, actor)  # type: ignore[attr-defined]
         retest.purpose, retest.retest_of_id = "retest", set_id

@@ -128,6 +128,24 @@ def test_retest_is_refused_while_a_result_counts_and_from_another_batch(batch: A
     assert strange.state == "held"
 
 
+def test_retest_needs_a_retracted_result_without_a_retest_and_another_set_than_itself(
+    records_on_both: Flask,
+) -> None:
+    batch = a_batch("40", hold_sets="2")
+    found = three_days(batch)
+    first, second = (item for item in batch.sets if item.state == "held")
+    with pytest.raises(Refused, match="has no result that was retracted"):
+        plan_retest(found.id, first.id, 7, CHECKER)  # it waits to be broken itself
+    with pytest.raises(Refused, match="is the set itself"):
+        plan_retest(first.id, first.id, 7, CHECKER)
+    assert (first.state, first.retest_of_id) == ("held", None)
+    brought_to(batch, "retracted")
+    assert plan_retest(found.id, first.id, 7, CHECKER).retest_of_id == found.id
+    with pytest.raises(Refused, match=f"has its retest already: {first.code}"):
+        plan_retest(found.id, second.id, 7, CHECKER)
+    assert (second.state, second.retest_of_id) == ("held", None)
+
+
 def test_strengths_as_reported_wait_for_a_second_person_as_loads_do(batch: Any) -> None:
     found = three_days(batch)
     given = SetBreaksIn.read({"strengths_mpa": ["20", "40", "60"]})
