@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Annotated, Any
 
 from flask_appbuilder.security.sqla.models import ApiKey, User
-from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.problems import NotFound, refuse
+from lims.base.fields import Text, Ui, WholeNumber
+from lims.base.problems import NotFound
+from lims.base.repeats import add_once
+from lims.base.schemas import Schema
 
 PREFIX = "lims_"
 LONGEST_DAYS = 730
@@ -29,35 +34,61 @@ def _now() -> datetime:
     return utc_now().replace(tzinfo=None)  # Flask-AppBuilder's table keeps naive times; here always UTC
 
 
-def create_api_key(user_id: int, name: str, days: int, actor: Actor) -> tuple[ApiKey, str]:
-    """A new key of this user for `days` (1 to 730). Returns the row and the key itself, which is not stored.
+class ApiKeyIn(Schema):
+    name: Annotated[str, Text(200), Ui(_l("What it is for"))]
+    days: Annotated[int, WholeNumber(1, LONGEST_DAYS), Ui(_l("Valid for, days"))]
+
+
+class _Keys:
+    """What `add_once` asks of a service: keys are Flask-AppBuilder's table and no record of ours."""
+
+    record = SimpleNamespace(record_name="api-keys")
+    schema = ApiKeyIn
+
+    def get(self, key_id: int) -> ApiKey | None:
+        return current_session().get(ApiKey, key_id)
+
+
+_KEYS: Any = _Keys()
+
+
+def create_api_key(
+    user_id: int, name: str, days: int | str, actor: Actor, form_key: str = ""
+) -> tuple[ApiKey, str]:
+    """A new key of this user for `days` (1 to 730). Returns the row and the key itself, which is not stored. With a
+    `form_key` (lims.base.repeats) that made one before: that row, and "" for its key.
 
     Raises: Refused.
     """
-    if not name.strip() or len(name) > 200:
-        raise refuse("name", _("is required: what the key is for, up to 200 characters"), name)
-    if not 1 <= days <= LONGEST_DAYS:
-        raise refuse("days", _("is not accepted; accepted: 1 to %(most)s days", most=LONGEST_DAYS), days)
-    key = PREFIX + secrets.token_urlsafe(32)
-    with transaction(actor, "API key") as session:
+    key = ""
+
+    def add(data: Mapping[str, Any], _actor: Actor) -> ApiKey:
+        nonlocal key
+        values = ApiKeyIn.read(data)
+        key = PREFIX + secrets.token_urlsafe(32)
         row = ApiKey(
-            name=name.strip(),
+            name=values.name,
             key_hash=_hash(key),
             lookup_hash=_hash(key),
             key_prefix=key[:12],
             user_id=user_id,
             active=True,
             created_on=_now(),
-            expires_on=_now() + timedelta(days=days),
+            expires_on=_now() + timedelta(days=values.days),
         )
-        session.add(row)
+        current_session().add(row)
+        current_session().flush()
+        return row
+
+    with transaction(actor, "API key"):
+        row = add_once(_KEYS, {"name": name, "days": days}, actor, form_key, add)
     return row, key
 
 
 def revoke_api_key(key_id: int, user_id: int, actor: Actor) -> None:
     """Raises: NotFound when this user has no such key."""
     with transaction(actor, "API key revoked") as session:
-        row = session.get(ApiKey, key_id)
+        row = session.get(ApiKey, key_id) if key_id < 2**31 else None
         if row is None or row.user_id != user_id:
             raise NotFound(f"API key {key_id}")
         row.active = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from flask import current_app, flash, redirect, request, url_for
@@ -27,7 +28,7 @@ from lims.base.preferences import choose, choose_columns, forget, save_filter
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.security import current_actor, may, principal
 from lims.base.views import VIEWS as RECORD_VIEWS
-from lims.base.views import GuardedView, MenuPlace, RecordView
+from lims.base.views import GuardedView, MenuPlace, RecordView, form_key
 
 #: Hints that a person may put away.
 HINTS = ("guide", "tour")
@@ -134,11 +135,14 @@ class ProfileView(GuardedView):
         self.allow("write")
         user = principal()
         assert user is not None
-        name, days = request.form.get("name", ""), request.form.get("days", "")
+        typed = {name: request.form.get(name, "") for name in ("name", "days")}
         try:
-            _row, key = create_api_key(user.id, name, int(days) if days.isdecimal() else 0, current_actor())
+            _row, key = create_api_key(user.id, **typed, actor=current_actor(), form_key=form_key(typed))
         except Refused as error:
-            return self._page(problems=error.problems, typed={"name": name, "days": days}), 422
+            return self._page(problems=error.problems, typed=typed), 422
+        if not key:  # the page with the key was loaded again, or the form sent twice
+            flash(_("This key is made already; it was shown once."), "info")
+            return redirect(url_for("ProfileView.show"))
         return self._page(new_key=key)
 
     @expose("/api-keys/<int:key_id>/revoke", methods=["POST"])
@@ -167,6 +171,7 @@ class ProfileView(GuardedView):
             keys=api_keys_of(user.id),
             new_key=new_key,
             typed=typed or {},
+            form_key=(request.form.get("form_key") if typed else "") or secrets.token_urlsafe(16),
             problems={p.field: str(p.message) for p in problems},
             languages=current_app.config["LANGUAGES"],
         )

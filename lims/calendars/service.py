@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import g
 from flask_appbuilder.security.sqla.models import User
@@ -27,6 +27,7 @@ from lims.base.display import local_time, local_today
 from lims.base.fields import Text, Ui
 from lims.base.laboratory import laboratory
 from lims.base.problems import refuse
+from lims.base.repeats import add_once
 from lims.base.schemas import Schema
 from lims.base.security import may, principal
 from lims.base.services import SERVICES, RecordService
@@ -77,13 +78,21 @@ class CalendarFeedService(RecordService[CalendarFeed]):
         # Handed out by `create`; an address made otherwise is one that nobody knows.
         record.token_sha256 = hash_token(secrets.token_urlsafe(32))
 
-    def create(self, name: str, actor: Actor) -> tuple[CalendarFeed, str]:
-        """An address and its token, shown once. Raises: Refused."""
-        token = secrets.token_urlsafe(32)
-        with transaction(actor, "calendar") as session:
-            feed = self.add({"name": name}, actor)
+    def create(self, name: str, actor: Actor, key: str = "") -> tuple[CalendarFeed, str]:
+        """An address and its token, shown once. With a key (lims.base.repeats) that made an address before: that one, and ""
+        for its token. Raises: Refused."""
+        token = ""
+
+        def add(data: Mapping[str, Any], actor: Actor) -> CalendarFeed:
+            nonlocal token
+            token = secrets.token_urlsafe(32)
+            feed = self.add(data, actor)
             feed.token_sha256 = hash_token(token)
-            session.flush()
+            current_session().flush()
+            return feed
+
+        with transaction(actor, "calendar"):
+            feed = add_once(self, {"name": name}, actor, key, add)
         return feed, token
 
     def revoke(self, feed_id: int, actor: Actor) -> CalendarFeed:

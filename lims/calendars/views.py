@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from flask import Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
@@ -13,7 +15,7 @@ from flask_babel import lazy_gettext as _l
 from lims.base.laboratory import laboratory
 from lims.base.problems import Refused
 from lims.base.security import current_actor
-from lims.base.views import GuardedView, MenuPlace
+from lims.base.views import GuardedView, MenuPlace, form_key
 from lims.calendars.service import CalendarFeedService, calendar_of, reader_of
 
 #: A token is 43 letters; longer ones are not hashed.
@@ -41,9 +43,12 @@ class CalendarFeedsView(GuardedView):
         self.allow("write")
         name = request.form.get("name", "")
         try:
-            _feed, token = CalendarFeedService().create(name, current_actor())
+            _feed, token = CalendarFeedService().create(name, current_actor(), form_key({"name": name}))
         except Refused as error:
             return self._page(problem=str(error.problems[0].message), typed=name), 422
+        if not token:  # the page with the address was loaded again, or the form sent twice
+            flash(_("This address is made already; it was shown once."), "info")
+            return redirect(url_for("CalendarFeedsView.list"))
         return self._page(address=url_for("CalendarView.read", token=token, _external=True))
 
     @expose("/<int:feed_id>/revoke", methods=["POST"])
@@ -62,6 +67,7 @@ class CalendarFeedsView(GuardedView):
             address=address,
             problem=problem,
             typed=typed,
+            form_key=(request.form.get("form_key") if problem else "") or secrets.token_urlsafe(16),
         )
         return rendered
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
+
 from lims.base.actor import Actor
 from lims.base.api import RecordApi, Step
-from lims.base.jobs import cancel, retry
+from lims.base.jobs import cancel
 from lims.jobs.views import JobView
 
 
@@ -16,8 +18,7 @@ def _cancel(job_id: int, _given: Any, actor: Actor) -> Any:
 
 
 def _again(job_id: int, _given: Any, actor: Actor) -> Any:
-    JobView.service.get(job_id)
-    return retry(job_id, actor)
+    return JobView.service.again(job_id, actor, request.headers.get("Idempotency-Key", ""))
 
 
 class JobApi(RecordApi):
@@ -41,7 +42,7 @@ class JobApi(RecordApi):
     )
     steps = (
         Step("cancel", "Stop a job that waits or runs", "write", "jobs", _cancel),
-        Step("again", "Ask for the same work again", "write", "jobs", _again),
+        Step("again", "Ask for the same work again; once for one Idempotency-Key", "write", "jobs", _again),
     )
 
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from flask import has_request_context
 from sqlalchemy import ColumnElement
 
-from lims.base.jobs import Job
+from lims.base.actor import Actor
+from lims.base.jobs import Job, retry
+from lims.base.repeats import add_once
 from lims.base.schemas import Schema
 from lims.base.security import current_actor, may
 from lims.base.services import RecordService
@@ -30,6 +32,12 @@ class JobService(RecordService[Job]):
     def visible(self) -> Sequence[ColumnElement[bool]]:
         """One's own, but for who oversees them."""
         return [Job.created_by == current_actor().key] if _only_own() else []
+
+    def again(self, job_id: int, actor: Actor, key: str = "") -> Job:
+        """Ask for the same work again, once for a key (lims.base.repeats). Raises: NotFound, Refused."""
+        self.get(job_id)
+        found: Job = add_once(self, {"again": job_id}, actor, key, lambda _data, actor: retry(job_id, actor))
+        return found
 
 
 def _only_own() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from flask import flash, jsonify, redirect, url_for
@@ -12,10 +13,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.base.files import download, stored_file
-from lims.base.jobs import KINDS, OPEN, Job, cancel, progress_of, retry
+from lims.base.jobs import KINDS, OPEN, Job, cancel, progress_of
 from lims.base.problems import NotFound
 from lims.base.security import current_actor
-from lims.base.views import MenuPlace, RecordView
+from lims.base.views import MenuPlace, RecordView, form_key
 from lims.jobs.service import JobService
 
 JOB_STATES = {
@@ -53,6 +54,7 @@ class JobView(RecordView):
             "progress": progress_of(record),
             "open": record.state in OPEN,
             "known": record.kind in KINDS,
+            "form_key": secrets.token_urlsafe(16),
         }
 
     @expose("/<int:record_id>/state.json")
@@ -94,8 +96,7 @@ class JobView(RecordView):
     @permission_name("write")
     def again(self, record_id: int) -> ResponseReturnValue:
         self.allow("write")
-        self.service.get(record_id)
-        job = retry(record_id, current_actor())
+        job = self.service.again(record_id, current_actor(), form_key({}))
         flash(_("Asked for again."), "success")
         return redirect(url_for("JobView.show", record_id=job.id))
 

@@ -134,3 +134,29 @@ def test_addresses_of_others_are_neither_seen_nor_revoked(
 def test_the_address_of_a_calendar_stands_in_no_line_of_a_log() -> None:
     assert hidden('"GET /calendar/abc-DEF_123.ics HTTP/1.1" 200') == '"GET /calendar/… HTTP/1.1" 200'
     assert hidden("GET /calendar-feeds/ and /calendars") == "GET /calendar-feeds/ and /calendars"
+
+
+def test_address_whose_page_is_loaded_again_is_made_once(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    person = sign_in_as(SERVICE)
+
+    def key_of(page: str) -> str:
+        found = re.search(r'name="form_key" value="([^"]+)"', page)
+        assert found is not None
+        return found.group(1)
+
+    sent = {"name": "Telephone", "form_key": key_of(person.get("/calendar-feeds/").get_data(as_text=True))}
+    made = person.post("/calendar-feeds/", sent)
+    assert "/calendar/" in made.get_data(as_text=True)
+    again = person.post("/calendar-feeds/", sent)
+    assert again.status_code == 302
+    page = person.get(again.location).get_data(as_text=True)
+    assert "is made already" in page
+    with app.app_context():
+        assert current_session().query(CalendarFeed).count() == 1
+    # The form on the page that shows the address is for another one, of the same name too.
+    more = {"name": "Telephone", "form_key": key_of(made.get_data(as_text=True))}
+    assert person.post("/calendar-feeds/", more).status_code == 200
+    with app.app_context():
+        assert current_session().query(CalendarFeed).count() == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -225,3 +226,24 @@ def test_job_is_handed_to_its_carrier_when_the_next_writer_has_the_turn(
     with app.app_context():
         enqueue("backup", {}, system_actor("clock"))
     assert written == ["K-MEANWHILE"]
+
+
+def test_job_that_is_asked_for_again_by_a_double_click_runs_once_more(
+    app: Flask, work: Any, sign_in_as: Callable[[str], Person]
+) -> None:
+    job_id = _ask(app, work(lambda job: None))
+    assert run_waiting(app) == ["done"]
+    manager = sign_in_as(MANAGER)
+    page = manager.get(f"/jobs/{job_id}").get_data(as_text=True)
+    key = re.search(r'name="form_key" value="([^"]+)"', page)
+    assert key is not None
+    answers = [manager.post(f"/jobs/{job_id}/again", {"form_key": key[1]}) for _click in range(2)]
+    assert answers[0].location == answers[1].location != f"/jobs/{job_id}"
+    assert run_waiting(app) == ["done"]
+    headers = {"X-CSRFToken": manager.token, "Idempotency-Key": "once"}
+    asked = [
+        manager.client.post(f"/api/v1/jobs/{job_id}/steps/again", headers=headers).get_json()["result"]["id"]
+        for _time in range(2)
+    ]
+    assert asked[0] == asked[1]
+    assert run_waiting(app) == ["done"]

@@ -1,0 +1,61 @@
+"""API keys on one's own page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from flask_appbuilder.security.sqla.models import ApiKey
+
+from lims.base.database import current_session
+from tests.conftest import Person
+
+
+def keys(app: Flask) -> int:
+    with app.app_context():
+        return current_session().query(ApiKey).count()
+
+
+def key_of(page: str) -> str:
+    found = re.search(r'name="form_key" value="([^"]+)"', page)
+    assert found is not None
+    return found.group(1)
+
+
+def test_key_whose_page_is_loaded_again_is_made_once(app: Flask, technician: Person) -> None:
+    sent = {"name": "press PC", "days": "30"}
+    sent["form_key"] = key_of(technician.get("/profile/").get_data(as_text=True))
+    made = technician.post("/profile/api-keys", sent)
+    assert "data-new-key" in made.get_data(as_text=True)
+    again = technician.post("/profile/api-keys", sent)
+    assert again.status_code == 302
+    page = technician.get(again.location).get_data(as_text=True)
+    assert "is made already" in page
+    assert "data-new-key" not in page
+    assert keys(app) == 1
+    # The form beside the key that is shown is for another one, of the same name too.
+    more = {**sent, "form_key": key_of(made.get_data(as_text=True))}
+    assert "data-new-key" in technician.post("/profile/api-keys", more).get_data(as_text=True)
+    assert keys(app) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "said"),
+    [
+        ("", "30", "is required"),
+        ("x" * 201, "30", "has 201 characters"),
+        ("press\0PC", "30", "control character"),
+        ("press PC", "0", "accepted: a whole number from 1 to 730"),
+        ("press PC", "9" * 5000, "accepted: a whole number from 1 to 730"),
+    ],
+    ids=["no name", "long name", "zero byte", "no day", "more digits than Python reads"],
+)
+def test_key_that_cannot_be_made_is_refused_with_what_is_accepted(
+    app: Flask, technician: Person, name: str, days: str, said: str
+) -> None:
+    answer = technician.post("/profile/api-keys", {"name": name, "days": days})
+    assert answer.status_code == 422
+    assert said in answer.get_data(as_text=True)
+    assert technician.post(f"/profile/api-keys/{10**30}/revoke").status_code == 404
+    assert keys(app) == 0
