@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
+from zlib import crc32
 
 from flask_appbuilder.security.sqla.models import (
     Permission,
@@ -22,7 +24,7 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.fields import Choice, Code, Flag, Text, Ui
 from lims.base.passwords import check_password_policy, hash_password, password_matches
-from lims.base.problems import NotFound, refuse
+from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.schemas import Schema
 from lims.base.sessions import end_sessions_of
 
@@ -109,16 +111,41 @@ def add_user(data: AccountIn, actor: Actor) -> User:
     return user
 
 
-def edit_user(user_id: int, data: AccountEdit, actor: Actor) -> User:
-    """Change an account; a new role, a new password or disabling signs the person out everywhere.
+def values_of(user: User) -> dict[str, Any]:
+    """What may be changed of an account, as it stands."""
+    return {
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "email": user.email,
+        "active": bool(user.active),
+        "role": user.roles[0].name if user.roles else "",
+    }
 
-    Raises: NotFound, Refused.
+
+def version_of(values: Mapping[str, Any]) -> int:
+    """A number that tells one state of an account from another: signing in changes the row as well."""
+    return crc32(repr(sorted(values.items())).encode()) or 1
+
+
+def edit_user(user_id: int, data: AccountEdit, actor: Actor, version: int | None = None) -> User:
+    """Change an account that was read at `version`; a new role, a new password or disabling signs the person out
+    everywhere.
+
+    Raises: NotFound, Refused, and Conflict with both values when another changed it meanwhile: who corrects a name does
+    not give back a role that was taken away.
     """
     _check_email(data.email)
     with transaction(actor, "account changed") as session:
+        session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
         user = session.get(User, user_id, populate_existing=True)
         if user is None:
             raise NotFound(f"user {user_id}")
+        held = values_of(user)
+        if version not in (None, version_of(held)):
+            yours = {name: getattr(data, name) for name in held if getattr(data, name) != held[name]}
+            theirs = {name: _shown(held[name]) for name in yours}
+            told = {name: _shown(value) for name, value in yours.items()}
+            raise Conflict(user_id, theirs, told, version_of(held))
         if data.email.lower() != user.email.lower():
             _require_free(session, "email", data.email)
         if user.id == actor.user_id and (not data.active or [r.name for r in user.roles] != [data.role]):
@@ -137,6 +164,12 @@ def edit_user(user_id: int, data: AccountEdit, actor: Actor) -> User:
         if ends:
             end_sessions_of(session, user.id)
     return user
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "✓" if value else "–"
+    return str(ROLE_LABELS.get(value, value))
 
 
 def change_own_password(user_id: int, present: str, new: str, again: str, actor: Actor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 from flask import current_app, flash, redirect, request, url_for
@@ -22,10 +23,12 @@ from lims.accounts.service import (
     edit_user,
     get_user,
     list_users,
+    values_of,
+    version_of,
 )
 from lims.base.forms import build_form, posted_values
 from lims.base.preferences import choose, choose_columns, forget, save_filter
-from lims.base.problems import Problem, Refused, refuse
+from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.security import current_actor, may, principal
 from lims.base.views import VIEWS as RECORD_VIEWS
 from lims.base.views import GuardedView, MenuPlace, RecordView, form_key
@@ -71,24 +74,29 @@ class UsersView(GuardedView):
         self.allow("write")
         user = get_user(user_id)
         if request.method == "GET":
-            values: dict[str, Any] = {
-                "first_name": user.first_name,
-                "last_name": user.last_name,
-                "email": user.email,
-                "active": bool(user.active),
-                "role": user.roles[0].name if user.roles else "",
-            }
-            return self._form(AccountEdit, values, user.username)
+            values = values_of(user)
+            return self._form(AccountEdit, values, user.username, version=version_of(values))
         posted = posted_values(AccountEdit, request.form)
+        given = request.form.get("version", "")
+        version = int(given) if given.isdecimal() and len(given) < 19 else None
+        again = partial(self._form, AccountEdit, _without_password(posted), user.username)
         try:
-            edit_user(user_id, AccountEdit.read(posted), current_actor())
+            edit_user(user_id, AccountEdit.read(posted), current_actor(), version)
         except Refused as error:
-            return self._form(AccountEdit, _without_password(posted), user.username, error.problems), 422
+            return again(error.problems, version=version or 0), 422
+        except Conflict as conflict:
+            problem = Problem(
+                "",
+                _(
+                    "Someone else changed this record after you opened it. Your values are kept; theirs stand beside them."
+                ),
+            )
+            return again([problem], theirs=conflict.theirs, version=conflict.current_version), 409
         flash(_("Saved: %(title)s", title=user.username), "success")
         return redirect(url_for("UsersView.list"))
 
-    def _form(self, schema: Any, values: dict[str, Any], title: str, problems: Any = ()) -> str:
-        form = build_form(schema, values, problems=problems)
+    def _form(self, schema: Any, values: dict[str, Any], title: str, problems: Any = (), **more: Any) -> str:
+        form = build_form(schema, values, problems=problems, **more)
         return self._page("lims/simple_form.html", form=form, title=title, back=url_for("UsersView.list"))
 
     def _page(self, template: str, **context: Any) -> str:

@@ -1,4 +1,4 @@
-"""API keys on one's own page."""
+"""API keys on one's own page, and accounts that two administrators change."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import re
 
 import pytest
 from flask import Flask
-from flask_appbuilder.security.sqla.models import ApiKey
+from flask_appbuilder.security.sqla.models import ApiKey, User
 
-from lims.base.database import current_session
+from lims.accounts.roles import AUDITOR, TECHNICIAN
+from lims.accounts.service import find_user
+from lims.base.database import current_session, transaction
 from tests.conftest import Person
+from tests.factories import ACTOR
 
 
 def keys(app: Flask) -> int:
@@ -59,3 +62,39 @@ def test_key_that_cannot_be_made_is_refused_with_what_is_accepted(
     assert said in answer.get_data(as_text=True)
     assert technician.post(f"/profile/api-keys/{10**30}/revoke").status_code == 404
     assert keys(app) == 0
+
+
+def test_account_that_another_changed_meanwhile_is_not_given_its_role_back_with_a_corrected_name(
+    app: Flask, administrator: Person
+) -> None:
+    with app.app_context():
+        user = find_user("technician")
+        assert user is not None
+        user_id = user.id
+    url = f"/users/{user_id}/edit"
+
+    def opened() -> dict[str, str]:
+        page = administrator.get(url).get_data(as_text=True)
+        found = re.search(r'name="version" value="([^"]+)"', page)
+        assert found is not None
+        given = {"first_name": "Technician", "last_name": "Test", "email": "technician@example.com"}
+        return {**given, "role": TECHNICIAN, "active": "true", "version": found.group(1)}
+
+    first = opened()
+    assert administrator.post(url, {**first, "role": AUDITOR}).status_code == 302
+    answer = administrator.post(url, {**first, "first_name": "Wei"})
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 409
+    assert "Someone else changed this record" in page
+    assert 'value="Wei"' in page
+    assert "Auditor" in page
+    with app.app_context():
+        user = find_user("technician")
+        assert user is not None
+        assert (user.first_name, [role.name for role in user.roles]) == ("Technician", [AUDITOR])
+    again = opened()
+    with app.app_context(), transaction(ACTOR) as session:
+        found = session.get(User, user_id)
+        assert found is not None
+        found.login_count = 7  # signing in is no change of the account
+    assert administrator.post(url, {**again, "first_name": "Wei", "role": AUDITOR}).status_code == 302
