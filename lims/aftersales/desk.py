@@ -22,9 +22,9 @@ from lims.aftersales.schemas import CATEGORIES, CLOCKS, PLAN_STATES, ROOT_CAUSES
 from lims.aftersales.service import ServiceSettingsService, VisitPlanService
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import local_time, local_today
+from lims.base.display import form_text, local_time, local_today
 from lims.base.forms import build_form, posted_values
-from lims.base.problems import Problem, Refused, refuse
+from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.security import current_actor, may, require
 from lims.base.services import SERVICES
 from lims.base.staff import staff_names
@@ -143,40 +143,67 @@ class ServiceView(GuardedView):
         self.allow("read")
         require("write", "service-settings")
         problems: list[Problem] = []
+        theirs: dict[str, str] = {}
+        version, stored = self._stored()
         if request.method == "POST":
             values: dict[str, Any] = posted_values(ServiceSettingsIn, request.form)
+            given = request.form.get("version", "0")
+            opened = int(given) if given.isdecimal() and len(given) < 10 else -1
             try:
-                ServiceSettingsService().save(values, current_actor())
+                ServiceSettingsService().save(values, current_actor(), opened)
             except Refused as error:
-                problems = error.problems
+                problems, version = error.problems, opened
+            except Conflict:
+                version, stored = self._stored()
+                told = {
+                    item.name: form_text(item, stored.get(item.name)) for item in ServiceSettingsIn.inputs()
+                }
+                theirs = {name: text for name, text in told.items() if text != values.get(name, "")}
+                message = _(
+                    "Someone else changed this record after you opened it. Your values are kept; theirs stand beside them."
+                )
+                problems = [Problem("", message)]
             else:
                 flash(_("The promises hold for every clock that starts from now on."), "success")
                 return redirect(url_for("ServiceView.overview"))
         else:
-            values = self._stored()
-        form = build_form(ServiceSettingsIn, values, sections=SETTINGS_SECTIONS, problems=problems)
+            values = stored
+        form = build_form(
+            ServiceSettingsIn,
+            values,
+            sections=SETTINGS_SECTIONS,
+            problems=problems,
+            theirs=theirs,
+            version=version,
+        )
         page = self._page(
             "lims/simple_form.html",
             form=form,
             title=_("What the service promises"),
             back=url_for("ServiceView.overview"),
         )
-        return (page, 422) if problems else page
+        return (page, 409 if theirs else 422) if problems else page
 
-    def _stored(self) -> dict[str, Any]:
+    def _stored(self) -> tuple[int, dict[str, Any]]:
+        """The version and the values of the promises; 0 and none while they are the program's."""
         row = (
             current_session()
-            .scalars(select(ServiceSettings).order_by(ServiceSettings.id).limit(1))
+            .scalars(
+                select(ServiceSettings)
+                .order_by(ServiceSettings.id)
+                .limit(1)
+                .execution_options(populate_existing=True)
+            )
             .one_or_none()
         )
         if row is None:
-            return {}
+            return 0, {}
         named = {
             item.name: getattr(row, item.name)
             for item in ServiceSettingsIn.inputs()
             if hasattr(row, item.name)
         }
-        return {**named, **hours_by_day(row.hours)}
+        return row.version, {**named, **hours_by_day(row.hours)}
 
     def _month(self) -> date:
         given = request.args.get("month", "")

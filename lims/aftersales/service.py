@@ -76,7 +76,7 @@ from lims.base.database import among, current_session, transaction
 from lims.base.display import form_text, local_day, local_time, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
-from lims.base.problems import Problem, Refused, refuse
+from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.schemas import Input, Schema
 from lims.base.services import LARGEST_KEY, RecordService
 from lims.customers.models import Contact, Customer
@@ -1217,8 +1217,11 @@ class ServiceSettingsService(RecordService[ServiceSettings]):
     schema = ServiceSettingsIn
     retirable = False
 
-    def save(self, data: Mapping[str, Any] | Schema, actor: Actor) -> ServiceSettings:
-        """Write the promises. They hold for clocks that start from now on. Raises: Refused."""
+    def save(
+        self, data: Mapping[str, Any] | Schema, actor: Actor, version: int | None = None
+    ) -> ServiceSettings:
+        """Write the promises that were read at `version` (0: those of the program). They hold for clocks that start from now
+        on. Raises: Refused, and Conflict when another wrote them meanwhile."""
         values = _read(ServiceSettingsIn, data)
         unknown = [
             role
@@ -1232,9 +1235,11 @@ class ServiceSettingsService(RecordService[ServiceSettings]):
                 ", ".join(unknown),
             )
         with transaction(actor, "service promises") as session:
-            row = session.scalars(
-                select(ServiceSettings).order_by(ServiceSettings.id).limit(1).with_for_update()
-            ).one_or_none()
+            query = select(ServiceSettings).order_by(ServiceSettings.id).limit(1).with_for_update()
+            row = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+            stands = row.version if row is not None else 0
+            if version not in (None, stands):
+                raise Conflict(row.id if row is not None else 0, current_version=stands)
             if row is None:
                 row = ServiceSettings()
                 session.add(row)

@@ -12,9 +12,11 @@ from flask import Flask
 
 from lims.accounts.roles import MANAGER, SERVICE
 from lims.accounts.service import find_user
+from lims.aftersales.promises import promises
+from lims.aftersales.schemas import ServiceSettingsIn
 from lims.aftersales.service import ComplaintService
 from lims.base.columns import utc_now
-from lims.base.display import local_time
+from lims.base.display import form_text, local_time
 from lims.base.services import SERVICES
 from tests.conftest import Person
 from tests.factories import ACTOR, a_customer
@@ -340,3 +342,20 @@ def test_step_that_came_from_no_form_writes_what_it_names_and_leaves_the_rest(
         service.solve(found_out, {}, ACTOR)
     after = complaint(app, found_out)
     assert (after.cause, after.remedy, after.site_facts) == ("Too far", "Finer cement", "Wet\nCold")
+
+
+def test_promises_that_another_wrote_meanwhile_are_not_overwritten(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    manager = sign_in_as(MANAGER)
+    values = {item.name: form_text(item, item.default) for item in ServiceSettingsIn.inputs()}
+    for opened, minutes, status in (("0", "20", 302), ("0", "45", 409), ("1", "45", 302)):
+        answer = manager.post("/service/settings", {**values, "version": opened, "answer_minutes": minutes})
+        assert answer.status_code == status
+        if status == 409:
+            page = answer.get_data(as_text=True)
+            assert "Someone else changed this record" in page
+            assert 'name="version" value="1"' in page
+            assert 'value="45"' in page
+            with app.app_context():
+                assert promises().answer_minutes == 20
