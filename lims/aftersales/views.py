@@ -60,6 +60,7 @@ from lims.base.forms import posted_values
 from lims.base.problems import NotFound, Refused
 from lims.base.schemas import Input, Schema, localise
 from lims.base.security import current_actor, may
+from lims.base.services import SERVICES
 from lims.base.views import MenuPlace, RecordView, Related
 
 
@@ -425,7 +426,8 @@ class ComplaintView(RecordView):
                     {"complaint_id": record_id, "cement_lot_id": lot_id}, current_actor()
                 )
             except Refused as error:
-                flash(str(error.problems[0].message), "danger")
+                lot, problem = SERVICES["cement-lots"].find(id=lot_id), error.problems[0]
+                flash(f"{lot.title if lot is not None else lot_id}: {problem.message}", "danger")
         return redirect(url_for("ComplaintView.show", record_id=record_id) + "#lots")
 
     @expose("/<int:record_id>/photos", methods=["POST"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from flask import Response
@@ -159,7 +160,7 @@ def _not_taken(
     typed = [(item, str(refused[1].get(item.name) or "")) for item in items]
     return {
         "title": step.title,
-        "problems": [_said(problem) for problem in refused[2]],
+        "problems": [_said(problem, {item.name: item.ui.label for item in items}) for problem in refused[2]],
         "typed": [
             (item.ui.label, getattr(item.kind, "options", {}).get(text, text)) for item, text in typed if text
         ],
@@ -310,8 +311,9 @@ def _findings(record: Complaint) -> list[tuple[str, str]]:
     return [row for row in rows if row[1]]
 
 
-def _said(problem: Problem) -> str:
-    return f"{_field_name(problem)}{' ' + problem.value if problem.value else ''}: {problem.message}"
+def _said(problem: Problem, labels: Mapping[str, Any] = MappingProxyType({})) -> str:
+    name = labels.get(problem.field) or _field_name(problem)
+    return f"{name}{' ' + problem.value if problem.value else ''}: {problem.message}"
 
 
 def _field_name(problem: Problem) -> str:
