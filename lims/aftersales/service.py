@@ -38,6 +38,7 @@ from lims.aftersales.models import (
 from lims.aftersales.promises import forget_promises, promises
 from lims.aftersales.schemas import (
     CLOCKS,
+    OBJECTION_STATES,
     STATES,
     AdviceCardIn,
     AgreementIn,
@@ -1073,12 +1074,13 @@ class ObjectionService(RecordService[Objection]):
     def before_edit(self, record: Objection, values: Any, actor: Actor) -> None:
         self._require_undecided(record)
 
-    def sample(self, objection_id: int, data: Mapping[str, Any] | Schema, actor: Actor) -> Objection:
+    def sample(
+        self, objection_id: int, data: Mapping[str, Any] | Schema, actor: Actor, opened: str | None = None
+    ) -> Objection:
         """Both parties have sampled the lot again and sealed a part. Raises: NotFound, Refused."""
         values = _read(SamplingIn, data)
         with transaction(actor, "sampled together") as session:
-            record: Objection = self.locked(session, objection_id)
-            self._require_undecided(record)
+            record = self._undecided(session, objection_id, opened)
             if record.retest_id is not None:
                 raise refuse("state", _("is tested; the sample cannot be another one"), record.code)
             if values.sampled_on < record.raised_on:
@@ -1088,12 +1090,13 @@ class ObjectionService(RecordService[Objection]):
             self._flush(session, record)
         return record
 
-    def test(self, objection_id: int, data: Mapping[str, Any] | Schema, actor: Actor) -> Objection:
+    def test(
+        self, objection_id: int, data: Mapping[str, Any] | Schema, actor: Actor, opened: str | None = None
+    ) -> Objection:
         """The joint sample was tested. Raises: NotFound, Refused."""
         values = _read(ObjectionTestIn, data)
         with transaction(actor, "tested again") as session:
-            record: Objection = self.locked(session, objection_id)
-            self._require_undecided(record)
+            record = self._undecided(session, objection_id, opened)
             if record.sampled_on is None:
                 raise refuse("sampled_on", _("is missing: sample the lot together first"), record.code)
             retest = session.get(Retest, values.retest_id)
@@ -1107,12 +1110,13 @@ class ObjectionService(RecordService[Objection]):
             self._flush(session, record)
         return record
 
-    def decide(self, objection_id: int, data: Mapping[str, Any] | Schema, actor: Actor) -> Objection:
+    def decide(
+        self, objection_id: int, data: Mapping[str, Any] | Schema, actor: Actor, opened: str | None = None
+    ) -> Objection:
         """The verdict, once the retest has an outcome. Raises: NotFound, Refused."""
         values = _read(VerdictIn, data)
         with transaction(actor, "objection decided") as session:
-            record: Objection = self.locked(session, objection_id)
-            self._require_undecided(record)
+            record = self._undecided(session, objection_id, opened)
             # Held: it is fixed from now on (RetestService), and as it is now it was not read before.
             retest = session.get(Retest, record.retest_id or 0, populate_existing=True, with_for_update=True)
             if retest is None or retest.retired_at is not None or retest.outcome == "open":
@@ -1122,6 +1126,17 @@ class ObjectionService(RecordService[Objection]):
             for name, value in values.values().items():
                 setattr(record, name, value)
             self._flush(session, record)
+        return record
+
+    def _undecided(self, session: Session, objection_id: int, opened: str | None) -> Objection:
+        """The record, held. A form says in which state it was `opened`: it does not do again, otherwise, what another did
+        meanwhile."""
+        record = self.locked(session, objection_id)
+        self._require_undecided(record)
+        if opened not in (None, record.state):
+            raise refuse(
+                "state", _("is “%(state)s” meanwhile", state=OBJECTION_STATES[record.state]), record.code
+            )
         return record
 
     def _require_undecided(self, record: Objection) -> None:

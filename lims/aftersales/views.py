@@ -53,7 +53,6 @@ from lims.aftersales.service import (
     changed_meanwhile,
     in_form,
 )
-from lims.base.actor import Actor
 from lims.base.display import laboratory_zone, local_today
 from lims.base.files import download
 from lims.base.forms import posted_values
@@ -556,7 +555,7 @@ class RetestView(RecordView):
 
 
 _OBJECTIONS = ObjectionService()
-OBJECTION_STEPS: dict[str, tuple[Any, type[Schema], Callable[[int, Any, Actor], Any]]] = {
+OBJECTION_STEPS: dict[str, tuple[Any, type[Schema], Callable[..., Any]]] = {
     "sample": (_l("Sampled together"), SamplingIn, _OBJECTIONS.sample),
     "test": (_l("Tested again"), ObjectionTestIn, _OBJECTIONS.test),
     "decide": (_l("Decide"), VerdictIn, _OBJECTIONS.decide),
@@ -597,7 +596,8 @@ class ObjectionView(RecordView):
         title, schema, run = OBJECTION_STEPS[name]
         posted = posted_values(schema, request.form)
         try:
-            run(record_id, localise(schema, posted, laboratory_zone()), current_actor())
+            values = localise(schema, posted, laboratory_zone())
+            run(record_id, values, current_actor(), request.form.get("state"))
         except Refused as error:
             from lims.web.retest_page import objection_context
 

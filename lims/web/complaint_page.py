@@ -34,6 +34,7 @@ from lims.base.forms import build_form
 from lims.base.laboratory import laboratory
 from lims.base.papers import pdf
 from lims.base.problems import Problem
+from lims.base.schemas import Schema
 from lims.base.security import may
 from lims.base.staff import staff_names
 from lims.customers.models import Customer
@@ -156,11 +157,17 @@ def _not_taken(
     if refused is None or refused[0] not in STEPS or refused[0] in shown:
         return None
     step = STEPS[refused[0]]
-    items = step.schema.inputs() if step.schema is not None else []
+    return refused_step(step.title, step.schema, refused)
+
+
+def refused_step(title: Any, schema: type[Schema] | None, refused: Refusal) -> dict[str, Any]:
+    """Why a step was not taken, and what was typed into it, where the page has no form of it any more."""
+    items = schema.inputs() if schema is not None else []
     typed = [(item, str(refused[1].get(item.name) or "")) for item in items]
+    labels = {item.name: item.ui.label for item in items}
     return {
-        "title": step.title,
-        "problems": [_said(problem, {item.name: item.ui.label for item in items}) for problem in refused[2]],
+        "title": title,
+        "problems": [_said(problem, labels) for problem in refused[2]],
         "typed": [
             (item.ui.label, getattr(item.kind, "options", {}).get(text, text)) for item, text in typed if text
         ],

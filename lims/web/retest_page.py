@@ -18,6 +18,7 @@ from lims.base.forms import build_form
 from lims.base.problems import Problem
 from lims.base.security import may
 from lims.standards.cement import CLASSES, FINAL_SET_MAX, INITIAL_SET_MIN
+from lims.web.complaint_page import refused_step
 
 Row = dict[str, Any]
 
@@ -98,5 +99,8 @@ def objection_context(
         "lot_retests": list(retests),
         "outcomes": OUTCOMES,
         "comparison": beside_certificate(record.retest) if record.retest is not None else [],
+        "not_taken": refused_step(*OBJECTION_STEPS[refused[0]][:2], refused)
+        if refused is not None and (form is None or refused[0] != name)
+        else None,
         "refused_problems": [str(p.message) for p in refused[2]] if refused is not None else [],
     }

@@ -359,3 +359,37 @@ def test_promises_that_another_wrote_meanwhile_are_not_overwritten(
             assert 'value="45"' in page
             with app.app_context():
                 assert promises().answer_minutes == 20
+
+
+def test_objection_that_was_sampled_meanwhile_keeps_its_seal_and_shows_what_the_second_typed(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        cement = SERVICES["cement-products"].add({"code": "PO425", "name": "P.O 42.5"}, ACTOR)
+        lot = SERVICES["cement-lots"].add({"code": "L-1", "cement_product_id": cement.id}, ACTOR)
+        raised = {
+            "customer_id": a_customer().id,
+            "cement_lot_id": lot.id,
+            "raised_on": "2026-05-04",
+            "claim": "Weak",
+        }
+        key = SERVICES["objections"].add(raised, ACTOR).id
+    person, url = sign_in_as(SERVICE), f"/objections/{key}"
+    sent = step_form(person.get(url).get_data(as_text=True), "sample")
+    typed = {
+        "sampled_on": "2026-05-05",
+        "sampled_by": "Li Wei",
+        "witnessed_by": "Gao Feng",
+        "seal_number": "A-17",
+        "sealed_until": "2026-08-05",
+    }
+    assert person.post(f"{url}/steps/sample", {**sent, **typed}).status_code == 302
+    answer = person.post(
+        f"{url}/steps/sample", {**sent, **typed, "seal_number": "B-4", "sampled_by": "Zhao Lei"}
+    )
+    page = html.unescape(answer.get_data(as_text=True))
+    assert answer.status_code == 422
+    assert "State O26-0001: is “Sampled together” meanwhile" in page
+    assert page.count(">Zhao Lei</dd>") == page.count(">B-4</dd>") == 1
+    with app.app_context():
+        assert SERVICES["objections"].get(key).seal_number == "A-17"
