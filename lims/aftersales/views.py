@@ -395,9 +395,10 @@ class ComplaintView(RecordView):
         record = self.service.get(record_id)
         schema = STEPS[name].schema if name in STEPS else None
         if schema is not None and opened:
-            known = {problem.field for problem in error.problems}
             more = changed_meanwhile(record, schema, typed, opened)
-            error = Refused([*error.problems, *(problem for problem in more if problem.field not in known)])
+            error = Refused(
+                [*error.problems, *(problem for problem in more if problem not in error.problems)]
+            )
             typed = {
                 item.name: typed[item.name]
                 for item in schema.inputs()

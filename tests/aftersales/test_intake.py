@@ -291,12 +291,15 @@ def test_form_that_is_refused_for_something_else_tells_of_what_another_changed_a
     person, url = sign_in_as(MANAGER), f"/complaints/{found_out}"
     sent = step_form(person.get(url).get_data(as_text=True), "findings")
     with app.app_context():
-        ComplaintService().note_findings(found_out, {"cause": "Poor cohesion"}, ACTOR)
+        theirs = {"cause": "Poor cohesion", "compensation": "Cement"}
+        ComplaintService().note_findings(found_out, theirs, ACTOR)
     answer = person.post(
-        f"{url}/steps/findings", {**sent, "cause": "Frost", "compensation_amount": "much"}
+        f"{url}/steps/findings",
+        {**sent, "cause": "Frost", "compensation": "x" * 301, "compensation_amount": "much"},
     ).get_data(as_text=True)
     assert "“much” is not a number" in answer
     assert "was changed meanwhile to “Poor cohesion”; you typed “Frost”" in answer
+    assert "has 301 characters; accepted: 1 to 300; was changed meanwhile to “Cement”" in answer
     assert step_form(answer, "findings")["compensation_amount"] == "much"
 
 
