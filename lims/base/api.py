@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
 from apispec import APISpec
@@ -16,8 +16,10 @@ from flask import Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_appbuilder.api import BaseApi, expose, permission_name, protect
 from flask_babel import gettext as _
+from pydantic_core import PydanticCustomError
 
 from lims.base.actor import Actor
+from lims.base.fields import MOST_DIGITS, is_sendable, too_many_digits
 from lims.base.problems import NotFound, refuse
 from lims.base.repeats import add_once
 from lims.base.schemas import Schema
@@ -58,6 +60,17 @@ def json_object() -> dict[str, Any]:
     """The request's JSON object; numbers keep every digit. Raises: Refused."""
     import json
 
+    def whole(digits: str) -> int:
+        if len(digits) > MOST_DIGITS + 1:
+            raise too_many_digits()
+        return int(digits)
+
+    def number(text: str) -> Decimal:
+        try:
+            return Decimal(text)
+        except InvalidOperation:  # an exponent of twenty digits
+            raise too_many_digits() from None
+
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _value in pairs]
         twice = next((name for name in names if names.count(name) > 1), None)
@@ -68,16 +81,26 @@ def json_object() -> dict[str, Any]:
     if not request.is_json:
         raise refuse("", _("the request is not JSON; accepted: an object with content type application/json"))
     try:
+        text = request.get_data(as_text=True)
         data = json.loads(
-            request.get_data(as_text=True),
-            parse_float=Decimal,
+            text,
+            parse_int=whole,
+            parse_float=number,
             parse_constant=lambda name: name,
             object_pairs_hook=once,
         )
+    except PydanticCustomError as error:
+        raise refuse("", str((error.context or {})["message"])) from None
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         raise refuse("", _("the request is not well-formed JSON")) from None
     if not isinstance(data, dict):
         raise refuse("", _("the request is not a JSON object"))
+    for name, value in data.items() if "\\u" in text else ():
+        # Half of a pair of surrogates can be neither stored nor hashed.
+        if not is_sendable(json.dumps([name, value], ensure_ascii=False, default=str)):
+            raise refuse(
+                name.encode(errors="replace").decode(), _("holds a control character; accepted: plain text")
+            )
     return data
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
@@ -23,6 +23,10 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 #: Moves a decimal point without rounding, however many digits were typed.
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _CODE = re.compile(r"\w[\w.\-/#+]*")
+#: Digits before or behind the point of anything that was ever measured; what is asked for with more is not written out.
+MOST_DIGITS = 40
+#: Characters of what was given and of what is accepted that a message repeats.
+_MOST_SHOWN, _MOST_LISTED = 40, 300
 
 
 def _wrong(message: str) -> PydanticCustomError:
@@ -32,10 +36,40 @@ def _wrong(message: str) -> PydanticCustomError:
 
 def plain_text(value: Any) -> str:
     """Text as typed, without the width variants of an input method (１２．５ is 12.5) and outer blanks."""
-    text = str(value)
+    text = whole_text(value)
     if text.isascii():
         return text.strip()
     return unicodedata.normalize("NFKC", text).replace("\u2212", "-").strip()
+
+
+def whole_text(value: Any) -> str:
+    """Any value as text that can be stored and sent."""
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except ValueError:  # an integer of thousands of digits
+        raise too_many_digits() from None
+    if not text.isascii() and not is_sendable(text):
+        raise _wrong(_("holds a control character; accepted: plain text"))
+    return text
+
+
+def too_many_digits() -> PydanticCustomError:
+    return _wrong(_("has too many digits; accepted: a number of up to %(most)s digits", most=MOST_DIGITS))
+
+
+def is_sendable(text: str) -> bool:
+    """Not with half of a pair of surrogates, which JSON may carry and no encoding has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def listed(words: Iterable[Any]) -> str:
+    """What is accepted, for a message: not the whole of a long list."""
+    text = ", ".join(map(str, words))
+    return text if len(text) <= _MOST_LISTED else text[:_MOST_LISTED].rpartition(", ")[0] + ", …"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +104,10 @@ class Kind:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return self.json_schema()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
 
 
 @dataclass(frozen=True)
@@ -109,16 +147,24 @@ class Quantity(Kind):
             number, text = value, ""  # read once already, by an import
         else:
             number, text = self._read(repr(value) if isinstance(value, float) else value)
-        too_fine = self._too_fine(number)
+        # By its exponent first: 1e999999999 written out takes a gigabyte, and so does 0e-999999999.
+        astray = abs(number.adjusted()) > MOST_DIGITS
+        if astray and not number:
+            number, astray = Decimal(0), False
+        too_fine = astray or self._too_fine(number)
         outside = (
             (self.above is not None and number <= self.above)
             or (self.above is None and self.minimum is not None and number < self.minimum)
             or (self.maximum is not None and number > self.maximum)
         )
         if too_fine or outside:
-            shown = text or f"{number:f}"
+            shown = text or (str(number) if astray else f"{number:f}")
             raise _wrong(
-                _("%(value)s is not accepted; accepted: %(what)s", value=shown, what=self.accepted())
+                _(
+                    "%(value)s is not accepted; accepted: %(what)s",
+                    value=_cut(shown),
+                    what=self.accepted(),
+                )
             )
         return number
 
@@ -131,7 +177,7 @@ class Quantity(Kind):
         text = plain_text(value)
         if not _NUMBER.fullmatch(text):
             raise _wrong(
-                _("“%(value)s” is not a number; accepted: %(what)s", value=text, what=self.accepted())
+                _("“%(value)s” is not a number; accepted: %(what)s", value=_cut(text), what=self.accepted())
             )
         try:
             return Decimal(text), text
@@ -192,7 +238,7 @@ class Text(Kind):
             raise _wrong(_("is not text; accepted: text of up to %(most)s characters", most=self.most))
         text = value.replace("\r\n", "\n").strip()
         if not text.isprintable() and any(
-            unicodedata.category(c) == "Cc" and not (self.lines and c in "\n\t") for c in text
+            unicodedata.category(c) in {"Cc", "Cs"} and not (self.lines and c in "\n\t") for c in text
         ):
             raise _wrong(_("holds a control character; accepted: plain text"))
         if not self.least <= len(text) <= self.most:
@@ -240,13 +286,13 @@ class Choice(Kind):
     widget = "select"
 
     def parse(self, value: Any) -> str:
-        text = value.value if isinstance(value, enum.Enum) else plain_text(value)
+        text = plain_text(value.value if isinstance(value, enum.Enum) else value)
         if text not in self.options:
             raise _wrong(
                 _(
                     "“%(value)s” is not known; accepted: %(what)s",
                     value=text[:60],
-                    what=", ".join(self.options),
+                    what=listed(self.options),
                 )
             )
         return str(text)
@@ -271,7 +317,7 @@ class Several(Kind):
                 _(
                     "“%(value)s” is not known; accepted: %(what)s",
                     value=", ".join(unknown)[:60],
-                    what=", ".join(self.options),
+                    what=listed(self.options),
                 )
             )
         return ",".join(given)
@@ -304,11 +350,9 @@ class Day(Kind):
     def parse(self, value: Any) -> date:
         if isinstance(value, datetime):
             raise _wrong(_("carries a time; accepted: a day such as 2026-03-28"))
-        if isinstance(value, date):
-            return value
         text = plain_text(value).replace("/", "-")
         try:
-            found = date.fromisoformat(text)
+            found = value if isinstance(value, date) else date.fromisoformat(text)
         except ValueError:
             raise _wrong(_("“%(value)s” is not a day; accepted: YYYY-MM-DD", value=text[:40])) from None
         if not 1950 <= found.year <= 2150:
@@ -338,7 +382,8 @@ class Instant(Kind):
                 ) from None
         if found.tzinfo is None:
             raise _wrong(_("carries no time zone; accepted: 2026-03-28T10:00:00+08:00"))
-        found = found.astimezone(UTC)
+        if 1949 <= found.year <= 2151:  # at the ends of the calendar another zone's day does not exist
+            found = found.astimezone(UTC)
         if not 1950 <= found.year <= 2150:
             raise _wrong(
                 _("%(value)s is not accepted; accepted: a year from 1950 to 2150", value=found.isoformat())

@@ -91,7 +91,12 @@ def problems_of(error: ValidationError, data: Mapping[str, Any]) -> list[Problem
 
 
 def _shown(value: Any) -> str:
-    return "" if value is None or isinstance(value, dict | list) else str(value)[:200]
+    if value is None or isinstance(value, dict | list):
+        return ""
+    try:
+        return str(value)[:200].encode(errors="replace").decode()
+    except ValueError:  # an integer of thousands of digits
+        return ""
 
 
 def localise(schema: type[Schema], data: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 
 from lims.base.database import current_session
-from lims.base.fields import Choice, plain_text
+from lims.base.fields import Choice, listed, plain_text
 from lims.base.fields import _wrong as wrong
 
 
@@ -40,7 +40,7 @@ class Staff(Choice):
                 _(
                     "“%(value)s” is not one of our people; accepted: %(what)s",
                     value=text[:40],
-                    what=", ".join(names.values()) or _("nobody has an account yet"),
+                    what=listed(names.values()) or _("nobody has an account yet"),
                 )
             )
         return int(text)

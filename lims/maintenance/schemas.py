@@ -29,7 +29,7 @@ class Interval(Choice):
         super().__init__(INTERVALS)
 
     def parse(self, value: Any) -> int:  # type: ignore[override]
-        return int(super().parse(str(value)))
+        return int(super().parse(value))
 
 
 class MaintenancePlanIn(Schema):

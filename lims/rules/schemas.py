@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic_core import PydanticCustomError
 
-from lims.base.fields import Day, Kind, Text, Ui, plain_text
+from lims.base.fields import Day, Kind, Text, Ui, plain_text, whole_text
 from lims.base.schemas import Schema
 from lims.standards.register import REGISTER
 
@@ -38,7 +38,7 @@ class RuleSettings(Kind):
 
     def parse(self, value: Any) -> dict[str, str]:
         if isinstance(value, dict):
-            return {str(name): plain_text(given) for name, given in value.items() if plain_text(given)}
+            return {whole_text(name): plain_text(given) for name, given in value.items() if plain_text(given)}
         found = {}
         for line in plain_text(value).splitlines():
             name, equals, given = line.partition("=")

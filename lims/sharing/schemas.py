@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 from pydantic_core import PydanticCustomError
 
 from lims.aftersales.schemas import CARD_LANGUAGES
-from lims.base.fields import Choice, Kind, Quantity, Reference, Text, Ui, WholeNumber, plain_text
+from lims.base.fields import Choice, Kind, Quantity, Reference, Text, Ui, WholeNumber, plain_text, whole_text
 from lims.base.schemas import Schema
 from lims.mixes.schemas import COMPONENT_KINDS, Mass
 from lims.sharing.redaction import SHAREABLE
@@ -38,7 +38,7 @@ class Shareable(Kind):
         if unknown or not names:
             message = _(
                 "“%(value)s” cannot be shared; accepted: %(what)s",
-                value=", ".join(unknown),
+                value=", ".join(unknown)[:60],
                 what=", ".join(SHAREABLE),
             )
             raise PydanticCustomError("lims", "{message}", {"message": message})
@@ -80,7 +80,7 @@ class Password(Kind):
     widget = "password"
 
     def parse(self, value: Any) -> str:
-        text = str(value)
+        text = whole_text(value)
         if not SHORTEST_PASSWORD <= len(text) <= 200:
             message = _(
                 "has %(n)s characters; accepted: %(low)s to %(high)s",

@@ -61,7 +61,9 @@ class PlanAges(Kind):
     def parse(self, value: Any) -> tuple[int, ...]:
         parts = value if isinstance(value, list | tuple) else plain_text(value).replace("，", ",").split(",")
         texts = [plain_text(part).removesuffix("d").strip() for part in parts]
-        if not texts or not all(text.isdecimal() and 0 < int(text[:6]) <= 3650 for text in texts):
+        if not texts or not all(
+            text.isdecimal() and len(text) <= 6 and 0 < int(text) <= 3650 for text in texts
+        ):
             message = _(
                 "“%(value)s” is not a list of ages; accepted: whole days such as 3,7,28",
                 value=str(value)[:60],
