@@ -141,6 +141,14 @@ class Place:
     required: tuple[str, ...] = ()
 
 
+def given_flag(name: str) -> bool:
+    """A yes or no of the query string; no when it is not given. Raises: Refused."""
+    given = request.args.getlist(name)
+    if len(given) > 1 or (given and given[0].lower() not in {"true", "1", "false", "0"}):
+        raise refuse(name, _("is not accepted; accepted: true or false"), given[0])
+    return bool(given) and given[0].lower() in {"true", "1"}
+
+
 def fields_of(record: Any, names: Sequence[str]) -> dict[str, Any]:
     """The record as it goes out: these fields, but for those that the asking person is not shown."""
     kept = concealed(type(record))
@@ -177,7 +185,7 @@ class RecordApi(BaseApi):
         args = dict(request.args.lists())
         filters = {}
         for name, values in args.items():
-            if name in {"q", "page", "page_size", "order", "after"}:
+            if name in {"q", "page", "page_size", "order", "after", "retired"}:
                 continue
             if len(values) > 1:
                 raise refuse(name, _("is given more than once"), values[0])
@@ -188,8 +196,11 @@ class RecordApi(BaseApi):
             order=request.args.get("order", ""),
             number=bounded_int("page", 0, 0, 10**9 - 1),
             size=bounded_int("page_size", PAGE_SIZES[0], 1, 10**6),
+            retired=given_flag("retired"),
             after=request.args.get("after", ""),
+            clamped=False,  # who reads until nothing comes must come to an end
         )
+        self.read_for(page.items)
         return jsonify(
             {
                 "count": page.total,
@@ -248,6 +259,9 @@ class RecordApi(BaseApi):
         values = found.schema.read(given) if found.schema is not None else None
         return self._one(found.run(record_id, values, actor), 200)
 
+    def read_for(self, records: Sequence[Any]) -> None:
+        """Read what `outward` gives of other tables, for all rows of a list at once."""
+
     def outward(self, record: Any) -> dict[str, Any]:
         return fields_of(record, self.fields)
 
@@ -285,12 +299,23 @@ class RecordApi(BaseApi):
         base = f"{self.route_base}/"
         query = [
             {"in": "query", "name": "q", "schema": {"type": "string"}, "description": "text to search for"},
-            {"in": "query", "name": "page", "schema": {"type": "integer", "minimum": 0}},
+            {
+                "in": "query",
+                "name": "page",
+                "schema": {"type": "integer", "minimum": 0},
+                "description": "from 0; beyond the last page `result` is empty. `after` costs less",
+            },
             {
                 "in": "query",
                 "name": "after",
                 "schema": {"type": "string"},
                 "description": "`after` of the page before",
+            },
+            {
+                "in": "query",
+                "name": "retired",
+                "schema": {"type": "boolean"},
+                "description": "also what is out of use",
             },
             {"in": "query", "name": "page_size", "schema": {"type": "integer", "enum": list(PAGE_SIZES)}},
             {
@@ -316,7 +341,13 @@ class RecordApi(BaseApi):
             components.schema(f"{component}.change", component=changed)
             if "post" not in self.exclude_route_methods:
                 listing["post"] = _operation(
-                    f"Add to {name}", name, one, parameters=[_ONCE], body=f"{component}.add", status="201"
+                    f"Add to {name}",
+                    name,
+                    one,
+                    parameters=[_ONCE],
+                    body=f"{component}.add",
+                    status="201",
+                    writes=True,
                 )
             if "put" not in self.exclude_route_methods:
                 item["put"] = _operation(
@@ -325,17 +356,18 @@ class RecordApi(BaseApi):
                     one,
                     parameters=[_KEY],
                     body=f"{component}.change",
-                    conflict=True,
+                    writes=True,
                 )
             if "retire" not in self.exclude_route_methods:
-                retire = {"post": _operation(f"Take one of {name} out of use", name, one, parameters=[_KEY])}
+                summary = f"Take one of {name} out of use"
+                retire = {"post": _operation(summary, name, one, parameters=[_KEY], writes=True)}
                 api_spec.path(path=f"{base}{{record_id}}/retire", operations=retire)
         for step in self.steps:
             body = ""
             if step.schema is not None or step.signs:
                 body = f"{component}.{step.name}"
                 components.schema(body, component=_step_schema(step))
-            operation = _operation(step.summary, name, one, parameters=[_KEY], body=body, conflict=True)
+            operation = _operation(step.summary, name, one, parameters=[_KEY], body=body, writes=True)
             api_spec.path(path=f"{base}{{record_id}}/steps/{step.name}", operations={"post": operation})
         for place in self.places:
             api_spec.path(path=f"{base}{place.path}", operations={place.method: _of_place(place, name, one)})
@@ -434,7 +466,10 @@ def _of_place(place: Place, tag: str, one: dict[str, Any]) -> dict[str, Any]:
             for name, schema in asked["properties"].items()
         ]
     answer = place.gives if isinstance(place.gives, dict) else one
-    operation = _operation(place.summary, tag, answer, parameters=parameters, status=place.status)
+    writes = place.method != "get"
+    operation = _operation(
+        place.summary, tag, answer, parameters=parameters, status=place.status, writes=writes
+    )
     if isinstance(place.gives, tuple):
         file = {"schema": {"type": "string", "format": "binary"}}
         operation["responses"][place.status]["content"] = dict.fromkeys(place.gives, file)
@@ -444,9 +479,6 @@ def _of_place(place: Place, tag: str, one: dict[str, Any]) -> dict[str, Any]:
             "required": True,
             "content": {"multipart/form-data": {"schema": {**form, "additionalProperties": False}}},
         }
-        problem = operation["responses"]["404"]["content"]
-        operation["responses"]["422"] = {"description": "A field is not accepted", "content": problem}
-        operation["responses"]["413"] = {"description": "Too large", "content": problem}
     return operation
 
 
@@ -458,7 +490,7 @@ def _operation(
     parameters: list[dict[str, Any]] | None = None,
     body: str = "",
     status: str = "200",
-    conflict: bool = False,
+    writes: bool = False,
 ) -> dict[str, Any]:
     problem = {"content": {"application/json": {"schema": _ref("Problem")}}}
     responses: dict[str, Any] = {
@@ -467,7 +499,15 @@ def _operation(
         "401": {"description": "Not signed in", **problem},
         "403": {"description": "Not allowed", **problem},
         "404": {"description": "No such record", **problem},
+        "503": {"description": "The database is busy or away", **problem},
     }
+    if writes:
+        responses |= {
+            "409": {"description": "Changed by someone else meanwhile", **problem},
+            "413": {"description": "Too large", **problem},
+            "422": {"description": "A field is not accepted, or the record's state", **problem},
+            "429": {"description": "Too many attempts", **problem},
+        }
     operation: dict[str, Any] = {
         "summary": summary,
         "tags": [tag],
@@ -477,8 +517,5 @@ def _operation(
     if parameters:
         operation["parameters"] = parameters
     if body:
-        responses["422"] = {"description": "A field is not accepted", **problem}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
-    if conflict:
-        responses["409"] = {"description": "Changed by someone else meanwhile", **problem}
     return operation

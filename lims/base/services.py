@@ -167,17 +167,23 @@ class RecordService(Generic[R]):
         size: int = PAGE_SIZES[0],
         retired: bool = False,
         after: str = "",
+        clamped: bool = True,
     ) -> Page:
         """A page of the list: by number, or `after` the last row of the page before (`Page.after`).
 
-        Unknown filters and orders are refused, sizes outside PAGE_SIZES are clamped.
+        Unknown filters and orders are refused, sizes outside PAGE_SIZES are clamped. A number beyond the last page that is
+        counted gives that page; not `clamped` it gives the rows that stand there, or none.
         """
         size = min((s for s in PAGE_SIZES if s >= size), default=PAGE_SIZES[-1])
         session = current_session()
         asked = self._statements(search, filters or {}, order, size, retired)
         found = self._counted(asked.count, narrowed=bool(search.strip() or filters), retired=retired)
         total, counted = min(found, MOST_COUNTED), found <= MOST_COUNTED
-        number = max(0, min(number, max(0, -(-total // size) - 1)))
+        number = max(0, number)
+        if clamped:
+            number = min(number, max(0, -(-total // size) - 1))
+        elif number and counted and not after and number * size >= total:
+            return Page([], total, number, size)
         query, conditions, by, ordered = asked.rows, asked.conditions, asked.by, asked.first
         name = (order or self.default_order).lstrip("-")
         if after:
@@ -198,6 +204,7 @@ class RecordService(Generic[R]):
             rows = list(session.scalars(ordered).unique().all())
         if (
             number
+            and clamped
             and not after
             and not rows
             and _many().pop((self.record.record_name, retired), None) is not None

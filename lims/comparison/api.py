@@ -92,6 +92,11 @@ class ComparisonApi(RecordApi):
         found["outcome"] = _figures(visible(outcome_of_record(record)).as_json())
         return found
 
+    def _outward_schema(self) -> dict[str, Any]:
+        found = super()._outward_schema()
+        outcome = {"type": "object", "description": "the figures as they were kept, without the curves"}
+        return {**found, "properties": {**found["properties"], "outcome": outcome}}
+
     @expose("/<int:record_id>/comparison.pdf", methods=["GET"])
     @protect()
     @permission_name("read")

@@ -33,7 +33,16 @@ class ForecastApi(RecordApi):
 
 class ForecastModelApi(RecordApi):
     service = ForecastModelView.service
-    fields = ("id", "version", "version_hash", "laboratories", "mixes", "created_at")
+    fields = (
+        "id",
+        "version",
+        "version_hash",
+        "early_ages",
+        "age_days",
+        "laboratories",
+        "mixes",
+        "created_at",
+    )
 
 
 APIS = (ForecastApi, ForecastModelApi)

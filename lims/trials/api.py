@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm.attributes import set_committed_value
+
 from lims.base.api import RecordApi, Step
+from lims.base.database import among, current_session
+from lims.trials.models import Batch, BatchLot
 from lims.trials.schemas import DiscardIn, HeldSetIn
 from lims.trials.service import SpecimenSetService
 from lims.trials.views import (
@@ -14,6 +22,9 @@ from lims.trials.views import (
     SpecimenView,
     TrialView,
 )
+
+#: Of a lot that went into a batch: its use, and one of three ids.
+LOT_OUT = ("kind", "scm_lot_id", "admixture_lot_id", "aggregate_sample_id")
 
 
 class TrialApi(RecordApi):
@@ -70,6 +81,29 @@ class BatchApi(RecordApi):
         "changed_by",
         "retired_at",
     )
+
+    def read_for(self, records: Sequence[Batch]) -> None:
+        lots: dict[int, list[BatchLot]] = {batch.id: [] for batch in records}
+        query = select(BatchLot).where(among(BatchLot.batch_id, lots)).order_by(BatchLot.id)
+        for lot in current_session().scalars(query) if lots else ():
+            lots[lot.batch_id].append(lot)
+        for batch in records:
+            set_committed_value(batch, "lots", lots[batch.id])
+
+    def outward(self, record: Batch) -> dict[str, Any]:
+        lots = [{name: getattr(lot, name) for name in LOT_OUT} for lot in record.lots]
+        return {**super().outward(record), "lots": lots}
+
+    def _outward_schema(self) -> dict[str, Any]:
+        found = super()._outward_schema()
+        key = {"type": "integer", "nullable": True}
+        lot = {"type": "object", "properties": {**dict.fromkeys(LOT_OUT, key), "kind": {"type": "string"}}}
+        lots = {
+            "type": "array",
+            "items": lot,
+            "description": "what went in beside the cement, by what it was used for",
+        }
+        return {**found, "properties": {**found["properties"], "lots": lots}}
 
 
 class SpecimenSetApi(RecordApi):
