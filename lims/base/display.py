@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
@@ -148,6 +149,8 @@ def cell(
         return Cell(value.title, "link", href)
     item, labels = inputs.get(name), choices.get(name) if choices else None
     is_text = type(value) is str and labels is None and (item is None or not isinstance(item.kind, Choice))
+    if is_text and name.endswith("_by") and is_actor(value):
+        return Cell(actor_names({value})[value])
     if told is None or is_text or type(value) not in _ALIKE:
         return _plain(value, item, labels)  # a text is told as it stands: there is nothing to keep
     key = (name, type(value), value)
@@ -189,6 +192,15 @@ def form_text(item: Input, value: Any) -> str:
     if isinstance(item.kind, Quantity):
         return item.kind.text(value)
     return str(value)
+
+
+#: How an actor is stored; who broke or sampled something may also be a name that was typed.
+_ACTOR = re.compile(r"user:\d{1,18}|system:[\w-]+")
+
+
+def is_actor(value: Any) -> bool:
+    """Is this the key of an actor, and no name that somebody typed?"""
+    return isinstance(value, str) and _ACTOR.fullmatch(value) is not None
 
 
 def actor_names(keys: set[str]) -> dict[str, str]:

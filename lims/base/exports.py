@@ -29,8 +29,8 @@ from xlsxwriter.worksheet import Worksheet
 from lims.base.actor import Actor
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.database import current_session, database, transaction
-from lims.base.display import format_decimal, laboratory_zone
-from lims.base.fields import Choice
+from lims.base.display import actor_names, format_decimal, is_actor, laboratory_zone
+from lims.base.fields import Choice, Several
 from lims.base.files import file_response, keep_file
 from lims.base.jobs import RunningJob, enqueue, job_kind
 from lims.base.problems import Forbidden
@@ -182,11 +182,16 @@ def converter(view: Any, name: str) -> Callable[[Any], Any] | None:
     """What makes a stored value one of text, number, day or local time; None where it is one already."""
     words = view.choices.get(name)
     item = view.inputs.get(name)
-    if words is None and item is not None and isinstance(item.kind, Choice):
+    if words is None and item is not None and isinstance(item.kind, Choice | Several):
         words = item.kind.options
     if words is not None:
         texts = {str(key): str(text) for key, text in words.items()}
+        if item is not None and isinstance(item.kind, Several):
+            between = _(", ")
+            return lambda value: between.join(texts.get(word, word) for word in str(value).split(","))
         return lambda value: texts.get(str(value), str(value))
+    if name.endswith("_by"):
+        return _person
     column = view.service.record.__mapper__.columns.get(name)
     zone = laboratory_zone()
     if column is not None and isinstance(column.type, UtcDateTime | DateTime):
@@ -211,6 +216,11 @@ def converter(view: Any, name: str) -> Callable[[Any], Any] | None:
         if kind in {str, int, Decimal, date}:
             return None
     return of_any
+
+
+def _person(value: Any) -> Any:
+    """The name behind an actor's key; each person is asked for once."""
+    return actor_names({value})[value] if is_actor(value) else value
 
 
 def _python_type(column: Any) -> Any:

@@ -21,7 +21,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
-from lims.base.display import EMPTY, Cell, Told, actor_names, cell, laboratory_zone
+from lims.base.display import EMPTY, Cell, Told, actor_names, cell, is_actor, laboratory_zone
 from lims.base.exports import FORMATS, MOST_ROWS_AT_ONCE, ListQuery, answer_with, export_later, table_of
 from lims.base.fields import Reference
 from lims.base.forms import Form, build_form, posted_values
@@ -191,7 +191,7 @@ class RecordView(GuardedView):
         )
         liked = self._liked()
         names = self.chosen_columns(liked)
-        rows = [(item, self.cells(item, names)) for item in page.items]
+        rows = self.rows(page.items, names)
         return self.page(
             self.list_template,
             list_page=page,
@@ -395,7 +395,7 @@ class RecordView(GuardedView):
                     "view": view,
                     "page": page,
                     "columns": view.columns(names),
-                    "rows": [(row, view.cells(row, names)) for row in page.items],
+                    "rows": view.rows(page.items, names),
                     "all_url": url_for(f"{view.endpoint}.list", **{item.foreign_key: record.id}),
                     "add_url": url_for(f"{view.endpoint}.add", **{item.foreign_key: record.id})
                     if view.may_add()
@@ -462,6 +462,13 @@ class RecordView(GuardedView):
             of_request["lims_told"] = known
         found: Told = known[2]
         return found
+
+    def rows(self, records: Sequence[Any], names: Sequence[str]) -> Sequence[tuple[Any, Sequence[Cell]]]:
+        """The lines of a list. People who are named in it are read at once."""
+        people = {getattr(item, name, None) for name in names if name.endswith("_by") for item in records}
+        if people:
+            actor_names({key for key in people if is_actor(key)})
+        return [(item, self.cells(item, names)) for item in records]
 
     def cells(self, record: Any, names: Sequence[str]) -> Sequence[Cell]:
         return [self._in_list(record, name, self.cell(record, name)) for name in names]
