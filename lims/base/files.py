@@ -12,11 +12,12 @@ from urllib.parse import quote
 
 from flask import Response
 from sqlalchemy import Integer, LargeBinary, String, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, deferred, mapped_column
 
-from lims.base.database import current_session
+from lims.base.database import current_session, database
 from lims.base.problems import NotFound
-from lims.base.records import Record
+from lims.base.records import Record, stamps
 
 #: What a browser may show in place; everything else is saved to disk.
 SHOWN_IN_PLACE = frozenset({"application/pdf", "image/png", "image/jpeg", "image/webp"})
@@ -39,16 +40,25 @@ class StoredFile(Record):
 
 
 def keep_file(session: Session, content: bytes, media_type: str) -> StoredFile:
-    """The row of these bytes, made if they are new. Inside a transaction."""
+    """The row of these bytes, made if they are new. Inside a transaction.
+
+    Of two who bring the same bytes at once the second waits for the first, and gets its row.
+    """
     digest = hashlib.sha256(content).hexdigest()
-    found = session.scalars(select(StoredFile).where(StoredFile.sha256 == digest)).one_or_none()
-    if found is None:
-        found = StoredFile(
-            sha256=digest, media_type=media_type, size_bytes=len(content), content=bytes(content)
-        )
-        session.add(found)
-        session.flush()
-    return found
+    known = select(StoredFile).where(StoredFile.sha256 == digest)
+    found = session.scalars(known).one_or_none()
+    if found is not None:
+        return found
+    insert = (sqlite if database().is_sqlite else postgresql).insert(StoredFile)
+    made = insert.values(
+        sha256=digest,
+        media_type=media_type,
+        size_bytes=len(content),
+        content=bytes(content),
+        **stamps(session),
+    )
+    made = made.on_conflict_do_nothing(index_elements=[StoredFile.sha256]).returning(StoredFile)
+    return session.scalars(made).one_or_none() or session.scalars(known).one()
 
 
 def stored_file(file_id: int) -> StoredFile:

@@ -75,6 +75,21 @@ def _stamp(session: Session, _context: Any, _instances: Any) -> None:
             raise AnonymousWrite(f"{type(record).__name__} {record.id}: records are retired, never deleted")
 
 
+def stamps(session: Session) -> dict[str, Any]:
+    """Version, times and persons of a row that is written as a statement. Raises: AnonymousWrite."""
+    actor: Actor | None = session.info.get("actor")
+    if actor is None:
+        raise AnonymousWrite("a row written without an actor")
+    now = utc_now()
+    return {
+        "version": 1,
+        "created_at": now,
+        "created_by": actor.key,
+        "changed_at": now,
+        "changed_by": actor.key,
+    }
+
+
 def _require(actor: Actor | None, record: Record) -> None:
     if actor is None:
         raise AnonymousWrite(f"{type(record).__name__} written without an actor")
