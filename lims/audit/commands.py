@@ -6,10 +6,15 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from lims.base.problems import refuse
 from lims.cli import read_settings
+
+if TYPE_CHECKING:
+    from lims.base.auditing.lims_verify import Export, Sealed
 
 
 def _app():  # type: ignore[no-untyped-def]
@@ -42,9 +47,9 @@ def verify(files: Sequence[Path], against: Path | None, listing: bool, as_json: 
     from lims.base.auditing.lims_verify import verify as verify_source
     from lims.base.database import database
 
-    notes = [(path.name, path.read_text(encoding="utf-8")) for path in files]
+    notes = [(path.name, _text_of(path)) for path in files]
+    kept = _exported(Export(against)) if against is not None else []
     with _app().app_context(), reading(database().engine) as source:
-        kept = Export(against).transactions() if against is not None else ()
         report = verify_source(source, notes, verifier_key(), kept)
         check_database(source, report)
         later = list(unanchored(source, report.anchored)) if listing else []
@@ -57,6 +62,30 @@ def verify(files: Sequence[Path], against: Path | None, listing: bool, as_json: 
     else:
         click.echo("\n".join([*described(report), *later]))
     sys.exit(0 if report.good else 1)
+
+
+def _text_of(file: Path) -> str:
+    """Raises: Refused."""
+    try:
+        return file.read_text(encoding="utf-8-sig")  # an editor may have put its mark in front
+    except UnicodeDecodeError:
+        said = "is not UTF-8 text; accepted: a checkpoint as `lims audit checkpoint` prints it"
+        raise refuse("--checkpoint", said, file) from None
+    except OSError as error:
+        raise refuse("--checkpoint", f"cannot be read: {error.strerror}", file) from None
+
+
+def _exported(folder: Export) -> list[Sealed]:
+    """Raises: Refused."""
+    try:
+        found = list(folder.transactions())
+        if found:
+            return found
+        why = "it holds no transaction"
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        why = str(error.strerror) if isinstance(error, OSError) else "its transactions.jsonl cannot be read"
+    said = f"is no whole export ({why}); accepted: a folder that `lims audit export` has written"
+    raise refuse("--against", said, folder.folder)
 
 
 @audit.command()

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from lims.audit.keys import note_in, public_key_in
 from lims.audit.source import reading
 from lims.base.auditing import triggers
-from lims.base.auditing.lims_verify import Key, key_id, note_is_signed, read_note, verify
+from lims.base.auditing.lims_verify import note_is_of, read_note, verify
 from lims.base.database import make_engine
 from lims.settings import Settings
 
@@ -55,9 +55,7 @@ def faults_of_checkpoint(text: str, head: tuple[int, str] | None, keys: Iterable
     for folder in keys:
         public = public_key_in(folder)
         if public is not None:
-            # The name in it is that of the laboratory on that day.
-            key = Key(note.origin, key_id(note.origin, public), public)
-            if note_is_signed(note, key):
+            if note_is_of(note, public):
                 return []
             said = "with an empty folder as LIMS_DATA the key in the backup is asked"
             return [f"checkpoint: is not signed by {folder / 'audit.key'}; {said}"]
