@@ -16,11 +16,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lims.base.key_files import kept_key
+from lims.base.problems import refuse
+
 #: Of Python's collector. Starting and importing make a million objects that live on, and the default looks at them again
 #: for every 700 more: a sixth of an import's time, a tenth of a start's. Requests leave hardly a cycle behind.
 GC_THRESHOLD = (50_000, 20, 50)
 #: Unless a number is given: an interpreter computes on one core, and SQLite has one writer.
 MOST_PROCESSES = 4
+#: File of the key that signs sessions, in the data folder.
+SESSIONS_KEY = "secret.key"
+#: Characters of a secret that cannot be guessed.
+SHORTEST_SECRET = 32
 #: Tells the Prometheus library in which folder processes count together, when it is first imported.
 SHARED_COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -218,15 +225,16 @@ class Settings(BaseSettings):
         return Path(self.backup_folder) if self.backup_folder else self.data / "backups"
 
     def resolve_secret_key(self) -> str:
-        """The configured key, or the one kept in the data folder (made on first use)."""
+        """The configured key, or the one kept in the data folder (made on first use). Raises: Refused."""
         if self.secret_key:
             return self.secret_key
-        path = self.data / "secret.key"
-        if not path.exists():
-            self.data.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(48), encoding="ascii")
-        return path.read_text(encoding="ascii").strip()
+        path = self.data / SESSIONS_KEY
+        key = kept_key(path, lambda: secrets.token_urlsafe(48).encode()).decode("ascii", "replace").strip()
+        if len(key) < SHORTEST_SECRET:
+            raise refuse(
+                str(path), "is too short; delete it and a new one is made (everybody signs in again)"
+            )
+        return key
 
 
 def _is_this_machine(host: str) -> bool:

@@ -18,21 +18,31 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import current_app
 
 from lims.base.auditing.lims_verify import Key, key_id, note_body
+from lims.base.key_files import kept_key
+from lims.base.problems import Refused, refuse
 
 FILE = "audit.key"
+SEED_BYTES = 32
 
 
 def _seed(folder: Path) -> bytes:
+    """Raises: Refused."""
     path = folder / FILE
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:  # another process was faster
-            return _seed(folder)
-        with os.fdopen(handle, "wb") as file:
-            file.write(base64.b64encode(os.urandom(32)))
-    return base64.b64decode(path.read_bytes(), validate=True)
+    try:
+        seed = base64.b64decode(kept_key(path, _made).strip(), validate=True)
+    except ValueError:
+        seed = b""
+    if len(seed) != SEED_BYTES:
+        raise refuse(
+            str(path),
+            "is no signing key; put that of a backup in its place, or if no checkpoint was ever taken delete it and a new "
+            "one is made",
+        )
+    return seed
+
+
+def _made() -> bytes:
+    return base64.b64encode(os.urandom(SEED_BYTES))
 
 
 def _origin(laboratory: str) -> str:
@@ -50,6 +60,12 @@ def verifier_key() -> Key:
     return key_in(Path(current_app.config["LIMS_DATA"]), str(current_app.config["LIMS_LABORATORY"]))
 
 
+def refuse_unusable(folder: Path) -> None:
+    """Is what is kept here no key, so that nothing could be signed? None is made. Raises: Refused."""
+    if os.path.exists(folder / FILE):
+        _seed(folder)
+
+
 def key_in(folder: Path, laboratory: str) -> Key:
     public, name = _public(Ed25519PrivateKey.from_private_bytes(_seed(folder))), _origin(laboratory)
     return Key(name, key_id(name, public), public)
@@ -61,7 +77,7 @@ def public_key_in(folder: Path) -> bytes | None:
         return None
     try:
         return _public(Ed25519PrivateKey.from_private_bytes(_seed(folder)))
-    except (OSError, ValueError):
+    except Refused:
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from lims.base.database import SqliteTooOld, make_engine
 from lims.base.migration import current_revision, head_revision, known_revisions
 from lims.base.problems import Problem, Refused, refuse
 from lims.operations import databases
-from lims.settings import Settings
+from lims.operations.surroundings import key_problems
+from lims.settings import SHORTEST_SECRET, Settings
 
-#: Characters of a secret that cannot be guessed.
-SHORTEST_SECRET = 32
+#: Characters of a token that cannot be guessed.
 SHORTEST_TOKEN = 16
 #: Redis stands in the same network: who waits longer for it waits for nobody.
 PATIENCE_S = 2.0
@@ -28,6 +27,7 @@ WELL_KNOWN = ("secret", "changeme", "change-me", "password", "example", "lims")
 def configuration_problems(settings: Settings) -> list[Problem]:
     """What is wrong with the switches and the folder, before the database is asked."""
     found = [*_secrets(settings), *_hosts(settings), *_folder(settings), *_library_of_redis(settings)]
+    found += key_problems(settings)
     said = "is not an address; accepted: empty, or postgresql+psycopg://user:password@host/name"
     if _driver(settings.sqlalchemy_url) not in {"sqlite", "postgresql+psycopg"}:
         found.append(Problem("LIMS_DATABASE_URL", said))
@@ -58,14 +58,6 @@ def _secrets(settings: Settings) -> list[Problem]:
         found.append(Problem("LIMS_SECRET_KEY", said))
     elif key and (len(set(key)) < 10 or any(key.lower().startswith(word) for word in WELL_KNOWN)):
         found.append(Problem("LIMS_SECRET_KEY", "can be guessed; accepted: random characters, or empty"))
-    file = settings.data / "secret.key"
-    if not key and file.exists():
-        if os.name != "nt" and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            found.append(Problem(str(file), f"may be read by others: chmod 600 {file}"))
-        if len(file.read_text(encoding="ascii", errors="replace").strip()) < SHORTEST_SECRET:
-            found.append(
-                Problem(str(file), "is too short; delete it and a new one is made (everybody signs in again)")
-            )
     if settings.metrics_token and len(settings.metrics_token) < SHORTEST_TOKEN:
         said = f"is too short; accepted: {SHORTEST_TOKEN} random characters, or empty for no metrics"
         found.append(Problem("LIMS_METRICS_TOKEN", said))
