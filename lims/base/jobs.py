@@ -551,7 +551,13 @@ def start_worker(app: Flask, *, threads: int = 1, own_process: bool = False) -> 
     except CarrierAway as error:
         log.warning("the worker begins without the carrier of its jobs: %s", error)
     made = (Consumer if own_process else QuietConsumer)(
-        queue, workers=threads, worker_type="thread", max_delay=1.0, periodic=True
+        queue,
+        workers=threads,
+        worker_type="thread",
+        max_delay=1.0,
+        periodic=True,
+        # Beside a server a job that goes on is left, so that the stop has an end: it runs again, once, in the next.
+        shutdown_timeout=None if own_process else app.config["LIMS_SETTINGS"].stop_seconds,
     )
     log.info("worker %s runs jobs", os.getpid())
     return made

@@ -136,19 +136,24 @@ def _serve(
         worker.start()
     told = _stop_on_signals(of_family=shares is not None)
     try:
-        while not told:
-            if shares is not None:
-                shares.tell(number, len(sockets))
-            wasyncore.loop(timeout=1, map=sockets, count=1)
-        log.info("stopping: requests that have begun are finished, at most %s s", settings.stop_seconds)
-        _finish(sockets, settings.stop_seconds)
+        try:
+            while not told:
+                if shares is not None:
+                    shares.tell(number, len(sockets))
+                wasyncore.loop(timeout=1, map=sockets, count=1)
+            log.info("stopping: what has begun is finished, at most %s s", settings.stop_seconds)
+            until = time.monotonic() + settings.stop_seconds
+            if worker is not None:
+                worker.stop()  # it takes up no other job
+            _finish(sockets, settings.stop_seconds)
+            if worker is not None:
+                worker.shutdown_timeout = max(0.0, until - time.monotonic())
+                worker.stop(graceful=True)
+        finally:
+            threads.shutdown(timeout=1)
     except Stop:
-        log.warning("stopped at once: requests that had begun were left")
-    finally:
-        threads.shutdown(timeout=1)
-        if worker is not None:
-            worker.stop(graceful=True)
-        log.info("stopped")
+        log.warning("stopped at once: requests that had begun were left, jobs that had begun run again")
+    log.info("stopped")
 
 
 def _answer(app: Flask, threads: int, listening: list[socket.socket], sockets: dict[int, Any]) -> FewAtOnce:
@@ -215,7 +220,8 @@ def _stop_on_signals(*, of_family: bool = False) -> list[int]:
 
     def stop(number: int, _frame: FrameType | None) -> None:
         told.append(number)
-        if number == AT_ONCE if of_family else len(told) > 1:
+        # Once: whoever is told a third time is already leaving.
+        if told.count(AT_ONCE) == 1 and number == AT_ONCE if of_family else len(told) == 2:
             raise Stop
 
     for number in (signal.SIGTERM, AT_ONCE) if of_family else (signal.SIGTERM, signal.SIGINT):

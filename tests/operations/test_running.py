@@ -15,6 +15,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,10 @@ from pydantic import ValidationError
 from lims.accounts.roles import TECHNICIAN
 from lims.app import create_app
 from lims.base.actor import system_actor
-from lims.base.database import database
+from lims.base.database import current_session, database
+from lims.base.jobs import KINDS, Job, enqueue, job_kind
 from lims.base.reading import not_only_reading
+from lims.base.services import SERVICES
 from lims.cli import sentences
 from lims.operations.checks import configuration_problems, database_problems
 from lims.operations.logs import JsonLine, Told, without_secrets
@@ -390,6 +394,101 @@ def test_sigterm_lets_a_begun_request_end_and_takes_no_new_one(
         assert answer.endswith(b"x" * 1000)
         assert len(answer) > 2_000_000
         assert server.wait(timeout=20) == 0
+
+
+JOB = """
+import sys, threading
+from datetime import timedelta
+from lims.base import jobs
+from lims.base.database import transaction
+from lims.base.services import SERVICES
+jobs.GIVEN_UP_AFTER = timedelta(seconds=1)
+jobs.BEAT_SECONDS = 0.2
+
+@jobs.job_kind("stop-customers", title="Test")
+def customers(job):
+    with transaction(job.actor, "stop") as session:
+        SERVICES["customers"].add({"code": "K-STOP", "name": "x"}, job.actor)
+        print("written", flush=True)
+        if sys.argv[1] == "hang":
+            threading.Event().wait()
+    return {"message": "done"}
+
+from lims.commands import serve
+serve([])
+"""
+
+
+@contextmanager
+def _serving_jobs(data: Path, how: str, processes: str, stop_seconds: int) -> Iterator[subprocess.Popen[str]]:
+    """A server that runs jobs, once it has begun the one that waits."""
+    given = {"LIMS_DATA": str(data), "LIMS_PORT": str(free_port()), "LIMS_STOP_SECONDS": str(stop_seconds)}
+    with subprocess.Popen(
+        [sys.executable, "-c", JOB, how],
+        env={**os.environ, **given, "LIMS_PROCESSES": processes},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        try:
+            assert server.stdout.readline() == "written\n"
+            yield server
+        finally:
+            server.kill()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize(
+    ("processes", "signals", "stop_seconds"),
+    [("1", 1, 1), ("2", 1, 1), ("1", 2, 600), ("1", 3, 600), ("2", 2, 600)],
+    ids=["one is told", "family is told", "one is told twice", "one is told thrice", "family is told twice"],
+)
+def test_stop_ends_though_a_job_goes_on_and_the_job_runs_again_once_in_the_next(
+    initialised: Path, tmp_path: Path, processes: str, signals: int, stop_seconds: int
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    app = create_app(Settings(data=data))
+    job_kind("stop-customers", title="Test")(lambda job: None)
+    try:
+        with app.app_context():
+            job_id = enqueue("stop-customers", {}, system_actor("asker")).id
+        with _serving_jobs(data, "hang", processes, stop_seconds) as first:
+            for number in range(signals):
+                if number == 1:  # whoever is told a third time is already leaving
+                    _until_it_stops(first)
+                first.send_signal(signal.SIGTERM)
+            _out, told = first.communicate(timeout=30)
+        assert first.returncode == 0, told
+        assert "Traceback" not in told
+        assert "is killed" not in told  # by its parent
+        with _serving_jobs(data, "run", processes, 20) as second:
+            state, attempts = _ended(app, job_id)
+            second.send_signal(signal.SIGTERM)
+            _out, told = second.communicate(timeout=30)
+        assert (state, attempts, second.returncode) == ("done", 2, 0), told
+        with app.app_context():
+            assert SERVICES["customers"].page().total == 1
+    finally:
+        app.extensions["lims.database"].engine.dispose()
+        del KINDS["stop-customers"]
+
+
+def _until_it_stops(server: subprocess.Popen[str]) -> None:
+    assert server.stderr is not None
+    while "stopping" not in server.stderr.readline():
+        assert server.poll() is None
+
+
+def _ended(app: Flask, job_id: int) -> tuple[str, int]:
+    until = time.monotonic() + 60
+    while True:
+        with app.app_context():
+            job = current_session().get(Job, job_id)
+            assert job is not None
+            if job.state == "done" or time.monotonic() > until:
+                return job.state, job.attempts
 
 
 def _wait_until_refused(port: int) -> None:
