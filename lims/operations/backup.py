@@ -399,11 +399,12 @@ def prune(settings: Settings) -> list[str]:
     return gone
 
 
-def newest_verified_at(settings: Settings) -> datetime | None:
-    """When the newest verified backup in the laboratory's own folder was made."""
+def newest_verified_at(settings: Settings, now: datetime) -> datetime | None:
+    """When the newest verified backup in the laboratory's own folder was made. One of a clock that was ahead is none, or
+    nobody would hear for as long that there are no others."""
     made = []
     for folder in settings.backups.glob("*"):
         if is_verified(folder):
             with suppress(Refused, ValueError):
                 made.append(datetime.fromisoformat(Manifest.of(folder).made_at))
-    return max(made, default=None)
+    return max((at for at in made if at <= now), default=None)

@@ -78,7 +78,7 @@ def _state_of_the_laboratory() -> CollectorRegistry:
     from lims.operations.backup import newest_verified_at
 
     settings: Settings = current_app.config["LIMS_SETTINGS"]
-    made = newest_verified_at(settings)
+    made = newest_verified_at(settings, utc_now())
     age = Gauge(
         "lims_last_backup_timestamp_seconds",
         "When the newest backup that was verified was made, 0 for never",

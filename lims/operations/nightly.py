@@ -36,7 +36,7 @@ def _due(now: datetime) -> bool:
     night = _night(at)
     if at < night or (_first_entry() or night) > night:
         return False
-    asked = select(Job.id).where(Job.kind == KIND, Job.created_at >= night).limit(1)
+    asked = select(Job.id).where(Job.kind == KIND, Job.created_at.between(night, at)).limit(1)
     return current_session().scalar(asked) is None
 
 
@@ -52,11 +52,12 @@ def _first_entry() -> datetime | None:
     return current_session().scalar(select(AuditTransaction.at).order_by(AuditTransaction.id).limit(1))
 
 
-def newest_verified() -> datetime | None:
-    """When the newest nightly backup that was verified was begun, as the jobs tell: no folder is asked."""
+def newest_verified(now: datetime) -> datetime | None:
+    """When the newest nightly backup that was verified was begun, as the jobs tell: no folder is asked. One of a clock that
+    was ahead is none."""
     found = (
         select(Job.started_at)
-        .where(Job.kind == KIND, Job.state == DONE, Job.result.is_not(None))
+        .where(Job.kind == KIND, Job.state == DONE, Job.result.is_not(None), Job.started_at <= now)
         .order_by(Job.id.desc())
         .limit(1)
     )

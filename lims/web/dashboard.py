@@ -777,12 +777,13 @@ def _backups() -> Panel | None:
     """Only when there is something to do: nobody looks for a job that was never asked for."""
     if not may("oversee", "jobs"):
         return None
-    now, newest = utc_now(), newest_verified()
+    now = utc_now()
+    newest = newest_verified(now)
     if not overdue(now, newest):
         return None
     # Only now the folders: of backups by hand and before upgrades.
     newest = max(
-        filter(None, (newest, newest_verified_at(current_app.config["LIMS_SETTINGS"]))), default=None
+        filter(None, (newest, newest_verified_at(current_app.config["LIMS_SETTINGS"], now))), default=None
     )
     if not overdue(now, newest):
         return None

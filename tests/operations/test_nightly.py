@@ -14,7 +14,7 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.jobs import Job, ask_for_what_is_due, enqueue, run_waiting
 from lims.base.laboratory import forget_laboratory
-from lims.operations.nightly import _due, _first_entry, _night
+from lims.operations.nightly import _due, _first_entry, _night, newest_verified
 from lims.web import dashboard
 from tests.conftest import Person
 
@@ -108,6 +108,23 @@ def test_laboratory_that_is_younger_than_the_night_has_missed_none(shanghai: Fla
         assert not _due(began.replace(tzinfo=None) + timedelta(seconds=1))
         next_night = _night(began + timedelta(days=1))
         assert _due(next_night.replace(tzinfo=None))
+
+
+def test_backup_of_a_clock_that_was_ahead_keeps_no_night_from_being_backed_up_and_tells_of_none(
+    shanghai: Flask,
+) -> None:
+    with shanghai.app_context():
+        assert _asked("2031-06-01 18:30")
+        with transaction(system_actor("test")) as session:
+            ahead = session.query(Job).one()
+            ahead.started_at, ahead.result = ahead.created_at, "{}"
+        assert newest_verified(_at("2030-03-01 18:31")) is None
+        assert _asked("2030-03-01 18:30")
+        assert not _asked("2030-03-01 18:31")
+        with transaction(system_actor("test")) as session:
+            real = session.query(Job).filter(Job.id != ahead.id).one()
+            real.started_at, real.result = real.created_at, "{}"
+        assert newest_verified(_at("2030-03-01 18:31")) == _at("2030-03-01 18:30")
 
 
 def _first_page(person: Person) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from lims.app import create_app
 from lims.audit.grants import statements
 from lims.base.actor import system_actor
+from lims.base.columns import utc_now
 from lims.base.database import current_session, sqlite_module
 from lims.base.jobs import Job, enqueue, run_waiting
 from lims.base.problems import Refused
@@ -116,6 +119,23 @@ def _pretended(settings: Settings, day: int, name: str = "nightly") -> Path:
     folder.mkdir(parents=True)
     (folder / MANIFEST).write_text("{}", encoding="utf-8")
     return folder
+
+
+def test_backup_of_a_clock_that_was_ahead_does_not_silence_the_alarm(app: Flask) -> None:
+    settings = _settle(app, metrics_token=TOKEN)
+    made: dict[str, datetime] = {
+        "now": utc_now() - timedelta(days=1),
+        "ahead": utc_now() + timedelta(days=400),
+    }
+    for name, at in made.items():
+        folder = settings.backups / f"nightly-{name}"
+        back_up(settings, folder)
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        (folder / MANIFEST).write_text(json.dumps({**manifest, "made_at": at.isoformat()}), encoding="utf-8")
+        mark_verified(folder)
+    assert _metric(app) == pytest.approx(made["now"].timestamp())
+    (settings.backups / "nightly-now" / VERIFIED).unlink()
+    assert _metric(app) == 0
 
 
 @pytest.mark.postgresql
