@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 
 from lims.base.columns import utc_now
 from lims.base.database import make_engine, sqlite_module
-from lims.base.migration import upgrade
+from lims.base.migration import known_revisions, upgrade
 from lims.base.problems import Problem, Refused, refuse
 from lims.operations import databases
 from lims.operations.leavings import RESTORED, owner
@@ -46,6 +46,10 @@ VERIFIED = "verified"
 #: Of the data folder: what a restored laboratory needs besides its database. Without its signing key (lims/audit/keys.py)
 #: every checkpoint that it took would read as forged.
 KEPT_FILES = ("*.key", "*.pem", "reports/**/*")
+
+
+#: End of the name of a file that a restore will put in its place.
+ARRIVING = ".arriving"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +143,7 @@ def _write(settings: Settings, working: Path) -> Manifest:
         raise refuse("audit.key", said, str(settings.data / "audit.key")) from None
     if checkpoint:
         (working / CHECKPOINT).write_text(checkpoint, encoding="utf-8", newline="\n")
-    for pattern in KEPT_FILES:
-        for found in sorted(settings.data.glob(pattern)):
-            if found.is_file():
-                copied = working / "data" / found.relative_to(settings.data)
-                copied.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(found, copied)
-                copied.chmod(0o600)
+    _copy_files_beside(settings, working)
     manifest = Manifest(
         format=FORMAT,
         made_at=utc_now().isoformat(),
@@ -160,6 +158,17 @@ def _write(settings: Settings, working: Path) -> Manifest:
     )
     (working / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
     return manifest
+
+
+def _copy_files_beside(settings: Settings, folder: Path) -> None:
+    """Keys and layouts of the data folder into that of a backup."""
+    for pattern in KEPT_FILES:
+        for found in sorted(settings.data.glob(pattern)):
+            if found.is_file() and found.suffix != ARRIVING:
+                copied = folder / "data" / found.relative_to(settings.data)
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(found, copied)
+                copied.chmod(0o600)
 
 
 def _files(folder: Path) -> list[str]:
@@ -277,7 +286,7 @@ def is_verified(folder: Path) -> bool:
 def _load(url: str, folder: Path, manifest: Manifest) -> None:
     path = databases.sqlite_path(url)
     if path is not None:
-        databases.put_sqlite(folder / DATABASE, path)
+        shutil.copyfile(folder / DATABASE, path)
         return
     engine = make_engine(url)
     try:
@@ -316,57 +325,164 @@ def _faults_of_database(url: str, manifest: Manifest) -> list[str]:
 def restore(settings: Settings, folder: Path, *, replace: bool = False) -> tuple[Manifest, Path | None]:
     """Put this backup in the place of the laboratory's database. Nobody else may have it open.
 
-    What stands there is backed up first, beside the nightly ones: returns the manifest and that folder.
-    Raises: Refused when something stands there and `replace` is not given.
+    What stands there is backed up first, beside the nightly ones, or moved there as it is when it cannot be read any more
+    (a folder without a manifest): returns the manifest and that folder.
+    Raises: Refused when something stands there and `replace` is not given, and whatever else goes wrong, with the place of
+    what was there.
     """
     manifest = Manifest.of(folder)
     faults = _faults_of_files(folder, manifest)
     if faults:
         raise refuse("backup", "; ".join(faults[:5]), str(folder))
-    url = settings.sqlalchemy_url
-    path = databases.sqlite_path(url)
+    path = databases.sqlite_path(settings.sqlalchemy_url)
     here = "sqlite" if path is not None else "postgresql"
     if manifest.database != here:
         raise refuse(
             "backup", f"is of a {manifest.database} database; this laboratory's is {here}", str(folder)
         )
-    others = [] if path is not None else databases.things_of_others(url)
+    if path is not None:
+        return manifest, _restore_sqlite(settings, folder, manifest, path, replace)
+    return manifest, _restore_postgresql(settings, folder, manifest, replace)
+
+
+def _restore_sqlite(
+    settings: Settings, folder: Path, manifest: Manifest, path: Path, replace: bool
+) -> Path | None:
+    there = [file for file in databases.files_of_sqlite(path) if file.exists()]
+    readable = path.exists()
+    if there:
+        _refuse_to_replace_unasked(replace)
+        try:
+            if readable:
+                databases.take_sqlite_alone(path)
+        except databases.Unreadable:
+            readable = False
+    with databases.arriving_sqlite(folder / DATABASE, path) as waiting:
+        _refuse_faults(databases.sqlite_url(waiting), manifest)
+        kept = _folder_of_what_was_there(settings) if there else None
+        with _telling_where_it_is(kept), _files_arriving(settings, folder, manifest) as files:
+            if kept is not None:
+                _keep_what_is_there(settings, kept, there if not readable else None)
+            databases.put_sqlite(waiting, path)
+            _put_files(settings, files)
+    return kept
+
+
+def _restore_postgresql(settings: Settings, folder: Path, manifest: Manifest, replace: bool) -> Path | None:
+    url = settings.sqlalchemy_url
+    others = databases.things_of_others(url)
     if others:
         said = f"this database holds no laboratory but {databases.some_of(others)}; accepted: an empty one, a laboratory"
         raise refuse("LIMS_DATABASE_URL", said, make_url(url).database)
-    kept = None
-    if path is not None:
-        if path.exists():
-            databases.take_sqlite_alone(path)
-            kept = _keep_what_is_there(settings, replace, "before-restore")
-    elif databases.contents_of_postgresql(url) is not None:
+    if manifest.revision not in known_revisions():
+        said = (
+            f"is of revision {manifest.revision}, which is later than this program: use the program of then"
+        )
+        raise refuse("backup", said, str(folder))
+    before = databases.half_restored(url)
+    kept = Path(before) if before else None
+    if before is not None:  # half a laboratory: what it replaced is kept already
         databases.take_postgresql_alone(url)
-        kept = _keep_what_is_there(settings, replace, "before-restore")
-        databases.clear_postgresql(url)
-    _load(url, folder, manifest)
-    for name in manifest.files:
-        if name.startswith("data/"):
-            target = settings.data / name.removeprefix("data/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / name, target)
-            target.chmod(0o600)
-    # Jobs that were handed over belong to the database that went; what still waits is handed over anew.
-    (settings.data / "jobs.sqlite3").unlink(missing_ok=True)
-    faults = _faults_of_database(url, manifest)
-    if faults:
-        raise Refused([p for fault in faults[:5] for p in refuse("backup", fault).problems])
-    return manifest, kept
+    elif databases.contents_of_postgresql(url) is not None:
+        _refuse_to_replace_unasked(replace)
+        databases.take_postgresql_alone(url)
+        kept = _folder_of_what_was_there(settings)
+        back_up(settings, kept)
+    with _telling_where_it_is(kept), _files_arriving(settings, folder, manifest) as files:
+        # Whoever starts on it before the end is told (checks.py): the migrations alone make an empty laboratory.
+        databases.begin_restoring(url, str(kept.absolute()) if kept else "")
+        _load(url, folder, manifest)
+        _refuse_faults(url, manifest)
+        _put_files(settings, files)
+        databases.end_restoring(url)
+    return kept
 
 
-def _keep_what_is_there(settings: Settings, replace: bool, why: str) -> Path:
+def _refuse_to_replace_unasked(replace: bool) -> None:
     if not replace:
         raise refuse(
             "database",
             "there is a laboratory already; --replace backs it up and puts the backup in its place",
         )
-    kept = settings.backups / f"{why}-{_stamp(utc_now())}"
-    back_up(settings, kept)
-    return kept
+
+
+def _refuse_faults(url: str, manifest: Manifest) -> None:
+    faults = _faults_of_database(url, manifest)
+    if faults:
+        raise Refused([p for fault in faults[:5] for p in refuse("backup", fault).problems])
+
+
+def _folder_of_what_was_there(settings: Settings) -> Path:
+    at = utc_now()
+    while (folder := settings.backups / f"before-restore-{_stamp(at)}").exists():
+        at += timedelta(seconds=1)
+    return folder
+
+
+def _keep_what_is_there(settings: Settings, kept: Path, damaged: list[Path] | None) -> None:
+    """Back up what a restore replaces; what no backup can be made of is moved as it is."""
+    path = databases.sqlite_path(settings.sqlalchemy_url)
+    assert path is not None
+    if damaged is None:
+        try:
+            back_up(settings, kept)
+        except databases.Unreadable:
+            damaged = [file for file in databases.files_of_sqlite(path) if file.exists()]
+        else:
+            return
+    kept.mkdir(mode=0o700, parents=True)
+    _copy_files_beside(settings, kept)
+    for file in damaged:
+        shutil.move(file, kept / file.name)
+
+
+@contextmanager
+def _telling_where_it_is(kept: Path | None) -> Iterator[None]:
+    """Whatever fails here ends with the place of what was there before, and how it comes back."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        problems = (
+            error.problems
+            if isinstance(error, Refused)
+            else [Problem("backup", f"was not restored: {databases.first_line(error)}")]
+        )
+        if kept is not None and (kept / MANIFEST).is_file():
+            said = f"what was there is in {kept}; to go back to it: lims restore --replace {kept}"
+            problems = [*problems, Problem("database", said)]
+        elif kept is not None and kept.exists():
+            problems = [
+                *problems,
+                Problem("database", f"the files that were there are in {kept}, as they were"),
+            ]
+        raise Refused(problems) from error
+
+
+@contextmanager
+def _files_arriving(settings: Settings, folder: Path, manifest: Manifest) -> Iterator[dict[Path, Path]]:
+    """Keys and layouts of the backup under passing names -> their own, so that none is ever half there."""
+    arriving = {}
+    try:
+        for name in manifest.files:
+            if name.startswith("data/"):
+                target = settings.data / name.removeprefix("data/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                waiting = target.with_name(target.name + ARRIVING)
+                waiting.unlink(missing_ok=True)
+                arriving[waiting] = target
+                waiting.touch(mode=0o600)
+                shutil.copyfile(folder / name, waiting)
+        yield arriving
+    finally:
+        for waiting in arriving:
+            waiting.unlink(missing_ok=True)
+
+
+def _put_files(settings: Settings, arriving: dict[Path, Path]) -> None:
+    for waiting, target in arriving.items():
+        os.replace(waiting, target)
+    # Jobs that were handed over belong to the database that went; what still waits is handed over anew.
+    (settings.data / "jobs.sqlite3").unlink(missing_ok=True)
 
 
 # --- every night -----------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+import psycopg
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -153,12 +154,24 @@ def _revision(settings: Settings) -> str | None:
     except SqliteTooOld as error:
         raise refuse("database", str(error)) from None
     try:
-        return current_revision(engine)
+        found = current_revision(engine)
+        if databases.sqlite_path(settings.sqlalchemy_url) is None:
+            _refuse_half_restored(settings)
+        return found
+    except psycopg.Error as error:
+        raise refuse("database", f"cannot be reached: {databases.first_line(error)}") from None
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", "") or error).strip().splitlines()[0][:200]
         raise refuse("database", f"cannot be reached: {reason}") from None
     finally:
         engine.dispose()
+
+
+def _refuse_half_restored(settings: Settings) -> None:
+    kept = databases.half_restored(settings.sqlalchemy_url)
+    if kept is not None:
+        said = "a restore into it has not ended: run `lims restore` again"
+        raise refuse("database", f"{said}; what was there before is in {kept}" if kept else said)
 
 
 def refuse_a_later_version(settings: Settings) -> None:

@@ -64,12 +64,17 @@ def verify_backup(folder: Path, into: str) -> None:
 def restore(folder: Path, replace: bool) -> None:
     """Put a backup in the place of the database. Stop the server and the worker first."""
     from lims.base.migration import head_revision
+    from lims.operations.backup import MANIFEST
     from lims.operations.backup import restore as put_back
 
     with console.status("Restoring"):
         manifest, kept = put_back(read_settings(), folder, replace=replace)
     if kept is not None:
         click.echo(f"what was there: {kept}")
+        if not (kept / MANIFEST).is_file():
+            click.echo(
+                "It could not be read as a laboratory: its files were moved there as they are, unverified."
+            )
     click.echo(f"restored: {sum(manifest.rows.values()):,} rows of {manifest.made_at}")
     if manifest.revision != head_revision():
         click.echo("The backup is older than this program: run `lims upgrade` before serving.")

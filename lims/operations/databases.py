@@ -149,26 +149,71 @@ def faults_of_sqlite(path: Path) -> list[str]:
     ]
 
 
+def files_of_sqlite(path: Path) -> list[Path]:
+    """The database's own file and those that SQLite may have beside it, which belong to it alone."""
+    return [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))]
+
+
 def take_sqlite_alone(path: Path) -> None:
-    """Raises: Refused while another program has the file open."""
+    """Raises: Refused while another program has the file open, Unreadable when it is damaged."""
     module = sqlite_module()
-    with contextlib.closing(module.connect(str(path), timeout=1, isolation_level=None)) as alone:
-        try:
+    try:
+        with contextlib.closing(module.connect(str(path), timeout=1, isolation_level=None)) as alone:
             # Leaving the write-ahead log needs the file for oneself.
             mode = alone.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
-        except module.OperationalError:
-            mode = "locked"
+    except module.OperationalError as error:
+        mode = str(error)
+    except module.DatabaseError as error:
+        mode = "locked" if _others_hold(path) else "damaged"
+        if mode == "damaged":
+            said = f"cannot be read ({error}); `lims restore --replace` puts a backup in its place"
+            raise Unreadable([Problem("database", said, str(path))]) from None
+    if mode not in {"delete", "wal"} and "locked" not in mode:
+        raise refuse("database", f"cannot be opened: {mode}", str(path))
     if mode != "delete":
         raise refuse("database", "is in use: stop the server and the worker first", str(path))
 
 
-def put_sqlite(source: Path, target: Path) -> None:
-    """Put this copy in the place of the database: there is always either the old one or the new one."""
+#: Where SQLite's locks lie in every file, and how many bytes they are.
+_LOCKS = 0x40000000
+_LOCKS_LENGTH = 512
+
+
+def _others_hold(path: Path) -> bool:
+    """Has another process a lock of SQLite's on this file, as whoever uses a write-ahead log has all the time? For files
+    that SQLite cannot read any more."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where a file that is open cannot be moved away
+        return False
+    with path.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _LOCKS_LENGTH, _LOCKS)
+        except OSError:
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def arriving_sqlite(source: Path, target: Path) -> Iterator[Path]:
+    """This copy beside the database whose place it shall take, to be looked at first. Gone afterwards if it did not."""
     target.parent.mkdir(parents=True, exist_ok=True)
     waiting = target.with_name(target.name + ".arriving")
-    shutil.copyfile(source, waiting)
+    try:
+        for left in files_of_sqlite(waiting):  # by one that was killed
+            left.unlink(missing_ok=True)
+        shutil.copyfile(source, waiting)
+        yield waiting
+    finally:
+        for left in files_of_sqlite(waiting):
+            left.unlink(missing_ok=True)
+
+
+def put_sqlite(waiting: Path, target: Path) -> None:
+    """Put what has arrived in the place of the database: there is always either the old one or the new one."""
+    take_sqlite_alone(waiting)  # one file again, whatever looked at it
     _to_disk(waiting)
-    for left in (Path(f"{target}-wal"), Path(f"{target}-shm")):
+    for left in files_of_sqlite(target)[1:]:
         left.unlink(missing_ok=True)
     os.replace(waiting, target)
     _to_disk(target.parent)
@@ -190,11 +235,13 @@ def _to_disk(path: Path) -> None:
 LENT = "lims_verification"
 #: Number of the lock that lets one verification at a time have it.
 LENT_LOCK = 7_301_140_530_224_915
+#: Table that stands in a database while a backup is put into it; its one row is the folder of what was there, "" for none.
+RESTORING = "lims_restoring"
 #: Tables that every laboratory has, of whatever revision.
 LABORATORY = {"alembic_version", "specimens"}
 _TABLES = (
     "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"
-    " AND c.relname <> 'lims_verification' ORDER BY c.relname"
+    " AND c.relname NOT IN ('lims_verification', 'lims_restoring') ORDER BY c.relname"
 )
 
 
@@ -351,10 +398,34 @@ def take_postgresql_alone(url: str) -> None:
         raise refuse("database", "is in use: stop the server and the worker first", make_url(url).database)
 
 
-def clear_postgresql(url: str) -> None:
-    """Take every table away, for a restore that replaces them."""
+def begin_restoring(url: str, kept: str) -> None:
+    """Take every table away for a restore that replaces them, and leave the mark of one that has not ended."""
     with psycopg.connect(conninfo(url)) as connection:
+        connection.execute(
+            sql.SQL("CREATE TABLE IF NOT EXISTS {} (kept text NOT NULL)").format(sql.Identifier(RESTORING))
+        )
+        connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(RESTORING)))
+        connection.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(sql.Identifier(RESTORING)), (kept,))
         _drop_tables(connection)
+
+
+def end_restoring(url: str) -> None:
+    """What came in was found whole: the mark goes."""
+    with psycopg.connect(conninfo(url)) as connection:
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(RESTORING)))
+
+
+def half_restored(url: str) -> str | None:
+    """Where what stood in this database before is kept, when a restore into it has begun and not ended; "" for nowhere.
+    None for every other database."""
+    with psycopg.connect(conninfo(url)) as connection:
+        marked = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (RESTORING,)).fetchone()
+        if not marked or not marked[0]:
+            return None
+        found = connection.execute(
+            sql.SQL("SELECT kept FROM {}").format(sql.Identifier(RESTORING))
+        ).fetchone()
+    return str(found[0]) if found else ""
 
 
 def empty_postgresql(url: str) -> None:
@@ -488,7 +559,10 @@ def things_of_others(url: str) -> list[str]:
 
     A table of Alembic alone is no sign of a laboratory: other programs have one too."""
     with psycopg.connect(conninfo(url)) as connection:
-        return [] if set(tables_of(connection)) >= LABORATORY else _things(connection)
+        if set(tables_of(connection)) >= LABORATORY:
+            return []
+        marked = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (RESTORING,)).fetchone()
+        return [] if marked and marked[0] else _things(connection)
 
 
 def refuse_what_is_not_empty(url: str, field: str) -> None:

@@ -27,11 +27,16 @@ from lims.base.database import database, make_engine, transaction
 from lims.base.files import keep_file
 from lims.base.jobs import Job, enqueue, run_waiting
 from lims.base.migration import current_revision, downgrade, head_revision
-from lims.base.problems import Refused
+from lims.base.problems import Problem, Refused
 from lims.base.services import SERVICES
 from lims.initialise import initialise
 from lims.operations import databases
 from lims.operations.backup import CHECKPOINT, MANIFEST, Manifest, back_up, prune, restore, verify
+from lims.operations.checks import (
+    database_problems,
+    refuse_a_later_version,
+    refuse_to_migrate_without_backup,
+)
 from lims.operations.moving import move
 from lims.settings import Settings
 from tests.factories import ACTOR, a_batch, a_customer
@@ -222,6 +227,160 @@ def test_restore_is_refused_while_the_database_is_open(laboratory: Flask, tmp_pa
         SERVICES["customers"].find(code="K-9")
         with pytest.raises(Refused, match="in use"):
             restore(settings, folder, replace=True)
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> Iterator[Flask]:
+    """The small laboratory in a file."""
+    yield from _laboratory(Settings(data=tmp_path / "data"))
+
+
+def _damage(file: Path, how: str) -> None:
+    content = bytearray(file.read_bytes())
+    if how == "header":
+        content[:16] = b"no database here"
+    elif how == "pages":
+        content[4096:] = bytes(byte ^ 255 for byte in content[4096:])
+    file.write_bytes(b"" if how == "empty" else content)
+
+
+@pytest.mark.parametrize("how", ["header", "pages", "empty"])
+def test_damaged_database_is_replaced_and_its_files_are_kept(
+    on_sqlite: Flask, tmp_path: Path, how: str
+) -> None:
+    from tests.commands.test_commands import lims
+
+    settings, folder = _settings(on_sqlite), tmp_path / "safe"
+    manifest = back_up(settings, folder)
+    _end(on_sqlite)
+    file = settings.data / "lims.sqlite3"
+    _damage(file, how)
+    damaged = file.read_bytes()
+    unasked = lims("restore", str(folder), data=settings.data)
+    assert (unasked.returncode, "--replace" in unasked.stderr) == (2, True)
+    found = lims("restore", "--replace", str(folder), data=settings.data)
+    assert found.returncode == 0, found.stderr
+    assert "unverified" in found.stdout
+    (kept,) = settings.backups.glob("before-restore-*")
+    assert (kept / "lims.sqlite3").read_bytes() == damaged
+    assert (kept / "data" / "audit.key").read_bytes() == (settings.data / "audit.key").read_bytes()
+    assert kept.stat().st_mode & 0o077 == 0
+    assert databases.faults_of_sqlite(file) == []
+    assert databases.contents_of_sqlite(file).rows == manifest.rows
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there an open file cannot be replaced")
+def test_damaged_database_that_a_server_has_open_is_not_replaced(on_sqlite: Flask, tmp_path: Path) -> None:
+    settings, folder = _settings(on_sqlite), tmp_path / "safe"
+    back_up(settings, folder)
+    _end(on_sqlite)
+    file = settings.data / "lims.sqlite3"
+    program = (
+        "import sys; from lims.base.database import make_engine; made = make_engine(sys.argv[1]).connect();"
+        "made.exec_driver_sql('SELECT * FROM customers').all(); made.rollback();"
+        "print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, settings.sqlalchemy_url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"open\n"
+        with file.open("r+b") as opened:
+            opened.write(b"no database here")
+        with pytest.raises(Refused, match="in use"):
+            restore(settings, folder, replace=True)
+    restore(settings, folder, replace=True)
+    assert databases.faults_of_sqlite(file) == []
+
+
+def test_restore_that_fails_says_where_the_database_of_before_is_and_nothing_starts_on_half_of_one(
+    laboratory: Flask, tmp_path: Path
+) -> None:
+    settings, folder = _settings(laboratory), tmp_path / "safe"
+    layout = settings.data / "reports" / "label.typ"
+    layout.parent.mkdir()
+    layout.write_text("own layout", encoding="utf-8")
+    back_up(settings, folder)
+    with laboratory.app_context():
+        a_customer("K-LATER")
+    _end(laboratory)
+    layout.unlink()
+    layout.mkdir()  # no file can take its place
+    with pytest.raises(Refused, match="lims restore --replace") as failed:
+        restore(settings, folder, replace=True)
+    (kept,) = settings.backups.glob("before-restore-*")
+    assert str(kept) in str(failed.value)
+    if settings.database_url:
+        for look in (_problems, refuse_a_later_version, refuse_to_migrate_without_backup):
+            with pytest.raises(Refused, match=rf"has not ended.*{kept.name}"):
+                look(settings)
+    layout.rmdir()
+    restore(settings, kept, replace=True)
+    assert _problems(settings) == []
+    again = create_app(settings)
+    with again.app_context():
+        assert SERVICES["customers"].find(code="K-LATER") is not None
+    _end(again)
+    assert list(settings.data.rglob("*.arriving*")) == []
+
+
+def _problems(settings: Settings) -> list[Problem]:
+    found = database_problems(settings)
+    if found:
+        raise Refused(found)
+    return found
+
+
+def test_backup_that_does_not_come_out_whole_replaces_nothing(on_sqlite: Flask, tmp_path: Path) -> None:
+    settings, folder = _settings(on_sqlite), tmp_path / "safe"
+    manifest = back_up(settings, folder)
+    _bend(folder, None, checkpoint="", rows={**manifest.rows, "customers": 7})
+    with on_sqlite.app_context():
+        a_customer("K-LATER")
+    _end(on_sqlite)
+    with pytest.raises(Refused, match="customers: 1 rows, not 7"):
+        restore(settings, folder, replace=True)
+    assert list(settings.data.glob("*.arriving*")) == []
+    again = create_app(settings)
+    with again.app_context():
+        assert SERVICES["customers"].find(code="K-LATER") is not None
+    _end(again)
+
+
+#: Restores, and is killed where the rows would come into the empty tables.
+KILLED = """
+import os, sys
+from pathlib import Path
+from lims.operations import backup, databases
+from lims.settings import Settings
+
+databases.import_postgresql = lambda *_given: os._exit(9)
+backup.restore(Settings(), Path(sys.argv[1]), replace=True)
+"""
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_restore_that_is_killed_leaves_no_empty_laboratory_to_be_served(
+    laboratory: Flask, tmp_path: Path
+) -> None:
+    settings, folder = _settings(laboratory), tmp_path / "safe"
+    back_up(settings, folder)
+    _end(laboratory)
+    given = {"LIMS_DATA": str(settings.data), "LIMS_DATABASE_URL": settings.database_url}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(folder)], env={**os.environ, **given}, check=False
+    )
+    assert killed.returncode == 9
+    (kept,) = settings.backups.glob("before-restore-*")
+    (problem,) = database_problems(settings)
+    assert "has not ended" in problem.message
+    assert str(kept) in problem.message
+    _manifest, told = restore(settings, folder)
+    assert told == kept  # half a laboratory is not kept
+    assert database_problems(settings) == []
 
 
 @pytest.mark.postgresql
