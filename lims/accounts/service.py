@@ -16,6 +16,7 @@ from flask_appbuilder.security.sqla.models import (
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, selectinload
 
 from lims.accounts.roles import ROLES
@@ -221,6 +222,20 @@ def sync_permissions(pairs: set[tuple[str, str]], actor: Actor) -> int:
                 role.permissions = target
                 written += 1
     return written
+
+
+def grants_of_roles(connection: Connection) -> dict[str, set[tuple[str, str]]]:
+    """role -> (permission, name) pairs, as the database has them."""
+    query = (
+        select(Role.name, Permission.name, ViewMenu.name)
+        .join(Role.permissions)
+        .join(PermissionView.permission)
+        .join(PermissionView.view_menu)
+    )
+    found: dict[str, set[tuple[str, str]]] = {}
+    for role, permission, view in connection.execute(query):
+        found.setdefault(role, set()).add((permission, view))
+    return found
 
 
 def _by_name(session: Session, model: Any, names: set[str]) -> dict[str, Any]:

@@ -14,7 +14,14 @@ from sqlalchemy import Engine
 from lims.base.actor import system_actor
 from lims.base.auditing.context import OPTION, Opening
 from lims.base.auditing.guards import exempt
-from lims.base.auditing.triggers import columns_of, install, make_functions, record_baselines, remove
+from lims.base.auditing.triggers import (
+    columns_of,
+    install,
+    make_functions,
+    make_seal,
+    record_baselines,
+    remove,
+)
 
 MIGRATION = system_actor("migration")
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +46,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     ):
         make_functions(connection)
         command.upgrade(alembic_config(connection), revision)
+        make_seal(connection)
         connection.commit()
     install_triggers(engine)
     engine.dispose()  # a new connection keeps none of the thousand statements that ran here once

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from lims.base.database import SqliteTooOld, make_engine
@@ -124,15 +127,64 @@ def proof_problems(settings: Settings) -> list[Problem]:
 
 
 def database_problems(settings: Settings) -> list[Problem]:
-    """Is the database there, and of this version of the program?"""
+    """Is the database there, of this version of the program, and was its preparing finished?"""
     path = databases.sqlite_path(settings.sqlalchemy_url)
     if path is not None and not path.exists():
         return [Problem("database", "there is none yet: run `lims init`", str(path))]
     try:
         found = _revision(settings)
+        if found is None:
+            return [Problem("database", "is empty: run `lims init`")]
+        return _of_another_version(found) or _unfinished(settings)
     except Refused as error:
         return error.problems
-    return [Problem("database", "is empty: run `lims init`")] if found is None else _of_another_version(found)
+
+
+def _unfinished(settings: Settings) -> list[Problem]:
+    """Triggers and permissions come after the last migration: what was killed in between has its revision and serves
+    nobody. Their texts and 800 grants are compared, no rows of the laboratory. Raises: Refused."""
+    # Each subject's tables have their triggers; whoever serves has imported them all anyway.
+    import lims.records  # noqa: F401
+    from lims.accounts.roles import ROLES
+    from lims.accounts.service import grants_of_roles
+
+    found = _altered_guards(settings)
+    with _reading(settings) as connection:
+        granted = grants_of_roles(connection)
+    lacking = [name for name, grants in ROLES.items() if not grants <= granted.get(name, set())]
+    if lacking:
+        said = f"roles are missing or lack permissions ({databases.some_of(lacking)}): run `lims init`"
+        found.append(Problem("database", said))
+    return found
+
+
+def _altered_guards(settings: Settings, *, of_accounts: bool = False) -> list[Problem]:
+    """Where triggers are not the program's. Where people work the database is backed up before they are made anew: it may
+    be all that tells what was done without them. `of_accounts` looks for that case alone. Raises: Refused."""
+    import lims.records  # noqa: F401
+    from lims.operations.record_of_changes import guards_that_differ
+
+    with _reading(settings) as connection:
+        guards = guards_that_differ(connection)
+        people = connection.exec_driver_sql("SELECT 1 FROM ab_user LIMIT 1").first() is not None
+    if not guards or (of_accounts and not people):
+        return []
+    run = "`lims upgrade`, which backs up first and" if people else "`lims init`, which"
+    said = f"triggers are missing or altered ({databases.some_of(guards)}): run {run} makes them anew"
+    return [Problem("database", f"{said}; if no such command was cut off before, ask who altered them")]
+
+
+@contextmanager
+def _reading(settings: Settings) -> Iterator[Connection]:
+    """Raises: Refused when the database cannot be read."""
+    engine = make_engine(settings.sqlalchemy_url)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise refuse("database", f"cannot be read: {databases.first_line(error)}") from None
+    finally:
+        engine.dispose()
 
 
 def refuse_to_migrate_without_backup(settings: Settings) -> None:
@@ -142,7 +194,9 @@ def refuse_to_migrate_without_backup(settings: Settings) -> None:
     """
     path = databases.sqlite_path(settings.sqlalchemy_url)
     found = None if path is not None and not path.exists() else _revision(settings)
-    problems = [] if found is None else _of_another_version(found)
+    problems = (
+        [] if found is None else _of_another_version(found) or _altered_guards(settings, of_accounts=True)
+    )
     if problems:
         raise Refused(problems)
 

@@ -516,6 +516,8 @@ def differences(connection: Connection) -> list[str]:
 
 # --- installing ------------------------------------------------------------------------------------------------
 
+#: What writes a seal on PostgreSQL.
+SEAL = "audit_transactions_appended"
 AUDIT_TABLES = ("audit_transactions", "audit_entries", "audit_salts", "audit_personal")
 
 
@@ -551,6 +553,16 @@ def make_functions(connection: Connection) -> None:
     """What a seal calls, before the first one of a newer program: a migration that writes is sealed as well."""
     if connection.dialect.name != "sqlite":
         connection.exec_driver_sql(";\n".join(POSTGRESQL_FUNCTIONS))
+
+
+def make_seal(connection: Connection) -> None:
+    """PostgreSQL: the guard that writes a seal, where what was cut off after its migrations has left none: the commit that
+    comes next could not be sealed, and `install` would never be reached."""
+    if connection.dialect.name == "sqlite" or SEAL in present(connection):
+        return
+    if connection.exec_driver_sql("SELECT to_regclass('audit_transactions')").scalar() is not None:
+        (seal,) = (guard for guard in postgresql_guards() if guard.name == SEAL)
+        connection.exec_driver_sql(f"{seal.function};\n{seal.statement}")
 
 
 def remove(connection: Connection, tables: Iterable[str] | None = None) -> None:

@@ -1,0 +1,132 @@
+"""`lims init` and `lims upgrade` that were killed: who starts is told, and running the command again finishes it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from lims.app import create_app
+from lims.base.database import make_engine
+from lims.base.migration import current_revision, head_revision
+from lims.initialise import initialise
+from lims.operations.checks import database_problems
+from lims.operations.record_of_changes import faults_of_record
+from lims.settings import Settings
+from tests.commands.test_commands import lims
+from tests.conftest import SALES, add_account
+
+#: Initialises, and is killed before what is named: after a migration, or in what comes after the last one.
+KILLED = """
+import os, sys
+from lims.app import create_app
+from lims.base import migration
+from lims import initialise
+from lims.settings import Settings
+
+def die(*_given, **_more):
+    os._exit(9)
+
+step = sys.argv[1]
+if step.isdecimal():
+    whole = migration.command.upgrade
+
+    def cut(config, _revision):
+        whole(config, step)
+        config.attributes["connection"].commit()
+        die()
+
+    migration.command.upgrade = cut
+else:
+    setattr(initialise if step == "sync_permissions" else migration, step, die)
+initialise.initialise(create_app(Settings()))
+"""
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    url = "" if database_url.startswith("sqlite") else database_url
+    return Settings(data=tmp_path / "data", database_url=url)
+
+
+def _killed_before(step: str, settings: Settings) -> None:
+    given = {"LIMS_DATA": str(settings.data), "LIMS_DATABASE_URL": settings.database_url}
+    done = subprocess.run([sys.executable, "-c", KILLED, step], env={**os.environ, **given}, check=False)
+    assert done.returncode == 9
+
+
+def _lims(settings: Settings, *args: str) -> str:
+    found = lims(*args, data=settings.data, LIMS_DATABASE_URL=settings.database_url)
+    assert (found.returncode, "Traceback" in found.stderr) == (0, False), found.stderr
+    return found.stdout
+
+
+def _refused(settings: Settings, *args: str) -> str:
+    found = lims(*args, data=settings.data, LIMS_DATABASE_URL=settings.database_url)
+    assert (found.returncode, "Traceback" in found.stderr) == (2, False), found.stderr
+    return found.stderr
+
+
+@pytest.mark.parametrize(("step", "said"), [("install_triggers", "triggers"), ("sync_permissions", "roles")])
+def test_init_that_was_killed_after_its_migrations_is_told_and_finished_by_another(
+    settings: Settings, step: str, said: str
+) -> None:
+    _killed_before(step, settings)
+    told = _refused(settings, "check")
+    assert said in told
+    assert "run `lims init`" in told
+    assert "run `lims init`" in _refused(settings, "worker", "--once")
+    _lims(settings, "init")
+    assert database_problems(settings) == []
+    assert faults_of_record(settings.sqlalchemy_url) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL takes all of it back
+@pytest.mark.parametrize("revision", ["0003", "0012"])
+def test_first_init_that_was_killed_between_migrations_is_finished_by_upgrade(
+    settings: Settings, revision: str
+) -> None:
+    _killed_before(revision, settings)
+    assert "run `lims upgrade`" in _refused(settings, "init")
+    _lims(settings, "upgrade")
+    assert database_problems(settings) == []
+    assert faults_of_record(settings.sqlalchemy_url) == []
+
+
+@pytest.fixture
+def peopled(settings: Settings) -> Iterator[Flask]:
+    """A laboratory with an account."""
+    app = create_app(settings)
+    initialise(app)
+    with app.app_context():
+        add_account(SALES)
+        app.extensions["lims.database"].session.remove()
+    app.extensions["lims.database"].engine.dispose()
+    yield app
+    app.extensions["lims.database"].engine.dispose()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_trigger_that_is_missing_where_people_work_is_made_anew_after_a_backup(
+    peopled: Flask, settings: Settings
+) -> None:
+    from lims.base.database import sqlite_module
+
+    with sqlite_module().connect(settings.data / "lims.sqlite3") as connection:
+        connection.execute("DROP TRIGGER audit_entries_fixed")
+    connection.close()
+    for command in ("check", "init"):
+        told = _refused(settings, command)
+        assert "audit_entries_fixed" in told
+        assert "run `lims upgrade`" in told
+    _lims(settings, "upgrade")
+    assert len(list(settings.backups.glob("before-upgrade-*"))) == 1
+    assert database_problems(settings) == []
+    engine = make_engine(settings.sqlalchemy_url)
+    assert current_revision(engine) == head_revision()
+    engine.dispose()
