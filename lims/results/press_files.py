@@ -1,7 +1,8 @@
 """Files that compression machines write: read by a mapping the laboratory made, matched to specimens, kept once.
 
 A row whose specimen is not known, or whose set is not whole yet, waits in the tray. A set is entered when all its
-specimens have a load, by the same service as typing it. The same file, or the same row in another file, changes nothing.
+specimens have a load, by the same service as typing it. The same file, or the same row in another file, changes nothing; but
+a file that is sent again goes on with what still waits of it, and one that is sent with another mapping is read anew.
 """
 
 from __future__ import annotations
@@ -10,26 +11,29 @@ import csv
 import hashlib
 import io
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from flask_babel import gettext as _
+from pydantic_core import PydanticCustomError
 from python_calamine import CalamineError, load_workbook
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import flag_modified
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import laboratory_zone
-from lims.base.fields import plain_text
-from lims.base.problems import Conflict, NotFound, Refused, refuse
+from lims.base.fields import Instant, plain_text
+from lims.base.problems import Conflict, NotFound, Refused, Unavailable, refuse
+from lims.base.services import SERVICES
 from lims.results.models import PressFile, PressMapping, PressRow
-from lims.results.schemas import LOAD_UNITS, SetBreaksIn, TrayIn
+from lims.results.schemas import LOAD, LOAD_UNITS, SetBreaksApiIn, SetBreaksIn, TrayIn
 from lims.results.service import besides_loads, get_set, record_set
 from lims.trials.models import Specimen
 from lims.trials.service import as_given_out
@@ -98,30 +102,63 @@ def read_file(mapping_id: int, name: str, content: bytes, actor: Actor) -> Outco
     if mapping is None:
         raise NotFound(f"press-mappings {mapping_id}")
     digest = hashlib.sha256(content).hexdigest()
-    earlier = session.scalars(select(PressFile).where(PressFile.sha256 == digest)).one_or_none()
-    if earlier is not None:
-        return Outcome(earlier, known=earlier.row_count, again=True)
+    earlier = _of_these_bytes(session, digest)
+    if earlier is not None and _stands_as_read(earlier, mapping):
+        return _gone_on(Outcome(earlier, known=earlier.row_count, again=True), set(), actor)
     rows = _data_rows(table_of(content, mapping), mapping)
     try:
         with transaction(actor, f"press file {name}"[:200]) as writing:
-            found = PressFile(
-                press_mapping_id=mapping.id,
-                name=name[-200:] or "file",
-                sha256=digest,
-                size_bytes=len(content),
-                row_count=len(rows),
-            )
-            writing.add(found)
+            if earlier is None:
+                found = PressFile(sha256=digest, size_bytes=len(content))
+                writing.add(found)
+            else:
+                found = SERVICES["press-files"].locked(writing, earlier.id)
+                _put_away(writing, found, mapping)
+                flag_modified(found, "row_count")  # so that it is later than the mapping
+            found.press_mapping_id = mapping.id
+            found.name, found.row_count = name[-200:] or "file", len(rows)
             writing.flush()
             outcome = Outcome(found)
-            kept = _keep(writing, found, mapping, rows, outcome)
-    except Refused:  # the same file from two machines at once: the first one counts
-        earlier = session.scalars(select(PressFile).where(PressFile.sha256 == digest)).one_or_none()
-        if earlier is None:
+            come_again = _keep(writing, found, mapping, rows, outcome)
+    except Refused as error:
+        if not isinstance(error.__cause__, IntegrityError):
             raise
-        return Outcome(earlier, known=earlier.row_count, again=True)
-    enter_whole_sets({row.specimen_id for row in kept if row.specimen_id is not None}, actor, outcome)
-    outcome.waiting = sum(1 for row in kept if row.state == "waiting")
+        # The same file from two machines at once: the first one counts.
+        earlier = _of_these_bytes(current_session(), digest)
+        if earlier is None or not _stands_as_read(earlier, mapping):
+            raise Unavailable("the same rows come in from another file") from error
+        outcome, come_again = Outcome(earlier, known=earlier.row_count, again=True), set()
+    return _gone_on(outcome, come_again, actor)
+
+
+def _of_these_bytes(session: Session, digest: str) -> PressFile | None:
+    return session.scalars(select(PressFile).where(PressFile.sha256 == digest)).one_or_none()
+
+
+def _stands_as_read(found: PressFile, mapping: PressMapping) -> bool:
+    """Was the file read by this mapping, and as the mapping is now?"""
+    return found.press_mapping_id == mapping.id and mapping.changed_at <= found.changed_at
+
+
+def _put_away(session: Session, found: PressFile, mapping: PressMapping) -> None:
+    """What still waits of an earlier reading of this file: it was read wrongly."""
+    for row in _waiting_of(session, PressRow.press_file_id == found.id):
+        row.state = "dismissed"
+        row.message = _("the file was read again as %(mapping)s", mapping=mapping.code)
+        # The mark is free again: should the earlier reading have been the right one, its rows come once more.
+        row.mark = hashlib.sha256(f"{row.mark} {row.id}".encode()).hexdigest()
+    session.flush()
+
+
+def _gone_on(outcome: Outcome, come_again: set[int], actor: Actor) -> Outcome:
+    """Enter what is whole of the file's waiting rows: all of a new file, and what a failure left of one that was read.
+    `come_again`: specimens whose rows wait since an earlier file."""
+    session = current_session()
+    waiting = (PressRow.press_file_id == outcome.file.id, PressRow.state == "waiting")
+    known = select(PressRow.specimen_id).where(*waiting, PressRow.specimen_id.is_not(None))
+    here = {key for key in session.scalars(known) if key is not None}
+    enter_whole_sets(here | come_again, actor, outcome)
+    outcome.waiting = current_session().scalar(select(func.count()).where(*waiting)) or 0
     return outcome
 
 
@@ -164,16 +201,23 @@ def _keep(
     mapping: PressMapping,
     rows: Sequence[tuple[int, Mapping[str, str]]],
     outcome: Outcome,
-) -> list[PressRow]:
-    kept: list[PressRow] = []
+) -> set[int]:
+    """Rows that are new; returns the specimens of those that were there before and still wait."""
+    come_again: set[int] = set()
     marks: set[str] = set()
     for number, row in rows:
         parsed = _parsed(row, mapping)
         mark = hashlib.sha256(
             repr((mapping.id, parsed.code, str(parsed.load_kn), parsed.time_text)).encode()
         ).hexdigest()
-        if mark in marks or session.scalar(select(PressRow.id).where(PressRow.mark == mark)) is not None:
+        if mark in marks:
             outcome.known += 1
+            continue
+        known = select(PressRow.specimen_id, PressRow.state).where(PressRow.mark == mark)
+        if (earlier := session.execute(known).one_or_none()) is not None:
+            outcome.known += 1
+            if earlier.state == "waiting" and earlier.specimen_id is not None:
+                come_again.add(earlier.specimen_id)
             continue
         marks.add(mark)
         specimen = find_specimen(session, parsed.code)
@@ -194,9 +238,8 @@ def _keep(
             tested_by=parsed.tested_by,
         )
         session.add(item)
-        kept.append(item)
     session.flush()
-    return kept
+    return come_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +258,15 @@ def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
     text = plain_text(row.get(plain_text(mapping.load_column), ""))
     plain = text.replace(".", "").replace(",", ".") if mapping.decimal_mark == "," else text
     try:
-        number = Decimal(plain)
-        if not number.is_finite() or number <= 0:
-            raise InvalidOperation
-        load = (number * LOAD_UNITS[mapping.load_unit]).quantize(KEPT_KN)
-    except InvalidOperation:
+        load = LOAD.parse((Decimal(plain) * LOAD_UNITS[mapping.load_unit]).quantize(KEPT_KN))
+    except ArithmeticError:
         problem = _("“%(value)s” is not a load in %(unit)s", value=text[:40], unit=mapping.load_unit)
+    except PydanticCustomError:
+        problem = _(
+            "%(value)s is not accepted; accepted: %(what)s",
+            value=f"{text[:40]} {mapping.load_unit}",
+            what=LOAD.accepted(),
+        )
     time_text = plain_text(row.get(plain_text(mapping.time_column), "")) if mapping.time_column else ""
     tested_at: datetime | None = None
     if time_text:
@@ -230,8 +276,10 @@ def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
                 if mapping.time_format and "T" not in time_text
                 else datetime.fromisoformat(time_text.replace("/", "-"))
             )
-            tested_at = moment if moment.tzinfo else moment.replace(tzinfo=laboratory_zone())
-        except ValueError:
+            tested_at = Instant().parse(moment if moment.tzinfo else moment.replace(tzinfo=laboratory_zone()))
+        except PydanticCustomError as error:
+            problem = problem or str((error.context or {})["message"])
+        except (ValueError, OverflowError):  # of year 1 too, which has no moment in UTC
             problem = problem or _(
                 "“%(value)s” is not a time of the form %(form)s",
                 value=time_text[:40],
@@ -262,89 +310,100 @@ def enter_whole_sets(specimen_ids: set[int], actor: Actor, outcome: Outcome) -> 
     session = current_session()
     set_ids = set(session.scalars(select(Specimen.specimen_set_id).where(Specimen.id.in_(specimen_ids))))
     for set_id in sorted(set_ids):
-        found = get_set(set_id)
-        by_specimen: dict[int, list[PressRow]] = defaultdict(list)
-        for row in session.scalars(
-            select(PressRow)
-            .where(
-                PressRow.specimen_id.in_([specimen.id for specimen in found.specimens]),
-                PressRow.state == "waiting",
-            )
-            .order_by(PressRow.id)
-        ):
-            by_specimen[row.specimen_id or 0].append(row)
-        here = [by_specimen[specimen.id][-1] for specimen in found.specimens if by_specimen[specimen.id]]
-        if len(here) < len(found.specimens):
-            _say(
-                here,
-                _(
+        _enter_if_whole(set_id, actor, outcome)
+
+
+def _enter_if_whole(set_id: int, actor: Actor, outcome: Outcome) -> None:
+    ids: list[int] = []
+    try:
+        with transaction(actor, "press file") as writing:
+            found = get_set(set_id)
+            by_specimen = {
+                row.specimen_id: row
+                for row in _waiting_of(
+                    writing, PressRow.specimen_id.in_([specimen.id for specimen in found.specimens])
+                )
+            }
+            here = [by_specimen[specimen.id] for specimen in found.specimens if specimen.id in by_specimen]
+            ids = [row.id for row in here]
+            if len(here) < len(found.specimens):
+                message = _(
                     "%(n)s of %(all)s loads of %(set)s are here",
                     n=len(here),
                     all=len(found.specimens),
                     set=found.code,
-                ),
-                actor,
-            )
-            continue
-        mapping = here[0].press_file.press_mapping
-        times = [row.tested_at for row in here if row.tested_at is not None]
-        entry = {
-            "loads_kn": [row.load_kn for row in here],
-            "tested_at": (max(times) if times else utc_now()).isoformat(),
-            "press_id": mapping.press_id,
-            "tested_by": here[0].tested_by,
-        }
-        try:
-            with transaction(actor, "press file") as writing:
-                record_set(set_id, SetBreaksIn.read(entry), actor)
+                )
                 for row in here:
-                    row.state, row.message = "used", None
-                writing.flush()
-        except Refused as error:
-            _say(here, str(error), actor)
-        except Conflict as conflict:
-            if what := besides_loads(conflict):  # typed before the file came: what was typed stays
-                message = _("the set was entered already with these loads; what differs: %(what)s", what=what)
-                _say(here, message, actor, state="used")
-                outcome.used += len(here)
-                continue
-            _say(
-                here,
-                _("the set was entered already with %(loads)s kN", loads=conflict.theirs.get("loads_kn", "")),
-                actor,
-            )
+                    row.message = message[:400]
+                return
+            times = [row.tested_at for row in here if row.tested_at is not None]
+            entry = {
+                "loads_kn": [row.load_kn for row in here],
+                "tested_at": (max(times) if times else utc_now()).isoformat(),
+                "press_id": here[0].press_file.press_mapping.press_id,
+                "tested_by": here[0].tested_by,
+            }
+            record_set(set_id, SetBreaksIn.read(entry), actor)
+            for row in here:
+                row.state, row.message = "used", None
+            writing.flush()
+    except Refused as error:
+        _say(ids, _labelled(error), actor)
+    except Conflict as conflict:
+        if what := besides_loads(conflict):  # typed before the file came: what was typed stays
+            message = _("the set was entered already with these loads; what differs: %(what)s", what=what)
+            outcome.used += _say(ids, message, actor, state="used")
         else:
-            outcome.sets += 1
-            outcome.used += len(here)
+            loads = conflict.theirs.get("loads_kn", "")
+            _say(ids, _("the set was entered already with %(loads)s kN", loads=loads), actor)
+    else:
+        outcome.sets += 1
+        outcome.used += len(ids)
 
 
-def _say(rows: Sequence[PressRow], message: str, actor: Actor, state: str = "waiting") -> None:
-    with transaction(actor, "press file"):
+def _waiting_of(session: Session, which: ColumnElement[bool]) -> Sequence[PressRow]:
+    """These rows, as far as they wait, held until the transaction ends: somebody may be settling one in the tray."""
+    query = select(PressRow).where(which, PressRow.state == "waiting").order_by(PressRow.id)
+    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
+
+
+def _labelled(error: Refused) -> str:
+    """What is wrong, by the names that the pages have for it; never those of the schema."""
+    labels = {item.name: item.ui.label for item in SetBreaksApiIn.inputs()}
+    return "; ".join(
+        f"{labels[problem.field]}: {problem.message}" if problem.field in labels else str(problem.message)
+        for problem in error.problems
+    )
+
+
+def _say(row_ids: Sequence[int], message: str, actor: Actor, state: str = "waiting") -> int:
+    """Why these rows wait, or what became of them; of how many that still waited."""
+    with transaction(actor, "press file") as session:
+        rows = _waiting_of(session, PressRow.id.in_(row_ids))
         for row in rows:
             row.state, row.message = state, message[:400]
+        return len(rows)
 
 
 def settle(row_id: int, data: Mapping[str, Any], actor: Actor) -> PressRow:
     """Say what a waiting row is, or put it away with a reason. Raises: NotFound, Refused."""
     values = TrayIn.read(data)
-    session = current_session()
-    row = session.get(PressRow, row_id) if 0 < row_id < 2**63 else None
-    if row is None:
-        raise NotFound(f"press-rows {row_id}")
-    if row.state != "waiting":
-        raise refuse("row", _("is settled already"), row.title)
-    if values.reason is not None:
-        with transaction(actor, values.reason):
+    with transaction(actor, values.reason or "press row assigned") as session:
+        row: PressRow = SERVICES["press-rows"].locked(session, row_id)
+        if row.state != "waiting":
+            raise refuse("row", _("is settled already"), row.title)
+        if values.reason is not None:
             row.state, row.message = "dismissed", values.reason
-        return row
-    specimen = find_specimen(session, values.code or "")
-    if specimen is None:
-        raise refuse("code", _("no specimen has this code: %(code)s", code=values.code), values.code)
-    if row.load_kn is None:
-        raise refuse(
-            "code", _("the row has no load that can be read; put it away and type the set"), row.title
-        )
-    with transaction(actor, "press row assigned"):
+            return row
+        specimen = find_specimen(session, values.code or "")
+        if specimen is None:
+            raise refuse("code", _("no specimen has this code: %(code)s", code=values.code), values.code)
+        if row.load_kn is None:
+            raise refuse(
+                "code", _("the row has no load that can be read; put it away and type the set"), row.title
+            )
         row.specimen_id, row.code = specimen.id, specimen.code
-    enter_whole_sets({specimen.id}, actor, Outcome(row.press_file))
-    return row
+        specimen_id = specimen.id
+    enter_whole_sets({specimen_id}, actor, Outcome(row.press_file))
+    settled: PressRow = SERVICES["press-rows"].get(row_id)
+    return settled

@@ -191,7 +191,7 @@ class BreaksView(GuardedView):
             outcome = read_file(int(mapping[:18]), given.filename, given.read(), current_actor())
         except Refused as error:
             return self._tray(mappings, [str(problem.message) for problem in error.problems], mapping), 422
-        if outcome.again:
+        if outcome.again and not outcome.used:
             flash(_("This file was read before; nothing has changed."), "info")
         else:
             flash(

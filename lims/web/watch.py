@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
 import click
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from lims.base.actor import system_actor
-from lims.base.database import current_session
-from lims.base.problems import Refused
+from lims.base.database import database
+from lims.base.problems import Refused, Unavailable
 from lims.cli import read_settings
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = {".csv", ".txt", ".xlsx", ".xls"}
 
@@ -23,7 +28,8 @@ SUFFIXES = {".csv", ".txt", ".xlsx", ".xls"}
 def watch(folder: Path, code: str, every: float, once: bool) -> None:
     """Read every new file of FOLDER. A file that is still being written is read when it has stopped growing.
 
-    Files stay where they are: what was read is known by its bytes, so a restart reads nothing twice.
+    Files stay where they are: what was read is known by its bytes, so a restart reads nothing twice. While the database or
+    a file is away it is tried again at each look; what is wrong with one file keeps no other waiting.
     """
     from lims.app import create_app
     from lims.results.models import PressMapping
@@ -39,37 +45,62 @@ def watch(folder: Path, code: str, every: float, once: bool) -> None:
         mapping_id = mapping.id
     seen: dict[Path, tuple[int, float]] = {}
     done: dict[Path, tuple[int, float]] = {}
+    told: dict[Path, str] = {}
     while True:
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        for path in _files_of(folder):
+            try:
+                found = path.stat()
+            except OSError:  # taken away meanwhile
                 continue
-            state = (path.stat().st_size, path.stat().st_mtime)
+            state = (found.st_size, found.st_mtime)
             settled = once or seen.get(path) == state
             seen[path] = state
-            if settled and done.get(path) != state:
-                with app.app_context():
-                    click.echo(_read(mapping_id, path))
+            if not settled or done.get(path) == state:
+                continue
+            with app.app_context():
+                line, over = _read(mapping_id, path)
+            if over:
                 done[path] = state
+            if over or told.get(path) != line:  # once for as long as it lasts
+                click.echo(line)
+            told[path] = line
         if once:
             return
         time.sleep(every)
 
 
-def _read(mapping_id: int, path: Path) -> str:
+def _files_of(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    except OSError as error:  # a folder of another machine comes and goes
+        log.warning("%s cannot be looked into: %s", folder, error.strerror)
+        return []
+
+
+def _read(mapping_id: int, path: Path) -> tuple[str, bool]:
+    """What to say of the file, and whether that is all there is to do."""
     from lims.forecasts.service import forecast_pending
     from lims.results.press_files import read_file
 
     try:
         outcome = read_file(mapping_id, path.name, path.read_bytes(), system_actor("watch"))
+        if outcome.again and not outcome.used:
+            return f"{path.name}: read before", True
+        forecast_pending()
     except Refused as error:
-        return f"{path.name}: not read: {error}"
+        what = "; ".join(str(problem.message) for problem in error.problems)
+        return f"{path.name}: not read: {what}", True
     except OSError as error:
-        return f"{path.name}: not read: {error.strerror}"
+        return f"{path.name}: not read yet: {error.strerror}", False
+    except (Unavailable, OperationalError, NoConnectionFree) as error:
+        log.warning("%s: %s", path.name, error)
+        return f"{path.name}: not read to its end yet: the database is busy or away, or takes nothing", False
+    except Exception as error:
+        log.exception("%s could not be read", path.name)
+        return f"{path.name}: not read: {type(error).__name__}: {error}"[:400], True
     finally:
-        current_session().rollback()
-    if outcome.again:
-        return f"{path.name}: read before"
-    forecast_pending()
+        database().undo()
     return (
-        f"{path.name}: {outcome.sets} sets entered, {outcome.waiting} rows wait, {outcome.known} were known"
+        f"{path.name}: {outcome.sets} sets entered, {outcome.waiting} rows wait, {outcome.known} were known",
+        True,
     )

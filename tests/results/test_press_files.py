@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,9 +16,12 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 from markupsafe import escape
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 
-from lims.base.database import current_session
-from lims.base.problems import Refused
+from lims.base.database import current_session, database
+from lims.base.problems import Refused, Unavailable
+from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
 from lims.results.models import Break, PressFile, PressRow, SetResult
 from lims.results.press_files import Outcome, read_file, settle
@@ -25,6 +31,7 @@ from lims.trials.short_codes import short_code
 from lims.web.watch import watch
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch
+from tests.operations.test_family import until
 
 HEAD = "试件编号,最大荷载(kN),试验时间,试验员"
 CHINESE = {
@@ -219,6 +226,174 @@ def test_load_that_is_no_number_waits_with_its_reason(records_on_both: Flask) ->
     assert any("4O1" in str(row.message) for row in current_session().query(PressRow))
 
 
+@contextmanager
+def second_set_fails(app: Flask) -> Iterator[None]:
+    """The database goes away when the second result is written."""
+    engine, written = app.extensions["lims.database"].engine, []
+
+    def goes_away(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("INSERT INTO set_results"):
+            written.append(statement)
+            if len(written) == 2:
+                raise OperationalError(statement, {}, Exception("server closed the connection"))
+
+    event.listen(engine, "before_cursor_execute", goes_away)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", goes_away)
+
+
+@pytest.mark.parametrize("grown", [False, True])
+def test_file_that_was_entered_by_half_goes_on_when_it_is_sent_again(
+    records_on_both: Flask, grown: bool
+) -> None:
+    batch = a_batch("120", plan_ages="3")
+    first, second = (item.id for item in batch.sets[:2])
+    codes = [code for item in batch.sets[:2] for code in codes_of(item)]
+    mapping_id, content = a_mapping().id, lines(codes, ("424", "401", "396") * 2)
+    with second_set_fails(records_on_both), pytest.raises(Unavailable):
+        read_file(mapping_id, "day.csv", content, ACTOR)
+    assert (result_of(first) is not None, result_of(second)) == (True, None)
+    if grown:  # the press has written a line more
+        content += lines(["TRIAL-PIECE"]).split(b"\n", 1)[1]
+    outcome = read_file(mapping_id, "day.csv", content, ACTOR)
+    assert (outcome.sets, outcome.used, outcome.waiting, outcome.again) == (1, 3, int(grown), not grown)
+    assert result_of(second) is not None
+    assert current_session().query(SetResult).count() == 2
+
+
+def test_page_says_what_a_file_that_goes_on_has_entered(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        batch = a_batch("120", plan_ages="3")
+        codes = [code for item in batch.sets[:2] for code in codes_of(item)]
+        mapping_id, content = a_mapping().id, lines(codes, ("424", "401", "396") * 2)
+
+    def sent() -> str:
+        given = {"mapping": str(mapping_id), "file": (io.BytesIO(content), "day.csv")}
+        technician.post("/press/tray", given, content_type="multipart/form-data")
+        return technician.get("/press/tray").get_data(as_text=True)
+
+    with second_set_fails(app):
+        sent()
+    assert "1 sets entered, 0 rows wait, 6 rows were known." in sent()
+    assert "This file was read before; nothing has changed." in sent()
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_file_that_was_read_by_a_wrong_mapping_is_read_anew_by_the_right_one(
+    records_on_both: Flask, edited: bool
+) -> None:
+    found = the_set(a_batch("40"))
+    content = lines([*codes_of(found), "TRIAL-PIECE"], ("424000", "401000", "396000", "1000"))
+    wrong = a_mapping()
+    first = read_file(wrong.id, "day.csv", content, ACTOR)
+    assert (first.sets, first.waiting) == (0, 4)
+    if edited:
+        right = SERVICES["press-mappings"].edit(wrong.id, {**CHINESE, "load_unit": "N"}, wrong.version, ACTOR)
+    else:
+        right = a_mapping(code="YES-2000-N", load_unit="N")
+    outcome = read_file(right.id, "day.csv", content, ACTOR)
+    assert (outcome.sets, outcome.waiting, outcome.again) == (1, 1, False)
+    result = result_of(found.id)
+    assert result is not None
+    assert result.strength_mpa == Decimal("18.1")
+    rows = current_session().query(PressRow).order_by(PressRow.id).all()
+    assert [row.state for row in rows] == ["dismissed"] * 4 + ["used"] * 3 + ["waiting"]
+    assert f"read again as {right.code}" in str(rows[0].message)
+    assert read_file(right.id, "day.csv", content, ACTOR).again
+    assert current_session().query(PressFile).count() == 1
+
+
+def test_file_that_was_read_rightly_first_comes_back_from_a_wrong_mapping(records_on_both: Flask) -> None:
+    found = the_set(a_batch("40"))
+    content = lines(codes_of(found)[:2])
+    right, wrong = a_mapping(), a_mapping(code="OTHER", load_unit="tf")
+    for mapping, states in (
+        (right, ["waiting"] * 2),
+        (wrong, ["dismissed"] * 2 + ["waiting"] * 2),
+        (right, ["dismissed"] * 4 + ["waiting"] * 2),
+    ):
+        assert read_file(mapping.id, "a.csv", content, ACTOR).waiting == 2
+        assert [row.state for row in current_session().query(PressRow).order_by(PressRow.id)] == states
+    assert read_file(right.id, "b.csv", lines(codes_of(found)[2:], ("396",)), ACTOR).sets == 1
+    assert [item.load_kn for item in current_session().query(Break).order_by(Break.id)] == [424, 401, 396]
+
+
+@pytest.mark.parametrize(
+    ("more", "load", "stamp", "says"),
+    [
+        ({}, "424", "0001-01-01 00:00:00", "0001-01-01 00:00:00” is not a time"),
+        ({}, "424", "9999-12-31 23:59:59", "accepted: a year from 1950 to 2150"),
+        ({}, "424", "1949-12-31 00:00:00", "accepted: a year from 1950 to 2150"),
+        ({}, "12345678901234567", None, "accepted: a number above 0 and up to 20000 kN"),
+        ({}, "1e300", None, "“1e300” is not a load in kN"),
+        ({}, "0.0001", None, "accepted: a number above 0 and up to 20000 kN"),
+        ({"load_unit": "N"}, "20000001", None, "20000001 N is not accepted; accepted: a number above 0"),
+        ({"load_unit": "kgf"}, "9e999999", None, "“9e999999” is not a load in kgf"),
+        ({"load_unit": "tf"}, "9e999999", None, "“9e999999” is not a load in tf"),
+        ({"load_unit": "tf"}, "NaN", None, "NaN tf is not accepted"),
+        ({"load_unit": "lbf"}, "sNaN", None, "“sNaN” is not a load in lbf"),
+        ({"load_unit": "tf"}, "Infinity", None, "“Infinity” is not a load in tf"),
+    ],
+)
+def test_odd_row_waits_with_its_reason_beside_those_that_are_read(
+    records_on_both: Flask, more: dict[str, str], load: str, stamp: str | None, says: str
+) -> None:
+    found = the_set(a_batch("40"))
+    odd = f"{codes_of(found)[0]},{load},{stamp or now_text()},Li\n".encode("gb18030")
+    outcome = read_file(a_mapping(**more).id, "a.csv", lines(["STRAY"], ("10",)) + odd, ACTOR)
+    assert (outcome.sets, outcome.waiting) == (0, 2)
+    row = current_session().query(PressRow).order_by(PressRow.id.desc()).first()
+    assert row is not None
+    assert says in str(row.message)
+    assert row.specimen_id is None
+
+
+def test_refusal_of_a_set_stands_in_the_tray_without_names_of_the_schema(records_on_both: Flask) -> None:
+    found = the_set(a_batch("40"))
+    press = SERVICES["presses"].add({"code": "P-1", "name": "Press", "capacity_kn": "2000"}, ACTOR)
+    content = lines(codes_of(found), ("424", "4010", "396"))
+    read_file(a_mapping(press_id=press.id).id, "a.csv", content, ACTOR)
+    (message,) = {row.message for row in current_session().query(PressRow)}
+    assert message.startswith("Loads: no. 2: 4010 kN is more than this press can give")
+
+
+@pytest.mark.postgresql
+def test_row_that_two_settle_at_once_is_settled_by_one_and_the_other_is_told(postgresql_app: Flask) -> None:
+    with postgresql_app.app_context():
+        read_file(a_mapping().id, "a.csv", lines(["TRIAL-PIECE"]), ACTOR)
+        row_id = current_session().query(PressRow).one().id
+    told: list[str] = []
+
+    def put_away(reason: str) -> None:
+        with postgresql_app.app_context():
+            try:
+                told.append(str(settle(row_id, {"reason": reason}, ACTOR).message))
+            except Refused as error:
+                told.append(str(error))
+
+    engine = postgresql_app.extensions["lims.database"].engine
+    people = [threading.Thread(target=put_away, args=(reason,)) for reason in ("one", "other")]
+    with not_only_reading(engine).connect() as third, engine.connect() as looking:
+        third.execute(text("SELECT id FROM press_rows WHERE id = :id FOR UPDATE"), {"id": row_id})
+        waiting = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+
+        def wait() -> bool:
+            looking.rollback()
+            return looking.scalar(waiting) == len(people)
+
+        for person in people:
+            person.start()
+        until(wait, "they do not wait for the third")
+    for person in people:
+        person.join()
+    assert sorted(told, key=len)[0] in {"one", "other"}
+    assert sorted(told, key=len)[1] == "row: is settled already"
+
+
 def test_values_that_were_typed_meanwhile_are_not_overwritten(app: Flask, technician: Person) -> None:
     with app.app_context():
         found = the_set(a_batch("40"))
@@ -270,3 +445,36 @@ def test_watched_folder_reads_each_file_once(
     assert "broken.csv: not read" in first.output
     assert "day.csv: read before" in CliRunner().invoke(watch, arguments).output
     assert CliRunner().invoke(watch, [str(folder), "--mapping", "nobody", "--once"]).exit_code == 2
+
+
+def test_watched_folder_goes_on_after_a_file_that_could_not_be_written(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        found = the_set(a_batch("40"))
+        set_id, content = found.id, lines(codes_of(found))
+        a_mapping()
+        path, data = database().engine.url.database, app.config["LIMS_DATA"]
+        sqlite: Any = (
+            database().engine.dialect.dbapi
+        )  # two copies of SQLite would not know each other's locks
+    folder = tmp_path / "press"
+    folder.mkdir()
+    (folder / "a.csv").write_bytes(content)
+    (folder / "b.csv").write_bytes(b"a,b\n")
+    monkeypatch.setenv("LIMS_DATA", str(data))
+    arguments = [str(folder), "--mapping", "YES-2000", "--once"]
+    with closing(sqlite.connect(path, isolation_level=None)) as outside:
+        guard = outside.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'capture_regions_insert'"
+        ).fetchone()[0]
+        outside.execute("DROP TRIGGER capture_regions_insert")  # nothing is written while it is missing
+        done = CliRunner().invoke(watch, arguments)
+        outside.execute(guard)
+    assert done.exit_code == 0
+    assert "a.csv: not read to its end yet: the database" in done.output
+    assert "b.csv: not read: has no column" in done.output
+    again = CliRunner().invoke(watch, arguments)
+    assert "a.csv: 1 sets entered" in again.output
+    with app.app_context():
+        assert result_of(set_id) is not None
