@@ -49,6 +49,7 @@ from lims.results.models import (
     SetResult,
 )
 from lims.results.schemas import (
+    RESULT_STATES,
     CalibrationIn,
     MouldIn,
     PressIn,
@@ -517,7 +518,8 @@ def amend_set(set_id: int, entry: SetBreaksIn, result_number: int, actor: Actor,
 def _replace(
     set_id: int, entry: SetBreaksIn, result_number: int, actor: Actor, reason: str, *, released: bool
 ) -> SetResult:
-    if not reason.strip():
+    reason = reason.strip()
+    if not reason:
         raise refuse("reason", _("is required: why the entry is corrected"))
     with transaction(actor, reason) as session:
         found = _locked_set(session, set_id)
@@ -540,8 +542,8 @@ def _replace(
             item.superseded_at = now
         session.flush()
         if released:
-            sign(session, present, "amended", actor, reason.strip())
-        return _write(session, found, entry, actor, number=present.number + 1, reason=reason.strip()[:2000])
+            sign(session, present, "amended", actor, reason)
+        return _write(session, found, entry, actor, number=present.number + 1, reason=reason)
 
 
 def verify(set_id: int, actor: Actor, *, result_number: int | None = None) -> SetResult:
@@ -711,12 +713,19 @@ def _require_state(found: SpecimenSet, state: str, seen: int | None) -> SetResul
             "state",
             _(
                 "is %(state)s; accepted: %(wanted)s",
-                state=result.state if result else "waiting",
-                wanted=state,
+                state=RESULT_STATES[result.state] if result is not None else _without_result(found),
+                wanted=RESULT_STATES[state],
             ),
             found.code,
         )
     return result
+
+
+def _without_result(found: SpecimenSet) -> str:
+    """The state of a set no result of which counts, in words."""
+    if retracted_result(found.id) is not None:
+        return str(RESULT_STATES["retracted"])
+    return str(SET_STATES[found.state])
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from lims.results.due import DueSet, due_groups, due_set, due_sets
 from lims.results.entry import EntryIn, doubts, due_entry, entry_warnings, save_entry
 from lims.results.models import Break, Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
-from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, RetestIn, RetractIn, SetBreaksIn
+from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, CorrectIn, RetestIn, RetractIn, SetBreaksIn
 from lims.results.service import (
     BreakService,
     CalibrationService,
@@ -314,16 +314,18 @@ class BreaksView(GuardedView):
             return self._entry(found, {})
         posted = request.form.to_dict()
         try:
-            entry = SetBreaksIn.read(self._read(found, posted))
+            typed = self._read(found, posted)
             number = posted.get("result_number", "")
             if number.isdecimal() and int(number[:9]) > 0:
+                correction = CorrectIn.read({**typed, "reason": posted.get("reason", "")})
                 replace = correct_set
                 actor = current_actor()
                 if posted.get("amend") == "1":
                     self.allow("release")
                     replace, actor = amend_set, signer(posted.pop("password", None))
-                result = replace(set_id, entry, int(number[:9]), actor, posted.get("reason", ""))
+                result = replace(set_id, correction, int(number[:9]), actor, correction.reason)
             else:
+                entry = SetBreaksIn.read(typed)
                 # A question that was answered was about these loads, not about those typed after it.
                 asked = "|".join(str(load) for load in entry.loads_kn or ())
                 if posted.get("confirmed") != asked and (questions := doubts(set_id, entry)):

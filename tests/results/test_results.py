@@ -130,7 +130,7 @@ def test_correction_keeps_the_old_values_readable_and_needs_a_reason(waiting: Sp
 def test_result_is_verified_by_another_person_and_released_only_then(waiting: SpecimenSet) -> None:
     one, other = user_actor(1, "One"), user_actor(2, "Other")
     record_set(waiting.id, entry("424", "401", "396"), one)
-    with pytest.raises(Refused, match="accepted: verified"):
+    with pytest.raises(Refused, match="is Entered; accepted: Verified"):
         release(waiting.id, other)
     with pytest.raises(Refused, match="another person"):
         verify(waiting.id, one)

@@ -39,7 +39,7 @@ def three_days(batch: Any) -> SpecimenSet:
 
 def brought_to(batch: Any, state: str) -> SetResult:
     found = three_days(batch)
-    result = record_set(found.id, entry("424", "401", "396"), ACTOR)
+    result = result_of(found.id) or record_set(found.id, entry("424", "401", "396"), ACTOR)
     if state in {"verified", "released", "retracted"}:
         result = verify(found.id, CHECKER)
     if state in {"released", "retracted"}:
@@ -156,6 +156,20 @@ def test_strengths_as_reported_wait_for_a_second_person_as_loads_do(batch: Any) 
     assert release(found.id, CHECKER).state == "released"
     amended = SetBreaksIn.read({"strengths_mpa": ["20", "40", "61"]})
     assert amend_set(found.id, amended, 1, CHECKER, "read wrongly").state == "entered"
+
+
+def test_step_that_is_too_early_or_too_late_names_the_states_in_words(batch: Any) -> None:
+    found = three_days(batch)
+    for state, step, says in (
+        (None, lambda: verify(found.id, CHECKER), "is Waiting; accepted: Entered"),
+        ("entered", lambda: release(found.id, CHECKER), "is Entered; accepted: Verified"),
+        (None, lambda: retract(found.id, "early", CHECKER), "is Entered; accepted: Released"),
+        ("retracted", lambda: verify(found.id, CHECKER), "is Retracted; accepted: Entered"),
+    ):
+        if state is not None:
+            brought_to(batch, state)
+        with pytest.raises(Refused, match=says):
+            step()
 
 
 @pytest.mark.parametrize("state", ["entered", "verified"])

@@ -14,7 +14,7 @@ from lims.base.columns import utc_now
 from lims.base.display import local_time
 from lims.base.services import SERVICES
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import record_set, release, verify
+from lims.results.service import record_set, release, result_of, verify
 from tests.conftest import PASSWORD, Person
 from tests.factories import ACTOR, a_batch, a_customer, a_mix
 from tests.results.test_press_files import a_mapping
@@ -112,6 +112,34 @@ def test_entry_that_came_second_stands_in_the_opened_correction(app: Flask, tech
     assert answer.status_code == 409
     assert re.search(r"with the same loads; what differs: [^<]*Remark\. Your values are kept", page)
     assert 'value="one corner chipped"' in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("x" * 2001, "Reason: has 2001 characters; accepted: 1 to 2000"),
+        ("digit\x07", "Reason: holds a control character; accepted: plain text"),
+        (" ", "Reason: is required"),
+    ],
+)
+def test_reason_of_a_correction_is_refused_and_not_cut(
+    app: Flask, technician: Person, reason: str, message: str
+) -> None:
+    with app.app_context():
+        set_id = a_batch("40", plan_ages="3").sets[0].id
+        entered(set_id)
+        tested = f"{local_time(utc_now()):%Y-%m-%dT%H:%M}"
+    typed = {"load_1": "424", "load_2": "401", "load_3": "390", "tested_at": tested, "result_number": "1"}
+    page = refused(technician.post(f"/press/sets/{set_id}", {**typed, "reason": reason}))
+    assert f"<li>{message}" in page
+    assert 'value="390"' in page
+    kept = "digit read wrong; " * 100
+    answer = technician.post(f"/press/sets/{set_id}", {**typed, "reason": kept})
+    assert answer.status_code == 302
+    with app.app_context():
+        result = result_of(set_id)
+        assert result is not None
+        assert (result.number, result.reason) == (2, kept.strip())
 
 
 def test_signature_with_a_wrong_password_is_asked_for_again_in_sight(
