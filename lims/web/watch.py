@@ -97,7 +97,7 @@ def _read(mapping_id: int, path: Path) -> tuple[str, bool]:
         return f"{path.name}: not read to its end yet: the database is busy or away, or takes nothing", False
     except Exception as error:
         log.exception("%s could not be read", path.name)
-        return f"{path.name}: not read: {type(error).__name__}: {error}"[:400], True
+        return f"{path.name}: stopped: {type(error).__name__}: {error}"[:400], True
     finally:
         database().undo()
     return (

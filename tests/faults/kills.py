@@ -16,6 +16,7 @@ import random
 import signal
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,16 @@ def waiting_sets(app: Flask) -> list[int]:
         return [row[0] for row in current_session().execute(text(query))]
 
 
+@cache
+def the_entry() -> SetBreaksIn:
+    """What every writer sends, and sends again after a kill: the same test, by the same person."""
+    data = {"loads_kn": ["424", "401", "396"], "tested_at": utc_now().isoformat(), "tested_by": "Li Wei"}
+    return SetBreaksIn.read(data)
+
+
 def write(app: Flask, sets: list[int], acknowledged: Path, place: int) -> None:
     """Enter results, one after another; each is acknowledged after its commit by one write to a file."""
-    entry = SetBreaksIn.read({"loads_kn": ["424", "401", "396"], "tested_at": utc_now().isoformat()})
+    entry = the_entry()
     with acknowledged.open("ab", buffering=0) as file, app.app_context():
         for set_id in sets:
             try:
@@ -73,6 +81,7 @@ def write(app: Flask, sets: list[int], acknowledged: Path, place: int) -> None:
 def one_round(app: Flask, todo: list[int], acknowledged: Path, enough: int, more_s: float) -> None:
     """Fork writers, kill all of them at once, a moment after so many results are acknowledged: in the midst of writing."""
     app.extensions["lims.database"].engine.dispose()
+    the_entry()  # before the writers part
     living = set()
     for place in range(WRITERS):
         child = os.fork()
