@@ -30,7 +30,7 @@ from lims.rules.service import unconfirmed
 from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
 from lims.standards.rounding import round_half_even
-from lims.standards.specimens import loading_rate_limits
+from lims.standards.specimens import factor_beside_set, loading_rate_limits
 from lims.trials.models import Batch, BatchLot, SpecimenSet
 from lims.trials.schemas import CURING, SHAPES
 
@@ -216,6 +216,7 @@ def _set(result: SetResult, names: dict[str, str]) -> dict[str, Any]:
     some = next(iter(breaks.values()), None)
     grade = found.batch.mix_revision.mix_design.grade_mpa
     first = found.specimens[0] if found.specimens else None
+    factor = factor_beside_set(result.rule_id, first.width_mm if first is not None else None)
     return {
         "code": found.code,
         "age_days": str(found.age_days),
@@ -226,10 +227,17 @@ def _set(result: SetResult, names: dict[str, str]) -> dict[str, Any]:
                 "code": specimen.code,
                 "load_kn": _number(breaks[specimen.id].load_kn),
                 "strength_mpa": _strength(breaks[specimen.id].strength_mpa),
+                **(
+                    {"scaled_mpa": _strength(breaks[specimen.id].strength_mpa * factor)}
+                    if factor != 1
+                    else {}
+                ),
             }
             for specimen in found.specimens
             if specimen.id in breaks
         ],
+        # Between what each specimen bore and the result of the set.
+        **({"size_factor": _number(factor)} if factor != 1 else {}),
         "tested": _time(some.tested_at) if some is not None else "",
         "age_hours": _number(some.age_hours) if some is not None else "",
         "age_within": some.age_within if some is not None else None,

@@ -38,6 +38,7 @@ from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import plain
 from lims.standards.rounding import exact_context
+from lims.standards.specimens import factor_beside_set
 from lims.standards.statistics import mean, sample_deviation
 from lims.trials.models import Batch, Specimen, SpecimenSet, Trial, cured_as_standard
 
@@ -105,6 +106,7 @@ def result_rows(filters: SummaryFilters) -> Iterator[ResultRow]:
             func.min(Break.tested_at).label("tested_at"),
             func.min(Break.strength_mpa).label("least"),
             func.max(Break.strength_mpa).label("most"),
+            func.min(Specimen.width_mm).label("width_mm"),  # a set has specimens of one size
         )
         .join(Specimen, Specimen.id == Break.specimen_id)
         .where(Break.superseded_at.is_(None))
@@ -143,6 +145,7 @@ def result_rows(filters: SummaryFilters) -> Iterator[ResultRow]:
             SetResult.specimen_count,
             tested.c.least,
             tested.c.most,
+            tested.c.width_mm,
             Batch.curing,
             Batch.curing_temperature_c,
             SetResult.created_at,
@@ -180,7 +183,7 @@ def _row(row: Any) -> ResultRow:
     (
         set_id, set_code, batch_id, batch_code, element, mix_id, mix, grade_mpa, strength_class, region, customer,
         cement_code, cement_name, lot, age_days, cast_at, tested_at, strength, basis, state, rule_id, edition,
-        specimens, least, most, curing, temperature, entered_at,
+        specimens, least, most, width, curing, temperature, entered_at,
     ) = row  # fmt: skip
     return ResultRow(
         set_id,
@@ -205,10 +208,18 @@ def _row(row: Any) -> ResultRow:
         rule_id,
         edition,
         specimens,
-        most - least if specimens in {2, 3} and least is not None else None,
+        _range(least, most, factor_beside_set(rule_id, width)) if specimens in {2, 3} else None,
         cured_as_standard(curing, temperature),
         entered_at,
     )
+
+
+def _range(least: Decimal | None, most: Decimal | None, factor: Decimal) -> Decimal | None:
+    """Between the weakest and the strongest specimen of a set, on the scale of its result."""
+    if least is None or most is None:
+        return None
+    with localcontext(exact_context()):
+        return (most - least) * factor
 
 
 def with_forecasts(rows: Iterable[ResultRow]) -> list[ResultRow]:

@@ -151,7 +151,7 @@ def doubts(set_id: int, entry: SetBreaksIn) -> list[str]:
                 )
             )
     strengths = verdict.specimen_strengths_mpa
-    mean = float(sum(strengths, Decimal(0)) / len(strengths))
+    mean = float(verdict.size_factor * sum(strengths, Decimal(0)) / len(strengths))
     usual = usual_ranges().of([item]).get(set_id)
     if usual is not None and not usual[0] <= mean <= usual[1]:
         found.append(

@@ -24,7 +24,7 @@ from lims.rules.schemas import RuleEditionIn, RuleSignoffIn
 from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import Answer, Rule
-from lims.standards.specimens import untested_factor
+from lims.standards.specimens import factor_beside_set, untested_factor
 from lims.trials.plan import SHOTCRETE_SOURCES
 from lims.trials.plan import SOURCES as PLAN_SOURCES
 
@@ -190,11 +190,13 @@ def compare(set_id: int, rule: Rule) -> Comparison:
     ordered = [breaks[specimen.id] for specimen in found.specimens if specimen.id in breaks]
     names = {field.name for field in rule.fields}
     given: dict[str, Any] = {}
+    width = found.specimens[0].width_mm if found.specimens else None
     if rule.judges == "loads":
         given["loads_kn"] = [None if item.load_kn is None else f"{item.load_kn:f}" for item in ordered]
     else:
-        given["strengths_mpa"] = [f"{item.strength_mpa:f}" for item in ordered]
-    width = found.specimens[0].width_mm if found.specimens else None
+        # On the scale of the issued result: that of the 150 mm cube.
+        factor = factor_beside_set(issued.rule_id, width)
+        given["strengths_mpa"] = [f"{item.strength_mpa * factor:f}" for item in ordered]
     for name in ("edge_mm", "diameter_mm"):
         if name in names and width is not None:
             given[name] = f"{width:f}"

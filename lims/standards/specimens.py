@@ -6,7 +6,7 @@ Codes: GB/T 50081-2019 (cubes), ASTM C39 and ACI 318 (cylinders). S seen, R reca
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from functools import lru_cache
@@ -102,6 +102,8 @@ class SetVerdict:
     rule_id: str
     low_deviation: Decimal | None = None
     high_deviation: Decimal | None = None
+    #: What strengths of single specimens are multiplied by to stand beside the set's.
+    size_factor: Decimal = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,17 @@ def untested_factor(shape: str, width_mm: Decimal, grade_mpa: Decimal | None) ->
     return UNTESTED_FACTORS.get(width_mm)
 
 
+def factor_beside_set(rule_id: str, width_mm: Decimal | None) -> Decimal:
+    """What F/A of a specimen is multiplied by to stand beside the result of its set, which this rule gave: the size factor
+    of cubes, the same whatever the grade (from C60 on only 0.95 is taken, of 100 mm); 1 for cylinders and what was reported.
+
+    Source: GB/T 50081-2019 5.0.6.
+    """
+    if rule_id != CUBE_SET_RULE or width_mm is None:
+        return Decimal(1)
+    return CUBE_SIZE_FACTORS.get(width_mm, Decimal(1))
+
+
 def cylinder_length_factor(diameter_mm: Decimal, length_mm: Decimal) -> Decimal:
     """Correction for length/diameter below 1.8. Raises: RuleInputError below 1. Source: ASTM C39 (R)."""
     diameter = require_number("diameter_mm", diameter_mm, above=0)
@@ -225,7 +238,7 @@ def set_of_three(
     if len(strengths_mpa) != 3:
         raise RuleInputError("strengths_mpa", f"{len(strengths_mpa)} values", "exactly three specimens")
     values = tuple(require_number("strengths_mpa", value, above=0) for value in strengths_mpa)
-    return _judge(values, values, factor, Decimal(1), rule_id)
+    return replace(_judge(values, values, factor, Decimal(1), rule_id), size_factor=factor)
 
 
 def _judge(
@@ -274,7 +287,8 @@ def cube_set(
     exact = exact_context()
     area = exact.multiply(edge, edge)
     strengths = tuple([exact.divide(exact.multiply(load, 1000), area) for load in loads])
-    return _judge(loads, strengths, exact.multiply(1000, factor), area, CUBE_SET_RULE)
+    verdict = _judge(loads, strengths, exact.multiply(1000, factor), area, CUBE_SET_RULE)
+    return verdict if factor == 1 else replace(verdict, size_factor=factor)
 
 
 def mean_of_cylinders(
@@ -292,7 +306,9 @@ def mean_of_cylinders(
     values = tuple(require_number("strengths_mpa", value, above=0) for value in strengths_mpa)
     with localcontext(exact_context()):
         mean = sum(values, Decimal(0)) / len(values) * factor
-    return SetVerdict(round_half_even(mean, REPORTED_TO_MPA), "mean", values, CYLINDER_MEAN_RULE)
+    return SetVerdict(
+        round_half_even(mean, REPORTED_TO_MPA), "mean", values, CYLINDER_MEAN_RULE, size_factor=factor
+    )
 
 
 def tolerance_hours(code: str, age_days: int) -> Decimal | None:

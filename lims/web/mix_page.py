@@ -20,6 +20,7 @@ from lims.forecasts.service import TARGET_DAYS
 from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.results.models import Break, SetResult
+from lims.standards.specimens import factor_beside_set
 from lims.strength.curves import aci209, band, ec2, fit_curve
 from lims.trials.models import Batch, Specimen, SpecimenSet, cured_as_standard
 
@@ -35,7 +36,14 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
     # Who reads no results sees what is released, here as on every paper.
     seen = true() if may("read", "set-results") else SetResult.state == "released"
     rows = session.execute(
-        select(SpecimenSet.age_days, Break.strength_mpa, Batch.curing, Batch.curing_temperature_c)
+        select(
+            SpecimenSet.age_days,
+            Break.strength_mpa,
+            SetResult.rule_id,
+            Specimen.width_mm,
+            Batch.curing,
+            Batch.curing_temperature_c,
+        )
         .join(Specimen, Specimen.id == Break.specimen_id)
         .join(SpecimenSet, SpecimenSet.id == Specimen.specimen_set_id)
         .join(SetResult, (SetResult.specimen_set_id == SpecimenSet.id) & SetResult.superseded_at.is_(None))
@@ -62,8 +70,9 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         )
     )
     by_age: dict[int, list[float]] = defaultdict(list)
-    for age, strength, _curing, _temperature in rows:
-        by_age[int(age)].append(float(strength))
+    for age, strength, rule_id, width_mm, _curing, _temperature in rows:
+        # On the scale of the results and of the forecast, in which sets of any size stand beside each other.
+        by_age[int(age)].append(float(strength * factor_beside_set(rule_id, width_mm)))
     at_target = [float(strength or 0) for age, strength, _n in results if age == TARGET_DAYS]
     actual = sum(at_target) / len(at_target) if at_target else None
     forecast = _shown(said, actual is not None)
@@ -76,9 +85,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         "history": said[:SHOWN_FORECASTS],
         "error_percent": None,
         "inside": None,
-        "standard_curing": all(
-            cured_as_standard(curing, t, LEARNED_FROM_C) for _age, _strength, curing, t in rows
-        ),
+        "standard_curing": all(cured_as_standard(curing, t, LEARNED_FROM_C) for *_break, curing, t in rows),
         "learned_from_c": [format_decimal(end) for end in LEARNED_FROM_C],
         "component_kinds": COMPONENT_KINDS,
         "chart": None,

@@ -5,34 +5,47 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
 
 from lims.audit.sampling import recomputed
+from lims.base.database import current_session
+from lims.base.files import bytes_of
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
+from lims.mixes.models import MixDesign
 from lims.reporting.certificate import certificate_data, released_results
+from lims.reporting.schemas import CertificateIn, SummaryFilters
+from lims.reporting.service import CertificateService
+from lims.reporting.statistics import grouped, result_rows
 from lims.results.due import due_set
-from lims.results.entry import EntryIn, due_entry, entry_warnings, reservations_of, save_entry
+from lims.results.entry import EntryIn, doubts, due_entry, entry_warnings, reservations_of, save_entry
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import breaks_of, record_set, release, verify
 from lims.rules.service import compare, rule_of
-from lims.standards.specimens import untested_factor
+from lims.standards.specimens import cube_set, factor_beside_set, untested_factor
 from lims.trials.models import SpecimenSet
+from lims.web.mix_page import mix_context
 from tests.factories import ACTOR, RECIPE, a_batch
 from tests.reporting.production import CHECKER
+from tests.reporting.test_certificates import text_of
 
 LOADS = ["800", "810", "820"]
 
 
-def a_set(grade: int = 70, edge: str = "100", age: int = 3, **more: Any) -> SpecimenSet:
-    mix = SERVICES["mix-designs"].add(
-        {"code": f"C{grade}-{edge}", "strength_class": f"C{grade}", **RECIPE}, ACTOR
-    )
+def a_set(grade: int = 70, edge: str = "100", age: int = 3, mix_of: str = "") -> SpecimenSet:
+    code = mix_of or f"C{grade}-{edge}"
+    mix = current_session().scalars(select(MixDesign).where(MixDesign.code == code)).one_or_none()
+    if mix is None:
+        mix = SERVICES["mix-designs"].add({"code": code, "strength_class": f"C{grade}", **RECIPE}, ACTOR)
     cast_at = (datetime.now(UTC) - timedelta(days=age)).isoformat()
-    batch = a_batch("40", mix=mix, cast_at=cast_at, plan_ages=str(age), shape="cube", width_mm=edge, **more)
+    batch = a_batch("40", mix=mix, cast_at=cast_at, plan_ages=str(age), shape="cube", width_mm=edge)
     (found,) = batch.sets
     return found
 
@@ -110,3 +123,81 @@ def test_gbt50081_5_0_6_untested_factor(edge: str, grade: str, factor: str | Non
     taken = untested_factor("cube", Decimal(edge), Decimal(grade))
     assert taken == (None if factor is None else Decimal(factor))
     assert untested_factor("cylinder", Decimal(edge), Decimal(grade)) is None
+
+
+def test_every_strength_of_a_mix_stands_on_the_scale_of_its_sets(app: Flask, tmp_path: Path) -> None:
+    """Sets of 100 and of 150 mm cubes of one concrete: 30, 32 and 34 MPa on the scale of the 150 mm cube."""
+    with app.app_context():
+        small, usual = a_set(30, "100", 28), a_set(30, "150", 28, mix_of="C30-100")
+        record_set(small.id, loads("315.789", "336.842", "357.895"), ACTOR)
+        record_set(usual.id, loads("675", "720", "765"), ACTOR)
+        for found in (small, usual):
+            released(found)
+        mix = small.batch.mix_revision.mix_design
+        (at_28,) = mix_context(mix)["observed"]
+        assert at_28["mean"] == pytest.approx(32, abs=0.001)
+        assert {round(value, 2) for _age, value in mix_context(mix)["chart"]["breaks"]} == {30, 32, 34}
+        rows = list(result_rows(SummaryFilters.read({"released": "true"})))
+        assert [round(row.range_mpa or 0, 2) for row in rows] == [4, 4]
+        (group,) = grouped(rows, "grade")
+        assert round(group.within_test_mpa, 2) == Decimal("2.36")
+        for rule_id in ("gbt50081-2019/set-of-three", "gbt50081-2019/cube-set"):
+            answers = [compare(found.id, rule_of(rule_id)).answer for found in (small, usual)]
+            assert [answer and answer["strength_mpa"] for answer in answers] == ["32.0", "32.0"]
+        (broken, *_more) = breaks_of([small.specimens[0].id]).values()
+        assert broken.strength_mpa == Decimal("31.5789")  # the break itself stays F/A
+
+
+@pytest.mark.parametrize(("edge", "area"), [("100", "10"), ("150", "22.5")])
+def test_certificate_prints_the_factor_between_specimens_and_result(
+    app: Flask, tmp_path: Path, edge: str, area: str
+) -> None:
+    measured = {"100": ("31.58", "33.68", "35.79"), "150": ("30", "32", "34")}[edge]
+    with app.app_context():
+        found = a_set(30, edge, 28)
+        record_set(found.id, loads(*(str(Decimal(area) * Decimal(value)) for value in measured)), ACTOR)
+        released(found)
+        (printed,) = certificate_data(
+            found.batch,
+            released_results(found.batch_id),
+            code="X",
+            issued_at=datetime.now(UTC),
+            issued_by="x",
+        )["sets"]
+        content = bytes_of(
+            CertificateService().issue(CertificateIn.read({"batch_id": found.batch_id}), ACTOR).file_id or 0
+        )
+    strengths = [(item["strength_mpa"], item.get("scaled_mpa")) for item in printed["specimens"]]
+    if edge == "100":
+        assert printed["size_factor"] == "0.95"
+        assert strengths == [("31.6", "30.0"), ("33.7", "32.0"), ("35.8", "34.0")]
+        assert "尺寸换算系数 0.95" in text_of(content, tmp_path)
+    else:
+        assert "size_factor" not in printed
+        assert strengths == [("30.0", None), ("32.0", None), ("34.0", None)]
+        assert "尺寸换算系数" not in text_of(content, tmp_path)
+
+
+def test_doubts_about_an_entry_are_on_the_scale_of_the_results(records: Flask) -> None:
+    """150 mm cubes of 40 MPa: up to 60 MPa surprises nobody. 100 mm cubes of 62 MPa are 58.9 of these."""
+    record_set(a_set(30, "150").id, loads("900", "900", "900"), ACTOR)
+    small = a_set(30, "100", mix_of="C30-150")
+    assert doubts(small.id, loads("620", "620", "620")) == []
+    (asked,) = doubts(small.id, loads("640", "640", "640"))
+    assert "60.8 MPa" in asked
+
+
+@given(
+    st.sampled_from(["100", "150", "200"]),
+    st.lists(st.decimals(min_value=300, max_value=340, places=1), min_size=3, max_size=3),
+)
+def test_set_of_within_15_percent_is_the_mean_of_its_specimens_on_its_own_scale(
+    edge: str, three: list[Decimal]
+) -> None:
+    verdict = cube_set(Decimal(edge), three, Decimal(40))
+    factor = factor_beside_set(verdict.rule_id, Decimal(edge))
+    assert factor == verdict.size_factor
+    mean = sum(verdict.specimen_strengths_mpa, Decimal(0)) / 3 * factor
+    assert verdict.strength_mpa is not None
+    assert abs(verdict.strength_mpa - mean) <= Decimal("0.0500001")
+    assert factor_beside_set("aci318/strength-test", Decimal(edge)) == 1
