@@ -98,12 +98,67 @@ LEAST_BINDER_KG_M3 = (
     (Decimal("0.60"), (250, 280, 300)),
 )
 STRUCTURES = ("plain", "reinforced", "prestressed")
+#: 3.0.4: concretes up to this grade need no least binder (R).
+NO_LEAST_BINDER_TO_MPA = Decimal(15)
+#: 3.0.5: most fly ash, slag and compound of both, % of the binder, by structure: at W/B up to 0.40, above; each with P.I or
+#: P.II and with P.O (R). Plain concrete has no limit.
+ADMIXTURE_LIMITS_TO_RATIO = Decimal("0.40")
+CEMENT_KINDS = ("P.O", "P.I/P.II")
+ADMIXTURE_LIMITS_PERCENT: dict[str, dict[str, tuple[dict[str, int], dict[str, int]]]] = {
+    "reinforced": {
+        "fly ash": ({"P.I/P.II": 45, "P.O": 35}, {"P.I/P.II": 40, "P.O": 30}),
+        "slag": ({"P.I/P.II": 65, "P.O": 55}, {"P.I/P.II": 55, "P.O": 45}),
+        "compound": ({"P.I/P.II": 65, "P.O": 55}, {"P.I/P.II": 55, "P.O": 45}),
+    },
+    "prestressed": {
+        "fly ash": ({"P.I/P.II": 35, "P.O": 30}, {"P.I/P.II": 25, "P.O": 20}),
+        "slag": ({"P.I/P.II": 55, "P.O": 45}, {"P.I/P.II": 45, "P.O": 35}),
+        "compound": ({"P.I/P.II": 55, "P.O": 45}, {"P.I/P.II": 45, "P.O": 35}),
+    },
+}
 #: 5.5.1: assumed density of the fresh concrete, kg/m^3 (R).
 DENSITY_RANGE_KG_M3 = (Decimal(2350), Decimal(2450))
 #: 5.5.2: air, %, of concrete without air entrainment (R).
 AIR_PERCENT = Decimal(1)
 WATER_DENSITY_KG_M3 = Decimal(1000)
 WHOLE_KG = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class HighStrength:
+    """A row of table 7.3.2, ends within: grades from, what they are called, W/B, binder in kg/m^3, sand ratio in %."""
+
+    from_mpa: Decimal
+    grades: str
+    ratio: tuple[Decimal, Decimal]
+    binder_kg_m3: tuple[Decimal, Decimal]
+    sand_ratio_percent: tuple[Decimal, Decimal]
+
+
+#: 7.3.2: high-strength concrete, the highest grade first (R).
+HIGH_STRENGTH = (
+    HighStrength(
+        Decimal(100),
+        "C100",
+        (Decimal("0.24"), Decimal("0.26")),
+        (Decimal(550), Decimal(600)),
+        (Decimal(35), Decimal(42)),
+    ),
+    HighStrength(
+        Decimal(80),
+        "C80 to below C100",
+        (Decimal("0.26"), Decimal("0.28")),
+        (Decimal(520), Decimal(580)),
+        (Decimal(35), Decimal(42)),
+    ),
+    HighStrength(
+        HIGH_STRENGTH_FROM_MPA,
+        "C60 to below C80",
+        (Decimal("0.28"), Decimal("0.34")),
+        (Decimal(480), Decimal(560)),
+        (Decimal(35), Decimal(42)),
+    ),
+)
 
 
 def _whole_kg(mass: Decimal) -> Decimal:
@@ -138,6 +193,8 @@ class Proportioning:
     air_percent: Decimal = AIR_PERCENT
     sand_moisture_percent: Decimal | None = None
     stone_moisture_percent: Decimal | None = None
+    #: One of CEMENT_KINDS: P.O holds more fly ash and slag of its own.
+    cement_kind: str = CEMENT_KINDS[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,10 +354,48 @@ def sand_ratio_range(
         return end(0) + extra, end(1) + extra
 
 
-def least_binder(ratio: Decimal, structure: str) -> Decimal:
-    """Least binder, kg/m^3, by W/B and kind of structure. Raises: RuleInputError. Source: JGJ 55-2011 3.0.4 (S)."""
+def high_strength(grade_mpa: Decimal) -> HighStrength | None:
+    """What W/B, binder and sand ratio are chosen from, from C60 on; None below, where the formula holds.
+
+    Raises: RuleInputError above C100. Source: JGJ 55-2011 7.3.2 (R).
+    """
+    grade = require_number("grade_mpa", grade_mpa, above=0, maximum=HIGH_STRENGTH[0].from_mpa)
+    return next((row for row in HIGH_STRENGTH if grade >= row.from_mpa), None)
+
+
+def admixture_limits(
+    ratio: Decimal, structure: str, cement_kind: str, fly_ash_percent: Decimal, slag_percent: Decimal
+) -> tuple[Check, ...]:
+    """Fly ash and slag against the most of the binder that they may be; used together, their sum too. Plain concrete has no
+    limit.
+
+    Raises: RuleInputError. Source: JGJ 55-2011 3.0.5, tables 3.0.5-1 and 3.0.5-2 (R).
+    """
+    if cement_kind not in CEMENT_KINDS:
+        raise RuleInputError("cement_kind", cement_kind, " or ".join(CEMENT_KINDS))
+    limits = ADMIXTURE_LIMITS_PERCENT.get(structure)
+    if limits is None:
+        return ()
+    column = 0 if ratio <= ADMIXTURE_LIMITS_TO_RATIO else 1
+    shares = [("fly ash", fly_ash_percent), ("slag", slag_percent)]
+    if fly_ash_percent and slag_percent:
+        shares.append(("compound", fly_ash_percent + slag_percent))
+    return tuple(
+        at_most(f"{name}, % of binder", share, Decimal(limits[name][column][cement_kind]))
+        for name, share in shares
+        if share
+    )
+
+
+def least_binder(ratio: Decimal, structure: str, grade_mpa: Decimal | None = None) -> Decimal:
+    """Least binder, kg/m^3, by W/B and kind of structure; none (0) up to C15.
+
+    Raises: RuleInputError. Source: JGJ 55-2011 3.0.4 (S; C15 R).
+    """
     if structure not in STRUCTURES:
         raise RuleInputError("structure", structure, "plain, reinforced or prestressed")
+    if grade_mpa is not None and grade_mpa <= NO_LEAST_BINDER_TO_MPA:
+        return Decimal(0)
     column = STRUCTURES.index(structure)
     row = next((values for most, values in LEAST_BINDER_KG_M3 if ratio <= most), LEAST_BINDER_KG_M3[-1][1])
     return Decimal(row[column])
@@ -318,6 +413,7 @@ def proportion(asked: Proportioning) -> Proportions:
 def _proportion(asked: Proportioning) -> Proportions:
     steps: list[Step] = []
     checks: list[Check] = []
+    high = high_strength(asked.grade_mpa)
     target, s = target_strength(asked.grade_mpa, asked.deviation_mpa, asked.deviation_sets)
     formula = f"{asked.grade_mpa} + 1.645 x {s}" if s is not None else f"1.15 x {asked.grade_mpa}"
     steps.append(Step("4.0.1", "target strength fcu,0, MPa", formula, target))
@@ -325,28 +421,22 @@ def _proportion(asked: Proportioning) -> Proportions:
         raise RuleInputError(
             "slag_percent", asked.slag_percent, "fly ash and slag together at most 65 % of the binder"
         )
-    gf = influence_factor("fly_ash", asked.fly_ash_percent, asked.fly_ash_factor)
-    gs = influence_factor("slag", asked.slag_percent, asked.slag_factor)
-    fb = round_half_even(
-        binder_strength(asked.cement_class, gf, gs, asked.cement_strength_mpa), Decimal("0.1")
-    )
-    fce = asked.cement_strength_mpa
-    cement = f"{fce}" if fce is not None else f"{CEMENT_SURPLUS[asked.cement_class]} x {asked.cement_class}"
-    steps.append(Step("5.1.3", "binder strength fb, MPa", f"{gf} x {gs} x {cement}", fb))
-    full = water_binder_ratio(target, fb, asked.aggregate)
-    # Taken down, so that the target is kept.
-    by_formula = full.quantize(Decimal("0.01"), rounding=ROUND_FLOOR)
-    a, b = BOLOMEY[asked.aggregate]
-    steps.append(
-        Step("5.1.1", "water/binder by formula", f"{a} x {fb} / ({target} + {a} x {b} x {fb})", by_formula)
-    )
-    ratio = by_formula
+    by_formula = _ratio_by_formula(asked, target, steps) if high is None else None
     if asked.water_binder_ratio is not None:
-        ratio = require_number(
+        chosen = require_number(
             "water_binder_ratio", asked.water_binder_ratio, minimum=Decimal("0.20"), maximum=Decimal("0.80")
         )
-        steps.append(Step("5.1.1", "water/binder chosen", "stated", ratio))
-    checks.append(at_most("water/binder within the formula", ratio, by_formula))
+        steps.append(Step("5.1.1" if high is None else "7.3.2", "water/binder chosen", "stated", chosen))
+    elif by_formula is not None:
+        chosen = by_formula
+    else:
+        assert high is not None
+        raise RuleInputError(
+            "water_binder_ratio",
+            None,
+            f"a water/binder from {high.ratio[0]} to {high.ratio[1]}, chosen for {high.grades} by table 7.3.2 and trials: "
+            "the formula of 5.1.1 holds below C60",
+        )
     plain_water = water(asked.aggregate, asked.max_size_mm, asked.slump_mm)
     steps.append(
         Step("5.2.1", "water without reducer, kg/m^3", f"table, slump {asked.slump_mm} mm", plain_water)
@@ -356,28 +446,44 @@ def _proportion(asked: Proportioning) -> Proportions:
     )
     mixing = _whole_kg(plain_water * (100 - reduction) / 100)
     steps.append(Step("5.2.2", "water, kg/m^3", f"{plain_water} x (1 - {reduction} %)", mixing))
-    binder = _whole_kg(mixing / ratio)
-    steps.append(Step("5.3.1", "binder, kg/m^3", f"{mixing} / {ratio}", binder))
-    least = least_binder(ratio, asked.structure)
+    binder = _whole_kg(mixing / chosen)
+    steps.append(Step("5.3.1", "binder, kg/m^3", f"{mixing} / {chosen}", binder))
+    least = least_binder(chosen, asked.structure, asked.grade_mpa)
+    ratio = chosen
     if binder < least:
         binder = least
         steps.append(Step("3.0.4", "binder raised to the least, kg/m^3", "table", binder))
-    checks.append(at_least("binder, kg/m^3", binder, least))
+        # What is weighed is what counts: sand ratio, limits and answer go by the ratio of these masses.
+        ratio = round_half_even(mixing / binder, Decimal("0.001"))
+        steps.append(Step("3.0.4", "water/binder of the masses", f"{mixing} / {binder}", ratio))
+    if by_formula is not None:
+        checks.append(at_most("water/binder within the formula", ratio, by_formula))
+    if least:
+        checks.append(at_least("binder, kg/m^3", binder, least))
+    checks += admixture_limits(
+        ratio, asked.structure, asked.cement_kind, asked.fly_ash_percent, asked.slag_percent
+    )
     fly_ash = _whole_kg(binder * asked.fly_ash_percent / 100)
     slag = _whole_kg(binder * asked.slag_percent / 100)
     cement_mass = binder - fly_ash - slag
     steps.append(Step("5.3.2", "fly ash, kg/m^3", f"{binder} x {asked.fly_ash_percent} %", fly_ash))
     steps.append(Step("5.3.2", "slag, kg/m^3", f"{binder} x {asked.slag_percent} %", slag))
     steps.append(Step("5.3.3", "cement, kg/m^3", f"{binder} - {fly_ash} - {slag}", cement_mass))
-    lowest, highest = sand_ratio_range(asked.aggregate, asked.max_size_mm, asked.slump_mm, ratio)
+    clause, (lowest, highest) = (
+        ("5.4.2", sand_ratio_range(asked.aggregate, asked.max_size_mm, asked.slump_mm, ratio))
+        if high is None
+        else ("7.3.2", high.sand_ratio_percent)
+    )
     if asked.sand_ratio_percent is None:
         sand_ratio = round_half_even((lowest + highest) / 2, Decimal("0.1"))
-        steps.append(Step("5.4.2", "sand ratio, %", f"middle of {lowest:.1f} to {highest:.1f}", sand_ratio))
+        steps.append(Step(clause, "sand ratio, %", f"middle of {lowest:.1f} to {highest:.1f}", sand_ratio))
     else:
         sand_ratio = require_number("sand_ratio_percent", asked.sand_ratio_percent, minimum=20, maximum=60)
         steps.append(
-            Step("5.4.2", "sand ratio, %", f"stated; table {lowest:.1f} to {highest:.1f}", sand_ratio)
+            Step(clause, "sand ratio, %", f"stated; table {lowest:.1f} to {highest:.1f}", sand_ratio)
         )
+    if high is not None:
+        checks += _within_table(high, ratio, binder, sand_ratio)
     sand, stone, density = _aggregates(asked, mixing, cement_mass, fly_ash, slag, sand_ratio, steps)
     if asked.method == "mass":
         low, high = DENSITY_RANGE_KG_M3
@@ -402,6 +508,41 @@ def _proportion(asked: Proportioning) -> Proportions:
         None,
     )
     return _with_moisture(asked, found)
+
+
+def _ratio_by_formula(asked: Proportioning, target: Decimal, steps: list[Step]) -> Decimal:
+    """W/B by the strength of the binder, below C60. Source: JGJ 55-2011 5.1.1, 5.1.3."""
+    gf = influence_factor("fly_ash", asked.fly_ash_percent, asked.fly_ash_factor)
+    gs = influence_factor("slag", asked.slag_percent, asked.slag_factor)
+    fb = round_half_even(
+        binder_strength(asked.cement_class, gf, gs, asked.cement_strength_mpa), Decimal("0.1")
+    )
+    fce = asked.cement_strength_mpa
+    cement = f"{fce}" if fce is not None else f"{CEMENT_SURPLUS[asked.cement_class]} x {asked.cement_class}"
+    steps.append(Step("5.1.3", "binder strength fb, MPa", f"{gf} x {gs} x {cement}", fb))
+    full = water_binder_ratio(target, fb, asked.aggregate)
+    # Taken down, so that the target is kept.
+    by_formula = full.quantize(Decimal("0.01"), rounding=ROUND_FLOOR)
+    a, b = BOLOMEY[asked.aggregate]
+    steps.append(
+        Step("5.1.1", "water/binder by formula", f"{a} x {fb} / ({target} + {a} x {b} x {fb})", by_formula)
+    )
+    return by_formula
+
+
+def _within_table(high: HighStrength, ratio: Decimal, binder: Decimal, sand_ratio: Decimal) -> list[Check]:
+    """A high-strength mix against its row. Source: JGJ 55-2011 7.3.2 (R)."""
+    found = []
+    for name, value, (low, most) in (
+        ("water/binder", ratio, high.ratio),
+        ("binder, kg/m^3", binder, high.binder_kg_m3),
+        ("sand ratio, %", sand_ratio, high.sand_ratio_percent),
+    ):
+        found += [
+            at_least(f"{name}, {high.grades}", value, low),
+            at_most(f"{name}, {high.grades}", value, most),
+        ]
+    return found
 
 
 def _aggregates(

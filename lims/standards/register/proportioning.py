@@ -10,8 +10,11 @@ from lims.standards.checks import all_passed
 from lims.standards.grades import require_grade
 from lims.standards.inputs import Choice, Count, Given, Number, Record
 from lims.standards.proportioning import (
+    ADMIXTURE_LIMITS_PERCENT,
     BOLOMEY,
+    CEMENT_KINDS,
     CEMENT_SURPLUS,
+    HIGH_STRENGTH,
     STRUCTURES,
     Proportioning,
     proportion,
@@ -103,6 +106,20 @@ WORKED = {
     "density_kg_m3": "2400",
 }
 
+HIGH = {
+    "grade_mpa": "60",
+    "aggregate": "crushed",
+    "max_size_mm": "20",
+    "slump_mm": "200",
+    "cement_class": "52.5",
+    "fly_ash_percent": "10",
+    "slag_percent": "20",
+    "water_reduction_percent": "33",
+    "water_binder_ratio": "0.32",
+    "method": "mass",
+    "density_kg_m3": "2450",
+}
+
 RULES = (
     Rule(
         id="jgj55-2011/target",
@@ -143,6 +160,12 @@ RULES = (
         provenance=(
             (N_("formulas, αa and αb, water, least binder, W/B 0.40 of the sand ratio"), "S"),
             (N_("rest of the sand ratio, γc of 32.5 and 52.5, densities, air, least σ"), "R"),
+            (
+                N_(
+                    "W/B, binder and sand ratio from C60 on, most fly ash and slag, C15 without a least binder"
+                ),
+                "R",
+            ),
         ),
         sources=("JGJ 55-2011",),
         fields=(
@@ -152,6 +175,9 @@ RULES = (
             Number(name="slump_mm", text=N_("Slump, mm"), minimum=10, maximum=260),
             Choice(
                 name="cement_class", text=N_("Strength class of the cement"), options=tuple(CEMENT_SURPLUS)
+            ),
+            Choice(
+                name="cement_kind", text=N_("Kind of cement"), options=CEMENT_KINDS, default=CEMENT_KINDS[0]
             ),
             Choice(name="structure", text=N_("Structure"), options=STRUCTURES, default="reinforced"),
             DEVIATION,
@@ -204,6 +230,37 @@ RULES = (
                 N_("least binder at W/B 0.60 / 0.55 / 0.50 / ≤ 0.45, reinforced"),
                 "280 / 300 / 320 / 330 kg/m³",
             ),
+            *(
+                (
+                    name,
+                    ", ".join(f"{a}–{b}" for a, b in (row.ratio, row.binder_kg_m3, row.sand_ratio_percent)),
+                )
+                for name, row in zip(
+                    (
+                        N_("W/B, binder in kg/m³, sand ratio in %: C60 to below C80"),
+                        N_("W/B, binder in kg/m³, sand ratio in %: C80 to below C100"),
+                        N_("W/B, binder in kg/m³, sand ratio in %: C100"),
+                    ),
+                    reversed(HIGH_STRENGTH),
+                    strict=True,
+                )
+            ),
+            *(
+                (name, f"{kind}: {low[kind]} / {above[kind]} %")
+                for name, (low, above) in zip(
+                    (
+                        N_("most fly ash at W/B ≤ 0.40 / above, reinforced"),
+                        N_("most slag at W/B ≤ 0.40 / above, reinforced"),
+                        N_("most fly ash and slag together at W/B ≤ 0.40 / above, reinforced"),
+                        N_("most fly ash at W/B ≤ 0.40 / above, prestressed"),
+                        N_("most slag at W/B ≤ 0.40 / above, prestressed"),
+                        N_("most fly ash and slag together at W/B ≤ 0.40 / above, prestressed"),
+                    ),
+                    (row for limits in ADMIXTURE_LIMITS_PERCENT.values() for row in limits.values()),
+                    strict=True,
+                )
+                for kind in CEMENT_KINDS
+            ),
         ),
         vectors=(
             Vector(
@@ -223,6 +280,23 @@ RULES = (
                 {name: value for name, value in WORKED.items() if name != "water_binder_ratio"},
                 {"water_binder_ratio": "0.57"},
                 "S",
+            ),
+            Vector(
+                HIGH,
+                {
+                    "target_mpa": "69",
+                    "water_binder_ratio": "0.32",
+                    "water_kg_m3": "163",
+                    "binder_kg_m3": "509",
+                    "sand_ratio_percent": "38.5",
+                    "within_limits": True,
+                },
+                "C",
+            ),
+            Vector(  # 232 kg/m³ are raised to 280, so that the ratio is no longer 0.60
+                {**WORKED, "grade_mpa": "20", "slump_mm": "50", "water_binder_ratio": "0.60"},
+                {"binder_kg_m3": "280", "water_kg_m3": "139", "water_binder_ratio": "0.496"},
+                "C",
             ),
             Vector(
                 {**WORKED, "sand_moisture_percent": "5", "stone_moisture_percent": "1"},
