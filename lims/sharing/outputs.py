@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from lims.base.papers import pdf
 from lims.sharing.drawing import strength_svg
 from lims.sharing.redaction import Sheet
-from lims.sharing.sheet import changes, day, headline, inside, sections
+from lims.sharing.sheet import Figure, changes, day, headline, inside, sections
 
 #: What a spreadsheet would take for a formula or a command.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -43,10 +43,10 @@ def table_of(sheet: Sheet) -> list[list[str]]:
         if sheet.get(name):
             rows.append([title, sheet[name]])
     if sheet.get("grade_mpa"):
-        rows.append([_("Grade"), f"{sheet['grade_mpa']} MPa"])
+        rows.append([_("Grade"), Figure(str(sheet["grade_mpa"]), unit="MPa")])
     result = sheet.get("result") or {}
     if result.get("mpa"):
-        rows.append([_("28-day result"), f"{result['mpa']} MPa"])
+        rows.append([_("28-day result"), Figure(f"{float(result['mpa']):.1f}", unit="MPa")])
     rows += [[text] for text in changes(sheet)]
     for section in sections(sheet):
         rows += [[], [section.title]]
@@ -69,7 +69,8 @@ def as_csv(sheet: Sheet) -> bytes:
 
 
 def as_workbook(sheet: Sheet) -> bytes:
-    """One worksheet; every cell is written as text or number, never as a formula or a link."""
+    """One worksheet: figures as numbers with the places that are shown and their unit beside them, all else as text (a
+    telephone number is none), nothing as a formula or a link."""
     made = io.BytesIO()
     book = xlsxwriter.Workbook(
         made, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
@@ -79,22 +80,35 @@ def as_workbook(sheet: Sheet) -> bytes:
     bold, wrapped = book.add_format({"bold": True}), book.add_format({"text_wrap": True, "valign": "top"})
     page.set_column(0, 0, 34, wrapped)
     page.set_column(1, 8, 16)
+    formats: dict[str, Any] = {}
     for place, row in enumerate(table_of(sheet)):
-        for column, text in enumerate(row):
-            number = _number(text)
-            if number is not None:
-                page.write_number(place, column, number)
-            elif len(row) == 1:
-                page.write_string(place, column, text, bold if len(text) < 80 else wrapped)
-            else:
-                page.write_string(place, column, text)
+        column = 0
+        for text in row:
+            if not isinstance(text, Figure):
+                title = len(row) == 1
+                page.write_string(
+                    place, column, text, (bold if len(text) < 80 else wrapped) if title else None
+                )
+                column += 1
+                continue
+            for number in text.numbers:
+                shown = _number_format(number)
+                if shown not in formats:
+                    formats[shown] = book.add_format({"num_format": shown})
+                page.write_number(place, column, float(number), formats[shown])
+                column += 1
+            if text.unit:
+                page.write_string(place, column, text.unit)
+                column += 1
     book.close()
     return made.getvalue()
 
 
-def _number(text: str) -> float | None:
-    plain = text.replace(".", "", 1).removeprefix("-")
-    return float(text) if plain.isascii() and plain.isdecimal() else None
+def _number_format(number: str) -> str:
+    """As many places as are shown, and a sign where a difference shows one."""
+    places = len(number.partition(".")[2])
+    plain = "0." + "0" * places if places else "0"
+    return f"+{plain};-{plain};{plain}" if number.startswith("+") else plain
 
 
 def as_pdf(sheet: Sheet, address: str) -> bytes:

@@ -27,6 +27,19 @@ CHANGES = {
 AGGREGATE_KINDS = {"fine": _l("Sand"), "coarse": _l("Stone")}
 
 
+class Figure(str):
+    """A quantity as it is read, "38.4 MPa", that knows its numbers as they are shown and its unit: a workbook keeps them in
+    cells of their own. What is text stays a plain str, whatever it looks like."""
+
+    numbers: tuple[str, ...]
+    unit: str
+
+    def __new__(cls, *numbers: str, unit: str = "", text: str = "") -> Figure:
+        made = super().__new__(cls, text or f"{' – '.join(numbers)} {unit}".strip())
+        made.numbers, made.unit = numbers, unit
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """One part of the sheet: rows under heads, or a text."""
@@ -98,11 +111,11 @@ def _forecast(sheet: Sheet) -> Iterator[Section]:
     found = sheet.get("forecast") or {}
     if not found.get("mpa"):
         return
-    rows = [(_("Median"), f"{_one(found['mpa'])} MPa")]
+    rows: list[tuple[str, str]] = [(_("Median"), _strength(found["mpa"]))]
     for level in ("50", "90"):
         low, high = found.get(f"lower_{level}_mpa"), found.get(f"upper_{level}_mpa")
         if low and high:
-            rows.append((_("%(level)s %% interval", level=level), f"{_one(low)} – {_one(high)} MPa"))
+            rows.append((_("%(level)s %% interval", level=level), Figure(_one(low), _one(high), unit="MPa")))
     if found.get("grade_probability") is not None:
         rows.append((f"P(f28 ≥ {_short(sheet.get('grade_mpa'))} MPa)", percent(found["grade_probability"])))
     rows.append((_("Rests on"), rests_on(sheet)))
@@ -119,14 +132,15 @@ def _forecast(sheet: Sheet) -> Iterator[Section]:
     rows.append((_("Said on"), day(found.get("made_on"))))
     if found.get("note"):
         rows.append((_("Note"), in_words(found["note"])))
-    yield Section(
-        "forecast", _("Forecast of the 28-day strength"), ("", ""), [(str(a), str(b)) for a, b in rows]
-    )
+    yield Section("forecast", _("Forecast of the 28-day strength"), ("", ""), rows)
 
 
 def _strengths(sheet: Sheet) -> Iterator[Section]:
     rows = [
-        (str(item["age_days"]), _one(item["mpa"]), str(item["sets"]), str(item["specimens"]))
+        tuple(
+            Figure(shown)
+            for shown in (str(item["age_days"]), _one(item["mpa"]), str(item["sets"]), str(item["specimens"]))
+        )
         for item in sheet.get("strengths", ())
     ]
     if rows:
@@ -148,21 +162,21 @@ def _curve(sheet: Sheet) -> Iterator[Section]:
         if name in drawn
     ]  # fmt: skip
     every = range(0, len(drawn["ages_days"]), 4)
-    rows = [tuple(f"{values[place]:.1f}" for _title, values in columns) for place in every]
+    rows = [tuple(Figure(f"{values[place]:.1f}") for _title, values in columns) for place in every]
     heads = tuple(str(title).replace("%%", "%") for title, _values in columns)
     yield Section("curve", _("Strength curve"), heads, rows)
 
 
 def _mix(sheet: Sheet) -> Iterator[Section]:
     found = sheet.get("mix") or {}
-    rows = [
-        (str(COMPONENT_KINDS.get(item["kind"], item["kind"])), f"{_short(item['mass_kg_m3'])} kg/m³")
+    rows: list[tuple[str, str]] = [
+        (str(COMPONENT_KINDS.get(item["kind"], item["kind"])), _figure(item["mass_kg_m3"], "kg/m³"))
         for item in found.get("components", ())
     ]
     if found.get("water_binder_ratio"):
-        rows.append((_("Water to binder"), found["water_binder_ratio"]))
+        rows.append((_("Water to binder"), Figure(str(found["water_binder_ratio"]))))
     if found.get("sand_ratio_percent"):
-        rows.append((_("Sand ratio"), f"{found['sand_ratio_percent']} %"))
+        rows.append((_("Sand ratio"), Figure(str(found["sand_ratio_percent"]), unit="%")))
     if rows:
         yield Section("mix", _("Recipe for one cubic metre"), (_("Material"), _("Amount")), rows)
 
@@ -171,10 +185,10 @@ def _fresh(sheet: Sheet) -> Iterator[Section]:
     given = [item for item in sheet.get("fresh", ()) if len(item) > 1]
     columns: list[tuple[str, str, Callable[[str], str]]] = [
         ("cast_on", _("Cast on"), day),
-        ("slump_mm", _("Slump, mm"), _short),
-        ("air_percent", _("Air, %(sign)s", sign="%"), _short),
-        ("density_kg_m3", _("Density, kg/m³"), _short),
-        ("concrete_temperature_c", _("Temperature, °C"), _short),
+        ("slump_mm", _("Slump, mm"), _figure),
+        ("air_percent", _("Air, %(sign)s", sign="%"), _figure),
+        ("density_kg_m3", _("Density, kg/m³"), _figure),
+        ("concrete_temperature_c", _("Temperature, °C"), _figure),
     ]
     used = [column for column in columns if any(column[0] in item for item in given)]
     rows = [tuple(show(item[name]) if name in item else "–" for name, _t, show in used) for item in given]
@@ -186,12 +200,14 @@ def _near(sheet: Sheet) -> Iterator[Section]:
     ages = sorted({s["age_days"] for item in sheet.get("near", ()) for s in item["strengths"]})
     rows = []
     for item in sheet.get("near", ()):
-        by_age = {s["age_days"]: _one(s["mpa"]) for s in item["strengths"]}
+        by_age = {s["age_days"]: Figure(_one(s["mpa"])) for s in item["strengths"]}
         rows.append(
             (
                 " ".join(part for part in (item["label"], item.get("strength_class")) if part),
-                item.get("water_binder_ratio", "–"),
-                item.get("binder_kg_m3", "–"),
+                *(
+                    Figure(str(item[name])) if item.get(name) is not None else "–"
+                    for name in ("water_binder_ratio", "binder_kg_m3")
+                ),
                 *(by_age.get(age, "–") for age in ages),
             )
         )
@@ -209,7 +225,9 @@ def _cement(sheet: Sheet) -> Iterator[Section]:
     found = sheet.get("cement") or {}
     if not found:
         return
-    rows = [(_("Kind"), f"{found.get('cement_type', '')} {found.get('strength_class', '')}".strip())]
+    rows: list[tuple[str, str]] = [
+        (_("Kind"), f"{found.get('cement_type', '')} {found.get('strength_class', '')}".strip())
+    ]
     for name, title, unit in (
         ("specific_surface_m2_kg", _("Specific surface"), "m²/kg"),
         ("initial_set_min", _("Initial set"), "min"),
@@ -218,7 +236,7 @@ def _cement(sheet: Sheet) -> Iterator[Section]:
         ("strength_28d_mpa", _("Mortar strength, 28 d"), "MPa"),
     ):
         if found.get(name) is not None:
-            rows.append((title, f"{_short(found[name])} {unit}"))
+            rows.append((title, _figure(found[name], unit)))
     yield Section("cement", found.get("name") or _("Cement"), ("", ""), rows)
 
 
@@ -226,18 +244,19 @@ def _comparison(sheet: Sheet) -> Iterator[Section]:
     found = sheet.get("comparison") or {}
     if not found:
         return
-    rows = []
+    rows: list[tuple[str, str]] = []
     for name, title, unit in (
         ("binder_difference_kg_m3", _("Binder, ours minus theirs"), "kg/m³"),
         ("admixture_difference_percent", _("Water reducer, ours minus theirs"), "%"),
     ):
         if found.get(name):
             middle, low, high = (f"{float(value):+.1f}" for value in found[name])
-            rows.append((title, f"{middle} {unit} ({low} … {high})"))
+            text = f"{middle} {unit} ({low} … {high})"
+            rows.append((title, Figure(middle, low, high, unit=unit, text=text)))
     for name, title in (("bags_own", _("Bags of our cement")), ("bags_other", _("Bags of theirs"))):
         if found.get(name) is not None:
-            rows.append((title, str(found[name])))
-    rows.append((_("Batches behind it"), str(found.get("batches", 0))))
+            rows.append((title, _figure(found[name])))
+    rows.append((_("Batches behind it"), Figure(str(found.get("batches", 0)))))
     if not found.get("told_apart"):
         rows.append((_("Verdict"), _("not told apart by these trials")))
     title = _(
@@ -251,7 +270,7 @@ def _comparison(sheet: Sheet) -> Iterator[Section]:
 
 def _aggregates(sheet: Sheet) -> Iterator[Section]:
     for found in sheet.get("aggregates", ()):
-        rows = []
+        rows: list[tuple[str, str]] = []
         for name, title, unit in (
             ("region", _("Region"), ""),
             ("season", _("Season"), ""),
@@ -264,8 +283,8 @@ def _aggregates(sheet: Sheet) -> Iterator[Section]:
         ):
             value = found.get(name)
             if value is not None:
-                shown = str(SEASONS.get(value, value)) if name == "season" else _short(value)
-                rows.append((title, f"{shown} {unit}".strip()))
+                named = name in {"region", "season", "zone"}  # a region may be called 12
+                rows.append((title, str(SEASONS.get(value, value)) if named else _figure(value, unit)))
         if rows:
             kind = str(AGGREGATE_KINDS.get(found.get("kind", ""), _("Aggregate")))
             yield Section("aggregates", kind, ("", ""), rows)
@@ -276,10 +295,25 @@ def _advice(sheet: Sheet) -> Iterator[Section]:
         yield Section("advice", card.get("name", ""), text=card.get("body", ""))
 
 
+def _strength(value: Any) -> Figure:
+    """MPa to a tenth, as strengths are reported."""
+    return Figure(_one(value), unit="MPa")
+
+
+def _figure(value: Any, unit: str = "") -> str:
+    """A measured value with its unit; a dash where there is none."""
+    shown = _short(value)
+    try:
+        float(shown)
+    except ValueError:
+        return f"{shown} {unit}".strip()
+    return Figure(shown, unit=unit)
+
+
 def percent(share: Any) -> str:
     """A probability in whole per cent, never a certainty."""
     value = 100 * float(share)
-    return "> 99 %" if value > 99 else "< 1 %" if value < 1 else f"{value:.0f} %"
+    return "> 99 %" if value > 99 else "< 1 %" if value < 1 else Figure(f"{value:.0f}", unit="%")
 
 
 def _one(value: Any) -> str:

@@ -18,6 +18,7 @@ from lims.base.database import current_session
 from lims.base.problems import Refused
 from lims.base.repeats import RequestKey
 from lims.base.services import SERVICES
+from lims.laboratory.service import save_laboratory
 from lims.results.service import amend_set, record_set, release, result_of, retract, verify
 from lims.sharing import gathering
 from lims.sharing.models import ShareAnswer
@@ -206,6 +207,32 @@ def test_every_form_holds_the_same_numbers(app: Flask) -> None:
     ]
     assert 18.1 in cells
     assert answers["pdf"].get_data().startswith(b"%PDF")
+
+
+def test_workbook_of_the_sheet_has_numbers_in_cells_of_their_own_and_text_stays_text(app: Flask) -> None:
+    with app.app_context():
+        facts = {"name": "12", "phone": "01062781234", "timezone": "Asia/Shanghai", "language": "en"}
+        save_laboratory({**facts, "code_family": "gb", "plan_ages": "3,7,28"}, ACTOR)
+    _link, token = a_share(app)
+    book = openpyxl.load_workbook(io.BytesIO(reader(app).get(f"/s/{token}/sheet.xlsx").get_data())).active
+    rows = {row[0].value: row for row in book.iter_rows() if row[0].value is not None}
+    named = [(cell.value, cell.data_type) for cell in rows["12"][:4]]
+    assert named[0] == ("12", "s")  # a laboratory that is called so
+    assert ("01062781234", "s") in named
+    assert [cell.value for cell in rows["Grade"][1:3]] == [30, "MPa"]
+    middle, unit = rows["Median"][1:3]
+    assert (unit.value, middle.data_type, middle.number_format) == ("MPa", "n", "0.0")
+    low, high, unit = rows["90 % interval"][1:4]
+    assert low.value < middle.value < high.value
+    assert (low.number_format, high.number_format, unit.value) == ("0.0", "0.0", "MPa")
+    heads = next(row for row in book.iter_rows() if row[1].value == "Mean, MPa")
+    first = [book.cell(heads[0].row + 1, column) for column in range(1, 5)]
+    assert [(cell.value, cell.number_format) for cell in first] == [
+        (3, "0"), (18.1, "0.0"), (1, "0"), (3, "0")
+    ]  # fmt: skip
+    assert [(cell.value, cell.data_type) for cell in rows["Cement"][1:3]] == [(350, "n"), ("kg/m³", "s")]
+    cells = [str(cell.value) for row in book.iter_rows() for cell in row]
+    assert not [text for text in cells if re.search(r"^\d.*\d (MPa|kg/m³|%)$", text)]
 
 
 def test_what_is_not_ticked_is_on_no_form(app: Flask) -> None:
