@@ -18,7 +18,7 @@ ORIGINS = {"own": _l("Own"), "competitor": _l("Competitor")}
 CEMENT_TYPES = {
     name: name for name in ("P.I", "P.II", "P.O", "P.S.A", "P.S.B", "P.P", "P.F", "P.C", "M", "OPC")
 }
-#: GB 175-2023; 32.5 stands for composite and masonry cements made before it.
+#: GB 175-2023; 32.5 stands for slag, pozzolana and fly-ash cements, and for composite and masonry ones made before it.
 STRENGTH_CLASSES = {n: n for n in ("32.5", "32.5R", "42.5", "42.5R", "52.5", "52.5R", "62.5", "62.5R")}
 AGGREGATE_KINDS = {"fine": _l("Fine"), "coarse": _l("Coarse")}
 SEASONS = {"spring": _l("Spring"), "summer": _l("Summer"), "autumn": _l("Autumn"), "winter": _l("Winter")}

@@ -16,8 +16,10 @@ from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number, round_half_even
 from lims.standards.statistics import mean
 
-#: GB 175-2023: least strengths at 3 d and 28 d, MPa (42.5 S, the rest R); composite 32.5 and 32.5R are gone.
+#: GB 175-2023: least strengths at 3 d and 28 d, MPa (42.5 S, the rest R).
 CLASSES = {
+    "32.5": (Decimal("12.0"), Decimal("32.5")),
+    "32.5R": (Decimal("17.0"), Decimal("32.5")),
     "42.5": (Decimal("17.0"), Decimal("42.5")),
     "42.5R": (Decimal("22.0"), Decimal("42.5")),
     "52.5": (Decimal("22.0"), Decimal("52.5")),
@@ -25,6 +27,10 @@ CLASSES = {
     "62.5": (Decimal("27.0"), Decimal("62.5")),
     "62.5R": (Decimal("32.0"), Decimal("62.5")),
 }
+#: Of these types alone: slag, pozzolana and fly-ash cement (R). Composite cement P.C lost them with the edition of 2023 (S).
+LOW_CLASSES = ("32.5", "32.5R")
+LOW_CLASS_TYPES = ("P.S.A", "P.S.B", "P.P", "P.F")
+CEMENT_TYPES = ("P.I", "P.II", "P.O", *LOW_CLASS_TYPES, "P.C")
 #: GB 175, ordinary Portland cement P.O: initial set at least, final set at most, minutes (S).
 INITIAL_SET_MIN = Decimal(45)
 FINAL_SET_MAX = Decimal(600)
@@ -46,18 +52,37 @@ class MortarVerdict:
     dropped: tuple[Decimal, ...]
 
 
+def class_limits(strength_class: str, cement_type: str | None = None) -> tuple[Decimal, Decimal] | None:
+    """Least strengths at 3 d and 28 d, MPa; None where the code has no such class, of this type.
+
+    Source: GB 175-2023 table 3 (42.5 and the end of composite 32.5 S, others R).
+    """
+    if strength_class in LOW_CLASSES and cement_type not in LOW_CLASS_TYPES:
+        return None
+    return CLASSES.get(strength_class)
+
+
 def class_checks(
-    strength_class: str, strength_3d_mpa: Decimal | None, strength_28d_mpa: Decimal | None
+    strength_class: str,
+    strength_3d_mpa: Decimal | None,
+    strength_28d_mpa: Decimal | None,
+    cement_type: str | None = None,
 ) -> tuple[Check, ...]:
-    """The strengths of a cement against its class; at least one of the two ages.
+    """The strengths of a cement against its class; at least one of the two ages. `cement_type`, one of CEMENT_TYPES, is
+    needed for 32.5 and 32.5R.
 
     Raises: RuleInputError. Source: GB 175-2023 table 3 (42.5 S, others R).
     """
-    if strength_class not in CLASSES:
-        raise RuleInputError("strength_class", strength_class, "one of " + ", ".join(CLASSES))
+    limits = class_limits(strength_class, cement_type)
+    if limits is None:
+        usual = ", ".join(name for name in CLASSES if name not in LOW_CLASSES)
+        low, types = " and ".join(LOW_CLASSES), ", ".join(LOW_CLASS_TYPES)
+        raise RuleInputError(
+            "strength_class", strength_class, f"one of {usual}; {low} of the cement types {types} alone"
+        )
     if strength_3d_mpa is None and strength_28d_mpa is None:
         raise RuleInputError("strength_3d_mpa", None, "a strength at 3 d or 28 d, MPa")
-    at_3d, at_28d = CLASSES[strength_class]
+    at_3d, at_28d = limits
     checks = []
     if strength_3d_mpa is not None:
         strength = require_number("strength_3d_mpa", strength_3d_mpa, above=0)

@@ -17,7 +17,7 @@ from lims.base.display import format_decimal
 from lims.base.forms import build_form
 from lims.base.problems import Problem
 from lims.base.security import may
-from lims.standards.cement import CLASSES, FINAL_SET_MAX, INITIAL_SET_MIN
+from lims.standards.cement import FINAL_SET_MAX, INITIAL_SET_MIN, class_limits
 from lims.web.complaint_page import refused_step
 
 Row = dict[str, Any]
@@ -26,7 +26,8 @@ Row = dict[str, Any]
 def beside_certificate(retest: Retest) -> list[Row]:
     """What the certificate says, what the retest found, the limit of GB 175, and whether it holds."""
     lot, test = retest.cement_lot, retest.cement_test
-    at_3d, at_28d = CLASSES.get(lot.cement_product.strength_class, (None, None))
+    product = lot.cement_product
+    at_3d, at_28d = class_limits(product.strength_class, product.cement_type) or (None, None)
     rows = [
         (_("Mortar, 3 d"), "MPa", lot.strength_3d_mpa, retest.strength_3d_mpa, at_3d, None),
         (_("Mortar, 28 d"), "MPa", lot.strength_28d_mpa, retest.strength_28d_mpa, at_28d, None),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from lims.standards.cement import (
+    CEMENT_TYPES,
     CLASSES,
     class_checks,
     lots,
@@ -27,6 +28,7 @@ def _class(given: Given) -> Answer:
         given.word("strength_class"),
         given.number_or_none("strength_3d_mpa"),
         given.number_or_none("strength_28d_mpa"),
+        given.word("cement_type") if given.has("cement_type") else None,
     )
     return {"accepted": all_passed(checks), "checks": checks}
 
@@ -69,7 +71,11 @@ RULES = (
         subject=N_("Cement"),
         title=N_("Strengths of a cement against its class"),
         formula=N_("Least strengths at 3 d and 28 d."),
-        provenance=((N_("class 42.5, date in force"), "S"), (N_("other classes"), "R")),
+        provenance=(
+            (N_("class 42.5, no composite 32.5, date in force"), "S"),
+            (N_("other classes"), "R"),
+            (N_("32.5 and 32.5R of slag, pozzolana and fly-ash cement"), "R"),
+        ),
         sources=("GB 175-2023",),
         fields=(
             Choice(name="strength_class", text=N_("Strength class"), options=tuple(CLASSES)),
@@ -83,6 +89,9 @@ RULES = (
                 maximum=150,
                 required=False,
             ),
+            Choice(
+                name="cement_type", text=N_("Type of cement (for 32.5)"), options=CEMENT_TYPES, required=False
+            ),
         ),
         compute=_class,
         numbers=tuple((name, f"{a:f} / {b:f} MPa") for name, (a, b) in CLASSES.items()),
@@ -94,6 +103,11 @@ RULES = (
             ),
             Vector({"strength_class": "42.5", "strength_28d_mpa": "42.4"}, {"accepted": False}, "S"),
             Vector({"strength_class": "52.5", "strength_3d_mpa": "22.0"}, {"accepted": True}, "C"),
+            Vector(
+                {"strength_class": "32.5R", "strength_28d_mpa": "32.5", "cement_type": "P.F"},
+                {"accepted": True},
+                "C",
+            ),
         ),
     ),
     Rule(
