@@ -467,7 +467,7 @@ class RecordView(GuardedView):
         """The lines of a list. People who are named in it are read at once."""
         people = {getattr(item, name, None) for name in names if name.endswith("_by") for item in records}
         if people:
-            actor_names({key for key in people if is_actor(key)})
+            actor_names({key for key in people if key and is_actor(key)})
         return [(item, self.cells(item, names)) for item in records]
 
     def cells(self, record: Any, names: Sequence[str]) -> Sequence[Cell]:

@@ -486,10 +486,10 @@ def _proportion(asked: Proportioning) -> Proportions:
         checks += _within_table(high, ratio, binder, sand_ratio)
     sand, stone, density = _aggregates(asked, mixing, cement_mass, fly_ash, slag, sand_ratio, steps)
     if asked.method == "mass":
-        low, high = DENSITY_RANGE_KG_M3
+        lightest, heaviest = DENSITY_RANGE_KG_M3
         checks += [
-            at_least("assumed density, kg/m^3", density, low),
-            at_most("assumed density, kg/m^3", density, high),
+            at_least("assumed density, kg/m^3", density, lightest),
+            at_most("assumed density, kg/m^3", density, heaviest),
         ]
     found = Proportions(
         target,
