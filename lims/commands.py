@@ -91,8 +91,9 @@ def print_accounts(settings: Settings) -> None:
 def run_server(settings: Settings, app: Any = None) -> None:
     """The embedded server (waitress: Windows too), after a look at whether it may start."""
     from lims.operations.logs import start_logging
-    from lims.operations.serving import refuse_to_start_wrong, serve
+    from lims.operations.serving import refuse_to_start_wrong, serve, tell_of_surroundings
 
     refuse_to_start_wrong(settings)
     start_logging(settings)
+    tell_of_surroundings()
     serve(app or _created(settings), settings)

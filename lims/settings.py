@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import email.policy
 import os
 import re
 import secrets
 import ssl
 import sys
+from email.errors import MessageError
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
@@ -24,6 +26,8 @@ from lims.base.problems import refuse
 GC_THRESHOLD = (50_000, 20, 50)
 #: Unless a number is given: an interpreter computes on one core, and SQLite has one writer.
 MOST_PROCESSES = 4
+#: Of an address beside its name.
+NOT_IN_A_NAME = re.compile(r"[\s/\\@?#]")
 #: File of the key that signs sessions, in the data folder.
 SESSIONS_KEY = "secret.key"
 #: Characters of a secret that cannot be guessed.
@@ -59,7 +63,7 @@ class Settings(BaseSettings):
     secure_cookies: bool = False
     #: How the laboratory's clock reads; stored times are always UTC.
     timezone: str = "Asia/Shanghai"
-    language: str = "en"
+    language: Literal["en", "zh", "zh_TW"] = "en"
     #: One for the laboratory's own mixes; also the laboratory's name in forecasts.
     laboratory: str = "own"
     #: A set for each this many cubic metres or part of them (the source document asks for 50).
@@ -129,6 +133,18 @@ class Settings(BaseSettings):
             raise ValueError(f"LIMS_TIMEZONE {name!r} is not an IANA zone such as Asia/Shanghai") from error
         return name
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, text: str) -> str:
+        """What is none would match nobody's address, and everybody would be answered 400."""
+        wrong = [name for part in text.split(",") if NOT_IN_A_NAME.search(name := part.strip())]
+        if wrong:
+            raise ValueError(
+                f"LIMS_ALLOWED_HOSTS holds {wrong[0]!r}, which is no name; accepted: names as people type them, without "
+                "https:// and without what follows them, with commas in between, such as lims.works.example,localhost"
+            )
+        return text
+
     @field_validator("plan_ages_days")
     @classmethod
     def _ages(cls, text: str) -> str:
@@ -188,6 +204,16 @@ class Settings(BaseSettings):
                 ) from None
         return file
 
+    @field_validator("smtp_from")
+    @classmethod
+    def _sender(cls, text: str) -> str:
+        if not _is_one_mail_address(text):
+            raise ValueError(
+                f"LIMS_SMTP_FROM {text!r} is not an address; accepted: one such as lims@works.example, or "
+                "Concrete laboratory <lims@works.example>"
+            )
+        return text
+
     @field_validator("smtp_user")
     @classmethod
     def _encrypted(cls, user: str, others: ValidationInfo) -> str:
@@ -235,6 +261,15 @@ class Settings(BaseSettings):
                 str(path), "is too short; delete it and a new one is made (everybody signs in again)"
             )
         return key
+
+
+def _is_one_mail_address(text: str) -> bool:
+    try:
+        header = email.policy.SMTP.header_factory("From", text)
+    except (ValueError, LookupError, MessageError):
+        return False
+    found = header.addresses
+    return not header.defects and len(found) == 1 and bool(found[0].username and found[0].domain)
 
 
 def _is_this_machine(host: str) -> bool:

@@ -15,11 +15,12 @@ def worker(threads: int, once: bool) -> None:
     from lims.app import create_app
     from lims.base.jobs import run_waiting, start_worker
     from lims.operations.logs import start_logging
-    from lims.operations.serving import refuse_to_start_wrong
+    from lims.operations.serving import refuse_to_start_wrong, tell_of_surroundings
 
     settings = read_settings()
     refuse_to_start_wrong(settings)
     start_logging(settings)
+    tell_of_surroundings()
     app = create_app(settings)
     if once:
         states = run_waiting(app)

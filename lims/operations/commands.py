@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -152,12 +153,13 @@ def check() -> None:
         free_megabytes,
         proof_problems,
     )
+    from lims.operations.surroundings import unknown_settings
 
     settings = read_settings()
     problems = configuration_problems(settings) or database_problems(settings)
     if problems:
         raise Refused(problems)
-    waiting = [*carrier_problems(settings), *proof_problems(settings)]
+    waiting = [*carrier_problems(settings), *proof_problems(settings), *unknown_settings(os.environ)]
     for sentence in sentences(Refused(waiting)):
         click.echo(sentence, err=True)
     click.echo(

@@ -24,10 +24,12 @@ from waitress.server import BaseWSGIServer, create_server
 
 from lims.base.jobs import close_queue, start_worker
 from lims.base.problems import Refused
+from lims.cli import sentences
 from lims.operations.checks import configuration_problems, database_problems
 from lims.operations.counters import empty
 from lims.operations.family import AT_ONCE, Family, Shares
 from lims.operations.few_at_once import FewAtOnce
+from lims.operations.surroundings import unknown_settings
 from lims.settings import SHARED_COUNTERS, Settings
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,12 @@ def refuse_to_start_wrong(settings: Settings) -> None:
     problems = configuration_problems(settings) or database_problems(settings)
     if problems:
         raise Refused(problems)
+
+
+def tell_of_surroundings() -> None:
+    """Into the log, once it is there: what is odd, and no reason not to serve."""
+    for sentence in sentences(Refused(unknown_settings(os.environ))):
+        log.warning("%s", sentence)
 
 
 def settle() -> None:

@@ -1,15 +1,23 @@
-"""What is looked at besides the settings themselves: the keys in the data folder."""
+"""What is looked at besides the settings themselves: the keys in the data folder, names in the environment that are none."""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from lims.audit.keys import FILE as AUDIT_KEY
 from lims.audit.keys import refuse_unusable
 from lims.base.problems import Problem, Refused
 from lims.settings import SESSIONS_KEY, Settings
+
+#: What the environment may hold besides: for gunicorn's settings, and for a command.
+OTHER_NAMES = {"LIMS_BIND", "LIMS_MOVE_TO"}
+#: Of tests and benchmarks.
+OF_TOOLS = re.compile("LIMS_(LOAD|BIG|BENCH|PAGES|FUZZ|FAULTS|EDITS)(_|$)")
 
 
 def key_problems(settings: Settings) -> list[Problem]:
@@ -28,6 +36,23 @@ def key_problems(settings: Settings) -> list[Problem]:
             settings.resolve_secret_key()
     except Refused as error:
         found += error.problems
+    return found
+
+
+def unknown_settings(environment: Mapping[str, str]) -> list[Problem]:
+    """Names that begin as settings do and are none: a mistyped one would change nothing and nobody would hear of it. No
+    reason not to serve, since whoever runs the container may give it such names for reasons of its own. No value is told."""
+    known = {f"LIMS_{name.upper()}" for name in Settings.model_fields} | OTHER_NAMES
+    found = []
+    for name in sorted(environment):
+        if (
+            name.upper().startswith("LIMS_")
+            and name.upper() not in known
+            and not OF_TOOLS.match(name.upper())
+        ):
+            near = get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.8)
+            said = f"is {near[0]} meant?" if near else "the settings stand in lims/settings.py"
+            found.append(Problem(name, f"is no setting and changes nothing; {said}"))
     return found
 
 

@@ -26,15 +26,17 @@ from flask import Flask, g
 from pydantic import ValidationError
 
 from lims.accounts.roles import TECHNICIAN
-from lims.app import create_app
+from lims.app import LANGUAGES, create_app
 from lims.base.actor import system_actor
 from lims.base.database import current_session, database
 from lims.base.jobs import KINDS, Job, enqueue, job_kind
+from lims.base.problems import Refused
 from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
 from lims.cli import sentences
 from lims.operations.checks import configuration_problems, database_problems
 from lims.operations.logs import JsonLine, Told, without_secrets
+from lims.operations.surroundings import unknown_settings
 from lims.settings import Settings
 from tests.browser import free_port
 from tests.conftest import Person
@@ -136,6 +138,14 @@ def test_nothing_starts_on_a_wrong_configuration(tmp_path: Path, command: str) -
             ("public_url", wrong)
             for wrong in ("lims.example.com", "https://", "ftp://h", "https://h?x=1", "https://h:x")
         ],
+        *[
+            ("allowed_hosts", wrong)
+            for wrong in ("https://lims.example.com", "localhost,lims/", "lims.example.com localhost", "a@b")
+        ],
+        *[
+            ("smtp_from", wrong)
+            for wrong in ("", "lims", "lims@", "@works", "a@b, c@d", "Works <lims>", "a b@c", "a@b\nBcc: c@d")
+        ],
     ],
 )
 def test_mistyped_limit_or_address_is_refused_with_what_is_accepted(name: str, value: str) -> None:
@@ -159,11 +169,82 @@ def test_mistyped_limit_or_address_is_refused_with_what_is_accepted(name: str, v
             ("redis_url", right)
             for right in ("", "redis://:a@b:6379/0", "rediss://h", "unix:///run/redis.sock?db=1")
         ],
+        *[
+            ("allowed_hosts", right)
+            for right in ("lims.works.example, localhost,[::1]", "混凝土.example,", "*")
+        ],
+        *[
+            ("smtp_from", right)
+            for right in ("lims@localhost", "a.b+c@works.example", "Concrete laboratory <lims@works.example>")
+        ],
+        *[("language", right) for right in LANGUAGES],
         *[("public_url", right) for right in ("", "https://lims.example.com/", "http://[::1]:8000/lims")],
     ],
 )
 def test_limit_or_address_that_works_is_accepted(name: str, value: str) -> None:
     assert getattr(Settings(**{name: value}), name) == value  # type: ignore[arg-type]
+
+
+def test_language_that_is_not_offered_is_refused_with_those_that_are() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(language="zh_Hant_TW")  # type: ignore[arg-type]
+    told = sentences(refused.value)
+    assert told == ["LIMS_LANGUAGE='zh_Hant_TW': Input should be 'en', 'zh' or 'zh_TW'"]
+    assert set(LANGUAGES) == {"en", "zh", "zh_TW"}
+
+
+def test_name_that_is_no_setting_is_told_and_those_of_tools_are_not() -> None:
+    given = {
+        "LIMS_SECURE_COOKIE": "true",
+        "LIMS_WORKERS": "hunter22",
+        "lims_prots": "8000",
+        "LIMS_SECURE_COOKIES": "true",
+        "lims_port": "8000",
+        "LIMS_BIND": "unix:/run/lims/web.sock",
+        "LIMS_MOVE_TO": "postgresql+psycopg://h/d",
+        "LIMS_FAULTS": "1",
+        "LIMS_LOAD_PEOPLE": "50",
+        "PATH": "/bin",
+    }
+    told = sentences(Refused(unknown_settings(given)))
+    assert told == [
+        "LIMS_SECURE_COOKIE: is no setting and changes nothing; is LIMS_SECURE_COOKIES meant?",
+        "LIMS_WORKERS: is no setting and changes nothing; the settings stand in lims/settings.py",
+        "lims_prots: is no setting and changes nothing; is LIMS_PORT meant?",
+    ]
+
+
+def test_check_and_every_start_name_what_is_no_setting(initialised: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    said = "LIMS_SECURE_COOKIE: is no setting and changes nothing; is LIMS_SECURE_COOKIES meant?"
+    checked = _lims("check", data=data, LIMS_SECURE_COOKIE="true")
+    assert (checked.returncode, checked.stderr.strip()) == (0, said)
+    assert checked.stdout.startswith("all else well")
+    assert said in _lims("worker", "--once", data=data, LIMS_SECURE_COOKIE="true").stderr
+    port = free_port()
+    for command in (
+        ["lims", "serve"],
+        ["gunicorn", "--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"],
+    ):
+        with subprocess.Popen(
+            [sys.executable, "-m", *command],
+            env={
+                **os.environ,
+                "LIMS_DATA": str(data),
+                "LIMS_PORT": str(port),
+                "LIMS_PROCESSES": "1",
+                "LIMS_SECURE_COOKIE": "true",
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as server:
+            try:
+                assert server.stderr is not None
+                lines = iter(server.stderr.readline, "")
+                assert any(line.rstrip().endswith(said) for line in lines), command
+            finally:
+                server.kill()
 
 
 def test_check_says_that_redis_does_not_answer_and_that_people_can_go_on(
