@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from lims.cli import read_settings
-from lims.settings import SHARED_COUNTERS, Settings
+from lims.settings import SHARED_COUNTERS, Settings, database_name
 
 console = Console(stderr=True, highlight=False)
 
@@ -33,7 +33,7 @@ def init() -> None:
     refuse_to_migrate_without_backup(settings)
     with console.status("Preparing the database"):
         initialise(_created(settings))
-    click.echo(f"ready: {settings.sqlalchemy_url.split('@')[-1]}")
+    click.echo(f"ready: {database_name(settings.sqlalchemy_url)}")
 
 
 @click.command()

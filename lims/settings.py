@@ -263,6 +263,18 @@ class Settings(BaseSettings):
         return key
 
 
+def database_name(url: str) -> str:
+    """What of an address may be shown: a password may stand before its host and among what follows the name. "" for what
+    is no address."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).database or ""
+    except (ArgumentError, ValueError):
+        return ""
+
+
 def _is_one_mail_address(text: str) -> bool:
     try:
         header = email.policy.SMTP.header_factory("From", text)

@@ -82,7 +82,10 @@ def restore(folder: Path, replace: bool) -> None:
 
 
 @click.command()
-@click.option("--to", required=True, help="postgresql+psycopg://user:password@host/name, an empty database.")
+@click.option(
+    "--to", required=True, envvar="LIMS_MOVE_TO", show_envvar=True,
+    help="postgresql+psycopg://user:password@host/name, an empty database.",
+)  # fmt: skip
 def move(to: str) -> None:
     """Move a SQLite laboratory to PostgreSQL; every row is compared. Stop the server and the worker first."""
     from lims.operations.moving import move as move_to

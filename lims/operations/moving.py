@@ -17,7 +17,7 @@ from lims.base.migration import current_revision, head_revision, upgrade
 from lims.base.problems import Refused, refuse
 from lims.operations import databases
 from lims.operations.record_of_changes import faults_of_record
-from lims.settings import Settings
+from lims.settings import Settings, database_name
 
 #: Rows that are fetched at once.
 ROWS = 5_000
@@ -37,7 +37,7 @@ def move(settings: Settings, to: str, told: Told) -> dict[str, int]:
         raise refuse(
             "--to",
             "is not accepted; accepted: postgresql+psycopg://user:password@host/name",
-            to.split("@")[-1],
+            to.partition("://")[0] if "://" in to else "",  # the rest may hold a password
         )
     databases.take_sqlite_alone(path)
     # Before the `try`, whose end empties the target: what is refused here stays as it is.

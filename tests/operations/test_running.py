@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,12 @@ import psutil
 import pytest
 from flask import Flask, g
 from pydantic import ValidationError
+from sqlalchemy.engine import make_url
 
 from lims.accounts.roles import TECHNICIAN
 from lims.app import LANGUAGES, create_app
 from lims.base.actor import system_actor
-from lims.base.database import current_session, database
+from lims.base.database import current_session, database, sqlite_module
 from lims.base.jobs import KINDS, Job, enqueue, job_kind
 from lims.base.problems import Refused
 from lims.base.reading import not_only_reading
@@ -37,7 +38,7 @@ from lims.cli import sentences
 from lims.operations.checks import configuration_problems, database_problems
 from lims.operations.logs import JsonLine, Told, without_secrets
 from lims.operations.surroundings import unknown_settings
-from lims.settings import Settings
+from lims.settings import Settings, database_name
 from tests.browser import free_port
 from tests.conftest import Person
 
@@ -281,6 +282,61 @@ def test_gunicorn_ends_on_a_wrong_configuration_with_a_sentence(
     assert name in found.stderr
     assert "accepted: " in found.stderr
     assert "Traceback" not in found.stderr
+
+
+# --- passwords ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+psycopg://lims:hunter22@db/lims", "lims"),
+        ("postgresql+psycopg://db/lims?user=lims&password=hunter22", "lims"),
+        ("postgresql+psycopg:///?host=db&dbname=lims&password=hunter22", ""),
+        ("sqlite:////var/lib/lims/lims.sqlite3", "/var/lib/lims/lims.sqlite3"),
+        ("hunter22", ""),
+        ("postgresql+psycopg://lims:hunter22@db:port/lims", ""),
+    ],
+)
+def test_of_an_address_the_name_of_the_database_alone_is_shown(url: str, shown: str) -> None:
+    assert database_name(url) == shown
+
+
+@pytest.mark.postgresql
+def test_init_shows_no_password_wherever_it_stands_in_the_address(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    joined = "&" if "?" in postgresql_url else "?"
+    address = f"{postgresql_url}{joined}password=hunter22"
+    found = _lims("init", data=tmp_path, LIMS_DATABASE_URL=address)
+    assert (found.returncode, found.stdout) == (0, f"ready: {make_url(postgresql_url).database}\n")
+    assert "hunter22" not in found.stderr
+    again = _lims("move", data=_prepared(tmp_path), LIMS_MOVE_TO=address)
+    assert again.returncode == 2
+    assert f"--to: this database is not empty ({make_url(postgresql_url).database})" in again.stderr
+    assert "hunter22" not in again.stderr
+
+
+def _prepared(folder: Path) -> Path:
+    """A laboratory over SQLite, as much of it as a move looks at before its target."""
+    data = folder / "sqlite"
+    data.mkdir()
+    with closing(sqlite_module().connect(str(data / "lims.sqlite3"))) as made:
+        made.execute("CREATE TABLE alembic_version (version_num)")
+    return data
+
+
+@pytest.mark.parametrize(
+    "target", ["mysql://db/lims?password=hunter22", "mysql://lims:hunter22@db/lims", "hunter22"]
+)
+def test_target_of_a_move_comes_from_the_environment_and_its_password_is_not_shown(
+    tmp_path: Path, target: str
+) -> None:
+    found = _lims("move", data=_prepared(tmp_path), LIMS_MOVE_TO=target)
+    assert found.returncode == 2
+    assert found.stderr.startswith("--to: is not accepted; accepted: postgresql+psycopg://")
+    assert ("(mysql)" in found.stderr) is target.startswith("mysql")
+    assert "hunter22" not in found.stderr
 
 
 # --- health and metrics --------------------------------------------------------------------------------------
