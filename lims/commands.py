@@ -95,5 +95,5 @@ def run_server(settings: Settings, app: Any = None) -> None:
 
     refuse_to_start_wrong(settings)
     start_logging(settings)
-    tell_of_surroundings()
+    tell_of_surroundings(settings)
     serve(app or _created(settings), settings)

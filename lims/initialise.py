@@ -17,7 +17,7 @@ def initialise(app: Flask) -> None:
     `refuse_to_migrate_without_backup`."""
     with app.app_context():
         settings = app.config["LIMS_SETTINGS"]
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         upgrade(database().engine)
         sync_permissions(permissions_of(app), system_actor("init"))
         ship(system_actor("init"))

@@ -10,6 +10,6 @@ from lims.settings import Settings
 _settings = Settings()
 refuse_to_start_wrong(_settings)
 start_logging(_settings)
-tell_of_surroundings()
+tell_of_surroundings(_settings)
 app = create_app(_settings)
 settle()

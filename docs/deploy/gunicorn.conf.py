@@ -16,7 +16,7 @@ from lims.settings import GC_THRESHOLD, SHARED_COUNTERS, Settings
 gc.set_threshold(*GC_THRESHOLD)  # before what is imported by the thousand
 
 from lims.base.problems import Refused  # noqa: E402
-from lims.cli import sentences  # noqa: E402
+from lims.cli import keep_private, sentences  # noqa: E402
 from lims.operations.counters import empty, made_folder  # noqa: E402
 from lims.operations.even_worker import EvenWorker  # noqa: E402
 from lims.operations.family import Shares  # noqa: E402
@@ -47,6 +47,7 @@ _shares = Shares(workers)
 
 def on_starting(_server):
     """What each worker would refuse with a traceback is told once, in sentences."""
+    keep_private()  # not before: a gunicorn that goes into the background sets it anew
     try:
         refuse_to_start_wrong(_settings)
         if os.environ.get(SHARED_COUNTERS):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lims.base.problems import refuse
-from lims.cli import read_settings
+from lims.cli import read_settings, with_rights_of_the_shell
 
 if TYPE_CHECKING:
     from lims.base.auditing.lims_verify import Export, Sealed
@@ -94,7 +94,7 @@ def export(folder: Path) -> None:
     """Write the whole record to FOLDER, with the verifier that needs only Python."""
     from lims.audit.exporting import export as write
 
-    with _app().app_context():
+    with _app().app_context(), with_rights_of_the_shell():
         counts = write(folder)
     click.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
     click.echo(f"verify it anywhere: python {folder / 'lims_verify.py'} {folder}")

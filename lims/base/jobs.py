@@ -173,7 +173,7 @@ def make_queue(app: Flask) -> queueing.Huey:
         calls = ConnectionPool.from_url(settings.redis_url, socket_timeout=PATIENCE_S)
         queue: queueing.Huey = queueing.RedisHuey("lims", connection_pool=calls, results=False)
     else:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Not WAL: huey brings the interpreter's own SQLite, which may be one with the WAL bug.
         queue = queueing.SqliteHuey(
             "lims",

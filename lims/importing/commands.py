@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lims.base.progress import progress_bar
-from lims.cli import read_settings
+from lims.cli import read_settings, with_rights_of_the_shell
 
 #: Names of the templates (lims/importing/imports.py); written here so that `lims --help` imports nothing.
 TEMPLATE_NAMES = ("history", "mixes", "batches", "breaks", "aggregate-samples", "cement-lots", "customers")
@@ -69,10 +69,11 @@ def templates(into: Path) -> None:
         from lims.importing.imports import TEMPLATES
         from lims.importing.sheets import template_workbook
 
-        into.mkdir(parents=True, exist_ok=True)
-        for name in TEMPLATES:
-            (into / f"{name}.xlsx").write_bytes(template_workbook(name))
-            click.echo(into / f"{name}.xlsx")
+        with with_rights_of_the_shell():
+            into.mkdir(parents=True, exist_ok=True)
+            for name in TEMPLATES:
+                (into / f"{name}.xlsx").write_bytes(template_workbook(name))
+                click.echo(into / f"{name}.xlsx")
 
 
 def _import(name: str, file: Path, content: bytes, dry_run: bool, mapping: str) -> None:

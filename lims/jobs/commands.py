@@ -20,7 +20,7 @@ def worker(threads: int, once: bool) -> None:
     settings = read_settings()
     refuse_to_start_wrong(settings)
     start_logging(settings)
-    tell_of_surroundings()
+    tell_of_surroundings(settings)
     app = create_app(settings)
     if once:
         states = run_waiting(app)

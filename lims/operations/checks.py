@@ -83,7 +83,7 @@ def _hosts(settings: Settings) -> list[Problem]:
 def _folder(settings: Settings) -> list[Problem]:
     for folder in (settings.data, settings.backups):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             proof = folder / f".writable-{os.getpid()}"
             proof.touch()
             proof.unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -156,13 +155,13 @@ def check() -> None:
         free_megabytes,
         proof_problems,
     )
-    from lims.operations.surroundings import unknown_settings
+    from lims.operations.surroundings import odd_surroundings
 
     settings = read_settings()
     problems = configuration_problems(settings) or database_problems(settings)
     if problems:
         raise Refused(problems)
-    waiting = [*carrier_problems(settings), *proof_problems(settings), *unknown_settings(os.environ)]
+    waiting = [*carrier_problems(settings), *proof_problems(settings), *odd_surroundings(settings)]
     for sentence in sentences(Refused(waiting)):
         click.echo(sentence, err=True)
     click.echo(

@@ -20,7 +20,7 @@ def folder_of(settings: Settings) -> Path:
 def made_folder(folder: Path) -> None:
     """Raises: Refused."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise refuse(
             SHARED_COUNTERS,

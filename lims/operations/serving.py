@@ -29,7 +29,7 @@ from lims.operations.checks import configuration_problems, database_problems
 from lims.operations.counters import empty
 from lims.operations.family import AT_ONCE, Family, Shares
 from lims.operations.few_at_once import FewAtOnce
-from lims.operations.surroundings import unknown_settings
+from lims.operations.surroundings import odd_surroundings
 from lims.settings import SHARED_COUNTERS, Settings
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ def refuse_to_start_wrong(settings: Settings) -> None:
         raise Refused(problems)
 
 
-def tell_of_surroundings() -> None:
+def tell_of_surroundings(settings: Settings) -> None:
     """Into the log, once it is there: what is odd, and no reason not to serve."""
-    for sentence in sentences(Refused(unknown_settings(os.environ))):
+    for sentence in sentences(Refused(odd_surroundings(settings))):
         log.warning("%s", sentence)
 
 

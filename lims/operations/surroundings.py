@@ -1,4 +1,5 @@
-"""What is looked at besides the settings themselves: the keys in the data folder, names in the environment that are none."""
+"""What is looked at besides the settings themselves: the keys in the data folder, names in the environment that are none,
+and who may read the database."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from pathlib import Path
 from lims.audit.keys import FILE as AUDIT_KEY
 from lims.audit.keys import refuse_unusable
 from lims.base.problems import Problem, Refused
+from lims.operations.databases import sqlite_path
 from lims.settings import SESSIONS_KEY, Settings
 
 #: What the environment may hold besides: for gunicorn's settings, and for a command.
@@ -37,6 +39,22 @@ def key_problems(settings: Settings) -> list[Problem]:
     except Refused as error:
         found += error.problems
     return found
+
+
+def odd_surroundings(settings: Settings) -> list[Problem]:
+    """What is no reason not to serve, and which somebody should hear of."""
+    return [*unknown_settings(os.environ), *_readable(settings)]
+
+
+def _readable(settings: Settings) -> list[Problem]:
+    """May any account of this machine read the database, past the application and without a trace?"""
+    database = sqlite_path(settings.sqlalchemy_url)
+    if os.name == "nt" or database is None or not _mode(database) & stat.S_IROTH:
+        return []
+    if not all(_mode(folder) & stat.S_IXOTH for folder in database.resolve().parents):
+        return []  # nobody else gets there
+    mended = f"700 {settings.data}" if database.parent == settings.data.resolve() else f"600 {database}"
+    return [Problem(str(database), f"may be read by every account of this machine: chmod {mended}")]
 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[Problem]:

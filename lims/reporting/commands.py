@@ -10,7 +10,7 @@ import click
 from flask import Flask
 from flask_babel import force_locale
 
-from lims.cli import read_settings
+from lims.cli import read_settings, with_rights_of_the_shell
 
 LANGUAGES = ("en", "zh", "zh_TW")
 #: The words of `lims export breaks` that are not those of an address.
@@ -50,7 +50,7 @@ def _reference(record_name: str, text: str | None, option: str) -> str | None:
 
 
 def _in_language(app: Flask, language: str, work: Callable[[], Any]) -> Any:
-    with app.app_context(), force_locale(language):
+    with app.app_context(), force_locale(language), with_rights_of_the_shell():
         return work()
 
 
