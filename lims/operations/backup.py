@@ -32,7 +32,7 @@ from lims.base.problems import Problem, Refused, refuse
 from lims.operations import databases
 from lims.operations.leavings import RESTORED, owner
 from lims.operations.record_of_changes import checkpoint_text, faults_of_checkpoint, faults_of_record
-from lims.settings import Settings, database_name
+from lims.settings import Settings
 
 log = logging.getLogger(__name__)
 

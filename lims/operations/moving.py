@@ -17,7 +17,7 @@ from lims.base.migration import current_revision, head_revision, upgrade
 from lims.base.problems import Refused, refuse
 from lims.operations import databases
 from lims.operations.record_of_changes import faults_of_record
-from lims.settings import Settings, database_name
+from lims.settings import Settings
 
 #: Rows that are fetched at once.
 ROWS = 5_000
