@@ -98,7 +98,8 @@ def move(to: str) -> None:
 @click.command()
 @click.option("--unverified", is_flag=True, help="Migrate even if the backup cannot be restored for proof.")
 def upgrade(unverified: bool) -> None:
-    """Bring the database to this version of the program: a verified backup first, then the migration."""
+    """Bring the database to this version of the program: a verified backup first, then the migration. Stop the server and
+    the worker first."""
     from lims.app import create_app
     from lims.base.columns import utc_now
     from lims.base.migration import head_revision
@@ -106,9 +107,12 @@ def upgrade(unverified: bool) -> None:
     from lims.initialise import initialise
     from lims.operations.backup import back_up, mark_verified, verify
     from lims.operations.checks import refuse_a_later_version
+    from lims.operations.databases import take_alone
 
     settings = read_settings()
     refuse_a_later_version(settings)
+    # What is written after the backup would be lost on the way back, and an old server writes past what a migration adds.
+    take_alone(settings.sqlalchemy_url)
     folder = settings.backups / f"before-upgrade-{utc_now():%Y%m%dT%H%M%SZ}"
     with console.status("Backing up"):
         manifest = back_up(settings, folder)
@@ -133,6 +137,7 @@ def upgrade(unverified: bool) -> None:
         click.echo(f"The backup cannot be trusted, nothing was changed: {'; '.join(faults[:5])}", err=True)
         sys.exit(1)
     click.echo(f"backed up: {folder}")
+    take_alone(settings.sqlalchemy_url)  # a large backup takes its time
     try:
         with console.status("Migrating"):
             initialise(create_app(settings))

@@ -390,12 +390,33 @@ _OTHERS = (
 )
 
 
+#: The server ends the session of a client a moment after the client has gone.
+GONE_WITHIN_S = 3.0
+
+
 def take_postgresql_alone(url: str) -> None:
     """Raises: Refused while another program is connected to the database."""
-    with psycopg.connect(conninfo(url)) as connection:
-        found = connection.execute(_OTHERS).fetchone()
-    if found and found[0]:
-        raise refuse("database", "is in use: stop the server and the worker first", make_url(url).database)
+    until = time.monotonic() + GONE_WITHIN_S
+    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+        while True:
+            found = connection.execute(_OTHERS).fetchone()
+            if not found or not found[0]:
+                return
+            if time.monotonic() > until:
+                break
+            time.sleep(0.05)
+    raise refuse("database", "is in use: stop the server and the worker first", make_url(url).database)
+
+
+def take_alone(url: str) -> None:
+    """Nobody else has this laboratory's database open, as far as can be told; a file that is not there is nobody's.
+
+    Raises: Refused."""
+    path = sqlite_path(url)
+    if path is None:
+        take_postgresql_alone(url)
+    elif path.exists():
+        take_sqlite_alone(path)
 
 
 def begin_restoring(url: str, kept: str) -> None:

@@ -1,4 +1,6 @@
-"""`lims init` and `lims upgrade` that were killed: who starts is told, and running the command again finishes it."""
+"""`lims init` and `lims upgrade` that were killed: who starts is told, and running the command again finishes it.
+
+An upgrade has the database for itself."""
 
 from __future__ import annotations
 
@@ -130,3 +132,13 @@ def test_trigger_that_is_missing_where_people_work_is_made_anew_after_a_backup(
     engine = make_engine(settings.sqlalchemy_url)
     assert current_revision(engine) == head_revision()
     engine.dispose()
+
+
+def test_upgrade_is_refused_while_a_server_has_the_database_open(peopled: Flask, settings: Settings) -> None:
+    with peopled.extensions["lims.database"].engine.connect() as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM ab_user").all()
+        connection.rollback()
+        assert "is in use: stop the server and the worker first" in _refused(settings, "upgrade")
+        assert list(settings.backups.glob("*")) == []
+    peopled.extensions["lims.database"].engine.dispose()
+    _lims(settings, "upgrade")
