@@ -503,7 +503,12 @@ def _stamp(at: datetime) -> str:
 def prune(settings: Settings) -> list[str]:
     """Keep the last LIMS_BACKUPS_KEPT nightly backups and, however old, the newest one that was verified. Returns the
     names of those that went."""
-    found = sorted(folder for folder in settings.backups.glob("nightly-*") if (folder / MANIFEST).is_file())
+    now = nightly_folder(settings, utc_now()).name
+    found = sorted(
+        (folder for folder in settings.backups.glob("nightly-*") if (folder / MANIFEST).is_file()),
+        # Those of a clock that was ahead are older than they say: newer ones must not go for them.
+        key=lambda folder: (folder.name <= now, folder.name),
+    )
     newest_verified = next((folder for folder in reversed(found) if is_verified(folder)), None)
     gone = []
     for folder in found[: -settings.backups_kept]:
@@ -519,10 +524,10 @@ def prune(settings: Settings) -> list[str]:
     return gone
 
 
-def newest_verified_at(settings: Settings, now: datetime) -> datetime | None:
-    """When the newest verified backup in the laboratory's own folder was made. One of a clock that was ahead is none, or
-    nobody would hear for as long that there are no others."""
-    made = []
+def newest_verified_at(settings: Settings, now: datetime | None = None) -> datetime | None:
+    """When the newest verified backup in the laboratory's own folder was made; those of a clock that was ahead do not
+    count."""
+    now, made = now or utc_now(), []
     for folder in settings.backups.glob("*"):
         if is_verified(folder):
             with suppress(Refused, ValueError):

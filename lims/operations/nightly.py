@@ -34,8 +34,9 @@ def _due(now: datetime) -> bool:
     minute asks later. A laboratory that is younger than that has missed nothing."""
     at = now.replace(tzinfo=UTC)
     night = _night(at)
-    if at < night or (_first_entry() or night) > night:
+    if at < night or (_first_entry(at) or night) > night:
         return False
+    # Not what bears a later time than this: a clock that was once ahead would stop the backups until then.
     asked = select(Job.id).where(Job.kind == KIND, Job.created_at.between(night, at)).limit(1)
     return current_session().scalar(asked) is None
 
@@ -47,14 +48,15 @@ def _night(at: datetime) -> datetime:
     return datetime.combine(at.astimezone(zone).date(), AT_NIGHT, zone).astimezone(UTC)
 
 
-def _first_entry() -> datetime | None:
-    """When the record of changes began: as old is the laboratory."""
-    return current_session().scalar(select(AuditTransaction.at).order_by(AuditTransaction.id).limit(1))
+def _first_entry(now: datetime) -> datetime | None:
+    """When the record of changes began, by a clock that was not ahead: as old is the laboratory."""
+    found = select(AuditTransaction.at).where(AuditTransaction.at <= now).order_by(AuditTransaction.id)
+    return current_session().scalar(found.limit(1))
 
 
 def newest_verified(now: datetime) -> datetime | None:
-    """When the newest nightly backup that was verified was begun, as the jobs tell: no folder is asked. One of a clock that
-    was ahead is none."""
+    """When the newest nightly backup that was verified was begun, as the jobs tell: no folder is asked. What was begun by
+    a clock that was ahead does not count."""
     found = (
         select(Job.started_at)
         .where(Job.kind == KIND, Job.state == DONE, Job.result.is_not(None), Job.started_at <= now)
@@ -66,7 +68,7 @@ def newest_verified(now: datetime) -> datetime | None:
 
 def overdue(now: datetime, newest: datetime | None) -> bool:
     """Has this laboratory been for too long without a verified backup, the newest of which is `newest`?"""
-    since = newest or _first_entry()
+    since = newest or _first_entry(now)
     return since is not None and now - since > LATE_AFTER
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +16,8 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.jobs import Job, ask_for_what_is_due, enqueue, run_waiting
 from lims.base.laboratory import forget_laboratory
-from lims.operations.nightly import _due, _first_entry, _night, newest_verified
+from lims.operations.backup import MANIFEST, mark_verified, newest_verified_at, nightly_folder, prune
+from lims.operations.nightly import _due, _first_entry, _night, newest_verified, overdue
 from lims.web import dashboard
 from tests.conftest import Person
 
@@ -103,28 +106,42 @@ def test_night_with_two_half_past_twos_has_one_backup(berlin: Flask) -> None:
 
 def test_laboratory_that_is_younger_than_the_night_has_missed_none(shanghai: Flask) -> None:
     with shanghai.app_context():
-        began = _first_entry()
+        began = _first_entry(utc_now())
         assert began is not None
         assert not _due(began.replace(tzinfo=None) + timedelta(seconds=1))
         next_night = _night(began + timedelta(days=1))
         assert _due(next_night.replace(tzinfo=None))
 
 
-def test_backup_of_a_clock_that_was_ahead_keeps_no_night_from_being_backed_up_and_tells_of_none(
-    shanghai: Flask,
-) -> None:
+def test_clock_that_was_once_ahead_stops_neither_backups_nor_their_alarm(shanghai: Flask) -> None:
+    settings = shanghai.config["LIMS_SETTINGS"].model_copy(update={"backups_kept": 2})
+    ahead = utc_now() + timedelta(days=400)
     with shanghai.app_context():
-        assert _asked("2031-06-01 18:30")
+        job_id = enqueue("backup", {}, system_actor("clock")).id
+    assert run_waiting(shanghai) == ["done"]
+    with shanghai.app_context():
         with transaction(system_actor("test")) as session:
-            ahead = session.query(Job).one()
-            ahead.started_at, ahead.result = ahead.created_at, "{}"
-        assert newest_verified(_at("2030-03-01 18:31")) is None
-        assert _asked("2030-03-01 18:30")
-        assert not _asked("2030-03-01 18:31")
-        with transaction(system_actor("test")) as session:
-            real = session.query(Job).filter(Job.id != ahead.id).one()
-            real.started_at, real.result = real.created_at, "{}"
-        assert newest_verified(_at("2030-03-01 18:31")) == _at("2030-03-01 18:30")
+            job = session.get(Job, job_id)
+            assert job is not None
+            job.created_at = job.started_at = ahead
+        now = utc_now()
+        assert newest_verified(now) is None
+        assert overdue(now + timedelta(hours=37), newest_verified(now))
+        assert _due(_night(now + timedelta(days=2)).replace(tzinfo=None))
+        assert newest_verified(ahead) == ahead
+    (made,) = settings.backups.glob("nightly-*")
+    assert newest_verified_at(settings) is not None
+    for days in (400, 401):
+        shutil.copytree(made, nightly_folder(settings, now + timedelta(days=days)))
+    told = json.loads((made / MANIFEST).read_text(encoding="utf-8"))
+    (made / MANIFEST).write_text(json.dumps({**told, "made_at": ahead.isoformat()}), encoding="utf-8")
+    mark_verified(made)
+    newest = newest_verified_at(settings)
+    assert newest is None or newest <= utc_now()
+    assert newest_verified_at(settings, ahead) == ahead
+    gone = prune(settings)
+    assert made.name not in gone  # the newest by an honest clock, though the last by its name
+    assert len(gone) == 1
 
 
 def _first_page(person: Person) -> str:
