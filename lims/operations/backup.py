@@ -514,14 +514,21 @@ def prune(settings: Settings) -> list[str]:
     for folder in found[: -settings.backups_kept]:
         if folder == newest_verified:
             continue
-        try:
-            # Under a name that is swept: half a backup must not stand among whole ones.
-            going = folder.rename(folder.with_name(f".{folder.name}.{owner()}.gone"))
+        if take_away(folder):
             gone.append(folder.name)
-            shutil.rmtree(going)
-        except OSError as error:
-            log.warning("%s cannot be removed: %s", folder, error)
     return gone
+
+
+def take_away(folder: Path) -> bool:
+    """Remove this backup. Is it no longer among the others?"""
+    # Under a name that is swept: half a backup must not stand among whole ones.
+    going = folder.with_name(f".{folder.name}.{owner()}.gone")
+    try:
+        folder.rename(going)
+        shutil.rmtree(going)
+    except OSError as error:
+        log.warning("%s cannot be removed: %s", folder, error)
+    return not folder.exists()
 
 
 def newest_verified_at(settings: Settings, now: datetime | None = None) -> datetime | None:

@@ -9,15 +9,23 @@ from typing import Any
 from flask import current_app
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from lims.base.auditing.models import AuditTransaction
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import laboratory_zone
-from lims.base.jobs import DONE, Job, RunningJob, job_kind
+from lims.base.jobs import CANCELLED, DONE, Cancelled, Job, RunningJob, job_kind
 from lims.base.problems import Refused, refuse
-from lims.operations.backup import VERIFIED, back_up, mark_verified, nightly_folder, prune, verify
+from lims.operations.backup import (
+    VERIFIED,
+    back_up,
+    mark_verified,
+    nightly_folder,
+    prune,
+    take_away,
+    verify,
+)
 from lims.operations.leavings import sweep
 from lims.operations.statistics import refresh_statistics
 from lims.settings import Settings
@@ -27,6 +35,8 @@ KIND = "backup"
 AT_NIGHT = time(2, 30)
 #: A night may fail and be seen to in the morning; longer without a verified backup is told on the first page.
 LATE_AFTER = timedelta(hours=36)
+#: Whoever cancels one wants the machine for something else; the night is to have its backup all the same.
+AFTER_A_CANCELLED_ONE = timedelta(hours=1)
 
 
 def _due(now: datetime) -> bool:
@@ -37,8 +47,12 @@ def _due(now: datetime) -> bool:
     if at < night or (_first_entry(at) or night) > night:
         return False
     # Not what bears a later time than this: a clock that was once ahead would stop the backups until then.
-    asked = select(Job.id).where(Job.kind == KIND, Job.created_at.between(night, at)).limit(1)
-    return current_session().scalar(asked) is None
+    asked = select(Job.id).where(
+        Job.kind == KIND,
+        Job.created_at.between(night, at),
+        or_(Job.state != CANCELLED, Job.finished_at > at - AFTER_A_CANCELLED_ONE),
+    )
+    return current_session().scalar(asked.limit(1)) is None
 
 
 def _night(at: datetime) -> datetime:
@@ -75,7 +89,8 @@ def overdue(now: datetime, newest: datetime | None) -> bool:
 @job_kind(KIND, title=_l("Backup"), due=_due)
 def backup(job: RunningJob) -> dict[str, Any]:
     """Take a backup and restore it into a place that goes away. A night without that proof has failed. The oldest go
-    whatever came of it: full copies of bad nights must not fill the disk."""
+    whatever came of it: full copies of bad nights must not fill the disk. One that is cancelled leaves nothing, and for it
+    nothing goes."""
     settings = current_app.config["LIMS_SETTINGS"]
     folder = nightly_folder(settings, utc_now())
     job.progress(0, 2)
@@ -84,9 +99,15 @@ def backup(job: RunningJob) -> dict[str, Any]:
     try:
         manifest = back_up(settings, folder)
         job.progress(1, 2)
+        job.check()  # which progress leaves out when it has only just told
         _prove(settings, folder)
-    finally:
-        gone = prune(settings)
+    except Cancelled:
+        take_away(folder)
+        raise
+    except Exception:
+        prune(settings)
+        raise
+    gone = prune(settings)
     rows = sum(manifest.rows.values())
     message = _("%(name)s: %(rows)s rows, restored and verified.", name=folder.name, rows=f"{rows:,}")
     return {"message": message, "rows": rows, "pruned": gone, "swept": swept}

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -14,9 +15,18 @@ from lims.accounts.roles import ADMINISTRATOR, TECHNICIAN
 from lims.base.actor import system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.jobs import Job, ask_for_what_is_due, enqueue, run_waiting
+from lims.base.jobs import Job, ask_for_what_is_due, cancel, enqueue, run_waiting
 from lims.base.laboratory import forget_laboratory
-from lims.operations.backup import MANIFEST, mark_verified, newest_verified_at, nightly_folder, prune
+from lims.operations import nightly
+from lims.operations.backup import (
+    MANIFEST,
+    Manifest,
+    back_up,
+    mark_verified,
+    newest_verified_at,
+    nightly_folder,
+    prune,
+)
 from lims.operations.nightly import _due, _first_entry, _night, newest_verified, overdue
 from lims.web import dashboard
 from tests.conftest import Person
@@ -142,6 +152,35 @@ def test_clock_that_was_once_ahead_stops_neither_backups_nor_their_alarm(shangha
     gone = prune(settings)
     assert made.name not in gone  # the newest by an honest clock, though the last by its name
     assert len(gone) == 1
+
+
+def test_backup_that_is_cancelled_leaves_nothing_costs_no_other_and_is_asked_for_again_that_night(
+    shanghai: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = shanghai.config["LIMS_SETTINGS"].model_copy(update={"backups_kept": 1})
+    shanghai.config["LIMS_SETTINGS"] = settings
+    kept = nightly_folder(settings, utc_now() - timedelta(days=1))
+    back_up(settings, kept)
+    mark_verified(kept)
+    with shanghai.app_context():
+        job_id = enqueue("backup", {}, system_actor("clock")).id
+
+    def cancelled_meanwhile(*given: Any) -> Manifest:
+        made = back_up(*given)
+        cancel(job_id, system_actor("person"))
+        return made
+
+    monkeypatch.setattr(nightly, "back_up", cancelled_meanwhile)
+    assert run_waiting(shanghai) == ["cancelled"]
+    assert list(settings.backups.iterdir()) == [kept]
+    at = _at("2030-03-01 19:00")
+    with shanghai.app_context():
+        with transaction(system_actor("test")) as session:
+            job = session.get(Job, job_id)
+            assert job is not None
+            job.created_at, job.finished_at = at - timedelta(minutes=20), at
+        assert not _asked("2030-03-01 19:59")
+        assert _asked("2030-03-01 20:00")
 
 
 def _first_page(person: Person) -> str:
