@@ -99,6 +99,7 @@ def back_up(settings: Settings, folder: Path) -> Manifest:
     The folder appears under its name when it is complete. Raises: Refused.
     """
     folder = folder.absolute()
+    _refuse_an_absent_disk(settings, folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise refuse("backup", "there is something already; name a new folder", str(folder))
     try:
@@ -125,6 +126,13 @@ def back_up(settings: Settings, folder: Path) -> Manifest:
     finally:
         shutil.rmtree(working, ignore_errors=True)
     return manifest
+
+
+def _refuse_an_absent_disk(settings: Settings, folder: Path) -> None:
+    """Raises: Refused for a folder in LIMS_BACKUP_FOLDER when that is not there: it would be made on the system's disk."""
+    named = settings.backup_folder and folder.absolute().is_relative_to(settings.backups.absolute())
+    if named and not settings.backups.is_dir():
+        raise refuse("LIMS_BACKUP_FOLDER", databases.NOT_MOUNTED, settings.backup_folder)
 
 
 def _write(settings: Settings, working: Path) -> Manifest:
@@ -434,6 +442,7 @@ def _keep_what_is_there(settings: Settings, kept: Path, damaged: list[Path] | No
             damaged = [file for file in databases.files_of_sqlite(path) if file.exists()]
         else:
             return
+    _refuse_an_absent_disk(settings, kept)
     kept.mkdir(mode=0o700, parents=True)
     _copy_files_beside(settings, kept)
     for file in damaged:

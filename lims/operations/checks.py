@@ -81,6 +81,8 @@ def _hosts(settings: Settings) -> list[Problem]:
 
 
 def _folder(settings: Settings) -> list[Problem]:
+    if settings.backup_folder and not settings.backups.is_dir():  # made, it would fill the disk of the system
+        return [Problem("LIMS_BACKUP_FOLDER", databases.NOT_MOUNTED, settings.backup_folder)]
     for folder in (settings.data, settings.backups):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -27,6 +27,10 @@ from lims.base.problems import Problem, Refused, refuse
 
 log = logging.getLogger(__name__)
 
+#: Of a folder that somebody has named for backups.
+NOT_MOUNTED = (
+    "does not exist; is its disk mounted? accepted: a folder that is there, or empty for LIMS_DATA/backups"
+)
 #: Bytes that are moved at once.
 CHUNK = 1 << 20
 

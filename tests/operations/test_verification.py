@@ -252,6 +252,22 @@ def test_disk_that_is_full_or_away_is_no_fault_of_the_backup(tmp_path: Path) -> 
     assert _is_of_the_place(DBAPIError("SELECT 1", None, full.value))
 
 
+def test_backup_folder_whose_disk_is_not_mounted_is_told_and_not_made(app: Flask, tmp_path: Path) -> None:
+    absent = tmp_path / "mnt" / "safe"
+    settings = _settle(app, backup_folder=str(absent))
+    (problem,) = configuration_problems(settings)
+    assert (problem.field, problem.value) == ("LIMS_BACKUP_FOLDER", str(absent))
+    job = _night(app)
+    assert (job.state, "is its disk mounted?" in str(job.message)) == ("failed", True)
+    assert not absent.parent.exists()
+    absent.mkdir(parents=True)
+    assert configuration_problems(settings) == []
+    assert _night(app).state == "done"
+    folder = tmp_path / "by" / "hand"  # where somebody says so, it is made
+    absent.rename(absent.with_name("gone"))
+    assert back_up(settings, folder).rows["ab_user"] > 1
+
+
 @pytest.mark.parametrize("url", ["", "postgresql+psycopg://nobody@127.0.0.1:1/none"])
 def test_backup_that_cannot_be_made_says_why_on_the_command_line(
     url: str, initialised: Path, tmp_path: Path
