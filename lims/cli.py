@@ -111,6 +111,34 @@ def main() -> None:
     except Unavailable as error:
         click.echo(f"The database is busy or away: {error}", err=True)
         sys.exit(3)
+    except Exception as error:
+        said = sentence_of_the_place(error)
+        if said is None:  # a mistake of ours, whose traceback we want
+            raise
+        click.echo(said, err=True)
+        sys.exit(3)
+
+
+def sentence_of_the_place(error: Exception) -> str | None:
+    """What databases and files did not do, without passwords; None for everything else. Click has seen to closed pipes."""
+    import psycopg
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    from lims.base.database import SqliteTooOld, sqlite_module
+    from lims.operations.databases import NO_ADDRESS, first_line
+    from lims.operations.logs import without_secrets
+
+    if isinstance(error, SqliteTooOld):
+        return str(error)
+    if isinstance(error, ArgumentError):  # NoSuchModuleError too
+        return f"LIMS_DATABASE_URL {NO_ADDRESS}"
+    if isinstance(error, SQLAlchemyError | psycopg.Error | sqlite_module().Error):
+        return without_secrets(f"The database refuses this or is away: {first_line(error)}")
+    if isinstance(error, UnicodeDecodeError):
+        return f"A file cannot be read as text ({error.encoding}): {error.reason} at byte {error.start}"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'The system'}: {error.strerror or type(error).__name__}"
+    return None
 
 
 def sentences(error: ValidationError | Refused) -> list[str]:
@@ -130,6 +158,14 @@ def sentences(error: ValidationError | Refused) -> list[str]:
 
 
 def read_settings(**changed: object) -> Settings:
-    """Settings of the environment with what the command line gives."""
+    """Settings of the environment with what the command line gives. Raises: ValidationError, Refused."""
     given: dict[str, Any] = {name: value for name, value in changed.items() if value is not None}
-    return Settings(**given)
+    settings = Settings(**given)
+    if settings.database_url or settings.verify_database_url:
+        from lims.base.problems import Refused
+        from lims.operations.checks import address_problems
+
+        problems = address_problems(settings)
+        if problems:
+            raise Refused(problems)
+    return settings

@@ -259,6 +259,7 @@ def _passing_place(settings: Settings, manifest: Manifest, into: str) -> Iterato
         with tempfile.TemporaryDirectory(prefix=f"{RESTORED}{owner()}-", dir=beside) as place:
             yield databases.sqlite_url(Path(place) / DATABASE)
     elif into:
+        databases.refuse_no_postgresql(into, "--into")
         databases.refuse_what_is_not_empty(into, "--into")
         yield into
     elif settings.verify_database_url:

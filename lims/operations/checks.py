@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
-from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from lims.base.database import SqliteTooOld, make_engine
+from lims.base.database import SqliteTooOld, make_engine, sqlite_module
 from lims.base.migration import current_revision, head_revision, known_revisions
 from lims.base.problems import Problem, Refused, refuse
 from lims.operations import databases
@@ -31,13 +31,12 @@ def configuration_problems(settings: Settings) -> list[Problem]:
     """What is wrong with the switches and the folder, before the database is asked."""
     found = [*_secrets(settings), *_hosts(settings), *_folder(settings), *_library_of_redis(settings)]
     found += key_problems(settings)
-    said = "is not an address; accepted: empty, or postgresql+psycopg://user:password@host/name"
-    if _driver(settings.sqlalchemy_url) not in {"sqlite", "postgresql+psycopg"}:
-        found.append(Problem("LIMS_DATABASE_URL", said))
-    if settings.verify_database_url and _driver(settings.verify_database_url) != "postgresql+psycopg":
-        found.append(Problem("LIMS_VERIFY_DATABASE_URL", said))
-    elif settings.verify_database_url and databases.are_one(
-        settings.verify_database_url, settings.sqlalchemy_url
+    addresses = address_problems(settings)
+    found += addresses
+    if (
+        settings.verify_database_url
+        and not addresses
+        and databases.are_one(settings.verify_database_url, settings.sqlalchemy_url)
     ):
         said = (
             "is the laboratory's own database; accepted: an empty one, which each verification empties again"
@@ -46,11 +45,15 @@ def configuration_problems(settings: Settings) -> list[Problem]:
     return found
 
 
-def _driver(url: str) -> str:
-    try:
-        return make_url(url).drivername
-    except ArgumentError:
-        return ""
+def address_problems(settings: Settings) -> list[Problem]:
+    """Addresses of databases that are none. They may hold a password, so that they are not repeated."""
+    said, found = databases.NO_ADDRESS, []
+    if databases.driver_of(settings.sqlalchemy_url) not in {"sqlite", databases.POSTGRESQL}:
+        found.append(Problem("LIMS_DATABASE_URL", said))
+    proof = settings.verify_database_url
+    if proof and databases.driver_of(proof) != databases.POSTGRESQL:
+        found.append(Problem("LIMS_VERIFY_DATABASE_URL", said))
+    return found
 
 
 def _secrets(settings: Settings) -> list[Problem]:
@@ -121,8 +124,11 @@ def proof_problems(settings: Settings) -> list[Problem]:
     """Can a backup be restored for proof on PostgreSQL? No reason not to serve, but each night would fail."""
     if databases.sqlite_path(settings.sqlalchemy_url) is not None or settings.verify_database_url:
         return []
-    if databases.may_make_databases(settings.sqlalchemy_url):
-        return []
+    try:
+        if databases.may_make_databases(settings.sqlalchemy_url):
+            return []
+    except psycopg.Error as error:
+        return [Problem("database", f"cannot be reached: {databases.first_line(error)}")]
     said = "no backup can be verified: the role may make no database; name an empty one that it owns"
     return [Problem("LIMS_VERIFY_DATABASE_URL", said)]
 
@@ -216,8 +222,11 @@ def _revision(settings: Settings) -> str | None:
     except psycopg.Error as error:
         raise refuse("database", f"cannot be reached: {databases.first_line(error)}") from None
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", "") or error).strip().splitlines()[0][:200]
-        raise refuse("database", f"cannot be reached: {reason}") from None
+        driver = error.orig if isinstance(error, DBAPIError) else None
+        if isinstance(driver, sqlite_module().Error) and not databases.is_of_the_place(driver):
+            said = f"cannot be read ({driver}); `lims restore --replace` puts a backup in its place"
+            raise refuse("database", said) from None
+        raise refuse("database", f"cannot be reached: {databases.first_line(error)}") from None
     finally:
         engine.dispose()
 

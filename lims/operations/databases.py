@@ -21,6 +21,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from lims.base.database import sqlite_module
 from lims.base.problems import Problem, Refused, refuse
@@ -48,6 +49,25 @@ class Contents:
     rows: dict[str, int] = field(default_factory=dict)
     #: Number and hash of the last sealed transaction of the record of changes.
     audit_head: tuple[int, str] | None = None
+
+
+#: Driver of every address of PostgreSQL.
+POSTGRESQL = "postgresql+psycopg"
+NO_ADDRESS = f"is not an address; accepted: empty, or {POSTGRESQL}://user:password@host/name"
+
+
+def driver_of(url: str) -> str:
+    """The driver that an address names, "" for what is no address."""
+    try:
+        return make_url(url).drivername
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
+        return ""
+
+
+def refuse_no_postgresql(url: str, field: str) -> None:
+    """Raises: Refused for what is no address of a PostgreSQL database. It may hold a password: it is not repeated."""
+    if driver_of(url) != POSTGRESQL:
+        raise refuse(field, f"is not accepted; accepted: {POSTGRESQL}://user:password@host/name")
 
 
 def sqlite_path(url: str) -> Path | None:

@@ -33,12 +33,7 @@ def move(settings: Settings, to: str, told: Told) -> dict[str, int]:
     path = databases.sqlite_path(settings.sqlalchemy_url)
     if path is None or not path.exists():
         raise refuse("LIMS_DATABASE_URL", "moving begins at a SQLite laboratory; there is none here")
-    if not to.startswith("postgresql+psycopg://"):
-        raise refuse(
-            "--to",
-            "is not accepted; accepted: postgresql+psycopg://user:password@host/name",
-            to.partition("://")[0] if "://" in to else "",  # the rest may hold a password
-        )
+    databases.refuse_no_postgresql(to, "--to")
     databases.take_sqlite_alone(path)
     # Before the `try`, whose end empties the target: what is refused here stays as it is.
     databases.refuse_what_is_not_empty(to, "--to")

@@ -61,3 +61,46 @@ def test_import_of_a_damaged_file_is_refused_with_a_sentence(initialised: Path, 
     found = lims("import", "history", str(bad), data=data)
     assert found.returncode == 2
     assert "Traceback" not in found.stderr
+
+
+NOWHERE = "postgresql+psycopg://lims:hunter22@127.0.0.1:1/none"
+
+
+@pytest.mark.parametrize(
+    ("args", "url", "returned", "said"),
+    [
+        (("check",), "nosuch://lims:hunter22@h/x", 2, "LIMS_DATABASE_URL"),
+        (("init",), "postgresql://lims:hunter22@h/x", 2, "LIMS_DATABASE_URL"),
+        (("init",), "postgresql+psycopg://lims:hunter22@h:port/x", 2, "LIMS_DATABASE_URL"),
+        (("move", "--to", "postgresql+psycopg://lims:hunter22@h:port/x"), "", 2, "--to"),
+        (("init",), NOWHERE, 2, "cannot be reached"),
+        (("upgrade",), NOWHERE, 2, "cannot be reached"),
+        (("move", "--to", NOWHERE), "", 3, "is away"),
+        (("audit", "verify"), NOWHERE, 3, "away"),
+    ],
+)
+def test_address_that_leads_nowhere_ends_with_a_sentence_without_its_password(
+    initialised: Path, tmp_path: Path, args: tuple[str, ...], url: str, returned: int, said: str
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    found = lims(*args, data=data, LIMS_DATABASE_URL=url)
+    assert said in found.stderr, found.stderr
+    assert found.returncode == returned
+    assert "Traceback" not in found.stderr
+    assert "hunter22" not in found.stderr
+
+
+def test_file_that_cannot_be_read_ends_with_a_sentence(initialised: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    (data / "secret.key").write_bytes(b"\xff" * 48)
+    for args, returned in ((("init",), 3), (("check",), 2)):
+        found = lims(*args, data=data)
+        assert found.returncode == returned
+        assert "Traceback" not in found.stderr
+        assert ("cannot be read as text" if returned == 3 else "is damaged; delete it") in found.stderr
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    found = lims("init", data=tmp_path / "file")
+    assert (found.returncode, "Traceback" in found.stderr) == (3, False)
+    assert str(tmp_path / "file") in found.stderr
