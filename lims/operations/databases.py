@@ -185,10 +185,10 @@ def take_sqlite_alone(path: Path) -> None:
         with contextlib.closing(module.connect(str(path), timeout=1, isolation_level=None)) as alone:
             # Leaving the write-ahead log needs the file for oneself.
             mode = alone.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
-    except module.OperationalError as error:
-        mode = str(error)
     except module.DatabaseError as error:
-        mode = "locked" if _others_hold(path) else "damaged"
+        mode = str(error)
+        if not is_of_the_place(error):
+            mode = "locked" if _others_hold(path) else "damaged"
         if mode == "damaged":
             said = f"cannot be read ({error}); `lims restore --replace` puts a backup in its place"
             raise Unreadable([Problem("database", said, str(path))]) from None
