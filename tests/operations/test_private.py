@@ -1,4 +1,4 @@
-"""What the program makes is its own account's alone, without systemd too; what somebody asks for has the rights of the shell."""
+"""What the program makes is its own account's alone, without systemd too; what is asked for has the rights of the shell."""
 
 from __future__ import annotations
 
