@@ -15,10 +15,10 @@ from flask_babel import lazy_gettext as _l
 
 from lims.accounts.api_keys import api_keys_of, create_api_key, revoke_api_key
 from lims.accounts.service import (
+    ACCOUNTS,
     ROLE_LABELS,
     AccountEdit,
     AccountIn,
-    add_user,
     change_own_password,
     edit_user,
     get_user,
@@ -29,6 +29,7 @@ from lims.accounts.service import (
 from lims.base.forms import build_form, posted_values
 from lims.base.preferences import choose, choose_columns, forget, save_filter
 from lims.base.problems import Conflict, Problem, Refused, refuse
+from lims.base.repeats import add_once
 from lims.base.security import current_actor, may, principal
 from lims.base.views import VIEWS as RECORD_VIEWS
 from lims.base.views import GuardedView, MenuPlace, RecordView, form_key
@@ -59,12 +60,13 @@ class UsersView(GuardedView):
     def add(self) -> ResponseReturnValue:
         self.allow("write")
         if request.method == "GET":
-            return self._form(AccountIn, {}, _("Add an account"))
+            return self._form(AccountIn, {}, _("Add an account"), form_key=secrets.token_urlsafe(16))
         posted = posted_values(AccountIn, request.form)
         try:
-            user = add_user(AccountIn.read(posted), current_actor())
+            user = add_once(ACCOUNTS, posted, current_actor(), form_key(posted))
         except Refused as error:
-            return self._form(AccountIn, _without_password(posted), _("Add an account"), error.problems), 422
+            typed, key = _without_password(posted), request.form.get("form_key", "")
+            return self._form(AccountIn, typed, _("Add an account"), error.problems, form_key=key), 422
         flash(_("Saved: %(title)s", title=user.username), "success")
         return redirect(url_for("UsersView.list"))
 
@@ -95,9 +97,18 @@ class UsersView(GuardedView):
         flash(_("Saved: %(title)s", title=user.username), "success")
         return redirect(url_for("UsersView.list"))
 
-    def _form(self, schema: Any, values: dict[str, Any], title: str, problems: Any = (), **more: Any) -> str:
+    def _form(
+        self,
+        schema: Any,
+        values: dict[str, Any],
+        title: str,
+        problems: Any = (),
+        form_key: str = "",
+        **more: Any,
+    ) -> str:
         form = build_form(schema, values, problems=problems, **more)
-        return self._page("lims/simple_form.html", form=form, title=title, back=url_for("UsersView.list"))
+        back = url_for("UsersView.list")
+        return self._page("lims/simple_form.html", form=form, title=title, back=back, form_key=form_key)
 
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, **context)

@@ -98,3 +98,24 @@ def test_account_that_another_changed_meanwhile_is_not_given_its_role_back_with_
         assert found is not None
         found.login_count = 7  # signing in is no change of the account
     assert administrator.post(url, {**again, "first_name": "Wei", "role": AUDITOR}).status_code == 302
+
+
+def test_second_click_on_a_new_account_is_not_told_that_its_name_is_taken(
+    app: Flask, administrator: Person
+) -> None:
+    sent = {
+        "username": "newcomer",
+        "first_name": "New",
+        "last_name": "Comer",
+        "email": "newcomer@example.com",
+        "role": TECHNICIAN,
+        "password": "granite-sand-cement-78",
+    }
+    sent["form_key"] = key_of(administrator.get("/users/add").get_data(as_text=True))
+    wrong = administrator.post("/users/add", {**sent, "email": "nowhere"})
+    assert wrong.status_code == 422
+    assert key_of(wrong.get_data(as_text=True)) == sent["form_key"]
+    assert [administrator.post("/users/add", sent).status_code for _click in range(2)] == [302, 302]
+    other = administrator.post("/users/add", {**sent, "form_key": "another form"})
+    assert other.status_code == 422
+    assert "is already taken" in other.get_data(as_text=True)
