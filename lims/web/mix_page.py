@@ -22,7 +22,7 @@ from lims.mixes.schemas import COMPONENT_KINDS
 from lims.results.models import Break, SetResult
 from lims.standards.specimens import factor_beside_set
 from lims.strength.curves import aci209, band, ec2, fit_curve
-from lims.trials.models import Batch, Specimen, SpecimenSet, cured_as_standard
+from lims.trials.models import Batch, Specimen, SpecimenSet, cured_as_standard, where_cured_as_standard
 
 CHART_AGES = (0.5, 91.0)
 SHOWN_FORECASTS = 8
@@ -61,6 +61,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
             MixRevision.mix_design_id == mix.id,
             SetResult.superseded_at.is_(None),
             SetResult.strength_mpa.is_not(None),
+            where_cured_as_standard(LEARNED_FROM_C),  # which is what is forecast
             seen,
         )
     ).all()

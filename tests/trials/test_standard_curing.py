@@ -27,6 +27,7 @@ from lims.strength.history import STANDARD_CURING_FROM_C
 from lims.strength.maturity import STANDARD_CURING_TO_C
 from lims.trials.models import Batch, cured_as_standard, where_cured_as_standard
 from lims.web.dashboard import _strengths_by_month
+from lims.web.mix_page import mix_context
 from tests.factories import ACTOR, a_batch, a_customer, a_mix
 from tests.reporting.production import a_production, broken
 
@@ -91,6 +92,9 @@ def test_a_forecast_is_not_wrong_for_a_set_that_was_cured_cold(season: Any) -> N
     broken(cold, "12")
     (after,) = judged_forecasts()
     assert after.came_mpa == before.came_mpa
+    page = mix_context(mix.mix_design)
+    assert page["actual"] == pytest.approx(before.came_mpa)
+    assert not page["standard_curing"]  # and the page says so
 
 
 def test_cold_sets_raise_no_alarm_on_their_cement_lot(season: Any) -> None:
