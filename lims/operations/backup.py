@@ -362,20 +362,20 @@ def _restore_sqlite(
     settings: Settings, folder: Path, manifest: Manifest, path: Path, replace: bool
 ) -> Path | None:
     there = [file for file in databases.files_of_sqlite(path) if file.exists()]
-    readable = path.exists()
-    if there:
+    damaged = bool(there)  # a log without its database may be all that is left of it
+    if path.exists():
         _refuse_to_replace_unasked(replace)
         try:
-            if readable:
-                databases.take_sqlite_alone(path)
+            databases.take_sqlite_alone(path)
+            damaged = False
         except databases.Unreadable:
-            readable = False
+            damaged = True
     with databases.arriving_sqlite(folder / DATABASE, path) as waiting:
         _refuse_faults(databases.sqlite_url(waiting), manifest)
         kept = _folder_of_what_was_there(settings) if there else None
         with _telling_where_it_is(kept), _files_arriving(settings, folder, manifest) as files:
             if kept is not None:
-                _keep_what_is_there(settings, kept, there if not readable else None)
+                _keep_sqlite(settings, path, kept, damaged)
             databases.put_sqlite(waiting, path)
             _put_files(settings, files)
     return kept
@@ -432,22 +432,18 @@ def _folder_of_what_was_there(settings: Settings) -> Path:
     return folder
 
 
-def _keep_what_is_there(settings: Settings, kept: Path, damaged: list[Path] | None) -> None:
+def _keep_sqlite(settings: Settings, path: Path, kept: Path, damaged: bool) -> None:
     """Back up what a restore replaces; what no backup can be made of is moved as it is."""
-    path = databases.sqlite_path(settings.sqlalchemy_url)
-    assert path is not None
-    if damaged is None:
-        try:
+    if not damaged:
+        with suppress(databases.Unreadable):
             back_up(settings, kept)
-        except databases.Unreadable:
-            damaged = [file for file in databases.files_of_sqlite(path) if file.exists()]
-        else:
             return
     _refuse_an_absent_disk(settings, kept)
     kept.mkdir(mode=0o700, parents=True)
     _copy_files_beside(settings, kept)
-    for file in damaged:
-        shutil.move(file, kept / file.name)
+    for file in databases.files_of_sqlite(path):
+        if file.exists():
+            shutil.move(file, kept / file.name)
 
 
 @contextmanager
@@ -467,7 +463,7 @@ def _telling_where_it_is(kept: Path | None) -> Iterator[None]:
         elif kept is not None and kept.exists():
             problems = [
                 *problems,
-                Problem("database", f"the files that were there are in {kept}, as they were"),
+                Problem("database", f"the files that were there are in {kept}, or still where they were"),
             ]
         raise Refused(problems) from error
 
