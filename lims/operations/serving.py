@@ -35,8 +35,9 @@ from lims.settings import SHARED_COUNTERS, Settings
 log = logging.getLogger(__name__)
 
 
-class Stop(Exception):
-    """A signal asked the server to end."""
+class Stop(KeyboardInterrupt):
+    """A signal asked the server to end. It may come in the middle of a line of the log or of a connection, and those let
+    nothing through but what Python itself is interrupted by."""
 
 
 def refuse_to_start_wrong(settings: Settings) -> None:

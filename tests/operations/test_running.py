@@ -37,6 +37,7 @@ from lims.base.services import SERVICES
 from lims.cli import sentences
 from lims.operations.checks import configuration_problems, database_problems
 from lims.operations.logs import JsonLine, Told, without_secrets
+from lims.operations.serving import Stop, _stop_on_signals
 from lims.operations.surroundings import unknown_settings
 from lims.settings import Settings, database_name
 from tests.browser import free_port
@@ -610,6 +611,26 @@ def test_stop_ends_though_a_job_goes_on_and_the_job_runs_again_once_in_the_next(
     finally:
         app.extensions["lims.database"].engine.dispose()
         del KINDS["stop-customers"]
+
+
+def test_second_signal_in_the_middle_of_a_line_of_the_log_is_not_lost() -> None:
+    class Interrupted(io.StringIO):
+        def write(self, text: str) -> int:
+            signal.raise_signal(signal.SIGTERM)
+            return super().write(text)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    logger = logging.Logger("lims.test")
+    logger.addHandler(logging.StreamHandler(Interrupted()))
+    try:
+        told = _stop_on_signals()
+        logger.info("first")
+        with pytest.raises(Stop):
+            logger.info("second")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert told == [signal.SIGTERM] * 2
 
 
 def _until_it_stops(server: subprocess.Popen[str]) -> None:
