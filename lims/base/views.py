@@ -465,9 +465,10 @@ class RecordView(GuardedView):
 
     def rows(self, records: Sequence[Any], names: Sequence[str]) -> Sequence[tuple[Any, Sequence[Cell]]]:
         """The lines of a list. People who are named in it are read at once."""
-        people = {getattr(item, name, None) for name in names if name.endswith("_by") for item in records}
-        if people:
-            actor_names({key for key in people if key and is_actor(key)})
+        named = [name for name in names if name.endswith("_by")]
+        if named:
+            told = (getattr(item, name, None) for name in named for item in records)
+            actor_names({key for key in told if key is not None and is_actor(key)})
         return [(item, self.cells(item, names)) for item in records]
 
     def cells(self, record: Any, names: Sequence[str]) -> Sequence[Cell]:
