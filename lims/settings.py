@@ -255,11 +255,13 @@ class Settings(BaseSettings):
         if self.secret_key:
             return self.secret_key
         path = self.data / SESSIONS_KEY
-        key = kept_key(path, lambda: secrets.token_urlsafe(48).encode()).decode("ascii", "replace").strip()
+        anew = "delete it and a new one is made (everybody signs in again)"
+        try:
+            key = kept_key(path, lambda: secrets.token_urlsafe(48).encode()).decode("ascii").strip()
+        except UnicodeDecodeError:  # read in any other way it could be guessed
+            raise refuse(str(path), f"is damaged; {anew}") from None
         if len(key) < SHORTEST_SECRET:
-            raise refuse(
-                str(path), "is too short; delete it and a new one is made (everybody signs in again)"
-            )
+            raise refuse(str(path), f"is too short; {anew}")
         return key
 
 

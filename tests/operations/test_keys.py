@@ -73,7 +73,7 @@ def test_key_that_found_no_room_is_not_there_and_is_made_when_there_is_room(
     ("name", "content", "said"),
     [
         ("secret.key", b"", "is too short; delete it and a new one is made"),
-        ("secret.key", b"\xff\x00", "is too short"),
+        ("secret.key", b"\xff\x00", "is damaged"),
         ("audit.key", b"", "is no signing key; put that of a backup in its place"),
         ("audit.key", b"c2hvcnQ=", "is no signing key"),
         ("audit.key", b"\xff\x00", "is no signing key"),

