@@ -22,6 +22,11 @@ from lims.operations.record_of_changes import faults_of_record
 from lims.settings import Settings
 from tests.commands.test_commands import lims
 from tests.conftest import SALES, add_account
+from tests.faults.conftest import LONG
+
+POSTGRESQL = pytest.mark.postgresql
+#: Each starts the program several times: twenty seconds.
+IN_FULL = pytest.mark.skipif(not LONG, reason="several starts of the program: make faults")
 
 #: Initialises, and is killed before what is named: after a migration, or in what comes after the last one.
 KILLED = """
@@ -74,12 +79,21 @@ def _refused(settings: Settings, *args: str) -> str:
     return found.stderr
 
 
-@pytest.mark.parametrize(("step", "said"), [("install_triggers", "triggers"), ("sync_permissions", "roles")])
+@pytest.mark.parametrize(
+    ("database_url", "step", "said"),
+    [
+        pytest.param("sqlite", "install_triggers", "triggers", marks=IN_FULL),
+        ("sqlite", "sync_permissions", "roles"),
+        pytest.param("postgresql", "install_triggers", "triggers", marks=POSTGRESQL),
+        pytest.param("postgresql", "sync_permissions", "roles", marks=[POSTGRESQL, IN_FULL]),
+    ],
+    indirect=["database_url"],
+)
 def test_init_that_was_killed_after_its_migrations_is_told_and_finished_by_another(
     settings: Settings, step: str, said: str
 ) -> None:
     _killed_before(step, settings)
-    told = _refused(settings, "check")
+    told = "; ".join(problem.message for problem in database_problems(settings))
     assert said in told
     assert "run `lims init`" in told
     assert "run `lims init`" in _refused(settings, "worker", "--once")
@@ -89,7 +103,7 @@ def test_init_that_was_killed_after_its_migrations_is_told_and_finished_by_anoth
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL takes all of it back
-@pytest.mark.parametrize("revision", ["0003", "0012"])
+@pytest.mark.parametrize("revision", ["0003", pytest.param("0012", marks=IN_FULL)])
 def test_first_init_that_was_killed_between_migrations_is_finished_by_upgrade(
     settings: Settings, revision: str
 ) -> None:
@@ -122,8 +136,8 @@ def test_trigger_that_is_missing_where_people_work_is_made_anew_after_a_backup(
     with sqlite_module().connect(settings.data / "lims.sqlite3") as connection:
         connection.execute("DROP TRIGGER audit_entries_fixed")
     connection.close()
-    for command in ("check", "init"):
-        told = _refused(settings, command)
+    said = [problem.message for problem in database_problems(settings)]
+    for told in ("; ".join(said), _refused(settings, "init")):
         assert "audit_entries_fixed" in told
         assert "run `lims upgrade`" in told
     _lims(settings, "upgrade")
@@ -134,6 +148,9 @@ def test_trigger_that_is_missing_where_people_work_is_made_anew_after_a_backup(
     engine.dispose()
 
 
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=[POSTGRESQL, IN_FULL])], indirect=True
+)
 def test_upgrade_is_refused_while_a_server_has_the_database_open(peopled: Flask, settings: Settings) -> None:
     with peopled.extensions["lims.database"].engine.connect() as connection:
         connection.exec_driver_sql("SELECT count(*) FROM ab_user").all()
