@@ -24,6 +24,7 @@ PAGES = (
     "/press/held",
     "/press/check",
     "/press/tray",
+    "/press/sets/1",
     "/press/sets/1770",
     "/rules/",
     "/rules/gbt50081-2019/cube-set",

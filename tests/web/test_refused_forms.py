@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from lims.accounts.roles import MANAGER, SERVICE
 from lims.base.columns import utc_now
+from lims.base.database import current_session
 from lims.base.display import local_time
 from lims.base.services import SERVICES
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import record_set, release, result_of, verify
+from lims.results.service import record_history, record_set, release, result_of, verify
+from lims.trials.models import SpecimenSet
 from tests.conftest import PASSWORD, Person
 from tests.factories import ACTOR, a_batch, a_customer, a_mix
 from tests.results.test_press_files import a_mapping
@@ -92,6 +96,19 @@ def test_retest_that_is_refused_keeps_its_set_and_age(
     form = page[page.index('id="retracted"') :]
     assert is_chosen(form, held_id)
     assert f'id="retest-age" name="age_days" inputmode="numeric" value="{age}"' in form
+
+
+def test_set_of_an_imported_history_whose_size_nobody_knows_may_be_amended(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        batch = a_batch("40", plan_ages="3")
+        record_history(batch, [(28, [Decimal("41.2")])], "cube", None, ACTOR)
+        query = select(SpecimenSet.id).where(SpecimenSet.batch_id == batch.id, SpecimenSet.age_days == 28)
+        set_id = current_session().scalars(query).one()
+    page = sign_in_as(MANAGER).get(f"/press/sets/{set_id}")
+    assert page.status_code == 200
+    assert 'name="amend"' in page.get_data(as_text=True)
 
 
 def test_entry_that_came_second_stands_in_the_opened_correction(app: Flask, technician: Person) -> None:
