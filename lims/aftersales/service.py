@@ -145,14 +145,9 @@ class VisitService(RecordService[Visit]):
     def before_retire(self, record: Visit, actor: Actor) -> None:
         self._free_plans(record.id)
 
-    def restore(self, record_id: int, actor: Actor) -> Visit:
-        with transaction(actor) as session:
-            was_retired = self.locked(session, record_id).retired_at is not None
-            record = super().restore(record_id, actor)
-            if was_retired:
-                self._do_plan(record.id, record.customer_id, record.visited_on)
-            self._flush(session, record)
-        return record
+    def before_restore(self, record: Visit, actor: Actor) -> None:
+        if record.retired_at is not None:
+            self._do_plan(record.id, record.customer_id, record.visited_on)
 
     def _do_plan(self, visit_id: int, customer_id: int, visited_on: date) -> None:
         """The open plan of this customer that lies nearest is done by this visit."""
@@ -293,20 +288,17 @@ class PhotoService(RecordService[Photo]):
     def before_retire(self, record: Photo, actor: Actor) -> None:
         require_open_complaint(record.complaint_id)
 
-    def restore(self, record_id: int, actor: Actor) -> Photo:
-        with transaction(actor) as session:
-            record = self.locked(session, record_id)
-            require_open_complaint(record.complaint_id)
-            twin = select(Photo.id).where(
-                Photo.visit_id.is_not_distinct_from(record.visit_id),
-                Photo.complaint_id.is_not_distinct_from(record.complaint_id),
-                Photo.stored_file_id == record.stored_file_id,
-                Photo.id != record.id,
-                Photo.retired_at.is_(None),
-            )
-            if session.scalar(twin.limit(1)) is not None:
-                raise refuse("photo", _("is there already"), record.name)
-            return super().restore(record_id, actor)
+    def before_restore(self, record: Photo, actor: Actor) -> None:
+        require_open_complaint(record.complaint_id)
+        twin = select(Photo.id).where(
+            Photo.visit_id.is_not_distinct_from(record.visit_id),
+            Photo.complaint_id.is_not_distinct_from(record.complaint_id),
+            Photo.stored_file_id == record.stored_file_id,
+            Photo.id != record.id,
+            Photo.retired_at.is_(None),
+        )
+        if current_session().scalar(twin.limit(1)) is not None:
+            raise refuse("photo", _("is there already"), record.name)
 
 
 class ComplaintService(RecordService[Complaint]):
@@ -907,10 +899,8 @@ class ComplaintLotService(RecordService[ComplaintLot]):
     def before_retire(self, record: ComplaintLot, actor: Actor) -> None:
         require_open_complaint(record.complaint_id)
 
-    def restore(self, record_id: int, actor: Actor) -> ComplaintLot:
-        with transaction(actor) as session:
-            self.check(self.locked(session, record_id))
-            return super().restore(record_id, actor)
+    def before_restore(self, record: ComplaintLot, actor: Actor) -> None:
+        self.check(record)
 
     def check(self, record: ComplaintLot) -> None:
         require_open_complaint(record.complaint_id)
@@ -1020,10 +1010,8 @@ class RetestService(RecordService[Retest]):
     def before_retire(self, record: Retest, actor: Actor) -> None:
         self._require_free(record)
 
-    def restore(self, record_id: int, actor: Actor) -> Retest:
-        with transaction(actor) as session:
-            self._require_free(self.locked(session, record_id))
-            return super().restore(record_id, actor)
+    def before_restore(self, record: Retest, actor: Actor) -> None:
+        self._require_free(record)
 
     def _require_free(self, record: Retest) -> None:
         """Nothing that is over rests on it. Raises: Refused."""

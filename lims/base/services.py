@@ -450,6 +450,7 @@ class RecordService(Generic[R]):
         """Take back into use what was out of use."""
         with transaction(actor) as session:
             record = self.locked(session, record_id)
+            self.before_restore(record, actor)
             record.retired_at = None
             self._flush(session, record)
         return record
@@ -471,6 +472,9 @@ class RecordService(Generic[R]):
 
     def before_retire(self, record: R, actor: Actor) -> None:
         """Refuse to take a record out of use."""
+
+    def before_restore(self, record: R, actor: Actor) -> None:
+        """Refuse to take a record back into use, or write what follows from it, in the same transaction."""
 
     def check(self, record: R) -> None:
         """Refuse a record whose values do not fit together. Called with the new values."""

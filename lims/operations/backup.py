@@ -146,11 +146,7 @@ def _write(settings: Settings, working: Path) -> Manifest:
     else:
         contents, columns = databases.export_postgresql(settings.sqlalchemy_url, working)
     # First: a laboratory that has signed nothing yet gets its key by it, and the key is one of the files.
-    try:
-        checkpoint = checkpoint_text(settings, contents.audit_head)
-    except ValueError as error:
-        said = f"is no signing key ({error}); put that of a backup in its place"
-        raise refuse("audit.key", said, str(settings.data / "audit.key")) from None
+    checkpoint = checkpoint_text(settings, contents.audit_head)
     if checkpoint:
         (working / CHECKPOINT).write_text(checkpoint, encoding="utf-8", newline="\n")
     _copy_files_beside(settings, working)
