@@ -55,7 +55,7 @@ def keep_file(session: Session, content: bytes, media_type: str) -> StoredFile:
         media_type=media_type,
         size_bytes=len(content),
         content=bytes(content),
-        **stamps(session),
+        **stamps(session.info.get("actor")),
     )
     made = made.on_conflict_do_nothing(index_elements=[StoredFile.sha256]).returning(StoredFile)
     return session.scalars(made).one_or_none() or session.scalars(known).one()

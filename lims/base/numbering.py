@@ -50,12 +50,10 @@ def _next(dialect: str, column: InstrumentedAttribute[str] | None = None, digits
     )
     if column is None:
         return statement.returning(table.c.last)
-    number = cast(
-        literal_column("number_series.last"), String
-    )  # by its name: it is no table of the inner SELECT
-    zeros = func.substr(
-        "0" * digits, func.length(number) + 1
-    )  # both databases have substr, and no format in common
+    # By its name: it is no table of the inner SELECT.
+    number = cast(literal_column("number_series.last"), String)
+    # Both databases have substr, and no format in common.
+    zeros = func.substr("0" * digits, func.length(number) + 1)
     codes = column.property.columns[0]
     taken = select(codes).where(codes == bindparam("prefix", type_=String) + zeros + number).exists()
     return statement.returning(table.c.last, taken)

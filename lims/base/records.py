@@ -75,9 +75,8 @@ def _stamp(session: Session, _context: Any, _instances: Any) -> None:
             raise AnonymousWrite(f"{type(record).__name__} {record.id}: records are retired, never deleted")
 
 
-def stamps(session: Session) -> dict[str, Any]:
+def stamps(actor: Actor | None) -> dict[str, Any]:
     """Version, times and persons of a row that is written as a statement. Raises: AnonymousWrite."""
-    actor: Actor | None = session.info.get("actor")
     if actor is None:
         raise AnonymousWrite("a row written without an actor")
     now = utc_now()

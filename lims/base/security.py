@@ -253,9 +253,7 @@ def concealed(record: type) -> frozenset[str]:
     `info={"money": True}`, and the properties of `Record.money`. The command line and the system's own jobs, where nobody
     asks, see everything."""
     guarded = _guarded(record)
-    if (
-        not guarded or not has_request_context()
-    ):  # nothing is guarded of most records; a list asks at each cell
+    if not guarded or not has_request_context():  # of most records nothing is; a list asks at each cell
         return frozenset()
     return frozenset(name for name, wanted in guarded if not may("read", wanted))
 

@@ -30,6 +30,7 @@ from lims.base.database import (
 from lims.base.display import format_decimal
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
+from lims.base.records import stamps
 from lims.base.schemas import Schema
 from lims.base.services import SERVICES, RecordService
 from lims.base.signatures import CONTENTS, sign
@@ -444,16 +445,9 @@ class SetEntries:
             return
         session = current_session()
         session.flush()  # what the session holds comes before these statements
-        now = utc_now()
-        stamps = {
-            "version": 1,
-            "created_at": now,
-            "created_by": actor.key,
-            "changed_at": now,
-            "changed_by": actor.key,
-        }
+        stamped = stamps(actor)
         statements, asked = _statements_of(sorted(self._ready))
-        asked |= {"now": now, "who": actor.key}
+        asked |= {"now": stamped["created_at"], "who": actor.key}
         taken = session.connection().execute(statements.taken, asked).rowcount
         if taken != len(self._ready):  # PostgreSQL lets another writer in between reading and this
             raise Conflict(next(iter(self._ready)))
@@ -463,8 +457,8 @@ class SetEntries:
             keys = [(specimen.id, 1) for specimen in self.facts[set_id].specimens]
             breaks += _break_values(entry, judged, keys, actor)
             results.append(_result_values(entry, judged, set_id, 1, None))
-        insert_rows(session.connection(), Break.__table__, breaks, stamps)
-        insert_rows(session.connection(), SetResult.__table__, results, stamps)
+        insert_rows(session.connection(), Break.__table__, breaks, stamped)
+        insert_rows(session.connection(), SetResult.__table__, results, stamped)
         for read in list(session):
             if isinstance(read, SpecimenSet) and read.id in self._ready:  # it says what was before
                 session.refresh(read, ("state", "version", "changed_at", "changed_by"))
