@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -55,6 +54,7 @@ from lims.base.reading import not_only_reading
 from lims.materials.models import Region
 from tests.conftest import PASSWORD, Person
 from tests.factories import ACTOR, a_batch, a_customer
+from tests.programs import Program
 
 
 def _verified(engine: Any = None, notes: Any = ()) -> Report:
@@ -398,17 +398,14 @@ with app.app_context():
 def test_chain_verifies_after_kill_9_of_a_writer_and_nothing_acknowledged_is_lost(database_url: str) -> None:
     engine = make_engine(database_url)
     upgrade(engine)
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, database_url], stdout=subprocess.PIPE, text=True)
-    assert writer.stdout is not None
     acknowledged = 0
-    for line in writer.stdout:
-        acknowledged = int(line)
-        if acknowledged >= 8:
-            os.kill(writer.pid, signal.SIGKILL)
-            break
-    acknowledged = max([acknowledged, *(int(line) for line in writer.stdout)])
-    writer.wait(timeout=30)
-    writer.stdout.close()
+    with Program(["-c", WRITER, database_url]) as writer:
+        for line in writer.stdout:
+            acknowledged = int(line)
+            if acknowledged >= 8:
+                writer.kill()
+                break
+        acknowledged = max([acknowledged, *(int(line) for line in writer.stdout)])
     report = _verified(engine)
     assert report.findings == []
     with engine.connect() as connection:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from lims.base.metadata import Model
 from lims.base.migration import differences, downgrade, upgrade
 from lims.initialise import initialise, permissions_of
 from lims.settings import Settings
+from tests.programs import run
 
 WORKER = """
 import sys, sqlalchemy
@@ -51,14 +50,8 @@ def test_naming_convention_is_set_before_any_table_exists() -> None:
 
 def test_web_worker_starts_with_no_sql_statement(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
-    done = subprocess.run(
-        [sys.executable, "-c", WORKER, str(tmp_path), url],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert done.stdout.strip() == "0"
+    done = run(["-c", WORKER, str(tmp_path), url])
+    assert done.stdout.strip() == "0", done.stderr
 
 
 def test_one_history_goes_up_and_down_and_agrees_with_the_models(database_url: str) -> None:
@@ -123,8 +116,7 @@ def test_four_workers_starting_cold_on_postgresql_leave_every_grant_in_place(
     before = _grants(postgresql_url)
 
     def worker(_number: int) -> str:
-        command = [sys.executable, "-c", WORKER, str(tmp_path), postgresql_url]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
+        return run(["-c", WORKER, str(tmp_path), postgresql_url]).stdout.strip()
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(worker, range(4))) == ["0"] * 4

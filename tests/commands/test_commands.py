@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import lims
 
-def lims(*args: str, data: Path, **env: str) -> subprocess.CompletedProcess[str]:
+
+def by_a_person(*args: str, data: Path) -> subprocess.CompletedProcess[str]:
+    """A whole start, imports and all."""
     return subprocess.run(
         [sys.executable, "-m", "lims", *args],
-        env={**os.environ, "LIMS_DATA": str(data), **env},
+        env={**os.environ, "LIMS_DATA": str(data)},
         capture_output=True,
         text=True,
         timeout=200,
@@ -23,14 +26,14 @@ def lims(*args: str, data: Path, **env: str) -> subprocess.CompletedProcess[str]
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
-    found = lims("--help", data=tmp_path)
+    found = by_a_person("--help", data=tmp_path)
     assert found.returncode == 0
     for name in ("init", "serve", "demo", "account", "import", "forecast", "backtest", "rules"):
         assert name in found.stdout
 
 
 def test_init_twice_is_harmless_and_the_template_imports_and_again_changes_nothing(tmp_path: Path) -> None:
-    assert lims("init", data=tmp_path).returncode == 0
+    assert by_a_person("init", data=tmp_path).returncode == 0
     assert lims("init", data=tmp_path).returncode == 0
     template = Path(__file__).parents[2] / "import_templates" / "history.csv"
     dry = lims("import", "history", str(template), "--dry-run", data=tmp_path)

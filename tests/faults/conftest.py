@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.programs import run
 
 LONG = os.environ.get("LIMS_FAULTS") == "long"
 
@@ -56,12 +56,7 @@ def size() -> Callable[[int, int], int]:
 
 def told_by(program: str, folder: Path, url: str, *numbers: int) -> dict[str, Any]:
     """What a program of this folder prints: it forks, and a process of pytest may have threads."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", program, str(folder), url, *map(str, numbers)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(["-m", program, str(folder), url, *map(str, numbers)], timeout_s=None)
     assert done.returncode == 0, done.stderr[-2000:]
     told: dict[str, Any] = json.loads(done.stdout)
     return told

@@ -5,8 +5,6 @@ An upgrade has the database for itself."""
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,9 +18,9 @@ from lims.initialise import initialise
 from lims.operations.checks import database_problems
 from lims.operations.record_of_changes import faults_of_record
 from lims.settings import Settings
-from tests.commands.test_commands import lims
 from tests.conftest import SALES, add_account
 from tests.faults.conftest import LONG
+from tests.programs import lims, run
 
 POSTGRESQL = pytest.mark.postgresql
 #: Each starts the program several times: twenty seconds.
@@ -63,8 +61,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 def _killed_before(step: str, settings: Settings) -> None:
     given = {"LIMS_DATA": str(settings.data), "LIMS_DATABASE_URL": settings.database_url}
-    done = subprocess.run([sys.executable, "-c", KILLED, step], env={**os.environ, **given}, check=False)
-    assert done.returncode == 9
+    assert run(["-c", KILLED, step], {**os.environ, **given}).returncode == 9
 
 
 def _lims(settings: Settings, *args: str) -> str:

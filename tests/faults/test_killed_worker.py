@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from lims.base.jobs import KINDS, Job, enqueue, job_kind
 from lims.base.services import SERVICES
 from lims.settings import Settings
 from tests.faults.carriers import RedisCarrier
+from tests.programs import Program
 
 WORKER = """
 import sys, threading, time
@@ -55,14 +54,8 @@ def carrier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     found.end()
 
 
-def _worker(data: Path, how: str, carrier: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", WORKER, how],
-        env={**os.environ, "LIMS_DATA": str(data), "LIMS_REDIS_URL": carrier},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+def _worker(data: Path, how: str, carrier: str) -> Program:
+    return Program(["-c", WORKER, how], {**os.environ, "LIMS_DATA": str(data), "LIMS_REDIS_URL": carrier})
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL on Windows")
@@ -76,7 +69,6 @@ def test_job_of_a_worker_that_was_killed_runs_again_once_in_the_next(
     with app.app_context():
         job_id = enqueue("fault-customers", {}, system_actor("asker")).id
     with _worker(data, "hang", carrier) as first:
-        assert first.stdout is not None
         assert first.stdout.readline() == "written\n"
         first.send_signal(signal.SIGKILL)
     with app.app_context():
@@ -85,7 +77,6 @@ def test_job_of_a_worker_that_was_killed_runs_again_once_in_the_next(
     while time.monotonic() - killed < 1.2:
         pass  # its last sign of life grows old
     with _worker(data, "run", carrier) as second:
-        assert second.stdout is not None
         assert second.stdout.readline() == "written\n"
         state, until = "", time.monotonic() + 30
         while state != "done" and time.monotonic() < until:

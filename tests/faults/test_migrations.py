@@ -16,9 +16,9 @@ from lims.base.database import make_engine
 from lims.base.migration import current_revision, downgrade, head_revision, upgrade
 from lims.operations.record_of_changes import faults_of_record, guards_that_differ
 from lims.settings import Settings
-from tests.commands.test_commands import lims
 from tests.faults.conftest import LONG, Figures
 from tests.faults.test_locks_and_races import Size
+from tests.programs import lims
 
 #: The revision before the newest one that widens a table of results: from here `batches` is written anew.
 BEFORE_WIDENED = "0016"

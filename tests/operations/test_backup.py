@@ -40,6 +40,7 @@ from lims.operations.checks import (
 from lims.operations.moving import move
 from lims.settings import Settings
 from tests.factories import ACTOR, a_batch, a_customer
+from tests.programs import Program, lims, run
 
 CHINESE = "混凝土 “quoted” \\N \\\\ end\nsecond line"
 
@@ -185,8 +186,6 @@ def test_first_backup_of_a_laboratory_holds_the_key_that_its_checkpoint_is_signe
 def test_checkpoint_of_a_backup_is_what_the_verifier_of_the_record_reads(
     initialised: Path, tmp_path: Path
 ) -> None:
-    from tests.commands.test_commands import lims
-
     data = tmp_path / "data"
     shutil.copytree(initialised, data)
     folder = tmp_path / "safe"
@@ -248,8 +247,6 @@ def _damage(file: Path, how: str) -> None:
 def test_damaged_database_is_replaced_and_its_files_are_kept(
     on_sqlite: Flask, tmp_path: Path, how: str
 ) -> None:
-    from tests.commands.test_commands import lims
-
     settings, folder = _settings(on_sqlite), tmp_path / "safe"
     manifest = back_up(settings, folder)
     _end(on_sqlite)
@@ -280,13 +277,8 @@ def test_damaged_database_that_a_server_has_open_is_not_replaced(on_sqlite: Flas
         "made.exec_driver_sql('SELECT * FROM customers').all(); made.rollback();"
         "print('open', flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program, settings.sqlalchemy_url],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as server:
-        assert server.stdout is not None
-        assert server.stdout.readline() == b"open\n"
+    with Program(["-c", program, settings.sqlalchemy_url]) as server:
+        assert server.stdout.readline() == "open\n"
         with file.open("r+b") as opened:
             opened.write(b"no database here")
         with pytest.raises(Refused, match="in use"):
@@ -370,10 +362,7 @@ def test_restore_that_is_killed_leaves_no_empty_laboratory_to_be_served(
     back_up(settings, folder)
     _end(laboratory)
     given = {"LIMS_DATA": str(settings.data), "LIMS_DATABASE_URL": settings.database_url}
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(folder)], env={**os.environ, **given}, check=False
-    )
-    assert killed.returncode == 9
+    assert run(["-c", KILLED, str(folder)], {**os.environ, **given}).returncode == 9
     (kept,) = settings.backups.glob("before-restore-*")
     (problem,) = database_problems(settings)
     assert "has not ended" in problem.message
@@ -529,9 +518,6 @@ def test_nightly_job_backs_up_verifies_and_keeps_the_last_ones(app: Flask) -> No
 
 
 def test_upgrade_of_an_older_laboratory_backs_up_verifies_and_migrates(app: Flask) -> None:
-    from lims.base.migration import current_revision, downgrade, head_revision
-    from tests.commands.test_commands import lims
-
     settings = _settings(app)
     data = settings.data
     with app.app_context():
@@ -581,8 +567,6 @@ def _revision(settings: Settings) -> str | None:
 def test_init_leaves_a_laboratory_of_an_earlier_version_to_upgrade_which_backs_it_up(
     earlier: Settings,
 ) -> None:
-    from tests.commands.test_commands import lims
-
     before = _revision(earlier)
     assert before not in {None, head_revision()}
     found = lims("init", data=earlier.data, LIMS_DATABASE_URL=earlier.database_url)

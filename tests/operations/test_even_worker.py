@@ -26,7 +26,7 @@ def server(initialised: Path, tmp_path: Path) -> Iterator[Server]:
     data, port = tmp_path / "data", free_port()
     shutil.copytree(initialised, data)
     command = ["gunicorn", "--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"]
-    with started(command, port, data, LIMS_BIND=f"127.0.0.1:{port}") as made:
+    with started(command, port, data, cold=True, LIMS_BIND=f"127.0.0.1:{port}") as made:
         yield made
 
 

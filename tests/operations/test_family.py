@@ -26,6 +26,7 @@ from lims.base.jobs import Job, enqueue
 from lims.operations.family import GIVE_WAY_S, Shares
 from lims.settings import Settings
 from tests.browser import free_port
+from tests.programs import Program, run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="one process on Windows")
 
@@ -35,7 +36,7 @@ WRONG_PASSWORDS = 4
 
 @dataclass(frozen=True)
 class Server:
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Program
     port: int
     data: Path
 
@@ -70,13 +71,18 @@ def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
 
 
 @contextmanager
-def started(command: list[str], port: int, data: Path, **given: str) -> Iterator[Server]:
-    """`python -m COMMAND` over `data`, once it answers on `port`; it is told to stop at the end."""
-    with subprocess.Popen(
-        [sys.executable, "-m", *command],
-        env={**os.environ, "LIMS_DATA": str(data), "LIMS_PROCESSES": "2", **given},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+def started(
+    command: list[str], port: int, data: Path, *, cold: bool = False, **given: str
+) -> Iterator[Server]:
+    """`python -m COMMAND` over `data`, once it answers on `port`; it is told to stop at the end. A cold one imports what
+    it needs itself."""
+    words = ["-m", *command]
+    environment = {**os.environ, "LIMS_DATA": str(data), "LIMS_PROCESSES": "2", **given}
+    nowhere = subprocess.DEVNULL
+    with (
+        subprocess.Popen([sys.executable, *words], env=environment, stdout=nowhere, stderr=nowhere)
+        if cold
+        else Program(words, environment, heard=False)
     ) as process:
         made = Server(process, port, data)
         until(lambda: process.poll() is not None or made.answers(), "the server did not start")
@@ -216,12 +222,9 @@ os.write(1, b"parent ended\\n")
 
 
 @contextmanager
-def _small(*how: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
-    with subprocess.Popen(
-        [sys.executable, "-c", SMALL, *how], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as parent:
+def _small(*how: str) -> Iterator[tuple[Program, list[psutil.Process]]]:
+    with Program(["-c", SMALL, *how]) as parent:
         try:
-            assert parent.stdout is not None
             assert [parent.stdout.readline() for _child in range(2)] == ["begun\n"] * 2
             yield parent, psutil.Process(parent.pid).children()
         finally:
@@ -250,8 +253,7 @@ def test_child_that_does_not_end_is_killed_in_time() -> None:
 
 
 def test_stop_that_comes_while_children_are_started_is_the_last_of_it() -> None:
-    given = [sys.executable, "-c", SMALL, "early"]
-    told = subprocess.run(given, capture_output=True, text=True, timeout=30, check=True).stdout
+    told = run(["-c", SMALL, "early"]).stdout
     assert told.count("begun") <= 1
     assert told.endswith("parent ended\n")
 
@@ -269,7 +271,6 @@ def test_process_that_holds_more_connections_gives_way_and_no_other() -> None:
 def test_child_that_was_killed_is_started_again_and_the_other_is_left_alone() -> None:
     with _small() as (parent, children):
         children[0].kill()
-        assert parent.stdout is not None
         assert parent.stdout.readline() == "begun\n"
         assert children[1] in psutil.Process(parent.pid).children()
 

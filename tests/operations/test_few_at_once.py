@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
@@ -19,6 +17,7 @@ from waitress.server import BaseWSGIServer
 from lims.operations.even_worker import EvenWorker
 from lims.operations.few_at_once import FewAtOnce, FewAtOnceExecutor
 from lims.operations.serving import _answer
+from tests.programs import run
 
 #: Nothing here takes as long as this: whoever counts on it waits for an event.
 NEVER_S = 600.0
@@ -232,10 +231,7 @@ pool.submit(answer)
 begun.wait()
 pool.shutdown(wait=False)
 """
-    ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert ended.stdout == "whole\n"
+    assert run(["-c", program]).stdout == "whole\n"
 
 
 def test_both_servers_serve_a_few_at_once(app: Flask) -> None:

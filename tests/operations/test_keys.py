@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ from lims.audit.keys import key_in
 from lims.base.problems import Refused
 from lims.operations.checks import configuration_problems
 from lims.settings import Settings
+from tests.programs import run
 
 MAKERS: dict[str, Callable[[Path], object]] = {
     "secret.key": lambda folder: Settings(data=folder).resolve_secret_key(),
@@ -62,8 +61,7 @@ def test_processes_that_make_a_key_at_the_same_time_keep_the_same(tmp_path: Path
 def test_key_that_found_no_room_is_not_there_and_is_made_when_there_is_room(
     tmp_path: Path, name: str
 ) -> None:
-    given = [sys.executable, "-c", WITHOUT_ROOM, name, str(tmp_path)]
-    told = subprocess.run(given, capture_output=True, text=True, timeout=60, check=True).stdout
+    told = run(["-c", WITHOUT_ROOM, name, str(tmp_path)]).stdout
     assert told.startswith(f"{tmp_path / name}: cannot be read or made (File too large)")
     assert list(tmp_path.iterdir()) == []
     assert MAKERS[name](tmp_path) == MAKERS[name](tmp_path)

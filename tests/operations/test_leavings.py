@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -23,6 +21,7 @@ from lims.operations import databases, leavings
 from lims.operations.backup import back_up, nightly_folder
 from lims.operations.leavings import QUIET, SILENT, sweep
 from lims.settings import Settings
+from tests.programs import Program
 
 #: Backs up, and hangs at the step that is named.
 BACKUP = """
@@ -46,39 +45,32 @@ folder = backup.nightly_folder(settings, utc_now())
 backup.back_up(settings, folder)
 backup.verify(settings, folder)
 """
-Begin = Callable[[Settings, str], subprocess.Popen[str]]
+Begin = Callable[[Settings, str], Program]
 
 
 @pytest.fixture
 def begin(tmp_path: Path) -> Iterator[Begin]:
     """A process that hangs in its backup, with its temporary files in the test's own folder."""
-    begun: list[subprocess.Popen[str]] = []
+    begun: list[Program] = []
 
-    def start(settings: Settings, step: str) -> subprocess.Popen[str]:
+    def start(settings: Settings, step: str) -> Program:
         given = {
             "LIMS_DATA": str(settings.data),
             "LIMS_DATABASE_URL": settings.database_url,
             "TMPDIR": str(tmp_path),
         }
-        process = subprocess.Popen(
-            [sys.executable, "-c", BACKUP, step],
-            env={**os.environ, **given},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        process = Program(["-c", BACKUP, step], {**os.environ, **given})
         begun.append(process)
-        assert process.stdout is not None
         assert process.stdout.readline() == "hangs\n"
         return process
 
     yield start
     for process in begun:
-        _kill(process)
-        assert process.stdout is not None
-        process.stdout.close()
+        with process:
+            _kill(process)
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _kill(process: Program) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=20)
 
@@ -174,7 +166,7 @@ def test_database_of_a_killed_verification_is_dropped_and_one_in_use_is_not(
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def _made(connection: psycopg.Connection[tuple[object, ...]], process: subprocess.Popen[str]) -> list[object]:
+def _made(connection: psycopg.Connection[tuple[object, ...]], process: Program) -> list[object]:
     query = "SELECT datname FROM pg_database WHERE datname LIKE %s"
     return [name for (name,) in connection.execute(query, (f"lims_verify_{process.pid}_%",))]
 

@@ -10,8 +10,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -42,19 +40,9 @@ from lims.operations.surroundings import unknown_settings
 from lims.settings import Settings, database_name
 from tests.browser import free_port
 from tests.conftest import Person
+from tests.programs import Program, lims, run
 
 TOKEN = "correct-horse-battery-staple"
-
-
-def _lims(*args: str, data: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "lims", *args],
-        env={**os.environ, "LIMS_DATA": str(data), **env},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 # --- configuration -------------------------------------------------------------------------------------------
@@ -114,13 +102,13 @@ def test_database_that_is_absent_empty_or_old_is_told_with_the_command_that_help
 
 @pytest.mark.parametrize("command", ["serve", "worker"])
 def test_nothing_starts_on_a_wrong_configuration(tmp_path: Path, command: str) -> None:
-    found = _lims(command, data=tmp_path, LIMS_SECRET_KEY="secret", LIMS_ALLOWED_HOSTS="*")
+    found = lims(command, data=tmp_path, LIMS_SECRET_KEY="secret", LIMS_ALLOWED_HOSTS="*")
     assert found.returncode == 2
     assert "LIMS_SECRET_KEY" in found.stderr
     assert "LIMS_ALLOWED_HOSTS" in found.stderr
     assert "Traceback" not in found.stderr
     assert "secret)" not in found.stderr  # the secret itself is not repeated
-    empty = _lims(command, data=tmp_path)
+    empty = lims(command, data=tmp_path)
     assert empty.returncode == 2
     assert "lims init" in empty.stderr
 
@@ -220,29 +208,19 @@ def test_check_and_every_start_name_what_is_no_setting(initialised: Path, tmp_pa
     data = tmp_path / "data"
     shutil.copytree(initialised, data)
     said = "LIMS_SECURE_COOKIE: is no setting and changes nothing; is LIMS_SECURE_COOKIES meant?"
-    checked = _lims("check", data=data, LIMS_SECURE_COOKIE="true")
+    checked = lims("check", data=data, LIMS_SECURE_COOKIE="true")
     assert (checked.returncode, checked.stderr.strip()) == (0, said)
     assert checked.stdout.startswith("all else well")
-    assert said in _lims("worker", "--once", data=data, LIMS_SECURE_COOKIE="true").stderr
+    assert said in lims("worker", "--once", data=data, LIMS_SECURE_COOKIE="true").stderr
     port = free_port()
     for command in (
         ["lims", "serve"],
         ["gunicorn", "--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"],
     ):
-        with subprocess.Popen(
-            [sys.executable, "-m", *command],
-            env={
-                **os.environ,
-                "LIMS_DATA": str(data),
-                "LIMS_PORT": str(port),
-                "LIMS_PROCESSES": "1",
-                "LIMS_SECURE_COOKIE": "true",
-            },
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as server:
+        given = {"LIMS_DATA": str(data), "LIMS_PORT": str(port), "LIMS_PROCESSES": "1"}
+        given["LIMS_SECURE_COOKIE"] = "true"
+        with Program(["-m", *command], {**os.environ, **given}) as server:
             try:
-                assert server.stderr is not None
                 lines = iter(server.stderr.readline, "")
                 assert any(line.rstrip().endswith(said) for line in lines), command
             finally:
@@ -254,7 +232,7 @@ def test_check_says_that_redis_does_not_answer_and_that_people_can_go_on(
 ) -> None:
     shutil.copytree(initialised, tmp_path / "data")
     address = f"redis://:hunter22@127.0.0.1:{free_port()}/0"
-    found = _lims("check", data=tmp_path / "data", LIMS_REDIS_URL=address)
+    found = lims("check", data=tmp_path / "data", LIMS_REDIS_URL=address)
     assert found.returncode == 0
     assert "LIMS_REDIS_URL: Redis does not answer, jobs wait" in found.stderr
     assert "hunter22" not in found.stderr + found.stdout
@@ -270,15 +248,9 @@ def test_check_says_that_redis_does_not_answer_and_that_people_can_go_on(
 def test_gunicorn_ends_on_a_wrong_configuration_with_a_sentence(
     tmp_path: Path, name: str, value: str
 ) -> None:
-    given = ["--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"]
-    found = subprocess.run(
-        [sys.executable, "-m", "gunicorn", *given],
-        env={**os.environ, "LIMS_DATA": str(tmp_path), "LIMS_BIND": f"127.0.0.1:{free_port()}", name: value},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    given = {"LIMS_DATA": str(tmp_path), "LIMS_BIND": f"127.0.0.1:{free_port()}", name: value}
+    command = ["-m", "gunicorn", "--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"]
+    found = run(command, {**os.environ, **given})
     assert found.returncode == 1
     assert name in found.stderr
     assert "accepted: " in found.stderr
@@ -309,10 +281,10 @@ def test_init_shows_no_password_wherever_it_stands_in_the_address(
 ) -> None:
     joined = "&" if "?" in postgresql_url else "?"
     address = f"{postgresql_url}{joined}password=hunter22"
-    found = _lims("init", data=tmp_path, LIMS_DATABASE_URL=address)
+    found = lims("init", data=tmp_path, LIMS_DATABASE_URL=address)
     assert (found.returncode, found.stdout) == (0, f"ready: {make_url(postgresql_url).database}\n")
     assert "hunter22" not in found.stderr
-    again = _lims("move", data=_prepared(tmp_path), LIMS_MOVE_TO=address)
+    again = lims("move", data=_prepared(tmp_path), LIMS_MOVE_TO=address)
     assert again.returncode == 2
     assert "--to: this database is not empty" in again.stderr
     assert f"({make_url(postgresql_url).database})" in again.stderr
@@ -334,7 +306,7 @@ def _prepared(folder: Path) -> Path:
 def test_target_of_a_move_comes_from_the_environment_and_its_password_is_not_shown(
     tmp_path: Path, target: str
 ) -> None:
-    found = _lims("move", data=_prepared(tmp_path), LIMS_MOVE_TO=target)
+    found = lims("move", data=_prepared(tmp_path), LIMS_MOVE_TO=target)
     assert found.returncode == 2
     assert found.stderr.startswith("--to: is not accepted; accepted: postgresql+psycopg://")
     assert "hunter22" not in found.stderr
@@ -509,14 +481,7 @@ def test_sigterm_lets_a_begun_request_end_and_takes_no_new_one(
     port = free_port()
     environment = {**os.environ, "LIMS_DATA": str(data), "LIMS_PORT": str(port), "LIMS_WORKER_THREADS": "0"}
     environment["LIMS_PROCESSES"] = processes
-    with subprocess.Popen(
-        [sys.executable, "-c", SLOW],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
+    with Program(["-c", SLOW], environment) as server:
         assert server.stdout.readline() == "ready\n"
         _wait_for(port)
         with socket.create_connection(("127.0.0.1", port), timeout=20) as asking:
@@ -558,17 +523,10 @@ serve([])
 
 
 @contextmanager
-def _serving_jobs(data: Path, how: str, processes: str, stop_seconds: int) -> Iterator[subprocess.Popen[str]]:
+def _serving_jobs(data: Path, how: str, processes: str, stop_seconds: int) -> Iterator[Program]:
     """A server that runs jobs, once it has begun the one that waits."""
     given = {"LIMS_DATA": str(data), "LIMS_PORT": str(free_port()), "LIMS_STOP_SECONDS": str(stop_seconds)}
-    with subprocess.Popen(
-        [sys.executable, "-c", JOB, how],
-        env={**os.environ, **given, "LIMS_PROCESSES": processes},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
+    with Program(["-c", JOB, how], {**os.environ, **given, "LIMS_PROCESSES": processes}) as server:
         try:
             assert server.stdout.readline() == "written\n"
             yield server
@@ -633,8 +591,7 @@ def test_second_signal_in_the_middle_of_a_line_of_the_log_is_not_lost() -> None:
     assert told == [signal.SIGTERM] * 2
 
 
-def _until_it_stops(server: subprocess.Popen[str]) -> None:
-    assert server.stderr is not None
+def _until_it_stops(server: Program) -> None:
     while "stopping" not in server.stderr.readline():
         assert server.poll() is None
 

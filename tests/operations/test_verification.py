@@ -39,7 +39,7 @@ from lims.operations.backup import (
 )
 from lims.operations.checks import configuration_problems, proof_problems
 from lims.settings import Settings
-from tests.commands.test_commands import lims
+from tests.programs import lims
 
 TOKEN = "correct-horse-battery-staple"
 
