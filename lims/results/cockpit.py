@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import CompoundSelect, func, literal, select, union_all
+from sqlalchemy import CompoundSelect, Select, func, literal, select, union_all
 from sqlalchemy.orm import joinedload, lazyload
 
 from lims.base.database import current_session, number_of_rows
 from lims.base.display import day_begins, local_time
 from lims.mixes.models import MixRevision
-from lims.results.due import WAITS, WIDEST_WINDOW, instant
+from lims.results.due import WAITS, WIDEST_WINDOW, hour_of, instant, within_the_hour, written
 from lims.results.models import Break, Press, SetResult
 from lims.trials.models import Batch, CuringTank, SpecimenSet
 
@@ -24,7 +26,7 @@ HELD_FOR = timedelta(days=90)
 VERIFIED_WITHIN = timedelta(days=3)
 MOST_LISTED = 200
 #: Breaks of a day are counted so far.
-MOST_BROKEN = 2000
+MOST_BROKEN = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,15 @@ def workload(now: datetime) -> Workload:
     """One statement: a range of the index over state and due time for each number."""
     today = local_time(now).date()
     days = [today + timedelta(days=ahead) for ahead in range(WORKLOAD_DAYS + 1)]
-    times = {f"day_{number}": day_begins(day) for number, day in enumerate(days)}
-    times |= {"now": now, "edge": now - WIDEST_WINDOW, "far_edge": now + WIDEST_WINDOW}
-    *of_days, past, late, due = current_session().connection().execute(_WORKLOAD, times).one()
+    midnights = tuple(day_begins(day) for day in days)
+    connection = current_session().connection()
+    if connection.dialect.name == "postgresql":
+        query, asked = _counted_within_the_hour(midnights, hour_of(now)), {"now": now}
+    else:
+        asked = {f"day_{number}": midnight for number, midnight in enumerate(midnights)}
+        asked |= {"now": now, "edge": now - WIDEST_WINDOW, "far_edge": now + WIDEST_WINDOW}
+        query = _COUNTED
+    *of_days, past, late, due = connection.execute(query, asked).one()
     return Workload(tuple(zip(days[:-1], map(int, of_days), strict=True)), int(due), int(past) + int(late))
 
 
@@ -51,22 +59,40 @@ def _waiting(*conditions: Any) -> Any:
     return waiting.where(SpecimenSet.state == WAITS, *conditions).scalar_subquery()
 
 
-#: Fourteen days, what is surely past its window, what has just left it, what is in it: rows are read around now alone.
-_WORKLOAD = select(
-    *(
-        _waiting(SpecimenSet.due_at >= instant(f"day_{n}"), SpecimenSet.due_at < instant(f"day_{n + 1}"))
-        for n in range(WORKLOAD_DAYS)
-    ),
-    _waiting(SpecimenSet.due_at < instant("edge")),
-    _waiting(
-        SpecimenSet.due_at.between(instant("edge"), instant("now")), SpecimenSet.due_until < instant("now")
-    ),
-    _waiting(
-        SpecimenSet.due_at.between(instant("edge"), instant("far_edge")),
-        SpecimenSet.due_from <= instant("now"),
-        SpecimenSet.due_until >= instant("now"),
-    ),
+def _counted(midnights: Sequence[Any], edge: Any, left: Sequence[Any], within: Sequence[Any]) -> Select[Any]:
+    """Fourteen days, what is surely past its window, what has just left it, what is in it: rows are read around now
+    alone."""
+    return select(
+        *(
+            _waiting(SpecimenSet.due_at >= begins, SpecimenSet.due_at < ends)
+            for begins, ends in pairwise(midnights)
+        ),
+        _waiting(SpecimenSet.due_at < edge),
+        _waiting(SpecimenSet.due_at >= edge, *left),
+        _waiting(SpecimenSet.due_at >= edge, *within),
+    )
+
+
+_NOW = instant("now")
+_LEFT = (SpecimenSet.due_at <= _NOW, SpecimenSet.due_until < _NOW)
+_WITHIN = (SpecimenSet.due_from <= _NOW, SpecimenSet.due_until >= _NOW)
+_COUNTED = _counted(
+    [instant(f"day_{n}") for n in range(WORKLOAD_DAYS + 1)],
+    instant("edge"),
+    _LEFT,
+    (SpecimenSet.due_at <= instant("far_edge"), *_WITHIN),
 )
+
+
+@lru_cache(maxsize=4)
+def _counted_within_the_hour(midnights: tuple[datetime, ...], hour: datetime) -> Select[Any]:
+    """PostgreSQL planned seventeen ranges anew at each use, which took longer than reading them."""
+    return _counted(
+        [written(midnight) for midnight in midnights],
+        written(hour - WIDEST_WINDOW),
+        within_the_hour("late", hour, _LEFT),
+        within_the_hour("now", hour, _WITHIN),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +134,7 @@ def tally_of(most: int) -> CompoundSelect[Any]:
             Break.tested_at <= instant("now"),
             Break.superseded_at.is_(None),
         )
+        .order_by(Break.tested_at)  # by its index, however many of all breaks are of today
         .limit(number_of_rows(most + 1))
         .subquery()
     )

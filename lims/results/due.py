@@ -76,6 +76,15 @@ def instant(name: str) -> Any:
     return bindparam(name, type_=UtcDateTime())
 
 
+def written(moment: datetime) -> ColumnClause[Any]:
+    """A moment in the text of a statement of PostgreSQL, which plans for it; so it should be the same for a while."""
+    return literal_column(f"TIMESTAMP WITH TIME ZONE '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S+00}'")
+
+
+def hour_of(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
 #: In the text: what PostgreSQL is not told, it does not plan for.
 WAITS: ColumnClause[Any] = literal_column("'waiting'")
 #: Made once: every page of the day asks them.
@@ -104,31 +113,49 @@ _WAITING = (
     .where(_sets.state == WAITS)
 )
 _NOW, _WIDELY_BEFORE, _WIDELY_AFTER = instant("now"), instant("widely_before"), instant("widely_after")
-#: Each a range of the index over state and due time: condition and order.
-_GROUPS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
+#: Each a range of the index over state and due time, what holds within it, and the order.
+_GROUPS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]] = {
     "now": (
-        (
-            _sets.due_at.between(_WIDELY_BEFORE, _WIDELY_AFTER),
-            _sets.due_from <= _NOW,
-            _sets.due_until >= _NOW,
-        ),
+        (_sets.due_at >= _WIDELY_BEFORE, _sets.due_at <= _WIDELY_AFTER),
+        (_sets.due_from <= _NOW, _sets.due_until >= _NOW),
         (_sets.due_until, _sets.id),
     ),
-    "late": ((_sets.due_at < _NOW, _sets.due_until < _NOW), (_sets.due_at.desc(), _sets.id)),
-    "next": ((_sets.due_at > _NOW, _sets.due_from > _NOW), (_sets.due_at, _sets.id)),
+    "late": ((_sets.due_at < _NOW,), (_sets.due_until < _NOW,), (_sets.due_at.desc(), _sets.id)),
+    "next": ((_sets.due_at > _NOW,), (_sets.due_from > _NOW,), (_sets.due_at, _sets.id)),
 }
 
 
+def _at_any_moment_of(hour: datetime, name: str) -> tuple[Any, ...]:
+    """What holds of a group's sets whenever in that hour it is asked for. All of it stands in the index."""
+    begun, ended = written(hour), written(hour + timedelta(hours=1))
+    conditions: dict[str, tuple[Any, ...]] = {
+        "now": (
+            _sets.due_at >= written(hour - WIDEST_WINDOW),
+            _sets.due_at <= written(hour + timedelta(hours=1) + WIDEST_WINDOW),
+            _sets.due_from <= ended,
+            _sets.due_until >= begun,
+        ),
+        "late": (_sets.due_at < ended, _sets.due_until < ended),
+        "next": (_sets.due_at >= begun, _sets.due_from >= begun),
+    }
+    return conditions[name]
+
+
+def within_the_hour(name: str, hour: datetime, conditions: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The conditions of a group for PostgreSQL, which keeps a plan only where what it does not know makes none costlier.
+    So what holds all the hour stands in the text; what is asked with the moment is one condition whose share it does not
+    guess."""
+    return (*_at_any_moment_of(hour, name), func.coalesce(and_(*conditions), false()))
+
+
 @lru_cache(maxsize=16)
-def _of_group(name: str, most: int, hour: str = "") -> Select[Any]:
-    conditions, order = _GROUPS[name]
+def _of_group(name: str, most: int, hour: datetime | None = None) -> Select[Any]:
+    wide, narrow, order = _GROUPS[name]
+    conditions: tuple[Any, ...] = (*wide, *narrow)
     rows = number_of_rows(most)
-    if hour:
-        # PostgreSQL keeps a plan only where what it does not know makes none costlier. So the range begins at the hour, in
-        # the text; what is asked with the moment is one condition whose share it does not guess; `_group` ends the range.
-        begun: ColumnClause[Any] = literal_column(f"TIMESTAMP WITH TIME ZONE '{hour}'")
-        conditions = (_sets.due_at >= begun, func.coalesce(and_(*conditions), false()))
-    if name == "late":
+    if hour is not None:  # `_group` ends "next"
+        conditions = within_the_hour(name, hour, narrow)
+    if name == "late" or (name == "now" and hour is not None):
         # Which sets first: where none is late, PostgreSQL would begin with the trials.
         ids = select(_sets.id).where(_sets.state == WAITS, *conditions).order_by(*order).limit(rows)
         return _WAITING.where(_sets.id.in_(ids.scalar_subquery())).order_by(*order)
@@ -146,9 +173,7 @@ def due_groups(now: datetime) -> dict[str, list[DueSet]]:
 def _group(name: str, now: datetime, most: int) -> list[DueSet]:
     asked = {"now": now, "widely_before": now - WIDEST_WINDOW, "widely_after": now + WIDEST_WINDOW}
     connection = current_session().connection()
-    hour = ""
-    if name == "next" and connection.dialect.name == "postgresql":
-        hour = now.astimezone(UTC).strftime("%Y-%m-%d %H:00+00")
+    hour = hour_of(now) if connection.dialect.name == "postgresql" else None
     rows = connection.execute(_of_group(name, most, hour), asked).all()
     found = [tuple.__new__(DueSet, row) for row in rows]  # what _make does, without a call for each
     horizon = now + HORIZON

@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import current_app, g
 from flask_babel import gettext as _
-from sqlalchemy import case, func, literal_column, select
+from sqlalchemy import Select, case, func, literal_column, select
 from sqlalchemy.orm import joinedload
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
@@ -158,19 +158,23 @@ def _workload() -> Panel | None:
 
 
 @cache
-def _waiting_results(state: str) -> tuple[Any, Any]:
-    """The first results in this state and how many there are so far, made once: the technician's first page and the
-    manager's ask them. The state stands in the text, so that PostgreSQL knows how few are in it."""
-    conditions = (SetResult.state == literal_column(f"'{state}'"), SetResult.superseded_at.is_(None))
-    first = (
-        select(SetResult.id, SetResult.specimen_set_id, SetResult.strength_mpa, SpecimenSet.code)
-        .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
-        .where(*conditions)
+def _waiting_results(state: str) -> Select[Any]:
+    """The first results in this state, each with how many there are so far, made once: the technician's first page and
+    the manager's ask it. The state stands in the text, so that PostgreSQL knows how few are in it."""
+    waiting = (
+        select(SetResult.id, SetResult.specimen_set_id, SetResult.strength_mpa)
+        .where(SetResult.state == literal_column(f"'{state}'"), SetResult.superseded_at.is_(None))
         .order_by(SetResult.id)
+        .limit(number_of_rows(MOST_WAITING + 1))
+        .cte("waiting")
+    )
+    counted = select(func.count()).select_from(waiting).scalar_subquery()
+    return (
+        select(waiting.c.id, waiting.c.specimen_set_id, waiting.c.strength_mpa, SpecimenSet.code, counted)
+        .join(SpecimenSet, SpecimenSet.id == waiting.c.specimen_set_id)
+        .order_by(waiting.c.id)
         .limit(number_of_rows(SHOWN))
     )
-    counted = select(SetResult.id).where(*conditions).limit(number_of_rows(MOST_WAITING + 1)).subquery()
-    return first, select(func.count()).select_from(counted)
 
 
 _LATEST_FORECASTS = (
@@ -189,8 +193,7 @@ def so_far(number: int) -> int | str:
 def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:
     if not may("read", "set-results"):
         return None
-    connection = current_session().connection()
-    first, counted = _waiting_results(state)
+    rows = current_session().connection().execute(_waiting_results(state)).all()
     page = "BreaksView.enter" if may("write", "breaks") else ""
     return Panel(
         name,
@@ -201,11 +204,11 @@ def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:
                 address(page, set_id=set_id) if page else address("SetResultView.show", record_id=result_id),
                 right=f"{strength_mpa:.1f} MPa" if strength_mpa is not None else _("invalid"),
             )
-            for result_id, set_id, strength_mpa, code in connection.execute(first).all()
+            for result_id, set_id, strength_mpa, code, _number in rows
         ],
         empty=empty,
         all_url=address("SetResultView.list", state=state),
-        count=so_far(connection.scalar(counted) or 0),
+        count=so_far(rows[0][-1] if rows else 0),
     )
 
 

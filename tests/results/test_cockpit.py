@@ -12,15 +12,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import OperationalError
 
 from lims.base.actor import user_actor
 from lims.base.columns import utc_now
+from lims.base.database import current_session
 from lims.base.display import day_begins, local_time
 from lims.base.services import SERVICES
-from lims.results import cockpit
+from lims.results import cockpit, due
 from lims.results.cockpit import missed, tally, workload
-from lims.results.due import due_groups, due_set
+from lims.results.due import due_groups, due_set, hour_of
 from lims.results.entry import EntryIn, entry_warnings, save_entry
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import (
@@ -32,6 +35,7 @@ from lims.results.service import (
     retract,
     verify,
 )
+from lims.trials.models import SpecimenSet
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
 
@@ -85,6 +89,35 @@ def test_sets_are_counted_in_their_day_from_midnight_to_midnight_and_as_due_or_p
     of_the_days = [count for _day, count in found.days]
     assert (of_the_days[0], of_the_days[1], sum(of_the_days)) == (2, 1, 3)
     assert found.now + found.late == sum(len(due_groups(now)[group]) for group in ("now", "late"))
+
+
+@pytest.mark.parametrize("minutes", [0, 30, 60 - 1e-6, 60], ids=["begins", "half", "ends", "next begins"])
+def test_groups_and_counts_hold_from_the_first_moment_of_an_hour_to_its_last(
+    records_on_both: Flask, minutes: float
+) -> None:
+    now = hour_of(utc_now()) + timedelta(minutes=minutes)
+    for hours in (-75, -73, -72, -30, -24, -1.5, -0.5, 0, 0.5, 1.5, 24, 30, 70):
+        cast((utc_now() - now - timedelta(hours=hours)) / timedelta(days=1) + 3, plan_ages="3")
+    waiting = [
+        item for found in current_session().scalars(select(SpecimenSet.id)) if (item := due_set(found))
+    ]
+    wanted = {
+        name: {item.id for item in waiting if item.when(now) == name} for name in ("now", "late", "next")
+    }
+    assert all(wanted.values())
+    groups = due_groups(now)
+    assert {name: {item.id for item in found} for name, found in groups.items()} == wanted
+    counted = workload(now)
+    assert (counted.now, counted.late) == (len(wanted["now"]), len(wanted["late"]))
+
+
+def test_postgresql_is_left_nothing_to_guess_of_the_lists_of_the_day_but_the_moment() -> None:
+    """What it cannot guess well it plans anew at each use, which takes longer than reading."""
+    hour = hour_of(utc_now())
+    midnights = tuple(hour + timedelta(days=ahead) for ahead in range(cockpit.WORKLOAD_DAYS + 1))
+    asked = [due._of_group(name, 60, hour) for name in ("now", "late", "next")]
+    for statement in (*asked, cockpit._counted_within_the_hour(midnights, hour)):
+        assert set(statement.compile(dialect=postgresql.dialect()).params) == {"now"}
 
 
 def test_broken_today_counts_by_press_and_tanks_by_what_lies_in_them(records_on_both: Flask) -> None:
