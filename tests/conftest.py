@@ -66,7 +66,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 
 @contextmanager
-def _postgresql_database(server: str, name: str, template: str = "template1") -> Iterator[str]:
+def postgresql_database(server: str, name: str, template: str = "template1") -> Iterator[str]:
     """The address of a database of that name on the server, for as long as it is needed."""
     admin = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
@@ -80,7 +80,7 @@ def _postgresql_database(server: str, name: str, template: str = "template1") ->
 @pytest.fixture(scope="session")
 def tables_on_postgresql(postgresql_server: str) -> Iterator[str]:
     """The name of a database with every table and trigger, to be copied: making them takes a second."""
-    with _postgresql_database(postgresql_server, "tables") as url:
+    with postgresql_database(postgresql_server, "tables") as url:
         _make_tables(url)
         yield "tables"
 
@@ -106,7 +106,7 @@ def postgresql_url(postgresql_server: str, request: pytest.FixtureRequest) -> It
     """A fresh PostgreSQL database: with the tables for a test of services, else empty."""
     tables = "records_on_both" in request.fixturenames
     template = request.getfixturevalue("tables_on_postgresql") if tables else "template1"
-    with _postgresql_database(postgresql_server, f"lims_{uuid.uuid4().hex[:12]}", template) as url:
+    with postgresql_database(postgresql_server, f"lims_{uuid.uuid4().hex[:12]}", template) as url:
         yield url
 
 
@@ -211,7 +211,7 @@ def initialised(tmp_path_factory: pytest.TempPathFactory, worker_id: str, made_a
     """A data folder that `lims init` prepared, with one account a role. Copied, never used itself."""
 
     def prepare(folder: Path) -> None:
-        with _settled(made_app, Settings(data=folder)):
+        with settled(made_app, Settings(data=folder)):
             initialise(made_app)
             with made_app.app_context():
                 for role in USERNAMES:
@@ -227,8 +227,8 @@ def initialised_postgresql(
 ) -> Iterator[tuple[str, Path]]:
     """The name of a PostgreSQL database that `lims init` prepared, with a salesperson's account, and its data folder."""
     folder = tmp_path_factory.mktemp("initialised-postgresql")
-    with _postgresql_database(postgresql_server, "initialised") as url:
-        with _settled(made_app, Settings(data=folder, database_url=url)):
+    with postgresql_database(postgresql_server, "initialised") as url:
+        with settled(made_app, Settings(data=folder, database_url=url)):
             initialise(made_app)
             with made_app.app_context():
                 add_account(SALES)
@@ -247,7 +247,7 @@ def app(made_app: Flask, initialised: Path, tmp_path: Path) -> Iterator[Flask]:
     """The whole application on its own copy of the prepared SQLite database, with nothing remembered."""
     folder = tmp_path / "data"
     shutil.copytree(initialised, folder)
-    with _settled(made_app, Settings(data=folder)):
+    with settled(made_app, Settings(data=folder)):
         yield made_app
 
 
@@ -260,14 +260,14 @@ def postgresql_app(
     folder = tmp_path / "data"
     shutil.copytree(prepared, folder)
     with (
-        _postgresql_database(postgresql_server, f"lims_{uuid.uuid4().hex[:12]}", template) as url,
-        _settled(made_app, Settings(data=folder, database_url=url)),
+        postgresql_database(postgresql_server, f"lims_{uuid.uuid4().hex[:12]}", template) as url,
+        settled(made_app, Settings(data=folder, database_url=url)),
     ):
         yield made_app
 
 
 @contextmanager
-def _settled(made_app: Flask, settings: Settings) -> Iterator[None]:
+def settled(made_app: Flask, settings: Settings) -> Iterator[None]:
     """The one application of this worker, for as long as a test takes, with these settings."""
     config, extensions = dict(made_app.config), dict(made_app.extensions)
     made_app.config.update(flask_config(settings))

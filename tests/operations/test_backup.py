@@ -39,29 +39,63 @@ from lims.operations.checks import (
 )
 from lims.operations.moving import move
 from lims.settings import Settings
+from tests.conftest import postgresql_database, settled
 from tests.factories import ACTOR, a_batch, a_customer
 from tests.programs import Program, lims, run
 
 CHINESE = "混凝土 “quoted” \\N \\\\ end\nsecond line"
 
 
+@pytest.fixture(scope="module")
+def in_a_file(made_app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a small laboratory over SQLite: copied, never used itself."""
+    return _made(made_app, Settings(data=tmp_path_factory.mktemp("small")))
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(
+    made_app: Flask, postgresql_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """That of one whose database on the server, "small", is copied."""
+    with postgresql_database(postgresql_server, "small") as url:
+        yield _made(made_app, Settings(data=tmp_path_factory.mktemp("small"), database_url=url))
+
+
+def _made(app: Flask, settings: Settings) -> Path:
+    with settled(app, settings):
+        initialise(app)
+        with app.app_context():
+            a_batch()
+            a_customer("K-9", notes=CHINESE)
+            with transaction(ACTOR) as session:
+                keep_file(session, bytes(range(256)), "application/octet-stream")
+            database().session.remove()
+    return settings.data
+
+
 @pytest.fixture
-def laboratory(database_url: str, tmp_path: Path) -> Iterator[Flask]:
+def laboratory(
+    database_url: str, made_app: Flask, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Flask]:
     """A small laboratory with decimals, times, bytes and Chinese, on either database."""
-    url = "" if database_url.startswith("sqlite") else database_url
-    yield from _laboratory(Settings(data=tmp_path / "data", database_url=url))
+    if database_url.startswith("sqlite"):
+        yield request.getfixturevalue("on_sqlite")
+        return
+    shutil.copytree(request.getfixturevalue("on_postgresql"), tmp_path / "data")
+    server = request.getfixturevalue("postgresql_server")
+    with (
+        postgresql_database(server, f"lims_{uuid4().hex[:12]}", "small") as url,
+        settled(made_app, Settings(data=tmp_path / "data", database_url=url)),
+    ):
+        yield made_app
 
 
-def _laboratory(settings: Settings) -> Iterator[Flask]:
-    app = create_app(settings)
-    initialise(app)
-    with app.app_context():
-        a_batch()
-        a_customer("K-9", notes=CHINESE)
-        with transaction(ACTOR) as session:
-            keep_file(session, bytes(range(256)), "application/octet-stream")
-    yield app
-    _end(app)
+@pytest.fixture
+def on_sqlite(made_app: Flask, in_a_file: Path, tmp_path: Path) -> Iterator[Flask]:
+    """The small laboratory in a file."""
+    shutil.copytree(in_a_file, tmp_path / "data")
+    with settled(made_app, Settings(data=tmp_path / "data")):
+        yield made_app
 
 
 def _end(app: Flask) -> None:
@@ -228,12 +262,6 @@ def test_restore_is_refused_while_the_database_is_open(laboratory: Flask, tmp_pa
             restore(settings, folder, replace=True)
 
 
-@pytest.fixture
-def on_sqlite(tmp_path: Path) -> Iterator[Flask]:
-    """The small laboratory in a file."""
-    yield from _laboratory(Settings(data=tmp_path / "data"))
-
-
 def _damage(file: Path, how: str) -> None:
     content = bytearray(file.read_bytes())
     if how == "header":
@@ -374,12 +402,10 @@ def test_restore_that_is_killed_leaves_no_empty_laboratory_to_be_served(
 
 @pytest.mark.postgresql
 def test_laboratory_moves_to_postgresql_and_every_row_is_the_same(
-    postgresql_url: str, tmp_path: Path
+    on_sqlite: Flask, postgresql_url: str, tmp_path: Path
 ) -> None:
-    made = _laboratory(Settings(data=tmp_path / "data"))
-    app = next(made)
-    settings = _settings(app)
-    _end(app)
+    settings = _settings(on_sqlite)
+    _end(on_sqlite)
     told: list[str] = []
     rows = move(settings, postgresql_url, lambda table, _count: told.append(table))
     assert rows["customers"] == 1
@@ -397,12 +423,10 @@ def test_laboratory_moves_to_postgresql_and_every_row_is_the_same(
 
 @pytest.mark.postgresql
 def test_move_that_lost_or_changed_a_row_is_refused_and_leaves_nothing(
-    postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    on_sqlite: Flask, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = _laboratory(Settings(data=tmp_path / "data"))
-    app = next(made)
-    settings = _settings(app)
-    _end(app)
+    settings = _settings(on_sqlite)
+    _end(on_sqlite)
     from lims.operations import moving
 
     whole = moving._copy
