@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -368,7 +369,7 @@ def test_two_open_entry_pages_keep_both_entries_and_a_press_that_was_chosen_stay
 
 
 def test_pictures_that_are_too_large_together_are_told_before_they_are_sent(
-    chromium: Browser, demo_server: str
+    chromium: Browser, demo_server: str, tmp_path: Path
 ) -> None:
     visit = signed_in(chromium, demo_server, "administrator")
     page = visit.open("/complaints/1")
@@ -378,12 +379,11 @@ def test_pictures_that_are_too_large_together_are_told_before_they_are_sent(
     field = page.locator("#photos input[name=photo]")
 
     def choose(*sizes: int) -> str:
-        field.set_input_files(
-            [
-                {"name": f"{number}.jpg", "mimeType": "image/jpeg", "buffer": b"0" * size}
-                for number, size in enumerate(sizes)
-            ]
-        )
+        pictures = [tmp_path / f"{number}.jpg" for number in range(len(sizes))]
+        for picture, size in zip(pictures, sizes, strict=True):
+            with picture.open("wb") as opened:
+                opened.truncate(size)
+        field.set_input_files(pictures)
         told: str = field.evaluate("field => field.validationMessage")
         return told
 
