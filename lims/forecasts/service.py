@@ -14,9 +14,10 @@ from sqlalchemy import select
 from lims.base.actor import Actor, system_actor
 from lims.base.database import current_session, database, transaction
 from lims.base.services import RecordService
-from lims.forecasts.history import Seen, mix_histories
+from lims.forecasts.history import Seen, laboratory_key, mix_histories
 from lims.forecasts.models import Forecast, ForecastModel
 from lims.forecasts.refreshing import PATIENCE_S, AwaitedLock, refresher
+from lims.mixes.schemas import MIX_KINDS
 from lims.results.events import EXPECTATIONS, LISTENERS, Written
 from lims.strength.history import MixHistory
 from lims.strength.model import FittedModel, SubModel, fit, version_of
@@ -75,7 +76,10 @@ class StoredFits:
                 for mix_design_id in changed:
                     self.histories.update(mix_histories(mix_design_id))
             mixes = list(self.histories.values())
-            self.model = fit([mix for mix in mixes if mix.breaks], asked=mixes)
+            # Every forecast from the same ages comes from one sub-model: the stored one that it names.
+            own = str(current_app.config.get("LIMS_LABORATORY", "own"))
+            labs = frozenset(laboratory_key(own, kind) for kind in MIX_KINDS)
+            self.model = fit([mix for mix in mixes if mix.breaks], asked=mixes, labs=labs)
             self.model.adopt(kept, STALE_AFTER)
             self.seen = now
         return self.model

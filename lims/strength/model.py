@@ -66,6 +66,9 @@ ALL_MEMBERS_UNTIL = 400
 DIRECTIONS = 96
 #: A feature this many standard deviations beyond the history is worth a word.
 OUTSIDE_FROM = 0.5
+#: A stored sub-model whose rows have moved further than this (ln of the strength) was fitted on a slip that was put right;
+#: one that moved less than the second is as good as it was.
+LARGEST_MOVE, LEAST_MOVE = 0.10, 0.01
 
 
 @dataclass(frozen=True)
@@ -487,6 +490,25 @@ def _beats_the_mean(model: SubModel) -> bool:
     return bool(error.mean() < total.mean())
 
 
+def _still_holds(model: SubModel, rows: Sequence[MixHistory], stale_after: float) -> bool:
+    """Do the results that it was fitted on still stand? One that was taken back, or put right, is not learned from any
+    longer; another batch that moves its mix's mean a little counts as a new mix does."""
+    now = {mix.key: mix for mix in rows}
+    moved = 0
+    for key, reached, last in zip(model.keys, model.reached.tolist(), model.last.tolist(), strict=True):
+        mix = now.get(key)
+        if mix is None:
+            return False
+        pairs = [(mix.strength_at(model.target), reached)]
+        if model.early:
+            pairs.append((mix.strength_at(model.early[-1]), last))
+        move = max(abs(math.log(item.strength_mpa) - was) for item, was in pairs if item is not None)
+        if move > LARGEST_MOVE:
+            return False
+        moved += move > LEAST_MOVE
+    return moved <= len(model.keys) * stale_after + 1
+
+
 class FittedModel:
     """All of a history, ready to forecast. Sub-models are fitted when first needed and then kept."""
 
@@ -495,7 +517,10 @@ class FittedModel:
         history: Sequence[MixHistory],
         prior: Sequence[MixHistory] = (),
         asked: Sequence[MixHistory] = (),
+        labs: frozenset[str] | None = None,
     ) -> None:
+        """`labs`: whose mixes the rows of every sub-model are chosen for; None: for whoever is asked about."""
+        self.labs = labs
         self.history = [mix for mix in history if mix.standard and mix.plausible]
         # A mix that is itself in the prior must not be forecast from its own result.
         known = {mix.recipe for mix in (*history, *asked)} - {()}
@@ -530,13 +555,20 @@ class FittedModel:
     def submodel(self, early: tuple[float, ...], target: float, asked: frozenset[str]) -> SubModel | None:
         """The fitted sub-model, or None when too few mixes have these ages."""
         rows, _own = self.usable(early, target)
-        asked = asked if len(rows) > MOST_ROWS else frozenset()
-        key = (early, target, asked)
+        key = self._key(early, target, asked)
         if key not in self._models:
             self._models[key] = (
-                fit_submodel(select_rows(rows, asked), early, target) if len(rows) >= LEAST_ROWS else None
+                fit_submodel(select_rows(rows, key[2]), early, target) if len(rows) >= LEAST_ROWS else None
             )
         return self._models[key]
+
+    def _key(
+        self, early: tuple[float, ...], target: float, asked: frozenset[str] = frozenset()
+    ) -> tuple[tuple[float, ...], float, frozenset[str]]:
+        """What a sub-model is kept by: whose rows were chosen matters only where there are too many."""
+        rows, _own = self.usable(early, target)
+        chosen_for = asked if self.labs is None else self.labs
+        return early, target, chosen_for if len(rows) > MOST_ROWS else frozenset()
 
     def choose_ages(self, ages: tuple[float, ...], target: float) -> tuple[float, ...] | None:
         """The subset of a mix's early ages that the history supports best.
@@ -563,20 +595,24 @@ class FittedModel:
 
     def has(self, early: tuple[float, ...], target: float) -> bool:
         """Is this sub-model fitted already?"""
-        return (early, target, frozenset[str]()) in self._models
+        return self._key(early, target) in self._models
 
     def put(self, model: SubModel, stale_after: float) -> bool:
-        """Use a stored sub-model unless the history has outgrown it by this share. Returns whether it is used."""
+        """Use a stored sub-model unless the history has outgrown it by this share, or no longer holds what it was fitted
+        on. Returns whether it is used."""
         rows, _own = self.usable(model.early, model.target)
-        fresh = min(len(rows), MOST_ROWS) <= len(model.keys) * (1 + stale_after) + 1
-        if fresh and len(rows) <= MOST_ROWS:
+        key = self._key(model.early, model.target)
+        wanted = select_rows(rows, key[2])
+        fresh = len(wanted) <= len(model.keys) * (1 + stale_after) + 1
+        if fresh:
             # A laboratory that has just begun counts for itself: its first mixes matter most.
             known = Counter(lab for lab, _mix in model.keys)
-            now = Counter(mix.lab for mix in rows)
+            now = Counter(mix.lab for mix in wanted)
             fresh = all(n <= known[lab] * (1 + stale_after) for lab, n in now.items())
-        if fresh:
-            self._models[(model.early, model.target, frozenset())] = model
-        return fresh
+        if fresh and _still_holds(model, rows, stale_after):
+            self._models[key] = model
+            return True
+        return False
 
     def adopt(self, other: FittedModel, stale_after: float) -> None:
         """Take over the fitted sub-models of an earlier history that are not stale."""
@@ -868,11 +904,12 @@ def fit(
     *,
     prior: Sequence[MixHistory] | None = None,
     asked: Sequence[MixHistory] = (),
+    labs: frozenset[str] | None = None,
 ) -> FittedModel:
     """A model of this history. `prior` None takes the one that ships; () takes none. Mixes of the prior with the
-    recipe of one that is `asked` about, or of the history, are left out."""
+    recipe of one that is `asked` about, or of the history, are left out. `labs` as for `FittedModel`."""
     if prior is None:
         from lims.strength.prior import shipped_prior
 
         prior = shipped_prior()
-    return FittedModel(history, prior, asked)
+    return FittedModel(history, prior, asked, labs)

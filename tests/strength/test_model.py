@@ -120,6 +120,48 @@ def test_stored_sub_model_is_outgrown_by_the_first_mix_of_a_new_laboratory(model
     assert not fit([*HISTORY, a_mix(500, lab="just begun")], prior=()).put(stored, 0.1)
 
 
+def with_28_d(mix: MixHistory, factor: float) -> MixHistory:
+    """The mix with another 28-d result; 0: with none."""
+    breaks = tuple(
+        AgeStrength(b.age_days, b.strength_mpa * (factor if b.age_days == 28 else 1), b.count)
+        for b in mix.breaks
+        if factor or b.age_days != 28
+    )
+    return MixHistory(mix.lab, mix.mix_id, breaks, mix.composition, grade_mpa=mix.grade_mpa)
+
+
+@pytest.mark.parametrize(
+    ("factor", "kept"),
+    [(1.0, True), (1.03, True), (0.85, False), (0.0, False)],
+    ids=["as it was", "another batch", "put right", "taken back"],
+)
+def test_stored_sub_model_is_not_used_once_a_result_it_learned_from_is_put_right_or_taken_back(  # type: ignore[no-untyped-def]
+    model, factor: float, kept: bool
+) -> None:
+    model.submodel((3.0,), 28.0, frozenset())
+    now = fit([with_28_d(HISTORY[0], factor), *HISTORY[1:]], prior=())
+    now.adopt(model, 0.1)
+    assert now.has((3.0,), 28.0) is kept
+    if kept:  # and what is held out is still found
+        assert HISTORY[0].key in now.held_out((3.0,))
+
+
+def test_sub_model_of_more_rows_than_are_learned_from_is_kept_and_serves_every_forecast(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is stored by its early ages alone, so a forecast must come from that one, not from another choice of rows."""
+    monkeypatch.setattr("lims.strength.model.MOST_ROWS", 30)
+    mixes = [a_mix(i, lab="own" if i % 2 else "other") for i in range(40)]
+    first = fit(mixes, prior=(), labs=frozenset({"own"}))
+    stored = first.submodel((3.0,), 28.0, frozenset())
+    assert stored is not None
+    again = fit([*mixes, early(a_mix(90), 3.0)], prior=(), labs=frozenset({"own"}))
+    again.adopt(first, 0.1)
+    for lab in ("own", "other"):
+        again.forecast([early(a_mix(91, lab=lab), 3.0)])
+    assert list(again._models.values()) == [stored]
+
+
 def test_probability_of_a_low_grade_is_high_and_of_a_high_one_low(model) -> None:  # type: ignore[no-untyped-def]
     mix = early(NEW[0], 7.0)
     actual = NEW[0].strength_at(28.0).strength_mpa  # type: ignore[union-attr]
