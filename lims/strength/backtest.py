@@ -116,7 +116,7 @@ def backtest(
             left_out = {mix.key for mix in test}
             labs_out = {mix.lab for mix in test} if by == "lab" else set()
             train = [mix for mix in mixes if mix.key not in left_out and mix.lab not in labs_out]
-            model: FittedModel = fit(train, prior=prior)
+            model: FittedModel = fit(train, prior=prior, asked=test)
             for i, found in zip(
                 part, model.forecast([only_early(mix, early) for mix in test], target, LEVELS), strict=True
             ):

@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lims.cli import group
-from lims.strength.history import COMPOSITION
+from lims.strength.backtest import backtest
+from lims.strength.history import COMPOSITION, MixHistory
+from lims.strength.model import FittedModel
 from lims.strength.tables import TableError, parse_table
 from tests.strength.test_model import HISTORY, NEW
 
@@ -216,6 +218,21 @@ def test_backtest_prints_our_error_beside_codes_and_regressions(tmp_path: Path, 
     else:
         assert all(error < 30 for error in best.values())
     assert all(row["coverage_90"] for row in found if row["method"] == "this forecast")
+
+
+def test_backtest_by_laboratory_forecasts_no_mix_from_its_own_result_in_the_prior(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Asked(Exception):
+        pass
+
+    def asked(model: FittedModel, mixes: list[MixHistory], *_more: object) -> None:
+        assert not {mix.recipe for mix in mixes} & {mix.recipe for mix in model.prior}
+        raise Asked
+
+    monkeypatch.setattr(FittedModel, "forecast", asked)
+    with pytest.raises(Asked):
+        backtest(HISTORY[:20], by="lab", prior=HISTORY, sets=[(3.0,)])
 
 
 def test_backtest_of_too_few_mixes_is_refused(tmp_path: Path) -> None:
