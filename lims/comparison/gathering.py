@@ -3,8 +3,8 @@ says may leave the laboratory."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +19,7 @@ from lims.comparison.models import Price, ProcessChange
 from lims.materials.models import AggregateSample, CementLot
 from lims.mixes.models import BINDERS, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
+from lims.standards.specimens import shape_of_rule
 from lims.strength.comparison import Prices, TrialBatch
 from lims.trials.models import Batch, BatchLot, SpecimenSet, Trial, where_cured_as_standard
 
@@ -41,6 +42,8 @@ class TrialRow:
     slump_mm: float | None
     strength_mpa: float
     sets: int
+    #: cube or cylinder; "" where strengths were reported.
+    shape: str = ""
     masses: dict[str, float] = field(default_factory=dict)
 
     def mass(self, *kinds: str) -> float:
@@ -57,6 +60,11 @@ class TrialRow:
     @property
     def scm_share(self) -> float:
         return self.mass(*SCMS) / self.binder_kg_m3
+
+    @property
+    def recipe(self) -> str:
+        """The mix with each of its binders and its water: revisions that differ in the admixture alone share it."""
+        return "/".join([str(self.mix_id), *(f"{self.mass(kind):.0f}" for kind in (*BINDERS, "water"))])
 
     @property
     def admixture_percent(self) -> float | None:
@@ -89,8 +97,8 @@ def trial_rows(
     cast_from: date | None = None,
     cast_until: date | None = None,
 ) -> list[TrialRow]:
-    """Batches of concrete with this cement whose sets of this age are released, oldest first. Two statements and one
-    for each 500 recipes."""
+    """Batches of concrete with this cement whose sets of this age are released, oldest first; one that was broken as cubes
+    and as cylinders comes twice. Two statements and one for each 500 recipes."""
     named = exists().where(
         MixComponent.revision_id == Batch.mix_revision_id,
         MixComponent.cement_product_id == cement_product_id,
@@ -107,6 +115,7 @@ def trial_rows(
             Batch.mix_revision_id,
             Batch.slump_mm,
             SetResult.strength_mpa,
+            SetResult.rule_id,
         )
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
         .join(Batch, Batch.id == SpecimenSet.batch_id)
@@ -155,29 +164,55 @@ def trial_rows(
     if cast_until is not None:
         query = query.where(Batch.cast_at < _start(cast_until + timedelta(days=1)))
 
-    found: dict[int, TrialRow] = {}
-    strengths: dict[int, list[float]] = defaultdict(list)
+    found: dict[tuple[int, str], TrialRow] = {}
+    strengths: dict[tuple[int, str], list[float]] = defaultdict(list)
     for row in current_session().execute(query):
-        batch_id = int(row[0])
+        batch_id, shape = int(row[0]), shape_of_rule(row[10])
         assert row[2] is not None  # the conditions leave no others
         assert row[9] is not None
-        strengths[batch_id].append(float(row[9]))
-        if batch_id not in found:
+        strengths[batch_id, shape].append(float(row[9]))
+        if (batch_id, shape) not in found:
             slump = float(row[8]) if row[8] is not None else None
-            found[batch_id] = TrialRow(
-                batch_id, row[1], row[2], row[3], row[4] or "", row[5], row[6], row[7], slump, 0.0, 0
+            found[batch_id, shape] = TrialRow(
+                batch_id, row[1], row[2], row[3], row[4] or "", row[5], row[6], row[7], slump, 0.0, 0, shape
             )
     masses = masses_of({item.revision_id for item in found.values()})
     rows = []
-    for batch_id, item in found.items():
+    for key, item in found.items():
         item.masses = masses.get(item.revision_id, {})
         if not item.binder_kg_m3 or not item.mass("water"):
             continue
-        item.strength_mpa = sum(strengths[batch_id]) / len(strengths[batch_id])
-        item.sets = len(strengths[batch_id])
+        item.strength_mpa = sum(strengths[key]) / len(strengths[key])
+        item.sets = len(strengths[key])
         if scm is None or _holds(item, scm):
             rows.append(item)
     return rows
+
+
+def of_one_shape(*sides: list[TrialRow]) -> list[list[TrialRow]]:
+    """Each side without what was broken as cylinders where most were cubes, or the other way round: a cylinder bears about
+    four fifths of what a cube does, whatever the cement."""
+    shapes = Counter(row.shape for rows in sides for row in rows if row.shape)
+    if len(shapes) < 2:
+        return list(sides)
+    wanted = max(sorted(shapes), key=lambda shape: shapes[shape])
+    return [[row for row in rows if row.shape in ("", wanted)] for rows in sides]
+
+
+def made_on(lots: Iterable[int]) -> dict[int, date]:
+    """Cement lot id -> the day it was made, or else delivered."""
+    made = func.coalesce(CementLot.produced_on, CementLot.delivered_on)
+    rows = current_session().execute(select(CementLot.id, made).where(among(CementLot.id, set(lots))))
+    return {lot_id: day for lot_id, day in rows if day is not None}
+
+
+def cast_after(change: ProcessChange, rows: Sequence[TrialRow]) -> list[TrialRow]:
+    """Batches with cement of the new kind: by the day their lot was made, where it is known, else by their own. A silo
+    holds the old cement for a while."""
+    days = made_on(row.lot_id for row in rows if row.lot_id is not None)
+    first = made_on([change.first_lot_id]) if change.first_lot_id is not None else {}
+    starts = next(iter(first.values()), change.holds_from)
+    return [row for row in rows if (days.get(row.lot_id or 0) or local_day(row.cast_at)) >= starts]
 
 
 def _start(day: date) -> datetime:

@@ -11,15 +11,17 @@ from flask import current_app
 from sqlalchemy import select
 
 from lims.base.database import current_session
-from lims.base.display import local_day, local_today
+from lims.base.display import local_today
 from lims.base.services import SERVICES
 from lims.comparison.gathering import (
     AGGREGATES,
     SCMS,
     TrialRow,
+    cast_after,
     changes_within,
     cost_of,
     masses_of,
+    of_one_shape,
     price_list,
     trial_rows,
 )
@@ -101,23 +103,22 @@ def optimum_for(asked: OptimumQuestion, *, prices: bool) -> Optimum:
     )
     on = local_today()
     listed = price_list(on, asked.region_id) if prices else {}
-    rows = trial_rows(
-        asked.cement_product_id,
-        TARGET_DAYS,
-        trial_id=asked.trial_id,
-        customer_id=asked.customer_id,
-        region_id=asked.region_id,
+    (rows,) = of_one_shape(
+        trial_rows(
+            asked.cement_product_id,
+            TARGET_DAYS,
+            trial_id=asked.trial_id,
+            customer_id=asked.customer_id,
+            region_id=asked.region_id,
+        )
     )
     since = next(reversed(changes_within(asked.cement_product_id, rows)), None)
     if since is not None:
-        rows = [row for row in rows if local_day(row.cast_at) >= since.holds_from]
+        rows = cast_after(since, rows)
     law, reason = None, ""
     try:
         law = fit_strength_law(
-            [
-                MixBatch(f"{row.mix_id}/{row.ratio:.3f}", row.ratio, row.strength_mpa, row.scm_share)
-                for row in rows
-            ]
+            [MixBatch(row.recipe, row.ratio, row.strength_mpa, row.scm_share) for row in rows]
         )
     except NotComparable as error:
         reason = why_not(error)
@@ -158,9 +159,9 @@ def _cast(
     listed: dict[tuple[str, int | None], Decimal],
 ) -> list[Candidate]:
     # Revisions that differ in the admixture alone are one mix.
-    by_mix: dict[tuple[int, int, int], list[TrialRow]] = defaultdict(list)
+    by_mix: dict[str, list[TrialRow]] = defaultdict(list)
     for row in rows:
-        by_mix[row.mix_id, round(row.binder_kg_m3), round(row.mass("water"))].append(row)
+        by_mix[row.recipe].append(row)
     cv, freedom = USUAL_CV, 3
     if law is not None:
         cv = law.posterior.batch_sd / (1.0 if law.law.logarithmic else goal)

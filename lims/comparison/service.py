@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -26,6 +26,7 @@ from lims.comparison.gathering import (
     AGGREGATES,
     TrialRow,
     changes_within,
+    of_one_shape,
     price_list,
     prices_for,
     trial_rows,
@@ -49,7 +50,7 @@ from lims.comparison.schemas import (
     ProgrammeEntryIn,
     monday,
 )
-from lims.comparison.words import why_not
+from lims.comparison.words import other_shape, why_not
 from lims.customers.regions import seen_through
 from lims.materials.models import CementLot, CementProduct
 from lims.strength.comparison import NotComparable, compare, costs
@@ -227,6 +228,8 @@ def answer_to(question: ComparisonQuestion) -> Answer:
     filters = {name: getattr(question, name) for name in TRIAL_FILTERS}
     own = trial_rows(question.own_id, question.age_days, **filters)
     other = trial_rows(question.other_id, question.age_days, **filters)
+    found_rows = len(own) + len(other)
+    own, other = of_one_shape(own, other)
     rows = own + other
     priced_on = question.priced_on or local_today()
     masses: dict[str, float] = defaultdict(float)
@@ -252,14 +255,19 @@ def answer_to(question: ComparisonQuestion) -> Answer:
         )
         changes = [
             change.name
-            for product_id, found_rows in ((question.own_id, own), (question.other_id, other))
-            for change in changes_within(product_id, found_rows)
+            for product_id, of_cement in ((question.own_id, own), (question.other_id, other))
+            for change in changes_within(product_id, of_cement)
         ]
         outcome = outcome_of(
             found, costs(found, prices, aggregate), own, other, question.age_days, bag_kg(), changes
         )
     except NotComparable as error:
         reason = why_not(error)
+    if len(rows) < found_rows:
+        if outcome is not None:
+            outcome = replace(outcome, notes=(*outcome.notes, "other_shape"))
+        else:
+            reason = f"{reason} {other_shape()}"
     return Answer(question, own, other, priced_on, named, aggregate, outcome, reason)
 
 

@@ -89,6 +89,14 @@ def why_not(error: NotComparable) -> str:
     )
 
 
+def other_shape() -> str:
+    return str(
+        _(
+            "Cubes and cylinders are not compared: batches broken in the rarer of the two shapes were left out."
+        )
+    )
+
+
 def headline(found: Outcome, *, prices: bool) -> str:
     """15 kg/m³ more and 0.3 % more admixture: 3 yuan/m³ dearer."""
     kg = found.binder_difference[0]
@@ -214,6 +222,7 @@ def note_words(found: Outcome) -> list[str]:
     words: dict[str, Any] = {
         "one_lot_each": _("One lot of each cement: this speaks for these two lots, not for the cements."),
         "few_lots": _("Fewer than three lots of a cement: the interval is wide, because lots differ."),
+        "other_shape": other_shape(),
         "own_slopes": _(
             "The two cements do not run in parallel: the difference holds at this strength, not at others."
         ),

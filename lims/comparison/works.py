@@ -13,7 +13,15 @@ from sqlalchemy import func, select
 
 from lims.base.database import current_session
 from lims.base.display import local_time, local_today
-from lims.comparison.gathering import AGGREGATES, SCMS, TrialRow, mean_price, price_list, trial_rows
+from lims.comparison.gathering import (
+    AGGREGATES,
+    SCMS,
+    TrialRow,
+    mean_price,
+    of_one_shape,
+    price_list,
+    trial_rows,
+)
 from lims.comparison.models import ProcessChange
 from lims.materials.models import CementLot, CementTest
 from lims.strength.comparison import AGGREGATE_PER_BINDER
@@ -70,7 +78,7 @@ def effects_of(change: ProcessChange, *, prices: bool) -> list[Measured]:
         )
     ]
     values = _of_cement(lots, starts)
-    rows = [row for row in trial_rows(change.cement_product_id, 28) if row.lot_id in lots]
+    (rows,) = of_one_shape([row for row in trial_rows(change.cement_product_id, 28) if row.lot_id in lots])
     values["concrete_28d"] = [_batch(row, lots, starts, row.strength_mpa) for row in rows]
     values["admixture"] = [
         _batch(row, lots, starts, row.admixture_percent)
@@ -166,8 +174,8 @@ def _batch(row: TrialRow, lots: dict[int, CementLot], starts: date, value: float
         _day(local_time(row.cast_at).date()),
         _made_on(lots[row.lot_id]) >= starts,
         value,
-        # The same mix: binder and water as well; only the admixture may have been adjusted.
-        mix=f"{row.mix_id}/{row.binder_kg_m3:.0f}/{row.mass('water'):.0f}",
+        # Less cement and more fly ash is another concrete, whatever was changed at the works.
+        mix=row.recipe,
     )
 
 

@@ -90,6 +90,7 @@ GB_LONG_AGE_DAYS, GB_LONG_AGE_HOURS = 84, Decimal(48)
 
 CUBE_SET_RULE = "gbt50081-2019/cube-set"
 CYLINDER_MEAN_RULE = "aci318/strength-test"
+SHAPES_OF_RULES = {CUBE_SET_RULE: "cube", CYLINDER_MEAN_RULE: "cylinder"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,12 @@ def factor_beside_set(rule_id: str, width_mm: Decimal | None) -> Decimal:
     if rule_id != CUBE_SET_RULE or width_mm is None:
         return Decimal(1)
     return CUBE_SIZE_FACTORS.get(width_mm, Decimal(1))
+
+
+def shape_of_rule(rule_id: str) -> str:
+    """ "cube" or "cylinder", by the rule that gave a set's strength: the two stand on different scales. "" of strengths that
+    were reported."""
+    return SHAPES_OF_RULES.get(rule_id, "")
 
 
 def cylinder_length_factor(diameter_mm: Decimal, length_mm: Decimal) -> Decimal:

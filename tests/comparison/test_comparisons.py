@@ -28,6 +28,7 @@ from lims.comparison.gathering import price_list, trial_rows
 from lims.comparison.paper import laws_svg
 from lims.comparison.schemas import ComparisonQuestion
 from lims.comparison.service import answer_to, outcome_of_record, outward_comparison, outward_saved
+from lims.comparison.words import note_words
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set, release, verify
 from tests.conftest import Person
@@ -79,6 +80,7 @@ def cast(
     ago: int = 40,
     released: bool = True,
     curing: str = "standard",
+    shape: str = "cube",
 ) -> Any:
     cast_at = utc_now() - timedelta(days=ago)
     batch = add(
@@ -91,6 +93,7 @@ def cast(
         cement_lot_id=lot.id,
         slump_mm="190",
         curing=curing,
+        shape=shape,
         **({"curing_temperature_c": "8"} if curing != "standard" else {}),
     )
     found = batch.sets[0]
@@ -296,6 +299,20 @@ def test_trials_without_a_figure_are_refused_in_words_and_not_kept() -> None:
         add("comparisons", name="x", own_id=own.id, other_id=other.id, target_mpa="43.2")
     assert "Too few batches" in str(refusal.value)
     assert SERVICES["comparisons"].page().total == 0
+
+
+@pytest.mark.usefixtures("records")
+def test_cubes_of_one_cement_are_not_compared_with_cylinders_of_the_other() -> None:
+    own, other, trial = trials_of_both(lots=2)
+    before = answer_to(question(own, other)).outcome
+    for number, ratio in enumerate(RATIOS):
+        mix = SERVICES["mix-designs"].find(code=f"OWN-{round(100 * ratio)}")
+        cast(trial, mix, a_lot(own, f"C{number}"), 30.0 - 4 * number, shape="cylinder")
+    found = answer_to(question(own, other)).outcome
+    assert before is not None
+    assert found is not None
+    assert (found.binder_difference, found.batches_own) == (before.binder_difference, before.batches_own)
+    assert "cylinders are not compared" in " ".join(note_words(found))
 
 
 @pytest.mark.usefixtures("records")
