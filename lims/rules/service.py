@@ -24,7 +24,12 @@ from lims.rules.schemas import RuleEditionIn, RuleSignoffIn
 from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import Answer, Rule
-from lims.standards.specimens import factor_beside_set, untested_factor
+from lims.standards.specimens import (
+    CUBE_SET_RULE,
+    SET_OF_THREE_RULE,
+    factor_beside_set,
+    untested_factor,
+)
 from lims.trials.plan import SHOTCRETE_SOURCES
 from lims.trials.plan import SOURCES as PLAN_SOURCES
 
@@ -188,10 +193,14 @@ def compare(set_id: int, rule: Rule) -> Comparison:
         raise refuse("rule", _("does not judge the breaks of a set"), rule.id)
     breaks: dict[int, Break] = breaks_of([specimen.id for specimen in found.specimens])
     ordered = [breaks[specimen.id] for specimen in found.specimens if specimen.id in breaks]
-    names = {field.name for field in rule.fields}
+    judging = rule
+    if rule.id == SET_OF_THREE_RULE and issued.rule_id == CUBE_SET_RULE:
+        # The same clause: a strength that is kept to four places would miss exactly 15 %, and exactly half of a digit.
+        judging = REGISTER.by_id[CUBE_SET_RULE]
+    names = {field.name for field in judging.fields}
     given: dict[str, Any] = {}
     width = found.specimens[0].width_mm if found.specimens else None
-    if rule.judges == "loads":
+    if judging.judges == "loads":
         given["loads_kn"] = [None if item.load_kn is None else f"{item.load_kn:f}" for item in ordered]
     else:
         # On the scale of the issued result: that of the 150 mm cube.
@@ -208,7 +217,7 @@ def compare(set_id: int, rule: Rule) -> Comparison:
         if taken is not None:  # as when the set was entered
             given["size_factor"] = f"{taken:f}"
     try:
-        return Comparison(issued, rule, evaluate(rule, given)[0], "")
+        return Comparison(issued, rule, evaluate(judging, given)[0], "")
     except RuleInputError as error:
         return Comparison(issued, rule, None, str(error))
 

@@ -184,6 +184,19 @@ def test_set_is_judged_under_another_rule_and_the_issued_verdict_stays(records_o
     assert (again.strength_mpa, again.basis, again.version) == before
 
 
+def test_set_judged_from_three_strengths_is_judged_by_its_loads(records: Flask) -> None:
+    """850 and 1150 kN lie exactly 15 % from 1000 kN; as strengths of four places the upper one would lie beyond."""
+    batch = a_batch("40")
+    waiting = current_session().query(SpecimenSet).filter_by(batch_id=batch.id, age_days=3).one()
+    tested_at = (batch.cast_at + timedelta(days=2, hours=23)).isoformat()
+    record_set(
+        waiting.id, SetBreaksIn.read({"loads_kn": ["850", "1000", "1150"], "tested_at": tested_at}), ACTOR
+    )
+    found = compare(waiting.id, rule_of("gbt50081-2019/set-of-three"))
+    assert found.answer is not None
+    assert (found.rule.id, found.answer["basis"]) == ("gbt50081-2019/set-of-three", "mean")
+
+
 def test_jgj_55_calculator_saves_a_mix_with_its_recipe(
     app: Flask, technician: Person, sign_in_as: Callable[[str], Person]
 ) -> None:
