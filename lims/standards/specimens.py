@@ -75,6 +75,7 @@ AGE_TOLERANCE_HOURS = {
         3: Decimal(2),
         7: Decimal(6),
         28: Decimal(20),
+        56: Decimal(24),
         60: Decimal(24),
     },
     "astm-c39": {

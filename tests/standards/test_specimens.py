@@ -168,6 +168,8 @@ def test_age_has_no_error_in_any_zone(cast: datetime, minutes: int, zone: str) -
         (7, "174", True),
         (28, "692", True),
         (28, "692.01", False),
+        (56, "1368", True),
+        (56, "1368.01", False),
         (90, "2208", True),
     ],
 )
