@@ -105,7 +105,11 @@ RULES = (
         subject=N_("Aggregates"),
         title=N_("Fineness modulus, class and zone of sand"),
         formula="Mx = ((A2+A3+A4+A5+A6) − 5 A1) / (100 − A1)",
-        provenance=((N_("formula, classes, zones"), "S"), (N_("total excess of 5 %"), "R")),
+        provenance=(
+            (N_("formula, classes, zones"), "S"),
+            (N_("total excess of 5 %"), "R"),
+            (N_("at least 80 % on 0.30 mm in zone I"), "R"),
+        ),
         sources=("JGJ 52-2006", "GB/T 14684-2011"),
         fields=(RETAINED,),
         compute=_jgj52,
@@ -138,6 +142,11 @@ RULES = (
             Vector(
                 {"retained_g": ["20", "80", "180", "260", "240", "170", "50"]},
                 {"fineness_modulus": "2.6", "fineness_modulus_full": "2.602"},
+                "C",
+            ),
+            Vector(  # 5, 30, 60, 75, 80 and 86 % retained: zone I but for 4 % at 0.15 mm
+                {"retained_g": ["25", "125", "150", "75", "25", "30", "70"]},
+                {"zone": "I"},
                 "C",
             ),
         ),
