@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
-from datetime import timedelta
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
-from lims.base.database import current_session
-from lims.mixes.models import MixComponent, MixDesign, MixRevision
+from lims.base.database import among, current_session
+from lims.mixes.models import BINDERS, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
-from lims.standards.specimens import ANY_STANDARD_CURING_C
+from lims.standards.specimens import ANY_STANDARD_CURING_C, shape_of_rule
 from lims.strength.history import COMPOSITION, AgeStrength, MixHistory, combine
 from lims.trials.models import Batch, SpecimenSet, cured_as_standard
 
@@ -84,17 +86,109 @@ class Seen:
         return found
 
 
+#: What makes a recipe another concrete, kg/m³: revisions that differ in the admixture or the aggregate alone go together.
+RECIPE = (*BINDERS, "water")
+Recipe = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Revision:
+    id: int
+    frozen_at: datetime | None
+    retired: bool
+    masses: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def recipe(self) -> Recipe:
+        """() where no binder and no water is known."""
+        found = tuple(round(self.masses.get(f"{kind}_kg_m3", 0.0)) for kind in RECIPE)
+        return found if any(found) else ()
+
+
+def _revisions(mix_design_ids: Collection[int] | None) -> dict[int, list[_Revision]]:
+    """mix_design id -> its revisions with their masses, oldest first. Two statements."""
+    session = current_session()
+    query = select(
+        MixRevision.id, MixRevision.mix_design_id, MixRevision.frozen_at, MixRevision.retired_at
+    ).order_by(MixRevision.id)
+    components = select(MixComponent.revision_id, MixComponent.kind, MixComponent.mass_kg_m3)
+    if mix_design_ids is not None:
+        query = query.where(among(MixRevision.mix_design_id, mix_design_ids))
+        components = components.join(MixRevision, MixRevision.id == MixComponent.revision_id).where(
+            among(MixRevision.mix_design_id, mix_design_ids)
+        )
+    by_id: dict[int, _Revision] = {}
+    found: dict[int, list[_Revision]] = defaultdict(list)
+    for key, design_id, frozen_at, retired_at in session.execute(query):
+        by_id[key] = _Revision(key, frozen_at, retired_at is not None)
+        found[design_id].append(by_id[key])
+    for revision_id, kind, mass in session.execute(components):
+        name = f"{kind}_kg_m3"
+        if name in COMPOSITION and revision_id in by_id:
+            masses = by_id[revision_id].masses
+            if not masses:
+                masses.update(dict.fromkeys(COMPOSITION, 0.0))
+            masses[name] += float(mass)
+    return found
+
+
+def _as_it_is(revisions: Sequence[_Revision]) -> _Revision | None:
+    """The revision that says what the mix is: the newest that was cast. A draft says what somebody thinks of; before
+    anything was cast, the newest draft that is in use."""
+    cast = [item for item in revisions if item.frozen_at is not None]
+    drafts = [item for item in revisions if not item.retired]
+    return next(reversed(cast or drafts or list(revisions)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class AsCast:
+    """The revisions that share the recipe by which a mix is cast now, and since when it is."""
+
+    revisions: frozenset[int]
+    since: datetime | None
+
+
+def as_cast(mix_design_ids: Collection[int] | None = None) -> dict[int, AsCast]:
+    """mix_design id -> how it is cast now, of those that were cast by more than one revision: their older results and
+    forecasts may be of another concrete."""
+    several = (
+        select(MixRevision.mix_design_id)
+        .where(MixRevision.frozen_at.is_not(None))
+        .group_by(MixRevision.mix_design_id)
+        .having(func.count() > 1)
+    )
+    if mix_design_ids is not None:
+        several = several.where(among(MixRevision.mix_design_id, mix_design_ids))
+    wanted = list(current_session().scalars(several))
+    found = {}
+    for design_id, revisions in (_revisions(wanted) if wanted else {}).items():
+        present = _as_it_is(revisions)
+        if present is not None:
+            same = [item for item in revisions if item.recipe in ((), present.recipe)]
+            cast_at = [item.frozen_at for item in same if item.frozen_at is not None]
+            found[design_id] = AsCast(frozenset(item.id for item in same), min(cast_at, default=None))
+    return found
+
+
 def mix_histories(mix_design_id: int | None = None) -> dict[int, MixHistory]:
-    """mix_design id -> its history: results of sets under standard curing, by age; composition of the newest
-    revision. Three statements, whatever the number of mixes."""
+    """mix_design id -> its history by the recipe that it is cast by now, the newest cast revision's: results of sets under
+    standard curing, by age."""
+    return {key: recipes[0] for key, recipes in recipe_histories(mix_design_id).items()}
+
+
+def recipe_histories(mix_design_id: int | None = None) -> dict[int, list[MixHistory]]:
+    """mix_design id -> its histories: as it is cast now, then by the recipes that it was cast by before, which are mixes of
+    their own to learn from. Four statements, whatever the number of mixes."""
     session = current_session()
     designs = select(MixDesign.id, MixDesign.laboratory, MixDesign.kind, MixDesign.grade_mpa)
     results = (
         select(
             MixRevision.mix_design_id,
+            MixRevision.id,
             SpecimenSet.age_days,
             SetResult.strength_mpa,
             SetResult.specimen_count,
+            SetResult.rule_id,
             Batch.curing,
             Batch.curing_temperature_c,
         )
@@ -103,40 +197,73 @@ def mix_histories(mix_design_id: int | None = None) -> dict[int, MixHistory]:
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
         .where(SetResult.superseded_at.is_(None), SetResult.strength_mpa.is_not(None))
     )
-    newest = select(func.max(MixRevision.id)).group_by(MixRevision.mix_design_id)
     if mix_design_id is not None:
         designs = designs.where(MixDesign.id == mix_design_id)
         results = results.where(MixRevision.mix_design_id == mix_design_id)
-        newest = newest.where(MixRevision.mix_design_id == mix_design_id)
-    components = (
-        select(MixRevision.mix_design_id, MixComponent.kind, MixComponent.mass_kg_m3)
-        .join(MixRevision, MixRevision.id == MixComponent.revision_id)
-        .where(MixRevision.id.in_(newest))
-    )
-    strengths: dict[int, dict[int, list[tuple[float, int]]]] = defaultdict(lambda: defaultdict(list))
-    otherwise: set[int] = set()
-    for design_id, age, strength, count, curing, temperature in session.execute(results):
-        if cured_as_standard(curing, temperature, LEARNED_FROM_C):
-            strengths[design_id][age].append((float(strength or 0), int(count)))
-        else:
-            otherwise.add(design_id)
-    masses: dict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys(COMPOSITION, 0.0))
-    for design_id, kind, mass in session.execute(components):
-        name = f"{kind}_kg_m3"
-        if name in COMPOSITION:
-            masses[design_id][name] += float(mass)
+    broken: dict[int, list[_Broken]] = defaultdict(list)
+    for design_id, revision_id, age, strength, count, rule_id, curing, temperature in session.execute(
+        results
+    ):
+        standard = cured_as_standard(curing, temperature, LEARNED_FROM_C)
+        broken[design_id].append(
+            _Broken(revision_id, age, float(strength or 0), int(count), shape_of_rule(rule_id), standard)
+        )
+    revisions = _revisions(None if mix_design_id is None else [mix_design_id])
     found = {}
     for design_id, laboratory, kind, grade in session.execute(designs):
-        breaks = tuple(
-            AgeStrength(float(age), combine([value for value, _n in values]), sum(n for _value, n in values))
-            for age, values in sorted(strengths[design_id].items())
-        )
-        found[design_id] = MixHistory(
-            lab=laboratory_key(laboratory, kind),
-            mix_id=str(design_id),
-            breaks=breaks,
-            composition=masses.get(design_id, {}),
-            curing_temperature_c=0.0 if design_id in otherwise and not breaks else None,
-            grade_mpa=float(grade) if grade is not None else None,
-        )
+        lab, of_mix = laboratory_key(laboratory, kind), revisions.get(design_id, [])
+        present = _as_it_is(of_mix)
+        recipe_of = {item.id: item.recipe for item in of_mix}
+        recipe = present.recipe if present is not None else ()
+        # A composition that was written down later is that of what was cast before.
+        told = present if recipe else next((item for item in reversed(of_mix) if item.recipe), present)
+        by_recipe: dict[Recipe, list[_Broken]] = defaultdict(list)
+        for item in broken[design_id]:
+            by_recipe[recipe_of.get(item.revision_id) or recipe].append(item)
+        now = by_recipe.pop(recipe, [])
+        breaks = _breaks(now)
+        histories = [
+            MixHistory(
+                lab=lab,
+                mix_id=str(design_id),
+                breaks=breaks,
+                composition=told.masses if told is not None else {},
+                curing_temperature_c=0.0 if now and not breaks else None,
+                grade_mpa=float(grade) if grade is not None else None,
+            )
+        ]
+        for items in by_recipe.values():
+            if former := _breaks(items):
+                first = min(item.revision_id for item in items)
+                masses = next(item.masses for item in of_mix if item.id == first)
+                histories.append(MixHistory(lab, f"{design_id}/{first}", former, masses))
+        found[design_id] = histories
     return found
+
+
+class _Broken(NamedTuple):
+    """A result of a set: of which revision, days, MPa, specimens, cube or cylinder, and whether cured as standard."""
+
+    revision_id: int
+    age_days: int
+    strength_mpa: float
+    specimens: int
+    shape: str
+    standard: bool
+
+
+def _breaks(results: Sequence[_Broken]) -> tuple[AgeStrength, ...]:
+    """One strength an age of what was cured as standard; of cubes and cylinders of one mix the commoner alone."""
+    counted = [item for item in results if item.standard]
+    shapes = Counter(item.shape for item in counted if item.shape)
+    wanted = max(sorted(shapes), key=lambda shape: shapes[shape], default="")
+    by_age: dict[int, list[_Broken]] = defaultdict(list)
+    for item in counted:
+        if item.shape in ("", wanted):
+            by_age[item.age_days].append(item)
+    return tuple(
+        AgeStrength(
+            float(age), combine([item.strength_mpa for item in items]), sum(item.specimens for item in items)
+        )
+        for age, items in sorted(by_age.items())
+    )

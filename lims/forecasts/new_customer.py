@@ -95,7 +95,7 @@ def outlook(asked: NewMixIn, laboratory: str) -> Outlook:
     holder = fits()
     with holder.lock:
         forecast = holder.current().forecast([mix], float(TARGET_DAYS))[0]
-        known = dict(holder.histories)
+        known = holder.histories
     histories = {
         mix_id: item
         for mix_id, item in known.items()

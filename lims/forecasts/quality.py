@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from lims.base.database import current_session
 from lims.base.display import laboratory_zone
-from lims.forecasts.history import LEARNED_FROM_C
+from lims.forecasts.history import LEARNED_FROM_C, as_cast
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import CementLot, CementProduct, Region
@@ -93,8 +93,9 @@ class LotWatch:
 
 def judged_forecasts() -> list[Judged]:
     """The newest forecast of each mix and set of early ages whose 28-d result is known, under standard curing: that is what
-    was forecast. Two statements."""
+    was forecast; both of the recipe by which the mix is cast now. Three statements, two more where mixes were revised."""
     session = current_session()
+    revised = as_cast()
     about = (
         select(
             MixRevision.mix_design_id.label("mix_id"),
@@ -108,8 +109,8 @@ def judged_forecasts() -> list[Judged]:
         .subquery()
     )
     results: dict[int, list[float]] = defaultdict(list)
-    for mix_id, strength in session.execute(
-        select(MixRevision.mix_design_id, SetResult.strength_mpa)
+    for mix_id, revision_id, strength in session.execute(
+        select(MixRevision.mix_design_id, MixRevision.id, SetResult.strength_mpa)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
         .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
         .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
@@ -120,7 +121,8 @@ def judged_forecasts() -> list[Judged]:
             where_cured_as_standard(LEARNED_FROM_C),
         )
     ):
-        results[int(mix_id)].append(float(strength or 0))
+        if mix_id not in revised or revision_id in revised[mix_id].revisions:
+            results[int(mix_id)].append(float(strength or 0))
     came = {mix_id: sum(values) / len(values) for mix_id, values in results.items()}
     query = (
         select(
@@ -151,6 +153,9 @@ def judged_forecasts() -> list[Judged]:
     ):
         actual = came.get(int(mix_id), 0.0)
         if actual <= 0 or (mix_id, ages) in found:
+            continue
+        since = revised[mix_id].since if mix_id in revised else None
+        if since is not None and at < since:
             continue
         bounds = [float(bound) for bound in (low50, high50, low90, high90) if bound is not None]
         if len(bounds) != 4 or said is None:

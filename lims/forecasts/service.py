@@ -14,7 +14,7 @@ from sqlalchemy import select
 from lims.base.actor import Actor, system_actor
 from lims.base.database import current_session, database, transaction
 from lims.base.services import RecordService
-from lims.forecasts.history import Seen, laboratory_key, mix_histories
+from lims.forecasts.history import Seen, as_cast, laboratory_key, mix_histories, recipe_histories
 from lims.forecasts.models import Forecast, ForecastModel
 from lims.forecasts.refreshing import PATIENCE_S, AwaitedLock, refresher
 from lims.mixes.schemas import MIX_KINDS
@@ -59,8 +59,8 @@ class StoredFits:
     def __init__(self) -> None:
         self.lock = AwaitedLock()
         self.seen: Seen | None = None
-        #: mix_design id -> its history, as of `seen`.
-        self.histories: dict[int, MixHistory] = {}
+        #: mix_design id -> its history and those of its former recipes, as of `seen`.
+        self.recipes: dict[int, list[MixHistory]] = {}
         self.model: FittedModel = fit(())
         self.ids: dict[tuple[float, ...], int] = {}
 
@@ -71,11 +71,11 @@ class StoredFits:
             kept = self.model
             changed = now.changed_since(self.seen) if self.seen is not None else None
             if changed is None:
-                self.histories = mix_histories()
+                self.recipes = recipe_histories()
             else:
                 for mix_design_id in changed:
-                    self.histories.update(mix_histories(mix_design_id))
-            mixes = list(self.histories.values())
+                    self.recipes.update(recipe_histories(mix_design_id))
+            mixes = [mix for recipes in self.recipes.values() for mix in recipes]
             # Every forecast from the same ages comes from one sub-model: the stored one that it names.
             own = str(current_app.config.get("LIMS_LABORATORY", "own"))
             labs = frozenset(laboratory_key(own, kind) for kind in MIX_KINDS)
@@ -83,6 +83,11 @@ class StoredFits:
             self.model.adopt(kept, STALE_AFTER)
             self.seen = now
         return self.model
+
+    @property
+    def histories(self) -> dict[int, MixHistory]:
+        """mix_design id -> its history as it is cast now, as of `seen`."""
+        return {key: recipes[0] for key, recipes in self.recipes.items()}
 
     def stored(self, early: tuple[float, ...], actor: Actor) -> tuple[SubModel, int] | None:
         """The sub-model for these ages and the id of its row: from memory, the database, or fitted now."""
@@ -187,6 +192,9 @@ def _said_before(mix_design_id: int, early_ages: tuple[float, ...]) -> bool:
     query = select(Forecast.id).where(
         Forecast.mix_design_id == mix_design_id, Forecast.early_ages == ages_text(early_ages)
     )
+    revised = as_cast([mix_design_id]).get(mix_design_id)
+    if revised is not None and revised.since is not None:
+        query = query.where(Forecast.created_at >= revised.since)
     return current_session().scalar(query.limit(1)) is not None
 
 
@@ -213,7 +221,8 @@ def forecast_history(actor: Actor, progress: Callable[[int, int], None] | None =
                 )
                 for key, prediction in held.items():
                     mix = by_key.get(key)
-                    if mix is None or int(mix.mix_id) in have:
+                    # What was cast by a former recipe is learned from; a forecast stands for the mix as it is.
+                    if mix is None or not mix.mix_id.isdecimal() or int(mix.mix_id) in have:
                         continue
                     shown = MixHistory(
                         mix.lab,

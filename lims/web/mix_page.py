@@ -14,7 +14,7 @@ from lims.aftersales.advice import matching_cards, situations_of_mix
 from lims.base.database import current_session
 from lims.base.display import format_decimal
 from lims.base.security import may
-from lims.forecasts.history import LEARNED_FROM_C
+from lims.forecasts.history import LEARNED_FROM_C, as_cast
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.mixes.models import MixDesign, MixRevision
@@ -31,7 +31,8 @@ PREFERRED_AGES = ("3", "1,3", "3,7", "7", "1")
 
 
 def mix_context(mix: MixDesign) -> dict[str, Any]:
-    """What the page of a mix shows beyond its record: seven statements."""
+    """What the page of a mix shows beyond its record: eight statements, two more of a mix that was revised."""
+    revised = as_cast([mix.id]).get(mix.id)
     session = current_session()
     # Who reads no results sees what is released, here as on every paper.
     seen = true() if may("read", "set-results") else SetResult.state == "released"
@@ -53,7 +54,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         .order_by(SpecimenSet.age_days, Break.id)
     ).all()
     results = session.execute(
-        select(SpecimenSet.age_days, SetResult.strength_mpa, SetResult.specimen_count)
+        select(SpecimenSet.age_days, SetResult.strength_mpa, SetResult.specimen_count, Batch.mix_revision_id)
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
         .join(Batch, Batch.id == SpecimenSet.batch_id)
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
@@ -74,9 +75,17 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
     for age, strength, rule_id, width_mm, _curing, _temperature in rows:
         # On the scale of the results and of the forecast, in which sets of any size stand beside each other.
         by_age[int(age)].append(float(strength * factor_beside_set(rule_id, width_mm)))
-    at_target = [float(strength or 0) for age, strength, _n in results if age == TARGET_DAYS]
+    # A forecast stands for the recipe by which the mix is cast now, and so does what it is held against.
+    at_target = [
+        float(strength or 0)
+        for age, strength, _n, revision_id in results
+        if age == TARGET_DAYS and (revised is None or revision_id in revised.revisions)
+    ]
     actual = sum(at_target) / len(at_target) if at_target else None
-    forecast = _shown(said, actual is not None)
+    of_recipe = [
+        item for item in said if revised is None or not revised.since or item.created_at >= revised.since
+    ]
+    forecast = _shown(of_recipe, actual is not None)
     context: dict[str, Any] = {
         "observed": [
             {"age_days": age, "count": len(v), "mean": sum(v) / len(v)} for age, v in sorted(by_age.items())

@@ -13,11 +13,14 @@ from sqlalchemy import select
 
 from lims.base.database import current_session
 from lims.base.services import SERVICES
+from lims.forecasts.history import mix_histories, recipe_histories
 from lims.forecasts.models import Forecast
+from lims.forecasts.quality import judged_forecasts
 from lims.forecasts.service import forecast_pending, refresh_mix
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import correct_set, record_set
 from lims.trials.models import SpecimenSet
+from lims.web.mix_page import mix_context
 from tests.factories import ACTOR, a_batch, a_mix
 
 pytestmark = pytest.mark.usefixtures("records")
@@ -94,6 +97,56 @@ def test_28_day_result_does_not_leak_into_its_own_forecast() -> None:
     late = forecasts()[-1]
     assert (late.early_ages, late.held_out) == ("3,7", True)
     assert late.strength_mpa < before.upper_90_mpa
+
+
+def revised(mix: Any, **masses: str) -> Any:
+    SERVICES["mix-revisions"].add(
+        {"mix_design_id": mix.id, "reason": "weaker", "coarse_aggregate_kg_m3": "1050", **masses}, ACTOR
+    )
+    return SERVICES["mix-designs"].get(mix.id)
+
+
+def test_recipe_that_was_never_cast_does_not_stand_beside_results_of_another() -> None:
+    mix = a_mix()
+    entered(old_batch(mix), 28, ("900", "910", "920"))
+    revised(mix, cement_kg_m3="250", water_kg_m3="185")
+    assert mix_histories(mix.id)[mix.id].composition["cement_kg_m3"] == 350.0
+
+
+def test_new_recipe_is_forecast_from_its_own_breaks_and_judged_by_its_own_result() -> None:
+    mix = a_mix()
+    first = old_batch(mix)
+    entered(first, 3, ("600", "610", "620"))
+    forecast_pending()
+    entered(first, 28, ("900", "910", "920"))
+    assert [item.came_mpa for item in judged_forecasts()] == [pytest.approx(40.4)]
+    second = old_batch(revised(mix, cement_kg_m3="250", water_kg_m3="185"))
+    entered(second, 3, ("300", "310", "320"))
+    forecast_pending()
+    now, former = recipe_histories(mix.id)[mix.id]
+    assert [(b.age_days, b.strength_mpa) for b in now.breaks] == [(3.0, 13.8)]
+    assert [b.age_days for b in former.breaks] == [3.0, 28.0]
+    last = forecasts()[-1]
+    assert (last.held_out, last.early_ages) == (False, "3")
+    assert json.loads(last.inputs)["composition"]["cement_kg_m3"] == 250.0
+    assert judged_forecasts() == []
+    assert mix_context(mix)["actual"] is None
+    entered(second, 28, ("600", "610", "620"))
+    (judged,) = judged_forecasts()
+    assert judged.came_mpa == pytest.approx(27.1)
+    assert judged.said_mpa == float(last.strength_mpa)
+
+
+def test_cylinders_and_cubes_of_one_mix_are_not_taken_together() -> None:
+    mix = a_mix()
+    entered(old_batch(mix), 28, ("900", "910", "920"))
+    for _batch in range(2):
+        entered(old_batch(mix), 7, ("600", "610", "620"))
+    entered(
+        a_batch("40", mix=mix, cast_at=old_batch(mix).cast_at.isoformat(), shape="cylinder"), 28, ("500",) * 3
+    )
+    breaks = mix_histories(mix.id)[mix.id].breaks
+    assert [(b.age_days, b.strength_mpa) for b in breaks] == [(7.0, 27.1), (28.0, 40.4)]
 
 
 def test_forecast_cannot_be_written_from_outside() -> None:
