@@ -880,15 +880,18 @@ class _Rule:
             rows[without] = False
         z = model.z[rows]
         if len(z) >= CONFORMAL_FROM:
-            return cls("conformal", len(z), z, 0.0, 1.0)
+            return cls("conformal", len(z), z, *lab_scale(model.nu, model.c, z))
         few = len(model.lab_names) < LABORATORIES_FROM
         nu, c = lab_scale(model.nu, UNKNOWN_LAB_C if few and not len(z) else model.c, z)
         return cls("student-t", len(z), z, nu, c)
 
     def quantile(self, level: float) -> float:
-        if self.name == "conformal":
-            return conformal_quantile(self.z, level)
-        return self.c * student_quantile(level, self.nu)
+        by_student = self.c * student_quantile(level, self.nu)
+        if self.name != "conformal":
+            return by_student
+        quantile = conformal_quantile(self.z, level)
+        # Thirty residuals say nothing of one case in a hundred: beyond the largest of them the tail is Student's.
+        return quantile if level <= len(self.z) / (len(self.z) + 1) else max(quantile, by_student)
 
     def survival(self, bound: float) -> float:
         return float(self.survivals(np.array([bound]))[0])

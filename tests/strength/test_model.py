@@ -297,6 +297,13 @@ def test_conformal_quantile_and_survival_agree_with_the_residuals() -> None:
     assert 0 < p[2] < 0.01
 
 
+def test_interval_beyond_what_the_residuals_can_say_goes_on_growing(model) -> None:  # type: ignore[no-untyped-def]
+    (found,) = model.forecast([early(NEW[0], 3.0)], levels=(0.9, 0.98, 0.99, 0.999))
+    widths = [math.log(high / low) for low, high in found.intervals.values()]
+    assert widths == sorted(widths)
+    assert widths[3] > 1.2 * widths[1]
+
+
 def test_residuals_of_a_laboratory_set_its_scale() -> None:
     calm = lab_scale(4.0, 1.0, np.full(20, 0.2))
     wild = lab_scale(4.0, 1.0, np.full(20, 3.0))
