@@ -8,8 +8,10 @@ import io
 import os
 import sys
 import tempfile
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import click
 from rich.console import Console
@@ -60,9 +62,21 @@ def forecast(
         click.echo(f"{left_out} mixes of the history were not cured as standard and are left out", err=True)
     from lims.strength.maturity import corrected
 
+    temperatures: dict[str, list[float]] = defaultdict(list)
+    reached = set()
+    for mix in known.mixes if known else ():
+        if mix.standard and mix.curing_temperature_c is not None:
+            temperatures[mix.lab].append(mix.curing_temperature_c)
+        if mix.strength_at(age) is not None:
+            reached.add(mix.key)
     mixes, words = [], []
     for mix in asked.mixes:
-        mix, word = corrected(mix)
+        of_lab = temperatures.get(mix.lab)
+        mix, word = corrected(mix, median(of_lab) if of_lab else None)
+        if mix.key in reached:
+            word = "; ".join(
+                filter(None, [word, f"its result at {age:g} d stands in the history: no forecast of it"])
+            )
         own = asked.notes.get(mix.key, "")
         if any(b.age_days >= age for b in mix.breaks):
             word = "; ".join(filter(None, [word, f"breaks from {age:g} d on are not used"]))

@@ -23,6 +23,8 @@ COMPOSITION = (
 )
 #: Below this curing temperature (degC) a strength is not a standard one (GB/T 50081: 20 +- 2).
 STANDARD_CURING_FROM_C = 18.0
+#: Above this it is heat: codes of warm countries call 27 +- 2 standard, and their histories are learned from.
+STANDARD_CURING_UNTIL_C = 29.0
 #: A strength below this, MPa, is that of concrete which has hardly set, at the press's least count: no basis for a
 #: ratio. A strength of 0 is one of these.
 LEAST_TELLING_MPA = 0.5
@@ -68,7 +70,10 @@ class MixHistory:
 
     @property
     def standard(self) -> bool:
-        return self.curing_temperature_c is None or self.curing_temperature_c >= STANDARD_CURING_FROM_C
+        return (
+            self.curing_temperature_c is None
+            or STANDARD_CURING_FROM_C <= self.curing_temperature_c <= STANDARD_CURING_UNTIL_C
+        )
 
     @property
     def plausible(self) -> bool:

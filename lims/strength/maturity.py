@@ -16,6 +16,8 @@ REFERENCE_C = 20.0
 KELVIN = 273.15
 #: Warmer than this is not standard curing either; the correction applies from here on.
 STANDARD_CURING_TO_C = 25.0
+#: A curing temperature this close to that of the laboratory's own history, degC, is the same curing.
+AS_USUAL_C = 2.0
 #: Below this hardly anything hydrates, and the law has no data.
 LEAST_C = -5.0
 
@@ -26,13 +28,16 @@ def age_factor(temperature_c: float) -> float:
     return math.exp(-q * (1 / (temperature_c + KELVIN) - 1 / (REFERENCE_C + KELVIN)))
 
 
-def corrected(mix: MixHistory) -> tuple[MixHistory, str]:
-    """A mix with its breaks at equivalent ages and a word about it; unchanged (and no word) when cured as standard.
+def corrected(mix: MixHistory, usual_c: float | None = None) -> tuple[MixHistory, str]:
+    """A mix with its breaks at equivalent ages and a word about it; unchanged (and no word) when cured as standard, or as
+    its laboratory's history was (`usual_c`): ages of 27 degC are learned from as they are.
 
     The forecast that follows is for standard curing.
     """
     temperature = mix.curing_temperature_c
     if temperature is None or STANDARD_CURING_FROM_C <= temperature <= STANDARD_CURING_TO_C:
+        return mix, ""
+    if usual_c is not None and abs(temperature - usual_c) <= AS_USUAL_C:
         return mix, ""
     if temperature < LEAST_C:
         return replace(mix, breaks=(), curing_temperature_c=None), (

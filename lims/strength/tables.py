@@ -4,7 +4,8 @@ Choices for input that is readable but doubtful, each reported with its row and 
 - a value that cannot be a strength (not a number, negative, above MOST_MPA: psi?) leaves its break out;
 - a strength below 0.5 MPa (zero too) is a real break that tells nothing about a ratio: kept, never a basis;
 - exact duplicate rows are kept: two specimens may break at the same load;
-- a mix with two compositions keeps the first; unknown columns are left out; 28 d below an earlier age is kept.
+- a mix with two compositions or grades keeps the first; of one cured at two temperatures the breaks of the second are left
+  out, since they are no ages of the first; unknown columns are left out; 28 d below an earlier age is kept.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ MOST_MPA = 250.0
 MPA_PER_PSI = 0.006894757293168
 LONGEST_AGE_DAYS = 36_525.0
 LARGEST_MASS_KG_M3 = 3_500.0
+#: Curing temperatures of one mix that lie further apart are two kinds of curing, degC: 20 +- 2 is one.
+ONE_CURING_C = 4.0
 #: Messages of one kind beyond this many are counted, not listed.
 LISTED = 20
 
@@ -190,6 +193,8 @@ def _read_row(
         mix.described = described
     elif described != mix.described:
         _look_at_composition(row, cells, place, mix, mix_id, remarks)
+        if not _described_alike(row, cells, place, mix, mix_id, remarks):
+            return
     age_text, strength_text = cells[place["age_days"]].strip(), cells[place["strength_mpa"]].strip()
     if not age_text and not strength_text:
         return  # a mix to be forecast from its composition
@@ -273,15 +278,32 @@ def _look_at_composition(
             )
             mix.notes.append("given with two compositions; the first is used")
             return
+
+
+def _described_alike(
+    row: int, cells: list[str], place: dict[str, int], mix: _Mix, mix_id: str, remarks: Remarks
+) -> bool:
+    """Grade and curing of a later row of a mix; what the first one lacked is taken. False: its break is of another
+    curing."""
+    alike = True
     for column, attribute in (("grade_mpa", "grade"), ("curing_temperature_c", "temperature")):
-        if column in place and getattr(mix, attribute) is None:
-            value = _float(cells[place[column]].strip())
-            if (
-                value is not None
-                and math.isfinite(value)
-                and (column != "grade_mpa" or 0 < value <= MOST_MPA)
-            ):
-                setattr(mix, attribute, value)
+        value = _float(cells[place[column]].strip()) if column in place else None
+        if value is None or not math.isfinite(value) or (column == "grade_mpa" and not 0 < value <= MOST_MPA):
+            continue
+        had = getattr(mix, attribute)
+        if had is None:
+            setattr(mix, attribute, value)
+        elif abs(value - had) > (ONE_CURING_C if attribute == "temperature" else 1e-6):
+            alike = alike and attribute != "temperature"
+            done = "the first is kept" if attribute == "grade" else "the break is left out"
+            remarks.add(
+                f"two values of {column}",
+                row,
+                column,
+                f"{value:g} differs from {had:g} of row {mix.first_row} for mix {mix_id[:60]}; {done}",
+            )
+            mix.notes.append(f"given with two values of {column}; the first is used")
+    return alike
 
 
 def _look_at_growth(mix_id: str, mix: _Mix, breaks: Sequence[AgeStrength], remarks: Remarks) -> None:

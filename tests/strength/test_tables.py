@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from lims.cli import group
 from lims.strength.backtest import backtest
 from lims.strength.history import COMPOSITION, MixHistory
-from lims.strength.model import FittedModel
+from lims.strength.model import FittedModel, Forecast
 from lims.strength.tables import TableError, parse_table
 from tests.strength.test_model import HISTORY, NEW
 
@@ -157,6 +157,53 @@ def test_duplicates_two_compositions_falling_strength_and_unknown_columns_are_to
     (mix,) = table.mixes
     assert mix.composition == {"cement_kg_m3": 300.0}
     assert mix.breaks[0].count == 2
+
+
+def test_break_cured_at_another_temperature_is_left_out_and_told() -> None:
+    table = parse_table(
+        "lab,mix_id,age_days,strength_mpa,curing_temperature_c,grade_mpa\n"
+        "L,A,3,20,20,30\nL,A,7,26,22,\nL,A,28,15,5,30\nL,A,28,38,,40\n"
+    )
+    (mix,) = table.mixes
+    assert [(item.age_days, item.strength_mpa) for item in mix.breaks] == [(3, 20), (7, 26), (28, 38)]
+    told = "\n".join(table.remarks.lines())
+    assert "row 4, curing_temperature_c: 5 differs from 20 of row 2 for mix A; the break is left out" in told
+    assert "row 5, grade_mpa: 40 differs from 30 of row 2 for mix A; the first is kept" in told
+
+
+@pytest.fixture
+def nothing_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said beside a number, without the second that a number takes."""
+
+    def refused(_model: FittedModel, mixes: list[MixHistory], *_more: object) -> list[Forecast]:
+        return [Forecast(mix.lab, mix.mix_id, 28.0, None) for mix in mixes]
+
+    monkeypatch.setattr(FittedModel, "forecast", refused)
+
+
+@pytest.mark.usefixtures("nothing_is_fitted")
+def test_mix_cured_as_its_laboratory_cures_keeps_its_ages_and_steam_is_not_learned_from(
+    tmp_path: Path,
+) -> None:
+    def cured(mixes, temperature: int, *ages: float):  # type: ignore[no-untyped-def]
+        return [[*row[:-2], temperature, row[-1]] for row in rows_of(mixes, ages or None)]
+
+    history = write(tmp_path / "history.csv", cured(HISTORY[:3], 27) + cured(HISTORY[3:5], 60))
+    early = write(tmp_path / "early.csv", cured(NEW[:1], 26, 3.0) + cured(NEW[1:2], 35, 3.0))
+    result, (as_usual, warmer) = forecast(tmp_path, early, history=history)
+    assert "2 mixes of the history were not cured as standard" in result.stderr
+    assert "ages multiplied" not in as_usual["note"]
+    assert "ages multiplied" in warmer["note"]
+
+
+@pytest.mark.usefixtures("nothing_is_fitted")
+def test_mix_whose_result_stands_in_the_history_is_told_from_a_forecast(
+    tmp_path: Path, history: Path
+) -> None:
+    early = write(tmp_path / "early.csv", [*rows_of(HISTORY[:1], (3.0,)), *rows_of(NEW[:1], (3.0,))])
+    known, new = forecast(tmp_path, early, history=history)[1]
+    assert "its result at 28 d stands in the history" in known["note"]
+    assert "stands in the history" not in new["note"]
 
 
 @pytest.mark.parametrize(
