@@ -27,10 +27,23 @@ from lims.results.due import DueSet, SetSpecimen, due_set, specimens_of
 from lims.results.equipment import calibration_warnings
 from lims.results.models import Break
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import assess, capacities_of_presses, facts_of_sets, record_telling
+from lims.results.service import (
+    assess,
+    by_middle_value,
+    capacities_of_presses,
+    facts_of_sets,
+    record_telling,
+)
 from lims.results.usual import usual_ranges
 from lims.standards.errors import RuleInputError
-from lims.standards.specimens import loaded_area_mm2, loading_rate_limits, size_factor, untested_factor
+from lims.standards.specimens import (
+    CYLINDER_SET_RULE,
+    factor_beside_set,
+    loaded_area_mm2,
+    loading_rate_limits,
+    size_factor,
+    untested_factor,
+)
 from lims.trials.models import Batch, Specimen, SpecimenSet
 from lims.trials.schemas import SHAPES
 from lims.trials.short_codes import short_code
@@ -56,7 +69,14 @@ def due_entry(sets: Sequence[DueSet]) -> str:
     specimens = specimens_of([item.id for item in sets])
     reader = (str(spoken_locale()), laboratory().timezone)
     rows = (
-        _entry_row(item, tuple(specimens[item.id]), usual.get(item.id), item.when(now), *reader)
+        _entry_row(
+            item,
+            tuple(specimens[item.id]),
+            usual.get(item.id),
+            item.when(now),
+            by_middle_value(specimens[item.id]),
+            *reader,
+        )
         for item in sets
     )
     return f"[{','.join(rows)}]"
@@ -68,6 +88,7 @@ def _entry_row(
     specimens: tuple[SetSpecimen, ...],
     expected: tuple[float, float] | None,
     when: str,
+    by_middle: bool,
     _language: str,
     _timezone: str,
 ) -> str:
@@ -79,8 +100,8 @@ def _entry_row(
         "when_text": _when_text(item, when_words()[when]),
         "mix": item.mix_code,
         "shape": _shape(specimens),
-        "rule": "cube-set" if specimens and specimens[0].shape == "cube" else "mean",
-        "factor": _factor(specimens, item.grade_mpa),
+        "rule": "cube-set" if by_middle else "mean",
+        "factor": _factor(specimens, item.grade_mpa, by_middle),
         "expected": expected,
         "specimens": [
             {
@@ -116,8 +137,10 @@ def _area(shape: str, width_mm: Decimal | None) -> str:
     return "" if width_mm is None else f"{loaded_area_mm2(shape, width_mm):.6f}"
 
 
-def _factor(specimens: Sequence[SetSpecimen], grade_mpa: Decimal | None) -> str:
+def _factor(specimens: Sequence[SetSpecimen], grade_mpa: Decimal | None, by_middle: bool) -> str:
     first = specimens[0] if specimens else None
+    if first is not None and first.shape == "cylinder" and by_middle:
+        return f"{factor_beside_set(CYLINDER_SET_RULE, first.width_mm):f}"
     if first is None or first.shape != "cube" or first.width_mm is None:
         return "1"
     try:

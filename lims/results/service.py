@@ -62,10 +62,12 @@ from lims.results.schemas import (
 from lims.results.triggers import FIXED_OF_BREAKS, FIXED_OF_RESULTS, REPORTED_RULE
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import (
+    CYLINDER_SIZE_FACTORS,
     SetVerdict,
     age_tolerance,
     compressive_strength,
     cube_set,
+    cylinder_set,
     mean_of_cylinders,
     untested_factor,
 )
@@ -78,6 +80,7 @@ KEPT_MPA = Decimal("0.0001")
 #: History without loads: the mean of what was reported, no rule of sets applied.
 EDITIONS = {
     "gbt50081-2019/cube-set": "GB/T 50081-2019",
+    "gbt50081-2019/cylinder-set": "GB/T 50081-2019",
     "aci318/strength-test": "ACI 318-19",
     REPORTED_RULE: "-",
 }
@@ -356,6 +359,8 @@ def judge(
                     ),
                 )
             return cube_set(width_mm, loads, grade_mpa, untested_factor(shape, width_mm, grade_mpa))
+        if by_middle_value(specimens):
+            return cylinder_set(width_mm, loads)
         strengths = [compressive_strength(load, shape, width_mm) for load in loads]
         return mean_of_cylinders(strengths, width_mm)
     except RuleInputError as error:
@@ -363,6 +368,19 @@ def judge(
         raise refuse(
             field, _("%(value)s is not accepted; accepted: %(what)s", value=error.value, what=error.accepted)
         ) from None
+
+
+def by_middle_value(specimens: Sequence[Specimen | SetSpecimen]) -> bool:
+    """Is a set judged by the 15 % rule: any of cubes, and under the codes of China one of three cylinders? Others of
+    cylinders are strength tests of ACI 318."""
+    first = specimens[0] if specimens else None
+    if first is None or first.shape != "cylinder":
+        return first is not None and first.shape == "cube"
+    return (
+        len(specimens) == 3
+        and first.width_mm in CYLINDER_SIZE_FACTORS
+        and laboratory().codes.rate_code == "gbt50081-2019"
+    )
 
 
 class Recorded(NamedTuple):

@@ -25,13 +25,15 @@ from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import Answer, Rule
 from lims.standards.specimens import (
-    CUBE_SET_RULE,
     SET_OF_THREE_RULE,
+    SETS_OF_THREE,
+    SHAPES_OF_RULES,
     factor_beside_set,
     untested_factor,
 )
 from lims.trials.plan import SHOTCRETE_SOURCES
 from lims.trials.plan import SOURCES as PLAN_SOURCES
+from lims.trials.schemas import SHAPES
 
 
 class RuleSignoffService(RecordService[RuleSignoff]):
@@ -194,12 +196,22 @@ def compare(set_id: int, rule: Rule) -> Comparison:
     breaks: dict[int, Break] = breaks_of([specimen.id for specimen in found.specimens])
     ordered = [breaks[specimen.id] for specimen in found.specimens if specimen.id in breaks]
     judging = rule
-    if rule.id == SET_OF_THREE_RULE and issued.rule_id == CUBE_SET_RULE:
+    if rule.id == SET_OF_THREE_RULE and issued.rule_id in SETS_OF_THREE:
         # The same clause: a strength that is kept to four places would miss exactly 15 %, and exactly half of a digit.
-        judging = REGISTER.by_id[CUBE_SET_RULE]
+        judging = REGISTER.by_id[issued.rule_id]
     names = {field.name for field in judging.fields}
     given: dict[str, Any] = {}
     width = found.specimens[0].width_mm if found.specimens else None
+    shape = found.specimens[0].shape if found.specimens else ""
+    if judging.judges == "loads" and SHAPES_OF_RULES.get(judging.id, shape) != shape:
+        # Its area is that of the other shape.
+        wanted = SHAPES[SHAPES_OF_RULES[judging.id]]
+        return Comparison(
+            issued,
+            rule,
+            None,
+            _("The specimens are %(shape)s; accepted: %(what)s", shape=SHAPES.get(shape, shape), what=wanted),
+        )
     if judging.judges == "loads":
         given["loads_kn"] = [None if item.load_kn is None else f"{item.load_kn:f}" for item in ordered]
     else:

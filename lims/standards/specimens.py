@@ -1,6 +1,6 @@
 """One specimen and one set: strength from load, size factors, the 15 % rule, age and loading rate.
 
-Codes: GB/T 50081-2019 (cubes), ASTM C39 and ACI 318 (cylinders). S seen, R recalled: see the register.
+Codes: GB/T 50081-2019 (cubes, cylinders), ASTM C39 and ACI 318 (cylinders). S seen, R recalled: see the register.
 """
 
 from __future__ import annotations
@@ -37,6 +37,12 @@ SET_TOLERANCE = Decimal("0.15")
 REPORTED_TO_MPA = Decimal("0.1")
 #: Size factor to the 150 mm cube below C60 (S).
 CUBE_SIZE_FACTORS = {
+    Decimal(100): Decimal("0.95"),
+    Decimal(150): Decimal("1.00"),
+    Decimal(200): Decimal("1.05"),
+}
+#: GB/T 50081, annex on cylinders of length 2 d: factor to the one of 150 mm by diameter, mm (R).
+CYLINDER_SIZE_FACTORS = {
     Decimal(100): Decimal("0.95"),
     Decimal(150): Decimal("1.00"),
     Decimal(200): Decimal("1.05"),
@@ -92,7 +98,10 @@ GB_LONG_AGE_DAYS, GB_LONG_AGE_HOURS = 84, Decimal(48)
 CUBE_SET_RULE = "gbt50081-2019/cube-set"
 SET_OF_THREE_RULE = "gbt50081-2019/set-of-three"
 CYLINDER_MEAN_RULE = "aci318/strength-test"
-SHAPES_OF_RULES = {CUBE_SET_RULE: "cube", CYLINDER_MEAN_RULE: "cylinder"}
+CYLINDER_SET_RULE = "gbt50081-2019/cylinder-set"
+SHAPES_OF_RULES = {CUBE_SET_RULE: "cube", CYLINDER_SET_RULE: "cylinder", CYLINDER_MEAN_RULE: "cylinder"}
+#: Rules that judge a set of three by its middle value.
+SETS_OF_THREE = (CUBE_SET_RULE, CYLINDER_SET_RULE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +210,15 @@ def untested_factor(shape: str, width_mm: Decimal, grade_mpa: Decimal | None) ->
 
 def factor_beside_set(rule_id: str, width_mm: Decimal | None) -> Decimal:
     """What F/A of a specimen is multiplied by to stand beside the result of its set, which this rule gave: the size factor
-    of cubes, the same whatever the grade (from C60 on only 0.95 is taken, of 100 mm); 1 for cylinders and what was reported.
+    of its cubes, the same whatever the grade (from C60 on only 0.95 is taken, of 100 mm), or of its cylinders; 1 by ACI and
+    for what was reported.
 
     Source: GB/T 50081-2019 5.0.6.
     """
-    if rule_id != CUBE_SET_RULE or width_mm is None:
+    tables = {CUBE_SET_RULE: CUBE_SIZE_FACTORS, CYLINDER_SET_RULE: CYLINDER_SIZE_FACTORS}
+    if rule_id not in tables or width_mm is None:
         return Decimal(1)
-    return CUBE_SIZE_FACTORS.get(width_mm, Decimal(1))
+    return tables[rule_id].get(width_mm, Decimal(1))
 
 
 def shape_of_rule(rule_id: str) -> str:
@@ -298,6 +309,27 @@ def cube_set(
     strengths = tuple([exact.divide(exact.multiply(load, 1000), area) for load in loads])
     verdict = _judge(loads, strengths, exact.multiply(1000, factor), area, CUBE_SET_RULE)
     return verdict if factor == 1 else replace(verdict, size_factor=factor)
+
+
+def cylinder_set(diameter_mm: Decimal, loads_kn: Sequence[Decimal]) -> SetVerdict:
+    """Strength of a set of three cylinders, of length 2 d, from their loads: by the 15 % rule, as of cubes.
+
+    Args: diameter_mm, 100, 150 or 200; loads_kn, three loads, kN, above 0.
+    Returns: SetVerdict, to 0.1 MPa of the cylinder of 150 mm.
+    Raises: RuleInputError.
+    Source: GB/T 50081-2019, annex on the strength of cylinders, after 5.0.5 (R).
+    """
+    if len(loads_kn) != 3:
+        raise RuleInputError("loads_kn", f"{len(loads_kn)} loads", "exactly three loads")
+    diameter = require_number("diameter_mm", diameter_mm, above=0)
+    if diameter not in CYLINDER_SIZE_FACTORS:
+        raise RuleInputError("diameter_mm", diameter_mm, "100, 150 or 200 mm")
+    factor = CYLINDER_SIZE_FACTORS[diameter]
+    loads = tuple(require_number("loads_kn", load, above=0, maximum=20000) for load in loads_kn)
+    strengths = tuple(compressive_strength(load, "cylinder", diameter) for load in loads)
+    exact, area = exact_context(), loaded_area_mm2("cylinder", diameter)
+    verdict = _judge(loads, strengths, exact.multiply(1000, factor), area, CYLINDER_SET_RULE)
+    return replace(verdict, size_factor=factor)
 
 
 def mean_of_cylinders(

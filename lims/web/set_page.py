@@ -15,7 +15,7 @@ from lims.reporting.views import certificate_actions
 from lims.results.models import Break, SetResult
 from lims.results.schemas import BASES, RESULT_STATES
 from lims.results.views import signatures_of_set
-from lims.standards.specimens import SET_TOLERANCE
+from lims.standards.specimens import SET_TOLERANCE, SETS_OF_THREE
 from lims.trials.models import SpecimenSet
 
 
@@ -48,7 +48,7 @@ def set_context(found: SpecimenSet) -> dict[str, Any]:
         "present": present,
         "people": actor_names(people),
         "verdict": verdict_bar(found, breaks)
-        if present is not None and present.rule_id.endswith("cube-set")
+        if present is not None and present.rule_id in SETS_OF_THREE
         else None,
         "bases": BASES,
         "result_states": RESULT_STATES,

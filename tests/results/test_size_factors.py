@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy import select
 from lims.audit.sampling import recomputed
 from lims.base.database import current_session
 from lims.base.files import bytes_of
+from lims.base.laboratory import laboratory
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.mixes.models import MixDesign
@@ -39,13 +41,15 @@ from tests.reporting.test_certificates import text_of
 LOADS = ["800", "810", "820"]
 
 
-def a_set(grade: int = 70, edge: str = "100", age: int = 3, mix_of: str = "") -> SpecimenSet:
+def a_set(
+    grade: int = 70, edge: str = "100", age: int = 3, mix_of: str = "", shape: str = "cube"
+) -> SpecimenSet:
     code = mix_of or f"C{grade}-{edge}"
     mix = current_session().scalars(select(MixDesign).where(MixDesign.code == code)).one_or_none()
     if mix is None:
         mix = SERVICES["mix-designs"].add({"code": code, "strength_class": f"C{grade}", **RECIPE}, ACTOR)
     cast_at = (datetime.now(UTC) - timedelta(days=age)).isoformat()
-    batch = a_batch("40", mix=mix, cast_at=cast_at, plan_ages=str(age), shape="cube", width_mm=edge)
+    batch = a_batch("40", mix=mix, cast_at=cast_at, plan_ages=str(age), shape=shape, width_mm=edge)
     (found,) = batch.sets
     return found
 
@@ -88,6 +92,34 @@ def test_100_mm_cubes_from_c60_to_c100_are_entered_with_0_95_and_a_reservation(
     assert under.answer["strength_mpa"] == "77.0"
     (broken, *_more) = breaks_of([specimen.id for specimen in found.specimens]).values()
     assert recomputed(found.specimens[0], broken)
+
+
+@pytest.mark.parametrize(
+    ("family", "rule", "strength", "basis"),
+    [
+        ("gb", "gbt50081-2019/cylinder-set", "28.5", "middle"),
+        ("astm", "aci318/strength-test", "32.4", "mean"),
+    ],
+)
+def test_three_cylinders_are_judged_as_the_codes_of_the_laboratory_judge_them(
+    records: Flask, monkeypatch: pytest.MonkeyPatch, family: str, rule: str, strength: str, basis: str
+) -> None:
+    """230, 236 and 298 kN on 100 mm: the last lies 26 % above the middle one, 30.05 MPa x 0.95."""
+    facts = replace(laboratory(), code_family=family)
+    for module in ("lims.results.service", "lims.trials.service", "lims.trials.models"):
+        monkeypatch.setattr(f"{module}.laboratory", lambda: facts)
+    found = a_set(30, "100", shape="cylinder")
+    (row,) = json.loads(due_entry([due_set(found.id)]))  # type: ignore[list-item]
+    assert (row["rule"], row["factor"]) == (("cube-set", "0.95") if family == "gb" else ("mean", "1"))
+    result = record_set(found.id, loads("230", "236", "298"), ACTOR)
+    assert (result.rule_id, f"{result.strength_mpa:.1f}", result.basis) == (rule, strength, basis)
+    assert factor_beside_set(result.rule_id, Decimal(100)) == Decimal(row["factor"])
+    beside = compare(found.id, rule_of("gbt50081-2019/cube-set"))
+    assert beside.answer is None  # a cylinder's load over the area of a cube is no strength
+    assert "Cylinder" in beside.problem
+    again = compare(found.id, rule_of("gbt50081-2019/set-of-three"))
+    assert again.answer is not None
+    assert again.answer["basis"] == "middle"
 
 
 def test_below_c60_the_factor_is_fixed_and_nothing_is_said(records: Flask) -> None:

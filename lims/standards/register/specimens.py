@@ -13,10 +13,12 @@ from lims.standards.rounding import round_half_even, shown
 from lims.standards.specimens import (
     AGE_TOLERANCE_HOURS,
     CUBE_SIZE_FACTORS,
+    CYLINDER_SIZE_FACTORS,
     age_tolerance,
     compressive_strength,
     cube_set,
     cylinder_length_factor,
+    cylinder_set,
     loading_rate_limits,
     mean_of_cylinders,
     set_of_three,
@@ -84,6 +86,10 @@ def _verdict(verdict: object) -> Answer:
 
 def _set_of_three(given: Given) -> Answer:
     return _verdict(set_of_three(given.numbers("strengths_mpa")))
+
+
+def _cylinder_set(given: Given) -> Answer:
+    return _verdict(cylinder_set(given.number("diameter_mm"), given.numbers("loads_kn")))
 
 
 def _cylinders(given: Given) -> Answer:
@@ -233,6 +239,43 @@ RULES = (
             Vector(
                 {"strengths_mpa": ["25.4", "30.0", "34.5"]}, {"strength_mpa": "30.0", "basis": "middle"}, "C"
             ),
+        ),
+    ),
+    Rule(
+        id="gbt50081-2019/cylinder-set",
+        code="GB/T 50081",
+        edition="2019",
+        effective=date(2019, 12, 1),
+        subject=N_("Specimens"),
+        title=N_("Strength of a set of three cylinders"),
+        formula=N_("Sorted a ≤ m ≤ b. Both within 15 % of m: the mean. One beyond: m. Both beyond: invalid."),
+        provenance=((N_("cylinders are judged as cubes are, and their size factors"), "R"),),
+        sources=("GB/T 50081-2019",),
+        fields=(
+            Number(
+                name="diameter_mm",
+                text=N_("Diameter, mm"),
+                options=tuple(CYLINDER_SIZE_FACTORS),
+                default="150",
+            ),
+            LOADS,
+        ),
+        compute=_cylinder_set,
+        judges="loads",
+        numbers=(
+            (N_("largest deviation from the middle value"), "15 %"),
+            *((f"{diameter:f} mm", f"{factor:f}") for diameter, factor in CYLINDER_SIZE_FACTORS.items()),
+        ),
+        vectors=tuple(
+            Vector(
+                {"diameter_mm": diameter, "loads_kn": loads}, {"strength_mpa": strength, "basis": basis}, "C"
+            )
+            for diameter, loads, strength, basis in (
+                ("150", ["520", "530", "540"], "30.0", "mean"),
+                ("100", ["230", "236", "242"], "28.5", "mean"),
+                ("150", ["530", "540", "640"], "30.6", "middle"),
+                ("200", ["700", "1000", "1300"], None, "invalid"),
+            )
         ),
     ),
     Rule(
