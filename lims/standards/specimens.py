@@ -168,7 +168,8 @@ def size_factor(
     length_mm: Decimal | None = None,
     stated: Decimal | None = None,
 ) -> Decimal:
-    """Factor to the reference specimen: 150 mm cube, or a cylinder of length 2 d.
+    """Factor to the reference specimen: 150 mm cube (of cubes that were cut, as of shotcrete, too), or a cylinder of length
+    2 d.
 
     Args: grade_mpa, the strength grade when known; length_mm, for cylinders; stated, a factor found by test.
     Raises: RuleInputError: other cube sizes, and cubes other than 150 mm from C60 on without a stated factor.
@@ -177,7 +178,7 @@ def size_factor(
     width = require_number("width_mm", width_mm, above=0)
     if stated is not None:
         return require_number("size_factor", stated, above=0, maximum=2)
-    if shape == "cube":
+    if shape in {"cube", "core-cube"}:
         if width not in CUBE_SIZE_FACTORS:
             raise RuleInputError("width_mm", width_mm, "100, 150 or 200 mm, or a factor found by test")
         grade = None if grade_mpa is None else require_number("grade_mpa", grade_mpa, above=0)

@@ -166,6 +166,11 @@ RULES = (
                 {"strength_mpa": "18.8", "size_factor": "1.00"},
                 "C",
             ),
+            Vector(  # cut from sprayed concrete
+                {"load_kn": "300", "shape": "core-cube", "width_mm": "100"},
+                {"strength_mpa": "28.5", "size_factor": "0.95"},
+                "S",
+            ),
         ),
     ),
     Rule(
