@@ -126,7 +126,8 @@ def _day(day: date) -> float:
 
 
 def _of_cement(lots: dict[int, CementLot], starts: date) -> dict[str, list[BatchValue]]:
-    """Mortar, water demand and setting of each lot: our own tests, else the mill certificate. Never both of one lot."""
+    """Mortar, water demand and setting of each lot: our own tests, or the mill certificates where these are of more lots on
+    the thinner side. Never both in one measure: two laboratories differ without any change at the works."""
     tests = (
         current_session()
         .scalars(
@@ -146,7 +147,8 @@ def _of_cement(lots: dict[int, CementLot], starts: date) -> dict[str, list[Batch
         ):
             if value is not None:
                 tested[name, test.cement_lot_id].append(float(value))
-    found: dict[str, list[BatchValue]] = defaultdict(list)
+    own: dict[str, list[BatchValue]] = defaultdict(list)
+    certificates: dict[str, list[BatchValue]] = defaultdict(list)
     for lot_id, lot in lots.items():
         certified = {
             "mortar_28d": lot.strength_28d_mpa,
@@ -160,11 +162,21 @@ def _of_cement(lots: dict[int, CementLot], starts: date) -> dict[str, list[Batch
         }
         made = _made_on(lot)
         for name, value in certified.items():
-            own = tested.get((name, lot_id))
-            mean = float(np.mean(own)) if own else None if value is None else float(value)
-            if mean is not None:
-                found[name].append(BatchValue(lot.code, _day(made), made >= starts, mean))
-    return found
+            measured = tested.get((name, lot_id))
+            if measured:
+                own[name].append(BatchValue(lot.code, _day(made), made >= starts, float(np.mean(measured))))
+            if value is not None:
+                certificates[name].append(BatchValue(lot.code, _day(made), made >= starts, float(value)))
+    return {
+        name: max(own[name], certificates[name], key=_lots_to_compare)
+        for name in dict.fromkeys([*own, *certificates])
+    }
+
+
+def _lots_to_compare(values: Sequence[BatchValue]) -> tuple[int, int]:
+    """Lots of the thinner side, then all."""
+    after = sum(item.after for item in values)
+    return min(after, len(values) - after), len(values)
 
 
 def _batch(row: TrialRow, lots: dict[int, CementLot], starts: date, value: float) -> BatchValue:

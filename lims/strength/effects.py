@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +90,10 @@ def lot_values(values: Sequence[BatchValue]) -> list[LotValue]:
     """Lot means with the mixes brought to one level: only mixes cast on both sides count, each against its own mean.
 
     The level and the effect are fitted together, so that a mix cast more often after the change does not eat the effect.
+    While there is one side alone, its lots are shown as they are.
     """
+    if len({item.after for item in values}) == 1:
+        return _by_lot(values, {})
     sides: dict[str, set[bool]] = defaultdict(set)
     for item in values:
         sides[item.mix].add(item.after)
@@ -105,9 +108,14 @@ def lot_values(values: Sequence[BatchValue]) -> list[LotValue]:
         found = np.linalg.lstsq(X, y, rcond=None)[0][:-1]
         weight = X[:, :-1].mean(axis=0)
         level = dict(zip(mixes, found - float(weight @ found), strict=True))
+    return _by_lot(kept, level)
+
+
+def _by_lot(values: Sequence[BatchValue], level: Mapping[str, float]) -> list[LotValue]:
+    """Lot means of what is above the level of its mix, in the order of time."""
     by_lot: dict[tuple[str, bool], list[tuple[float, float]]] = defaultdict(list)
-    for item in kept:
-        by_lot[item.lot, item.after].append((item.value - float(level[item.mix]), item.day))
+    for item in values:
+        by_lot[item.lot, item.after].append((item.value - float(level.get(item.mix, 0.0)), item.day))
     lots = [
         LotValue(
             lot,

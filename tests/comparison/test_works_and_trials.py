@@ -108,6 +108,23 @@ def test_own_tests_go_before_the_mill_certificate() -> None:
 
 
 @pytest.mark.usefixtures("records")
+def test_certificates_before_and_own_tests_after_are_not_compared_and_one_side_alone_is_shown() -> None:
+    own, _other = two_cements()
+    change = a_change(own)
+    lots_around(own, ["47.0", "47.6", "46.8", "47.3"], [])
+    before = next(item for item in effects_of(change, prices=False) if item.name == "mortar_28d")
+    assert effect_words(before) == "Lots of one side only: 4 before, 0 after."
+    lots_around(own, [], ["47.2", "46.9", "47.5", "47.1"])
+    for lot in SERVICES["cement-lots"].page(size=50).items:
+        if lot.code.startswith("A"):  # our laboratory measures 3 MPa more than the mill's
+            prisms = {f"value_{n}_mpa": f"50.{lot.code[1]}" for n in range(1, 7)}
+            add("cement-tests", cement_lot_id=lot.id, tested_on=days_ago(1), age_days="28", **prisms)
+    found = next(item for item in effects_of(change, prices=False) if item.name == "mortar_28d")
+    assert (found.effect.lots_before, found.effect.lots_after) == (4, 4)
+    assert not found.effect.changed
+
+
+@pytest.mark.usefixtures("records")
 def test_concrete_counts_by_lots_at_the_same_mix_and_cost_only_with_prices() -> None:
     own, other = two_cements()
     priced(own, other)
