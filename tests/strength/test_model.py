@@ -187,6 +187,20 @@ def test_break_at_an_age_the_history_lacks_is_moved_and_said_so(model) -> None: 
     assert "mean curve" in found.note
 
 
+def test_later_age_than_the_history_has_rests_on_the_28_day_result_once_it_is_there(model) -> None:  # type: ignore[no-untyped-def]
+    """Not on what the early breaks promise for 28 d, and not on nothing where there are none."""
+    weak = MixHistory(
+        "L", "weak", (*early(NEW[0], 3.0, 7.0).breaks, AgeStrength(28.0, 20.0, 3)), NEW[0].composition
+    )
+    alone = MixHistory("L", "alone", (AgeStrength(28.0, 20.0, 3),), grade_mpa=15.0)
+    for found in model.forecast([weak, alone], 60.0):
+        assert found.strength_mpa == pytest.approx(20 * math.exp(0.25 * (1 - math.sqrt(28 / 60))))
+        low, high = found.intervals[0.9]
+        assert 0.8 * found.strength_mpa < low < found.strength_mpa < high < 1.25 * found.strength_mpa
+        assert found.early_ages == (28.0,)
+    assert found.p_grade > 0.9
+
+
 def test_mix_far_outside_the_history_is_widened_and_said_so(model) -> None:  # type: ignore[no-untyped-def]
     odd = dict(NEW[0].composition, water_kg_m3=90.0)
     (found,) = model.forecast([MixHistory("L", "odd", early(NEW[0], 3.0).breaks, odd)])
