@@ -144,8 +144,9 @@
   function verdict(values) {
     const sorted = values.slice().sort((a, b) => a - b);
     if (current.rule !== "cube-set" || sorted.length !== 3) { return { basis: "mean", value: sorted.reduce((a, b) => a + b, 0) / sorted.length }; }
-    const low = sorted[1] - sorted[0] > 0.15 * sorted[1];
-    const high = sorted[2] - sorted[1] > 0.15 * sorted[1];
+    const limit = 0.15 * sorted[1] * (1 + 1e-9); // exactly 15 % is within, which binary fractions miss
+    const low = sorted[1] - sorted[0] > limit;
+    const high = sorted[2] - sorted[1] > limit;
     if (low && high) { return { basis: "invalid", value: NaN }; }
     return low || high ? { basis: "middle", value: sorted[1] } : { basis: "mean", value: (sorted[0] + sorted[1] + sorted[2]) / 3 };
   }
