@@ -151,6 +151,22 @@ class AsCast:
 def as_cast(mix_design_ids: Collection[int] | None = None) -> dict[int, AsCast]:
     """mix_design id -> how it is cast now, of those that were cast by more than one revision: their older results and
     forecasts may be of another concrete."""
+    found = {}
+    for design_id, revisions in _of_several(mix_design_ids).items():
+        present = _as_it_is(revisions)
+        if present is not None:
+            same = [item for item in revisions if item.recipe in ((), present.recipe)]
+            cast_at = [item.frozen_at for item in same if item.frozen_at is not None]
+            found[design_id] = AsCast(frozenset(item.id for item in same), min(cast_at, default=None))
+    return found
+
+
+def recipes_of_revised() -> dict[int, Recipe]:
+    """Revision id -> its recipe, of the mixes that were cast by more than one revision."""
+    return {item.id: item.recipe for revisions in _of_several(None).values() for item in revisions}
+
+
+def _of_several(mix_design_ids: Collection[int] | None) -> dict[int, list[_Revision]]:
     several = (
         select(MixRevision.mix_design_id)
         .where(MixRevision.frozen_at.is_not(None))
@@ -160,14 +176,7 @@ def as_cast(mix_design_ids: Collection[int] | None = None) -> dict[int, AsCast]:
     if mix_design_ids is not None:
         several = several.where(among(MixRevision.mix_design_id, mix_design_ids))
     wanted = list(current_session().scalars(several))
-    found = {}
-    for design_id, revisions in (_revisions(wanted) if wanted else {}).items():
-        present = _as_it_is(revisions)
-        if present is not None:
-            same = [item for item in revisions if item.recipe in ((), present.recipe)]
-            cast_at = [item.frozen_at for item in same if item.frozen_at is not None]
-            found[design_id] = AsCast(frozenset(item.id for item in same), min(cast_at, default=None))
-    return found
+    return _revisions(wanted) if wanted else {}
 
 
 def mix_histories(mix_design_id: int | None = None) -> dict[int, MixHistory]:

@@ -13,12 +13,13 @@ from sqlalchemy import func, select
 
 from lims.base.database import current_session
 from lims.base.display import laboratory_zone
-from lims.forecasts.history import LEARNED_FROM_C, as_cast
+from lims.forecasts.history import LEARNED_FROM_C, Recipe, as_cast, recipes_of_revised
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import CementLot, CementProduct, Region
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.models import SetResult
+from lims.standards.specimens import shape_of_rule
 from lims.strength.control import Sums, cumulative_sums
 from lims.trials.models import Batch, SpecimenSet, Trial, where_cured_as_standard
 
@@ -219,8 +220,10 @@ def by_month(items: Sequence[Judged]) -> list[Quality]:
 
 def watched_lots(days: int = 3) -> list[LotWatch]:
     """CUSUM of early sets by cement lot, in the order of casting: ln of the set over the mean of earlier batches of
-    its mix at that age, under standard curing (cold is not the cement's doing). An alarm from a 3-d set comes up to 25 days
-    before the 28-d one. One statement."""
+    its mix at that age by the same recipe and shape of specimen, under standard curing (neither a weaker recipe nor cold is
+    the cement's doing). An alarm from a 3-d set comes up to 25 days before the 28-d one. Two statements, two more where
+    mixes were revised."""
+    recipes = recipes_of_revised()
     rows = current_session().execute(
         select(
             CementLot.code,
@@ -228,7 +231,8 @@ def watched_lots(days: int = 3) -> list[LotWatch]:
             MixRevision.mix_design_id,
             SpecimenSet.age_days,
             SetResult.strength_mpa,
-            Batch.cast_at,
+            Batch.mix_revision_id,
+            SetResult.rule_id,
         )
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
         .join(Batch, Batch.id == SpecimenSet.batch_id)
@@ -243,13 +247,13 @@ def watched_lots(days: int = 3) -> list[LotWatch]:
         )
         .order_by(Batch.cast_at, SetResult.id)
     )
-    earlier: dict[tuple[int, int], list[tuple[str, float]]] = defaultdict(list)
+    earlier: dict[tuple[int, Recipe, str, int], list[tuple[str, float]]] = defaultdict(list)
     residuals: list[tuple[str, str, int, float]] = []
     steps: list[float] = []
-    for lot, batch, mix_id, age, strength, _cast_at in rows:
+    for lot, batch, mix_id, age, strength, revision_id, rule_id in rows:
         if not strength:
             continue
-        before = earlier[mix_id, age]
+        before = earlier[mix_id, recipes.get(revision_id, ()), shape_of_rule(rule_id), age]
         value = math.log(float(strength))
         # Against other lots: a weak lot must not become its own yardstick.
         others = [one for other, one in before if other != lot]

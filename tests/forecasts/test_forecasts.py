@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from lims.base.database import current_session
 from lims.base.services import SERVICES
 from lims.forecasts.history import mix_histories, recipe_histories
 from lims.forecasts.models import Forecast
-from lims.forecasts.quality import judged_forecasts
+from lims.forecasts.quality import judged_forecasts, watched_lots
 from lims.forecasts.service import forecast_pending, refresh_mix
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import correct_set, record_set
@@ -36,8 +36,6 @@ def entered(batch: Any, age: int, loads: tuple[str, str, str]) -> SpecimenSet:
 
 
 def old_batch(mix: Any = None) -> Any:
-    from datetime import UTC, datetime
-
     cast_at = datetime.now(UTC) - timedelta(days=60)
     return a_batch("40", mix=mix, cast_at=cast_at.isoformat())
 
@@ -135,6 +133,30 @@ def test_new_recipe_is_forecast_from_its_own_breaks_and_judged_by_its_own_result
     (judged,) = judged_forecasts()
     assert judged.came_mpa == pytest.approx(27.1)
     assert judged.said_mpa == float(last.strength_mpa)
+
+
+def test_weaker_recipe_is_no_alarm_of_the_cement_lot_it_was_cast_with() -> None:
+    product = SERVICES["cement-products"].add({"code": "PO", "name": "P.O 42.5"}, ACTOR)
+    first, second, third = (
+        SERVICES["cement-lots"].add({"code": code, "cement_product_id": product.id}, ACTOR).id
+        for code in ("L1", "L2", "L3")
+    )
+    mix = a_mix()
+
+    def cast(lot: int, load: str) -> None:
+        cast_at = (datetime.now(UTC) - timedelta(days=60)).isoformat()
+        batch = a_batch("40", mix=mix, cast_at=cast_at, cement_lot_id=lot, plan_ages="3")
+        entered(batch, 3, (load,) * 3)
+
+    for load in ("600", "610", "605"):
+        cast(first, load)
+    mix = revised(mix, cement_kg_m3="250", water_kg_m3="185")
+    for load in ("300", "305", "310"):
+        cast(second, load)
+    assert watched_lots() == []
+    cast(third, "304")
+    (watched,) = watched_lots()
+    assert (watched.lot, watched.sums.alarm) == ("L3", None)
 
 
 def test_cylinders_and_cubes_of_one_mix_are_not_taken_together() -> None:
