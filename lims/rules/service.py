@@ -210,7 +210,11 @@ def compare(set_id: int, rule: Rule) -> Comparison:
             issued,
             rule,
             None,
-            _("The specimens are %(shape)s; accepted: %(what)s", shape=SHAPES.get(shape, shape), what=wanted),
+            _(
+                "Shape of the specimens: %(shape)s; accepted: %(what)s",
+                shape=SHAPES.get(shape, shape),
+                what=wanted,
+            ),
         )
     if judging.judges == "loads":
         given["loads_kn"] = [None if item.load_kn is None else f"{item.load_kn:f}" for item in ordered]
