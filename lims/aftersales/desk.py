@@ -28,7 +28,7 @@ from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.security import current_actor, may, require
 from lims.base.services import SERVICES
 from lims.base.staff import staff_names
-from lims.base.views import GuardedView, MenuPlace, address_of, bounded_int
+from lims.base.views import GuardedView, MenuPlace, address_of, bounded_int, require_usual_year
 from lims.customers.schemas import LAPSE_REASONS
 
 #: Days that the page may look back.
@@ -210,9 +210,11 @@ class ServiceView(GuardedView):
         if not given:
             return local_today().replace(day=1)
         try:
-            return date.fromisoformat(f"{given[:7]}-01")
+            month = date.fromisoformat(f"{given[:7]}-01")
         except ValueError:
             raise refuse("month", _("is not a month; accepted: 2026-03"), given[:20]) from None
+        require_usual_year("month", month)
+        return month
 
     def _plan(self, month: date) -> dict[str, Any]:
         after = (month + timedelta(days=32)).replace(day=1)

@@ -123,7 +123,7 @@ def _field(item: Input, value: Any, errors: list[str], theirs: str) -> FormField
 
 
 def _title_of(record_name: str, key: str) -> str:
-    if not key.isdigit() or len(key) > 18:
+    if not key.isdecimal() or len(key) > 18:  # ² is a digit, and no number
         return ""
     found = SERVICES[record_name].find(id=int(key))
     return found.title if found is not None else ""

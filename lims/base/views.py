@@ -11,6 +11,7 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, ClassVar
 
 from flask import flash, g, jsonify, redirect, request, session, url_for
@@ -133,6 +134,14 @@ def bounded_int(name: str, default: int, low: int, high: int) -> int:
             given[0],
         )
     return int(given[0])
+
+
+def require_usual_year(name: str, day: date) -> None:
+    """Days of an address as those of a form (`lims.base.fields.Day`): at the ends of the calendar the month before or after
+    does not exist. Raises: Refused."""
+    if not 1950 <= day.year <= 2150:
+        message = _("%(value)s is not accepted; accepted: a year from 1950 to 2150", value=day.year)
+        raise refuse(name, message, day.isoformat())
 
 
 class RecordView(GuardedView):
@@ -275,11 +284,10 @@ class RecordView(GuardedView):
             return self.render_form(self.form_for(schema, values, version=record.version), record)
         posted = posted_values(schema, request.form)
         try:
-            version = (
-                int(request.form.get("version", "")) if request.form.get("version", "").isdecimal() else -1
-            )
+            given = request.form.get("version", "")
+            version = int(given) if given.isdecimal() and len(given) < 19 else -1
             if version < 0:
-                raise refuse("version", _("is required: the version the form was opened with"))
+                raise refuse("version", _("is required: the version the form was opened with"), given)
             record = self.service.edit(
                 record_id, localise(schema, posted, laboratory_zone()), version, current_actor()
             )

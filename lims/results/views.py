@@ -29,7 +29,7 @@ from lims.base.schemas import localise
 from lims.base.security import current_actor, may, principal
 from lims.base.services import SERVICES
 from lims.base.signatures import MEANINGS, signatures_of, signer
-from lims.base.views import GuardedView, MenuPlace, RecordView, Related
+from lims.base.views import GuardedView, MenuPlace, RecordView, Related, require_usual_year
 from lims.base.words import spoken_locale
 from lims.results.cockpit import HELD_FOR, held_sets, missed, tally, workload
 from lims.results.due import DueSet, due_groups, due_set, due_sets
@@ -165,11 +165,12 @@ class BreaksView(GuardedView):
         """The month's check: was anything due missed?"""
         self.allow("read")
         now = utc_now()
-        given = request.args.get("month", f"{local_time(now):%Y-%m}")
+        given = request.args.get("month") or f"{local_time(now):%Y-%m}"
         try:
             first = datetime.strptime(given, "%Y-%m").replace(tzinfo=laboratory_zone())
         except ValueError:
             raise refuse("month", _("is not a month; accepted: YYYY-MM"), given) from None
+        require_usual_year("month", first.date())
         last = (first + timedelta(days=32)).replace(day=1)
         return self._page("lims/check.html", month=given, missed=missed(first, last, now))
 

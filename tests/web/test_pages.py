@@ -108,3 +108,21 @@ def test_of_a_short_idle_time_no_more_than_a_fiftieth_is_lost(
     technician.get("/")
     _signed_ago(technician, 7)
     assert "lims_session=" in technician.get("/").headers.get("Set-Cookie", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/batches/add?trial_id=²", 200),
+        ("/new-customer/?region_id=²&go=1", 422),
+        ("/press/check?month=9999-12", 400),
+        ("/press/check?month=0001-01", 400),
+        ("/press/check?month=", 200),
+        ("/service/plan?month=9999-12", 400),
+        ("/service/plan?month=0001-01", 400),
+    ],
+)
+def test_address_that_somebody_wrote_is_answered_and_no_error_of_ours(
+    administrator: Person, path: str, status: int
+) -> None:
+    assert administrator.get(path).status_code == status
