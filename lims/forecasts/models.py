@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, Text
@@ -70,3 +71,10 @@ class Forecast(Record):
     @property
     def title(self) -> str:
         return f"{self.early_ages or '–'} → {self.age_days} d"
+
+    @property
+    def grade_mpa(self) -> Decimal | None:
+        """The grade, in MPa, that `grade_probability` is about: the mix may have been given another since. None where the
+        forecast does not say it."""
+        grade = json.loads(self.inputs).get("grade_mpa")
+        return None if grade is None else Decimal(str(grade))

@@ -42,8 +42,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "forecast": (
         "forecast.mpa", "forecast.lower_50_mpa", "forecast.upper_50_mpa", "forecast.lower_90_mpa",
-        "forecast.upper_90_mpa", "forecast.grade_probability", "forecast.early_ages", "forecast.local_mixes",
-        "forecast.history_mixes", "forecast.note", "forecast.made_on",
+        "forecast.upper_90_mpa", "forecast.grade_probability", "forecast.grade_mpa", "forecast.early_ages",
+        "forecast.local_mixes", "forecast.history_mixes", "forecast.note", "forecast.made_on",
     ),
     "curve": ("curve",),
     "mix": (

@@ -385,6 +385,7 @@ def _forecast(batch_ids: Sequence[int]) -> dict[str, Any] | None:
             name: None if (value := getattr(chosen, name)) is None else str(value)
             for name in ("lower_50_mpa", "upper_50_mpa", "lower_90_mpa", "upper_90_mpa", "grade_probability")
         },
+        "grade_mpa": None if chosen.grade_mpa is None else str(chosen.grade_mpa),
         "early_ages": chosen.early_ages,
         "local_mixes": chosen.local_mixes,
         "history_mixes": chosen.history_mixes,

@@ -94,6 +94,12 @@ def inside(sheet: Sheet) -> bool | None:
     return float(forecast["lower_90_mpa"]) <= float(result["mpa"]) <= float(forecast["upper_90_mpa"])
 
 
+def said_of_mpa(sheet: Sheet) -> str | None:
+    """The grade, in MPa, that the chance was said of: frozen with the forecast. Links of before froze none; of those it is
+    the mix's."""
+    return (sheet.get("forecast") or {}).get("grade_mpa") or sheet.get("grade_mpa")
+
+
 def rests_on(sheet: Sheet) -> str:
     forecast = sheet.get("forecast") or {}
     if forecast.get("early_ages"):
@@ -116,8 +122,9 @@ def _forecast(sheet: Sheet) -> Iterator[Section]:
         low, high = found.get(f"lower_{level}_mpa"), found.get(f"upper_{level}_mpa")
         if low and high:
             rows.append((_("%(level)s %% interval", level=level), Figure(_one(low), _one(high), unit="MPa")))
-    if found.get("grade_probability") is not None:
-        rows.append((f"P(f28 ≥ {_short(sheet.get('grade_mpa'))} MPa)", percent(found["grade_probability"])))
+    grade = said_of_mpa(sheet)
+    if found.get("grade_probability") is not None and grade is not None:
+        rows.append((f"P(f28 ≥ {_short(grade)} MPa)", percent(found["grade_probability"])))
     rows.append((_("Rests on"), rests_on(sheet)))
     rows.append(
         (

@@ -92,6 +92,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         ],
         "actual": actual,
         "forecast": forecast,
+        "said_of_mpa": None if forecast is None else forecast.grade_mpa or mix.grade_mpa,
         "history": said[:SHOWN_FORECASTS],
         "error_percent": None,
         "inside": None,

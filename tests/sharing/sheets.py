@@ -93,7 +93,7 @@ def a_forecast(mix: Any) -> None:
                 mix_design_id=mix.id,
                 forecast_model_id=model.id,
                 early_ages="3",
-                inputs='{"lab": "own"}',
+                inputs='{"grade_mpa": 30.0, "lab": "own"}',
                 age_days=28,
                 strength_mpa=Decimal("37.20"),
                 lower_50_mpa=Decimal("35.40"),

@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from lims.accounts.roles import MANAGER
 from lims.base.database import current_session
 from lims.base.problems import Refused
 from lims.base.repeats import RequestKey
@@ -58,6 +59,27 @@ def test_sheet_shows_the_forecast_with_its_band_and_waits_for_the_28_day_result(
     assert "<script" not in page
     assert "Reader Ltd" in page
     assert "sales@example.com" in page
+
+
+def test_chance_stays_of_the_grade_it_was_said_of_when_the_mix_is_given_another(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        shown = a_shown_trial()
+        mix_id = shown[2].id
+    _link, token = a_share(app, trial=shown)
+    manager = sign_in_as(MANAGER)
+
+    def given(grade: str) -> str:
+        with app.app_context():
+            mix = SERVICES["mix-designs"].get(mix_id)
+            SERVICES["mix-designs"].edit(mix_id, {"code": mix.code, "grade_mpa": grade}, mix.version, ACTOR)
+        return manager.get(f"/mix-designs/{mix_id}").get_data(as_text=True)
+
+    for grade in ("40", ""):
+        assert "P(f28 ≥ 30 MPa)" in given(grade)  # of the mix's own page too
+        assert "P(f28 ≥ 30 MPa)" in text_of(app, token)
+        assert "P(f28 ≥ 30 MPa)" in reader(app).get(f"/s/{token}/sheet.csv").get_data(as_text=True)
 
 
 def test_28_day_result_appears_beside_the_frozen_forecast_when_it_is_released(app: Flask) -> None:
