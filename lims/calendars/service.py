@@ -34,6 +34,7 @@ from lims.base.services import SERVICES, RecordService
 from lims.calendars.models import CalendarFeed
 from lims.comparison.programme import calendar_entries
 from lims.maintenance.models import MaintenancePlan
+from lims.results.equipment import in_force
 from lims.results.models import Calibration
 from lims.trials.models import SpecimenSet
 
@@ -247,7 +248,7 @@ def _equipment(first: date, last: date) -> Iterator[Entry]:
     if may("read", "calibrations"):
         query = (
             select(Calibration)
-            .where(Calibration.due_on.between(first, last), Calibration.retired_at.is_(None))
+            .where(Calibration.due_on.between(first, last), *in_force())
             .options(
                 joinedload(Calibration.press), joinedload(Calibration.scale), joinedload(Calibration.mould)
             )

@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, not_, select
+from sqlalchemy.orm import aliased
 
 from lims.base.database import current_session
 from lims.base.display import local_today
@@ -21,6 +22,32 @@ def valid_until(column: Any, key: int, day: date) -> date | None:
             column == key, Calibration.retired_at.is_(None), Calibration.calibrated_on <= day
         )
     )
+
+
+def in_force() -> list[ColumnElement[bool]]:
+    """Conditions on calibrations: the one of each device that holds longest, of devices in use. What was followed by another
+    runs out unheeded, and so does that of a press which is gone."""
+    later = aliased(Calibration)
+    followed = [
+        select(later.id)
+        .where(
+            getattr(later, name) == getattr(Calibration, name),
+            later.retired_at.is_(None),
+            (later.due_on > Calibration.due_on)
+            | ((later.due_on == Calibration.due_on) & (later.id > Calibration.id)),
+        )
+        .exists()
+        for name in ("press_id", "scale_id", "mould_id")
+    ]
+    gone = [
+        relation.has(device.retired_at.is_not(None))
+        for relation, device in (
+            (Calibration.press, Press),
+            (Calibration.scale, Scale),
+            (Calibration.mould, Mould),
+        )
+    ]
+    return [Calibration.retired_at.is_(None), *(not_(one) for one in (*followed, *gone))]
 
 
 def calibration_warnings(press_id: int, day: date | None = None) -> list[str]:

@@ -42,6 +42,7 @@ from lims.reporting.service import outdated
 from lims.results.cockpit import Workload, workload
 from lims.results.due import due_sets
 from lims.results.entry import when_words
+from lims.results.equipment import in_force
 from lims.results.models import Break, Calibration, SetResult
 from lims.rules.service import confirmed_rules
 from lims.sharing.models import ShareLink
@@ -610,8 +611,10 @@ def _calibrations() -> Panel | None:
     today = local_today()
     rows = current_session().scalars(
         select(Calibration)
-        .where(Calibration.due_on < today + timedelta(days=60), Calibration.retired_at.is_(None))
-        .options(joinedload(Calibration.press), joinedload(Calibration.scale))
+        .where(Calibration.due_on < today + timedelta(days=60), *in_force())
+        .options(
+            joinedload(Calibration.press), joinedload(Calibration.scale), joinedload(Calibration.mould)
+        )
         .order_by(Calibration.due_on)
         .limit(SHOWN)
     )

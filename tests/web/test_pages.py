@@ -12,8 +12,11 @@ from flask import Flask
 from itsdangerous import TimestampSigner
 
 from lims.accounts.roles import AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
+from lims.base.columns import utc_now
+from lims.base.display import local_day
+from lims.base.services import SERVICES
 from tests.conftest import Person
-from tests.factories import a_customer, a_mix
+from tests.factories import ACTOR, a_customer, a_mix
 
 LISTS = ("/", "/mix-designs/", "/batches/", "/press/", "/customers/", "/complaints/", "/set-results/")
 
@@ -126,3 +129,20 @@ def test_address_that_somebody_wrote_is_answered_and_no_error_of_ours(
     administrator: Person, path: str, status: int
 ) -> None:
     assert administrator.get(path).status_code == status
+
+
+def test_first_page_names_the_calibration_that_holds_and_none_that_was_followed_by_another(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        today = local_day(utc_now())
+        press = SERVICES["presses"].add({"code": "P-1", "name": "Press"}, ACTOR)
+        papers = {"press_id": press.id, "calibrated_by": "Institute"}
+        for number in range(9):  # each for a year; the newest runs out in ten days
+            due = today + timedelta(days=10 - 365 * number)
+            days = {"calibrated_on": str(due - timedelta(days=365)), "due_on": str(due)}
+            SERVICES["calibrations"].add({**papers, **days, "certificate_number": f"Z-{number}"}, ACTOR)
+    page = sign_in_as(MANAGER).get("/").get_data(as_text=True)
+    panel = page[page.index('id="calibrations"') :].partition("</section>")[0]
+    assert re.findall(r"Z-\d", panel) == ["Z-0"]
+    assert "ran out" not in panel
