@@ -281,6 +281,10 @@ def test_entry_page_opens_without_a_connection_and_sends_once_when_it_is_back(
     if page.locator("#doubt").is_visible():
         page.locator("#save").click()
     expect(page.locator("#tray-list")).to_contain_text(code)
+    page.locator("#code").fill(code)  # scanned again, as by another of its specimens: typed already
+    page.keyboard.press("Enter")
+    expect(page.locator("#code-problem")).to_contain_text(f"{code}: 424, 401, 396 kN. Kept in this browser")
+    expect(page.locator("#loads")).to_be_hidden()
     page.reload()
     expect(page.locator("#tray-list")).to_contain_text(code)
     sent = []

@@ -18,6 +18,9 @@
   let turn = 0; // raised by whatever opens or looks for a set: an answer to an earlier one is late
   let testerOf = null; // whose name stands in "Tested by"
   let pressesShown = "";
+  let fetched = 0; // when the list of what is due came
+  const saved = new Set(); // sets that the server has: a list that was asked for before does not bring them back
+  const LIST_KEPT_MS = 300000; // "due now" and "past its tolerance" are true for no longer
   const askedAgain = new Set(); // entries that were refused with an old token and are sent with a new one, once
 
   // Another page of this browser has the same entries (the installed application beside a tab): each change begins with
@@ -30,7 +33,7 @@
   function next() { return queue.find((entry) => !entry.problem && mine(entry)); }
 
   function fresh() { return crypto.randomUUID ? crypto.randomUUID() : String(Date.now()) + "-" + Math.random().toString(36).slice(2); }
-  function folded(text) { return text.trim().toUpperCase().replace(/[\u2010-\u2015\u2212]/g, "-"); }
+  function folded(text) { return text.normalize("NFKC").trim().toUpperCase().replace(/[\u2010-\u2015\u2212]/g, "-"); }
 
   function state(key) {
     const waiting = queue.length ? " · " + say(words.waiting, { n: queue.length }) : "";
@@ -47,7 +50,8 @@
       if (!response.ok) { state("offline"); return false; }
       return response.json().then((data) => {
         token = data.token;
-        known = { sets: data.sets, presses: data.presses, tested_by: data.tested_by, person_id: data.person_id };
+        fetched = Date.now();
+        known = { sets: data.sets.filter((set) => !saved.has(set.id)), presses: data.presses, tested_by: data.tested_by, person_id: data.person_id };
         keep("lims-due", known);
         list(); tray(); state("online");
         return true;
@@ -103,6 +107,7 @@
 
   function choose(set, entry) {
     turn += 1;
+    if (token && !sending && !next() && Date.now() - fetched > LIST_KEPT_MS) { refresh(); }
     current = set; doubted = ""; correcting = entry || null;
     byId("code").value = ""; byId("code").classList.remove("is-invalid");
     byId("done").replaceChildren(); byId("refusal").hidden = true; byId("doubt").hidden = true; byId("verdict").textContent = "";
@@ -179,14 +184,19 @@
     event.preventDefault();
     const text = byId("code").value;
     const set = find(text);
-    if (set) { choose(set); return; }
     const asked = turn += 1;
-    const unknown = () => {
-      if (asked !== turn) { return; }
+    const refused = (why) => {
       byId("code").classList.add("is-invalid");
-      byId("code-problem").textContent = text.trim() ? say(words.unknown, { code: text.trim() }) : "";
+      byId("code-problem").textContent = why;
       byId("code").select();
     };
+    // The question about the set that is open is answered at its button, not by the label of the next one.
+    if (current && !byId("doubt").hidden) { refused(current.code + ": " + byId("doubt").textContent); return; }
+    const unknown = () => { if (asked === turn) { refused(text.trim() ? say(words.unknown, { code: text.trim() }) : ""); } };
+    // Another specimen of a set that was typed already and waits to be sent: blank fields would look as if it were not.
+    const waits = set && queue.find((entry) => entry.set_id === set.id);
+    if (waits && !waits.problem && mine(waits)) { refused(waits.code + ": " + waits.loads_kn.join(", ") + " kN. " + words.kept); return; }
+    if (set) { choose(set, waits); return; }
     if (!token || !text.trim()) { unknown(); return; }
     const label = text.match(/\/scan\/([^/?#]+)/i);
     fetch("/press/set.json?code=" + encodeURIComponent(label ? label[1] : text.trim()), { headers: { Accept: "application/json" } })
@@ -244,6 +254,7 @@
       if (answer === null) { sending = false; tray(); return undefined; }
       if (answer.status === 200 || answer.status === 201) {
         without(entry.key);
+        saved.add(entry.set_id);
         known.sets = known.sets.filter((set) => set.id !== entry.set_id);
         keep("lims-due", known);
         done(entry, answer.data);
@@ -276,7 +287,9 @@
     const head = document.createElement("strong"); head.textContent = words.saved + ": " + entry.code + " · " + (data.strength_mpa ? data.strength_mpa + " MPa · " : "") + words[data.basis];
     box.append(head);
     (data.warnings || []).forEach((text) => { const line = document.createElement("div"); line.textContent = text; box.append(line); });
-    byId("done").replaceChildren(box);
+    // What was typed without a connection is sent in one go: each set's verdict and warnings stay to be read.
+    byId("done").querySelectorAll("[data-kept]").forEach((note) => note.remove());
+    byId("done").prepend(box);
   }
 
   function note(text) { const box = document.createElement("div"); box.className = "alert alert-info"; box.dataset.kept = "yes"; box.textContent = text; byId("done").replaceChildren(box); }
@@ -326,12 +339,22 @@
   }
   if (words.lock_minutes > 0) {
     seen();
-    const look = () => { const late = Date.now() - lastSeen() > words.lock_minutes * 60000; if (late) { lock(); } return late; };
-    // A machine that slept is touched before its timer runs.
-    ["pointerdown", "keydown"].forEach((name) => document.addEventListener(name, () => { if (token && !look()) { seen(); } }, { passive: true }));
+    let left = false; // alone, and there was no connection to end the session by: ended when there is one
+    const late = () => left || Date.now() - lastSeen() > words.lock_minutes * 60000;
+    const look = () => { if (late()) { lock(); } };
+    // A machine that slept is touched before its timer runs. Who types without a connection is here all the same.
+    const touched = () => { left = late(); if (left) { lock(); } if (!left || !token) { seen(); } };
+    ["pointerdown", "keydown"].forEach((name) => document.addEventListener(name, touched, { passive: true }));
     document.addEventListener("visibilitychange", look);
     window.setInterval(look, 15000);
   }
+
+  // A scanner types wherever the focus is. Enter on "Save the set" would answer the question about the set before.
+  document.addEventListener("keydown", (event) => {
+    const target = event.target;
+    if (event.key.length !== 1 || event.key === " " || event.ctrlKey || event.metaKey || event.altKey || byId("find").inert) { return; }
+    if (!target.closest("input, select, textarea")) { byId("code").focus(); }
+  }, true);
 
   byId("send").addEventListener("click", send);
   window.addEventListener("online", () => { refresh().then(send); });
@@ -342,7 +365,9 @@
   list(); tray();
   refresh().then((connected) => {
     if (connected) { send(); }
-    const asked = new URLSearchParams(location.search).get("code");
+    // Without a connection this page stands in for the address that a phone read off a label.
+    const label = location.pathname.match(/\/scan\/([^/?#]+)/i);
+    const asked = new URLSearchParams(location.search).get("code") || (label ? label[1] : "");
     if (asked && turn === 0 && !byId("code").value) { byId("code").value = asked; byId("find").requestSubmit(); }
   });
   if ("serviceWorker" in navigator && window.isSecureContext) { navigator.serviceWorker.register("/sw.js").catch(() => undefined); }
