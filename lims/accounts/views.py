@@ -186,7 +186,7 @@ class ProfileView(GuardedView):
             "lims/profile.html",
             view=self,
             user=user,
-            role_labels=ROLE_LABELS,
+            roles=[ROLE_LABELS.get(role.name, role.name) for role in user.roles],
             keys=api_keys_of(user.id),
             new_key=new_key,
             typed=typed or {},

@@ -81,7 +81,8 @@ OBJECTION_STATES = {
     "decided": _l("Decided"),
 }
 PLAN_STATES = {"planned": _l("Planned"), "done": _l("Done"), "dropped": _l("Fallen away")}
-CLOCKS = {"answer": _l("Answered"), "on_site": _l("At the site"), "solve": _l("Solved")}
+#: What each clock waits for, not what was done: it stands beside "3 h left" too.
+CLOCKS = {"answer": _l("Answer"), "on_site": _l("Arrival on site"), "solve": _l("Solution")}
 CLOCK_STATES = {
     "kept": _l("kept"),
     "missed": _l("missed"),

@@ -20,10 +20,10 @@ from lims.base.views import MenuPlace, RecordView, form_key
 from lims.jobs.service import JobService
 
 JOB_STATES = {
-    "queued": _l("Waiting"),
+    "queued": _l("Queued"),
     "running": _l("Running"),
     "done": _l("Done"),
-    "failed": _l("Failed"),
+    "failed": _l("Went wrong"),
     "cancelled": _l("Cancelled"),
 }
 

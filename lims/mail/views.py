@@ -14,7 +14,7 @@ from lims.base.views import MenuPlace, RecordView
 from lims.mail.service import OutgoingMailService
 
 MAIL_STATES = {
-    "waiting": _l("Waiting"),
+    "waiting": _l("To be sent"),
     "sending": _l("Being sent"),
     "sent": _l("Sent"),
     "failed": _l("Given up"),
@@ -32,7 +32,7 @@ class OutgoingMailView(RecordView):
         "to_address": _l("To"),
         "state": _l("State"),
         "attempts": _l("Attempts"),
-        "sent_at": _l("Sent"),
+        "sent_at": _l("Sent at"),
         "next_try_at": _l("Next attempt"),
         "last_error": _l("What the server said"),
         "body": _l("Text"),

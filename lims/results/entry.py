@@ -130,7 +130,8 @@ def _shape(specimens: Sequence[SetSpecimen]) -> str:
     if not specimens:
         return ""
     first = specimens[0]
-    return f"{SHAPES.get(first.shape, first.shape)} {first.width_mm:f} mm" if first.width_mm else first.shape
+    shape = str(SHAPES.get(first.shape, first.shape))
+    return f"{shape} {format_decimal(first.width_mm)} mm" if first.width_mm else shape
 
 
 def _area(shape: str, width_mm: Decimal | None) -> str:

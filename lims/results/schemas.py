@@ -38,7 +38,7 @@ LOAD_UNITS = {
     "tf": Decimal("9.80665"),
     "lbf": Decimal("0.0044482216152605"),
 }
-ROW_STATES = {"waiting": _l("Waiting"), "used": _l("Used"), "dismissed": _l("Dismissed")}
+ROW_STATES = {"waiting": _l("To be settled"), "used": _l("Used"), "dismissed": _l("Dismissed")}
 BASES = {
     "mean": _l("Mean of the set"),
     "middle": _l("Middle value: one beyond 15 %"),

@@ -108,7 +108,7 @@ def usage_card_pdf(card: UsageCard) -> Response:
                     _("Customer's scale"),
                     _("Shown"),
                     _("Really there"),
-                    _("Delivered"),
+                    _("Delivered of what it showed"),
                     _("To be set right"),
                 ],
                 "rows": [

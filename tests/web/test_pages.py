@@ -37,6 +37,8 @@ def test_pages_answer_in_the_chosen_language(app: Flask, technician: Person, lan
 def test_chinese_pages_read_chinese(technician: Person) -> None:
     technician.get("/lang/zh")
     assert "试压" in technician.get("/").get_data(as_text=True)
+    profile = technician.get("/profile/").get_data(as_text=True)
+    assert "technician · 试验员" in profile
     technician.get("/lang/zh_TW")
     assert "試壓" in technician.get("/").get_data(as_text=True)
 

@@ -11,6 +11,12 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
+from lims.aftersales.schemas import CLOCKS, OUTCOMES, STATES
+from lims.jobs.views import JOB_STATES
+from lims.mail.views import MAIL_STATES
+from lims.results.schemas import ROW_STATES
+from lims.trials.schemas import SET_STATES
+
 ROOT = Path(__file__).parents[2]
 KEYWORDS = {
     "_": None,
@@ -71,6 +77,14 @@ def test_compiled_catalogue_is_the_written_one(language: str) -> None:
         return {repr((flat(m.id), flat(m.string))) for m in catalogue if m.id and any(m.string)}
 
     assert said(written) == said(compiled)
+
+
+def test_words_that_chinese_tells_apart_are_not_one_word_here() -> None:
+    """Waiting is 待试压 of a set alone; a clock that runs is not 已答复, which is a complaint's state."""
+    waiting = [SET_STATES["waiting"], ROW_STATES["waiting"], JOB_STATES["queued"], MAIL_STATES["waiting"]]
+    assert len({str(word) for word in waiting}) == 4
+    assert {str(word) for word in CLOCKS.values()} & {str(word) for word in STATES.values()} == set()
+    assert str(JOB_STATES["failed"]) != str(OUTCOMES["failed"])
 
 
 def test_traditional_texts_hold_no_character_that_a_converter_chose_wrongly() -> None:
