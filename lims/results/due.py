@@ -180,13 +180,13 @@ def _group(name: str, now: datetime, most: int) -> list[DueSet]:
     return [item for item in found if name != "next" or (item.due_at is not None and item.due_at <= horizon)]
 
 
-def due_sets(*, enough: int | None = None) -> list[DueSet]:
-    """What is due now, then what is past its window, then the next days; `enough` of them, or MOST_OF_A_GROUP of each."""
+def due_sets(*, enough: int | None = None, most: int = MOST_OF_A_GROUP) -> list[DueSet]:
+    """What is due now, then what is past its window, then the next days; `enough` of them, or `most` of each."""
     now = utc_now()
     found: list[DueSet] = []
     for name in _GROUPS:
         if enough is None or len(found) < enough:
-            found += _group(name, now, enough or MOST_OF_A_GROUP)
+            found += _group(name, now, enough or most)
     return found[:enough]
 
 

@@ -32,7 +32,7 @@ from lims.base.signatures import MEANINGS, signatures_of, signer
 from lims.base.views import GuardedView, MenuPlace, RecordView, Related, require_usual_year
 from lims.base.words import spoken_locale
 from lims.results.cockpit import HELD_FOR, held_sets, missed, tally, workload
-from lims.results.due import DueSet, due_groups, due_set, due_sets
+from lims.results.due import MOST_OF_A_GROUP, DueSet, due_groups, due_set, due_sets
 from lims.results.entry import EntryIn, doubts, due_entry, entry_warnings, save_entry
 from lims.results.models import Break, Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
@@ -89,9 +89,23 @@ def signatures_of_set(set_id: int) -> list[dict[str, Any]]:
     ]
 
 
-def _until_tomorrow() -> list[DueSet]:
-    tomorrow = utc_now() + timedelta(days=1)
-    return [item for item in due_sets() if item.due_at is not None and item.due_at <= tomorrow]
+#: Sets of a day that a worksheet has room for; of those past their tolerance as many as the page of the day shows.
+MOST_ON_PAPER = 500
+
+
+def _until_tomorrow() -> tuple[list[DueSet], int]:
+    """Sets of a worksheet, and how many past their tolerance stand on none."""
+    now = utc_now()
+    tomorrow = now + timedelta(days=1)
+    sets = [
+        item
+        for item in due_sets(most=MOST_ON_PAPER)
+        if item.due_at is not None and item.due_at <= tomorrow
+    ]
+    late = [item for item in sets if item.when(now) == "late"]
+    left_out = set(late[MOST_OF_A_GROUP:])
+    more = max(0, workload(now).late - MOST_OF_A_GROUP) if left_out else 0
+    return [item for item in sets if item not in left_out], more
 
 
 def due_lines(sets: Sequence[DueSet], mark: str, address: str) -> Markup:
@@ -144,6 +158,7 @@ class BreaksView(GuardedView):
             most=max((count for _day, count in days.days), default=0),
             tally=tally(now),
             may_enter=enters,
+            most_of_a_group=MOST_OF_A_GROUP,
         )
 
     @expose("/held")
@@ -247,7 +262,8 @@ class BreaksView(GuardedView):
     def worksheet(self) -> ResponseReturnValue:
         """Paper for a press without a screen: what is due until tomorrow, with room for the loads."""
         self.allow("read")
-        return self._page("lims/worksheet.html", sets=_until_tomorrow())
+        sets, more = _until_tomorrow()
+        return self._page("lims/worksheet.html", sets=sets, more=more)
 
     @expose("/scan/<code>")
     @permission_name("read")

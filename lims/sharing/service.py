@@ -241,16 +241,22 @@ class ShareAnswerService(RecordService[ShareAnswer]):
 
 def open_answers(owner_id: int | None, size: int) -> list[ShareAnswer]:
     """Answers that nobody has dealt with, newest first: of one person's links, or (None) of all."""
-    query = (
-        ShareAnswerService()
-        .base_query()
-        .where(ShareAnswer.handled_at.is_(None), ShareAnswer.retired_at.is_(None))
-        .order_by(ShareAnswer.id.desc())
-        .limit(size)
-    )
+    query = ShareAnswerService().base_query().where(*_open_answers(owner_id))
+    return list(current_session().scalars(query.order_by(ShareAnswer.id.desc()).limit(size)).unique())
+
+
+def number_of_open_answers(owner_id: int | None) -> int:
+    """All of `open_answers`."""
+    visible = ShareAnswerService().visible()
+    query = select(func.count()).select_from(ShareAnswer).where(*visible, *_open_answers(owner_id))
+    return current_session().scalar(query) or 0
+
+
+def _open_answers(owner_id: int | None) -> list[ColumnElement[bool]]:
+    conditions = [ShareAnswer.handled_at.is_(None), ShareAnswer.retired_at.is_(None)]
     if owner_id is not None:
-        query = query.where(ShareAnswer.share_link.has(ShareLink.owner_id == owner_id))
-    return list(current_session().scalars(query).unique())
+        conditions.append(ShareAnswer.share_link.has(ShareLink.owner_id == owner_id))
+    return conditions
 
 
 def new_token() -> str:

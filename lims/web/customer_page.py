@@ -7,9 +7,9 @@ from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 
-from lims.aftersales.models import Complaint, Delivery, Objection, Seminar, Survey, Visit, VisitPlan
+from lims.aftersales.models import OPEN_STATES, Complaint, Delivery, Objection, Seminar, Survey, Visit, VisitPlan
 from lims.aftersales.schemas import STATES
 from lims.base.database import current_session
 from lims.base.display import format_decimal, local_time
@@ -49,9 +49,15 @@ def customer_context(customer: Customer) -> dict[str, Any]:
     def of(record: type[Any], *conditions: Any) -> list[Any]:
         if not may("read", record.record_name):
             return []
-        visible = SERVICES[record.record_name].visible()
-        query = select(record).where(record.retired_at.is_(None), *conditions, *visible)
+        query = select(record).where(*_seen(record, *conditions))
         return list(current_session().scalars(query.order_by(record.id.desc()).limit(SHOWN)))
+
+    def number(found: list[Any], record: type[Any], *conditions: Any) -> int:
+        """Of what `of` gave, and of what it left out."""
+        if len(found) < SHOWN:
+            return len(found)
+        seen = _seen(record, record.customer_id == customer.id, *conditions)
+        return current_session().scalar(select(func.count()).select_from(record).where(*seen)) or 0
 
     def add(item: Record, day: date | None, kind: str, icon: str, title: str = "", **more: str) -> None:
         day = day or local_time(item.created_at).date()
@@ -132,9 +138,19 @@ def customer_context(customer: Customer) -> dict[str, Any]:
         "contact_roles": CONTACT_ROLES,
         "first_uses": [card for card in cards if card.followed_until_normal],
         "customer_figures": [
-            (_("Trials"), len(trials)),
-            (_("Visits"), len(visits)),
-            (_("Open complaints"), sum(1 for item in complaints if item.is_open)),
-            (_("Surveys"), len(surveys)),
+            (_("Trials"), number(trials, Trial)),
+            (_("Visits"), number(visits, Visit)),
+            (
+                _("Open complaints"),
+                number(complaints, Complaint, Complaint.state.in_(OPEN_STATES))
+                if len(complaints) == SHOWN
+                else sum(1 for item in complaints if item.is_open),
+            ),
+            (_("Surveys"), number(surveys, Survey)),
         ],
     }
+
+
+def _seen(record: type[Any], *conditions: Any) -> list[ColumnElement[bool]]:
+    """In use, and known to the asking person."""
+    return [record.retired_at.is_(None), *conditions, *SERVICES[record.record_name].visible()]

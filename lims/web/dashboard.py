@@ -47,7 +47,7 @@ from lims.results.models import Break, Calibration, SetResult
 from lims.rules.service import confirmed_rules
 from lims.sharing.models import ShareLink
 from lims.sharing.schemas import ANSWER_KINDS
-from lims.sharing.service import ShareLinkService, open_answers
+from lims.sharing.service import ShareLinkService, number_of_open_answers, open_answers
 from lims.standards.register import REGISTER
 from lims.trials.models import Batch, Specimen, SpecimenSet, where_cured_as_standard
 from lims.web.addresses import address
@@ -345,7 +345,7 @@ def _answers() -> Panel | None:
         empty=_("No answer waits."),
         hint=_("What prospects send from their sheets appears here."),
         all_url=address("ShareAnswerView.list"),
-        count=len(items),
+        count=number_of_open_answers(None if oversees else user.id) + len(left),
     )
 
 
@@ -674,10 +674,10 @@ def _findings() -> Panel | None:
     """Findings that wait for an answer, or for the auditor's word on one; the longest overdue first."""
     if not may("read", "findings"):
         return None
+    session = current_session()
+    waits = Finding.state != "closed"
     rows = list(
-        current_session().scalars(
-            select(Finding).where(Finding.state != "closed").order_by(Finding.due_on, Finding.id).limit(SHOWN)
-        )
+        session.scalars(select(Finding).where(waits).order_by(Finding.due_on, Finding.id).limit(SHOWN))
     )
     overdue = sum(item.overdue for item in rows)
     return Panel(
@@ -698,7 +698,7 @@ def _findings() -> Panel | None:
         empty=_("No finding is open."),
         hint=_("Draw an audit sample, or write a finding on the page of a record."),
         all_url=address("FindingView.overdue") if overdue else address("FindingView.list"),
-        count=len(rows),
+        count=session.scalar(select(func.count()).select_from(Finding).where(waits)) or 0,
     )
 
 
@@ -767,7 +767,8 @@ def _papers() -> Panel | None:
         empty=_("No certificate yet."),
         hint=_("Open a batch with released results and press “Certificate”."),
         all_url=address("CertificateView.list"),
-        count=len(overtaken) or None,
+        # More than are shown were read of no list: so many at least.
+        count=(f"{SHOWN}+" if len(overtaken) == SHOWN else len(overtaken)) or None,
     )
 
 

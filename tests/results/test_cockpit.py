@@ -506,3 +506,22 @@ def test_set_s_form_asks_about_a_strength_that_the_mix_does_not_let_expect(
     asked = technician.post(f"/press/sets/{second}", typed_now(app, "1424", "1401", "1396"))
     assert asked.status_code == 422
     assert "MPa is far from the expected" in asked.get_data(as_text=True)
+
+
+def test_worksheet_and_counts_leave_no_set_of_the_day_out(
+    app: Flask, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page shows so many of a group; paper shows the day, and a number says where it ends."""
+    monkeypatch.setattr("lims.results.views.MOST_OF_A_GROUP", 2)
+    monkeypatch.setattr("lims.results.due.MOST_OF_A_GROUP", 2)
+    with app.app_context():
+        mix = a_mix("C30-D")
+        for days in (3, 3, 3, 9, 9, 9, 2.5, 2.5, 2.5):
+            cast_at = datetime.now(UTC) - timedelta(days=days)
+            a_batch("40", mix=mix, cast_at=cast_at.isoformat(), plan_ages="3")
+    page = technician.get("/press/worksheet").get_data(as_text=True)
+    rows = page[page.index("<tbody>") :].partition("</tbody>")[0].count("<tr>")
+    assert rows == 3 + 2 + 3  # due now, past their tolerance, until tomorrow
+    assert "1 more set is past its tolerance" in page
+    day = technician.get("/press/").get_data(as_text=True)
+    assert re.search(r'id="next">.*?<span class="badge bg-secondary-lt num">2\+<', day, re.S)

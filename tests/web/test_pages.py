@@ -12,6 +12,7 @@ from flask import Flask
 from itsdangerous import TimestampSigner
 
 from lims.accounts.roles import AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
+from lims.accounts.service import find_user
 from lims.base.columns import utc_now
 from lims.base.display import local_day
 from lims.base.services import SERVICES
@@ -148,3 +149,29 @@ def test_first_page_names_the_calibration_that_holds_and_none_that_was_followed_
     panel = page[page.index('id="calibrations"') :].partition("</section>")[0]
     assert re.findall(r"Z-\d", panel) == ["Z-0"]
     assert "ran out" not in panel
+
+
+def test_number_beside_a_list_is_of_all_that_wait_and_not_of_those_that_are_shown(
+    app: Flask, sign_in_as: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lims.web.customer_page.SHOWN", 2)
+    with app.app_context():
+        customer = a_customer("K-1")
+        for number in range(9):
+            due = local_day(utc_now()) + timedelta(days=number)
+            finding = {"subject": f"No photo {number}", "due_on": str(due)}
+            SERVICES["findings"].add({**finding, "responsible_id": responsible()}, ACTOR)
+        for day in (1, 2, 3):
+            visit = {"customer_id": customer.id, "visited_on": f"2026-05-0{day}", "purpose": "monthly"}
+            SERVICES["visits"].add(visit, ACTOR)
+        customer_id = customer.id
+    page = sign_in_as(AUDITOR).get("/").get_data(as_text=True)
+    assert re.search(r'id="findings">.*?<span class="badge bg-secondary-lt num">9<', page, re.S)
+    page = sign_in_as(MANAGER).get(f"/customers/{customer_id}").get_data(as_text=True)
+    assert re.search(r'<div class="h2 num mb-0">3</div><div class="text-secondary">Visits<', page)
+
+
+def responsible() -> int:
+    user = find_user("manager")
+    assert user is not None
+    return int(user.id)
