@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 from flask import url_for
+from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from lims.base.display import form_text
-from lims.base.fields import Choice, Quantity, Reference, Several, Text, WholeNumber
+from lims.base.display import form_text, show_day, show_time
+from lims.base.fields import Choice, Day, Flag, Instant, Quantity, Reference, Several, Text, WholeNumber
 from lims.base.problems import Problem
 from lims.base.schemas import Input, Schema
 from lims.base.services import SERVICES
@@ -82,7 +84,7 @@ def build_form(
                     inputs[name],
                     values.get(name, inputs[name].default),
                     errors.get(name, []),
-                    (theirs or {}).get(name, ""),
+                    (theirs or {}).get(name),
                 )
                 for name in names
                 if name in inputs
@@ -93,7 +95,24 @@ def build_form(
     return Form(built, version, loose)
 
 
-def _field(item: Input, value: Any, errors: list[str], theirs: str) -> FormField:
+def _in_words(item: Input, stored: str) -> str:
+    """What another person stored (`Kind.text`, or as a form's control holds it) as a page says it: no id, key or UTC."""
+    kind = item.kind
+    if isinstance(kind, Flag):
+        return _("yes") if stored.lower() == "true" else _("no")
+    if not stored:
+        return _("empty")
+    if isinstance(kind, Reference):
+        return _title_of(kind.record_name, stored) or stored
+    if isinstance(kind, Choice | Several):
+        return _(", ").join(str(kind.options.get(word, word)) for word in stored.split(","))
+    if isinstance(kind, Instant):
+        moment = datetime.fromisoformat(stored)
+        return show_time(moment) if moment.tzinfo is not None else stored
+    return show_day(date.fromisoformat(stored)) if isinstance(kind, Day) else stored
+
+
+def _field(item: Input, value: Any, errors: list[str], theirs: str | None) -> FormField:
     kind = item.kind
     result = FormField(
         name=item.name,
@@ -105,7 +124,7 @@ def _field(item: Input, value: Any, errors: list[str], theirs: str) -> FormField
         help=str(item.ui.help),
         required=item.required,
         errors=errors,
-        theirs=theirs,
+        theirs="" if theirs is None else _in_words(item, theirs),
     )
     if isinstance(kind, Choice | Several):
         result.options = [(key, str(label)) for key, label in kind.options.items()]

@@ -101,6 +101,34 @@ def test_lost_update_is_refused_with_both_values(app: Flask, technician: Person)
         assert SERVICES["regions"].get(region_id).name == "Theirs"
 
 
+def test_values_of_who_was_faster_are_told_in_words(app: Flask, administrator: Person) -> None:
+    """No id, no key, no UTC, and what was emptied is told too."""
+    with app.app_context():
+        customer, region = a_customer("K-1"), SERVICES["regions"].add({"code": "R", "name": "North"}, ACTOR)
+        site = SERVICES["sites"].add({"customer_id": customer.id, "code": "S", "name": "Bridge"}, ACTOR)
+        cement = SERVICES["cement-products"].add({"code": "PO425", "name": "P.O 42.5"}, ACTOR)
+        lot = SERVICES["cement-lots"].add({"code": "L-1", "cement_product_id": cement.id}, ACTOR)
+        first = {
+            "code": "D-1", "customer_id": customer.id, "cement_lot_id": lot.id, "mass_t": "30",
+            "delivered_at": "2026-03-05T10:00:00+08:00",
+        }  # fmt: skip
+        delivery = SERVICES["deliveries"].add({**first, "vehicle": "A-1"}, ACTOR)
+        second = {**first, "site_id": site.id, "delivered_at": "2026-03-06T22:30:00+08:00"}
+        SERVICES["deliveries"].edit(delivery.id, second, 1, ACTOR)
+        SERVICES["customers"].edit(
+            customer.id, {"code": "K-1", "name": "K", "status": "active", "region_id": region.id}, 1, ACTOR
+        )
+        delivery_id, customer_id = delivery.id, customer.id
+    typed = {**first, "version": "1", "delivered_at": "2026-03-05T10:00", "vehicle": "A-1"}
+    page = administrator.post(f"/deliveries/{delivery_id}/edit", typed)
+    told = re.findall(r"Theirs: ([^<]+)<", page.get_data(as_text=True))
+    assert page.status_code == 409
+    assert sorted(told) == ["6 Mar 2026, 22:30", "Bridge", "empty"]
+    typed = {"version": "1", "code": "K-1", "name": "K", "status": "prospect"}
+    page = administrator.post(f"/customers/{customer_id}/edit", typed)
+    assert {"Active", "North"} <= set(re.findall(r"Theirs: ([^<]+)<", page.get_data(as_text=True)))
+
+
 # --- security --------------------------------------------------------------------------------------------------
 
 
