@@ -123,13 +123,14 @@ def reader_of(token: str) -> User | None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One day's entry. `key` stays the same when the entry changes, so that calendars replace it."""
+    """One day's entry, or that of the days to `until`. `key` stays the same when the entry changes, so that calendars replace it."""
 
     key: str
     day: date
     title: str
     about: str
     changed_at: datetime
+    until: date | None = None
 
 
 def calendar_of(user: User) -> bytes:
@@ -146,7 +147,7 @@ def calendar_of(user: User) -> bytes:
         event.add("uid", f"{entry.key}@lims")
         event.add("dtstamp", entry.changed_at)
         event.add("dtstart", entry.day)
-        event.add("dtend", entry.day + timedelta(days=1))
+        event.add("dtend", (entry.until or entry.day) + timedelta(days=1))  # the first day after it
         event.add("summary", entry.title)
         if entry.about:
             event.add("description", entry.about)
@@ -209,7 +210,7 @@ def entries(user_id: int) -> Iterator[Entry]:
     if may("read", "programme-entries"):
         now = utc_now()
         for planned in calendar_entries(first, last)[:MOST]:
-            yield Entry(planned.uid, planned.day, planned.title, planned.about, now)
+            yield Entry(planned.uid, planned.day, planned.title, planned.about, now, planned.until)
 
 
 def _sets(first: date, last: date) -> Iterator[Entry]:

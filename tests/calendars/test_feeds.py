@@ -13,6 +13,7 @@ from sqlalchemy import select
 from lims.accounts.roles import SALES, SERVICE, TECHNICIAN
 from lims.accounts.service import find_user
 from lims.base.columns import utc_now
+from lims.base.display import local_day
 from lims.base.database import current_session, transaction
 from lims.base.secret_addresses import hidden
 from lims.base.services import SERVICES
@@ -71,6 +72,24 @@ def test_calendar_holds_visits_call_backs_sets_calibrations_and_maintenance(
     technician = titles(app, an_address(sign_in_as(TECHNICIAN)))
     assert not [title for title in technician if "Riverside" in title]  # its role reads no visits
     assert "Maintenance: P-1" in technician
+
+
+def test_week_of_the_programme_takes_its_week_in_a_calendar(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        today = local_day(utc_now())
+        monday = today - timedelta(days=today.weekday())
+        batch = a_batch()
+        planned = {"trial_id": batch.trial_id, "mix_revision_id": batch.mix_revision_id, "week_of": str(monday)}
+        SERVICES["programme-entries"].add({**planned, "batches": "2", "responsible": "Li Wei"}, ACTOR)
+    made = Calendar.from_ical(app.test_client().get(an_address(sign_in_as(TECHNICIAN))).data)
+    days = [
+        (event["dtstart"].dt, event["dtend"].dt)
+        for event in made.walk("VEVENT")
+        if str(event["summary"]).startswith("Trial mix")
+    ]
+    assert days == [(monday, monday + timedelta(days=7))]
 
 
 def test_calendar_of_a_salesperson_names_no_customer_of_another_region(
