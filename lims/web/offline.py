@@ -6,6 +6,7 @@ what is typed, by lims/web/static/js/entry.js.
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 from flask import Flask, Response, render_template, url_for
@@ -50,7 +51,11 @@ def register_offline(app: Flask) -> None:
     def service_worker() -> Response:
         files = [asset(name) for name in SHELL]
         body = render_template(
-            "lims/sw.js", files=files, entry=url_for("entry"), version=abs(hash(tuple(files)))
+            # The same in every process: of another version a phone loads everything again.
+            "lims/sw.js",
+            files=files,
+            entry=url_for("entry"),
+            version=hashlib.sha256(" ".join(files).encode()).hexdigest()[:16],
         )
         response = Response(body, mimetype="text/javascript")
         response.headers["Cache-Control"] = "no-cache"

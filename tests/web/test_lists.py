@@ -66,6 +66,12 @@ def test_chips_name_the_filters_and_take_one_off(app: Flask, sales: Person) -> N
     chips = re.findall(r'class="chip" href="([^"]+)"', page)
     assert "/customers/?status=prospect" in chips
     assert "/customers/?q=river" in chips
+    page = sales.get("/customers/?q=river&retired=1&page=2").get_data(as_text=True)
+    assert re.findall(r'class="chip" href="([^"]+)">with', page) == ["/customers/?q=river"]
+    # What is kept under a name is the filter, not the page that was looked at.
+    assert re.findall(r'name="query" value="([^"]*)"><input class="form-control" name="name"', page) == [
+        "q=river&amp;retired=1"
+    ]
 
 
 def test_ticked_rows_go_out_of_use_together_and_undo_brings_them_back(app: Flask, sales: Person) -> None:
@@ -100,6 +106,7 @@ def test_empty_list_says_what_to_do(technician: Person) -> None:
     page = technician.get("/batches/").get_data(as_text=True)
     assert "Register the first batch" in page
     assert "/batches/add" in page
+    assert 'href="/batches/?retired=1"' in page  # where all were taken out of use, this is the way to them
 
 
 def test_kept_values_are_told_in_the_reader_s_language_and_by_the_laboratory_s_clock(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 from collections.abc import Callable
@@ -175,3 +177,11 @@ def responsible() -> int:
     user = find_user("manager")
     assert user is not None
     return int(user.id)
+
+
+def test_service_worker_is_the_same_in_every_process(app: Flask) -> None:
+    files = [app.test_client().get("/sw.js").get_data(as_text=True) for _look in range(2)]
+    assert files[0] == files[1]
+    # Of the names of its files, whose marks are of their content; never by hash(), which each process salts.
+    listed = json.loads(files[0].partition("const FILES = ")[2].partition(";")[0])
+    assert f'"lims-shell-{hashlib.sha256(" ".join(listed).encode()).hexdigest()[:16]}"' in files[0]
