@@ -99,13 +99,13 @@ def _in_words(item: Input, stored: str) -> str:
     """What another person stored (`Kind.text`, or as a form's control holds it) as a page says it: no id, key or UTC."""
     kind = item.kind
     if isinstance(kind, Flag):
-        return _("yes") if stored.lower() == "true" else _("no")
+        return str(_("yes") if stored.lower() == "true" else _("no"))
     if not stored:
-        return _("empty")
+        return str(_("empty"))
     if isinstance(kind, Reference):
         return _title_of(kind.record_name, stored) or stored
     if isinstance(kind, Choice | Several):
-        return _(", ").join(str(kind.options.get(word, word)) for word in stored.split(","))
+        return str(_(", ")).join(str(kind.options.get(word, word)) for word in stored.split(","))
     if isinstance(kind, Instant):
         moment = datetime.fromisoformat(stored)
         return show_time(moment) if moment.tzinfo is not None else stored

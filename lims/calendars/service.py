@@ -123,7 +123,8 @@ def reader_of(token: str) -> User | None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One day's entry, or that of the days to `until`. `key` stays the same when the entry changes, so that calendars replace it."""
+    """One day's entry, or that of the days to `until`. `key` stays the same when the entry changes, so that calendars
+    replace it."""
 
     key: str
     day: date

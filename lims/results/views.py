@@ -98,9 +98,7 @@ def _until_tomorrow() -> tuple[list[DueSet], int]:
     now = utc_now()
     tomorrow = now + timedelta(days=1)
     sets = [
-        item
-        for item in due_sets(most=MOST_ON_PAPER)
-        if item.due_at is not None and item.due_at <= tomorrow
+        item for item in due_sets(most=MOST_ON_PAPER) if item.due_at is not None and item.due_at <= tomorrow
     ]
     late = [item for item in sets if item.when(now) == "late"]
     left_out = set(late[MOST_OF_A_GROUP:])

@@ -253,7 +253,10 @@ def number_of_open_answers(owner_id: int | None) -> int:
 
 
 def _open_answers(owner_id: int | None) -> list[ColumnElement[bool]]:
-    conditions = [ShareAnswer.handled_at.is_(None), ShareAnswer.retired_at.is_(None)]
+    conditions: list[ColumnElement[bool]] = [
+        ShareAnswer.handled_at.is_(None),
+        ShareAnswer.retired_at.is_(None),
+    ]
     if owner_id is not None:
         conditions.append(ShareAnswer.share_link.has(ShareLink.owner_id == owner_id))
     return conditions

@@ -31,7 +31,17 @@ from lims.sharing.outputs import as_csv, as_json, as_pdf, as_workbook
 from lims.sharing.redaction import Sheet
 from lims.sharing.schemas import ANSWER_KINDS, AnswerIn
 from lims.sharing.service import ShareLinkService, count_view
-from lims.sharing.sheet import changes, day, headline, inside, percent, rests_on, said_of_mpa, sections, sheet_of
+from lims.sharing.sheet import (
+    changes,
+    day,
+    headline,
+    inside,
+    percent,
+    rests_on,
+    said_of_mpa,
+    sections,
+    sheet_of,
+)
 from lims.sharing.visits import is_a_view
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,16 @@ from typing import Any
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, func, select
 
-from lims.aftersales.models import OPEN_STATES, Complaint, Delivery, Objection, Seminar, Survey, Visit, VisitPlan
+from lims.aftersales.models import (
+    OPEN_STATES,
+    Complaint,
+    Delivery,
+    Objection,
+    Seminar,
+    Survey,
+    Visit,
+    VisitPlan,
+)
 from lims.aftersales.schemas import STATES
 from lims.base.database import current_session
 from lims.base.display import format_decimal, local_time

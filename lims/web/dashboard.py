@@ -612,9 +612,7 @@ def _calibrations() -> Panel | None:
     rows = current_session().scalars(
         select(Calibration)
         .where(Calibration.due_on < today + timedelta(days=60), *in_force())
-        .options(
-            joinedload(Calibration.press), joinedload(Calibration.scale), joinedload(Calibration.mould)
-        )
+        .options(joinedload(Calibration.press), joinedload(Calibration.scale), joinedload(Calibration.mould))
         .order_by(Calibration.due_on)
         .limit(SHOWN)
     )

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from lims.accounts.roles import SALES, SERVICE, TECHNICIAN
 from lims.accounts.service import find_user
 from lims.base.columns import utc_now
-from lims.base.display import local_day
 from lims.base.database import current_session, transaction
+from lims.base.display import local_day
 from lims.base.secret_addresses import hidden
 from lims.base.services import SERVICES
 from lims.calendars.models import CalendarFeed
@@ -81,7 +81,11 @@ def test_week_of_the_programme_takes_its_week_in_a_calendar(
         today = local_day(utc_now())
         monday = today - timedelta(days=today.weekday())
         batch = a_batch()
-        planned = {"trial_id": batch.trial_id, "mix_revision_id": batch.mix_revision_id, "week_of": str(monday)}
+        planned = {
+            "trial_id": batch.trial_id,
+            "mix_revision_id": batch.mix_revision_id,
+            "week_of": str(monday),
+        }
         SERVICES["programme-entries"].add({**planned, "batches": "2", "responsible": "Li Wei"}, ACTOR)
     made = Calendar.from_ical(app.test_client().get(an_address(sign_in_as(TECHNICIAN))).data)
     days = [
