@@ -7,7 +7,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 
 from lims.base.views import MenuPlace, RecordView, Related
-from lims.materials.schemas import MORTAR_BASES
+from lims.materials.schemas import MORTAR_BASES, SAND_CLASSES
 from lims.materials.service import (
     AdmixtureLotService,
     AggregateSampleService,
@@ -224,6 +224,7 @@ class AggregateSampleView(RecordView):
         "zone": _l("Zone"),
         "sand_class": _l("Class of sand"),
     }
+    choices = {"sand_class": SAND_CLASSES}
     show_sections = (
         (_l("Sample"), ("code", "aggregate_source", "sampled_on", "season", "largest_size_mm")),
         (_l("Grading, JGJ 52"), ("fineness_modulus", "sand_class", "zone")),

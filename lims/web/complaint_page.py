@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
+from lims.accounts.service import ROLE_LABELS
 from lims.aftersales.advice import matching_cards, similar_complaints, situation_of_complaint
 from lims.aftersales.models import Complaint, ComplaintFact, Escalation, Objection, Retest
 from lims.aftersales.promises import promises
@@ -108,7 +109,10 @@ def complaint_context(
         "retests": retests,
         "outcomes": OUTCOMES,
         "objections": objections,
-        "escalations": escalations,
+        "escalations": [
+            (item, _(", ").join(str(ROLE_LABELS.get(name, name)) for name in item.roles.split(", ")))
+            for item in escalations
+        ],
         "clock_names": CLOCKS,
         "advice": matching_cards(situation_of_complaint(record, cement_lots, facts), category=record.category)
         if may("read", "advice-cards")

@@ -15,7 +15,9 @@ from itsdangerous import TimestampSigner
 
 from lims.accounts.roles import AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
 from lims.accounts.service import find_user
+from lims.aftersales.models import Escalation
 from lims.base.columns import utc_now
+from lims.base.database import transaction
 from lims.base.display import local_day
 from lims.base.services import SERVICES
 from tests.conftest import Person
@@ -185,3 +187,26 @@ def test_service_worker_is_the_same_in_every_process(app: Flask) -> None:
     # Of the names of its files, whose marks are of their content; never by hash(), which each process salts.
     listed = json.loads(files[0].partition("const FILES = ")[2].partition(";")[0])
     assert f'"lims-shell-{hashlib.sha256(" ".join(listed).encode()).hexdigest()[:16]}"' in files[0]
+
+
+def test_sand_and_the_roles_that_were_told_of_a_clock_read_chinese(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    sieved = dict(
+        zip(("4_75", "2_36", "1_18", "0_60", "0_30", "0_15"), (25, 50, 100, 125, 100, 75), strict=True)
+    )
+    with app.app_context():
+        source = SERVICES["aggregate-sources"].add({"code": "A", "name": "Pit", "kind": "fine"}, ACTOR)
+        sample = {"code": "S-1", "aggregate_source_id": source.id, "sampled_on": "2026-05-04"}
+        masses = {f"retained_{size}_g": str(mass) for size, mass in sieved.items()} | {"retained_pan_g": "25"}
+        sample_id = SERVICES["aggregate-samples"].add({**sample, **masses}, ACTOR).id
+        said = {"customer_id": a_customer().id, "category": "slow_setting", "subject": "Slow"}
+        complaint_id = SERVICES["complaints"].add(said, ACTOR).id
+        with transaction(ACTOR) as session:
+            due = {"complaint_id": complaint_id, "clock": "answer", "due_at": utc_now()}
+            session.add(Escalation(**due, roles="Manager, Service engineer", told=2))
+    manager = sign_in_as(MANAGER)
+    manager.get("/lang/zh")
+    page = manager.get(f"/aggregate-samples/{sample_id}").get_data(as_text=True)
+    assert re.search(r"砂的粗细</div>\s*<div[^>]*>中<", page)
+    assert "经理、服务工程师" in manager.get(f"/complaints/{complaint_id}").get_data(as_text=True)
