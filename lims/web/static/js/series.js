@@ -7,12 +7,12 @@
       const dark = document.documentElement.getAttribute("data-bs-theme") === "dark";
       const text = dark ? "#dce1e7" : "#25384f"; // the canvas cannot read the theme's light-dark() colours
       const faint = dark ? "rgba(255,255,255,.12)" : "rgba(0,0,0,.08)";
-      const colours = ["#0f766e", "#b45309", "#6366f1", "#be185d", "#0369a1", "#4d7c0f"];
+      const colours = dark ? ["#2dd4bf", "#fbbf24", "#a5b4fc", "#f472b6", "#38bdf8", "#a3e635"] : ["#0f766e", "#b45309", "#6366f1", "#be185d", "#0369a1", "#4d7c0f"];
       const series = spec.series.map((item, i) => ({
         name: item.name, type: item.bars ? "bar" : "line", data: item.data, connectNulls: true, symbolSize: 6,
         lineStyle: { width: 2, type: item.dashed ? "dashed" : "solid" },
         color: colours[(spec.paired ? Math.floor(i / 2) : i) % colours.length],
-        markLine: i === 0 && spec.limits ? { silent: true, symbol: "none", lineStyle: { color: "#dc2626", type: "dotted" }, label: { color: text, formatter: "{c}" }, data: spec.limits.map((y) => ({ yAxis: y })) } : undefined,
+        markLine: i === 0 && spec.limits ? { silent: true, symbol: "none", lineStyle: { color: dark ? "#f87171" : "#dc2626", type: "dotted" }, label: { color: text, formatter: "{c}" }, data: spec.limits.map((y) => ({ yAxis: y })) } : undefined,
       }));
       const chart = window.echarts.getInstanceByDom(box) || window.echarts.init(box);
       chart.setOption({
