@@ -418,7 +418,12 @@ def _visits_due() -> Panel | None:
         [
             Item(
                 item.customer.name,
-                address("VisitView.add", customer_id=item.customer_id, purpose=item.purpose)
+                address(
+                    "VisitView.add",
+                    customer_id=item.customer_id,
+                    site_id=item.site_id or "",
+                    purpose=item.purpose,
+                )
                 if may("write", "visits")
                 else address("VisitPlanView.show", record_id=item.id),
                 about=item.purpose,
@@ -734,7 +739,14 @@ def _unconfirmed() -> Panel | None:
     return Panel(
         "unconfirmed",
         _("Rules not confirmed yet"),
-        [Item(rule.id, address("RulesView.show", rule_id=rule.id)) for rule in missing[:SHOWN]],
+        [
+            Item(
+                _(rule.title),
+                address("RulesView.show", rule_id=rule.id),
+                about=f"{rule.code} {rule.edition} · {rule.id}",
+            )
+            for rule in missing[:SHOWN]
+        ],
         empty=_("Every rule is confirmed."),
         all_url=address("RulesView.register"),
         count=len(missing),

@@ -39,9 +39,12 @@ def test_pages_answer_in_the_chosen_language(app: Flask, technician: Person, lan
         assert "%(" not in re.sub(r"<script.*?</script>", "", text, flags=re.S)
 
 
-def test_chinese_pages_read_chinese(technician: Person) -> None:
+def test_chinese_pages_read_chinese(technician: Person, sign_in_as: Callable[[str], Person]) -> None:
     technician.get("/lang/zh")
     assert "试压" in technician.get("/").get_data(as_text=True)
+    auditor = sign_in_as(AUDITOR)
+    auditor.get("/lang/zh")
+    assert "三个立方体一组的强度" in auditor.get("/").get_data(as_text=True)
     profile = technician.get("/profile/").get_data(as_text=True)
     assert "technician · 试验员" in profile
     technician.get("/lang/zh_TW")
