@@ -24,7 +24,7 @@ from lims.trials.models import Batch, Specimen, SpecimenSet, Trial
 HORIZON = timedelta(days=7)
 #: No tolerance of a code is wider than this: a set in its window lies within it of its due time.
 WIDEST_WINDOW = timedelta(days=3)
-#: Rows of a group; the counts above them are whole.
+#: Rows of a group; the counts above them are whole, but that of the next days, which says where it ends.
 MOST_OF_A_GROUP = 60
 
 _sets, _batches, _trials = SpecimenSet.__table__.c, Batch.__table__.c, Trial.__table__.c
