@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import segno
-from flask import url_for
+from flask import current_app, request, url_for
 
 from lims.base.display import show_time
 from lims.base.papers import pdf
@@ -47,8 +47,14 @@ def _label(batch: Batch, age_days: int, specimen: Specimen) -> Label:
         mix=batch.mix_revision.code,
         cast=show_time(batch.cast_at) if batch.cast_at else "",
         age_days=age_days,
-        address=url_for("BreaksView.scan", code=short, _external=True),
+        address=_outside(url_for("BreaksView.scan", code=short)),
     )
+
+
+def _outside(path: str) -> str:
+    """As every link to the outside begins: labels are often printed at the server itself, which calls itself localhost."""
+    root = current_app.config["LIMS_SETTINGS"].public_url.rstrip("/") or request.host_url.rstrip("/")
+    return f"{root}{path}"
 
 
 #: Columns and rows of an A4 sheet of 50 x 25 mm labels.

@@ -96,6 +96,15 @@ def test_week_of_the_programme_takes_its_week_in_a_calendar(
     assert days == [(monday, monday + timedelta(days=7))]
 
 
+def test_address_of_a_calendar_begins_as_links_to_the_outside_do(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    settings = app.config["LIMS_SETTINGS"]
+    app.config["LIMS_SETTINGS"] = settings.model_copy(update={"public_url": "https://lims.example.com/"})
+    page = sign_in_as(SERVICE).post("/calendar-feeds/", {"name": "Telephone"}).get_data(as_text=True)
+    assert re.search(r'value="https://lims\.example\.com/calendar/[^"]+\.ics"', page)
+
+
 def test_calendar_of_a_salesperson_names_no_customer_of_another_region(
     app: Flask, sign_in_as: Callable[[str], Person]
 ) -> None:

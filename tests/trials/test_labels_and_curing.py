@@ -39,6 +39,10 @@ def test_labels_come_as_pages_pdf_and_zpl_with_the_same_codes(app: Flask, techni
         assert re.search(rf"\^FDMA,http://localhost/press/scan/{re.escape(short)}\^FS", text)
     assert sheet.mimetype == "application/pdf"
     assert sheet.get_data().startswith(b"%PDF-")
+    settings = app.config["LIMS_SETTINGS"]
+    app.config["LIMS_SETTINGS"] = settings.model_copy(update={"public_url": "https://lims.example.com/"})
+    text = technician.get(f"/batches/{batch_id}/labels.zpl").get_data(as_text=True)
+    assert text.count("^FDMA,https://lims.example.com/press/scan/") == 9
 
 
 def test_printer_commands_inside_a_name_are_only_letters(app: Flask, technician: Person) -> None:
