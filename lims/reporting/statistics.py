@@ -41,6 +41,7 @@ from lims.standards.rounding import exact_context
 from lims.standards.specimens import factor_beside_set
 from lims.standards.statistics import mean, sample_deviation
 from lims.trials.models import Batch, Specimen, SpecimenSet, Trial, cured_as_standard
+from lims.trials.service import batches_of_seen
 
 #: Verdicts of a summary: name -> rules that may give it.
 GB, ACI, EN = "gbt50107-2010/lot", "aci318/acceptance", ("en206/initial", "en206/continuous")
@@ -97,7 +98,8 @@ class ResultRow:
 
 
 def result_rows(filters: SummaryFilters) -> Iterator[ResultRow]:
-    """Results in the order of casting. Invalid sets and other curing are there too; `counts` tells them apart."""
+    """Results in the order of casting, of customers whom the asking person may know of. Invalid sets and other curing are
+    there too; `counts` tells them apart."""
     zone = laboratory_zone()
     since, until = filters.instants(zone)
     broken = (
@@ -161,7 +163,7 @@ def result_rows(filters: SummaryFilters) -> Iterator[ResultRow]:
         .outerjoin(Customer, Customer.id == Trial.customer_id)
         .outerjoin(CementLot, CementLot.id == Batch.cement_lot_id)
         .outerjoin(CementProduct, CementProduct.id == cement_id)
-        .where(SetResult.superseded_at.is_(None))
+        .where(SetResult.superseded_at.is_(None), *batches_of_seen(Batch.trial_id))
         .order_by(Batch.cast_at, SpecimenSet.id)
     )
     if filters.released:

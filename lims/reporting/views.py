@@ -26,6 +26,7 @@ from lims.base.jobs import RunningJob, enqueue, job_kind
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.security import current_actor, may, require
 from lims.base.views import GuardedView, MenuPlace, RecordView, address_of
+from lims.customers.regions import own_regions
 from lims.reporting.certificate import verify_address
 from lims.reporting.control import (
     SIDES,
@@ -116,6 +117,7 @@ class SummaryView(GuardedView):
             periods=_periods(),
             query=urlencode({key: value for key, value in request.args.items() if key != "_l_"}),
             sees_unreleased=sees_unreleased(),
+            sees_all_regions=own_regions() is None,
             group_titles={
                 "grade": _("By grade"),
                 "region": _("By region"),
@@ -273,6 +275,7 @@ class ControlChartsView(GuardedView):
             "lims/control_charts.html",
             view=self,
             form=build_form(ChartFilters, given, problems=problems),
+            sees_all_regions=own_regions() is None,
             signals=SIGNALS,
             sides=SIDES,
             one=_one,

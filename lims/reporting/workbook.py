@@ -17,6 +17,7 @@ from lims.base.display import laboratory_zone
 from lims.base.exports import SheetWriter, local_now, sheet_name
 from lims.base.laboratory import laboratory
 from lims.base.services import SERVICES
+from lims.customers.regions import own_regions
 from lims.reporting.control import CUSUM, INDIVIDUALS, WESTERN_ELECTRIC, charted, names_of, series_of
 from lims.reporting.layouts import Chart, Layout, Sheet, read_layout
 from lims.reporting.schemas import SummaryFilters
@@ -60,6 +61,8 @@ def fact_lines(filters: SummaryFilters, rows: Sequence[ResultRow], by_whom: str)
         unit = item.ui.unit or getattr(item.kind, "unit", "")
         lines.append((str(item.ui.label), f"{text} {unit}" if unit and value is not None else text))
     lines.append((str(inputs["released"].ui.label), _("yes") if filters.released else _("no")))
+    if own_regions() is not None:
+        lines.append((_("Customers"), _("those of your regions only")))
     counted = sum(row.counts for row in rows)
     lines += [
         (_("Results"), str(len(rows))),

@@ -9,13 +9,17 @@ from types import SimpleNamespace
 import openpyxl
 import pytest
 from flask import Flask
+from flask_appbuilder.security.sqla.models import User
+from sqlalchemy import select
 
 from lims.accounts.roles import MANAGER, SALES
+from lims.base.database import current_session
 from lims.base.jobs import run_waiting
+from lims.base.services import SERVICES
 from lims.base.views import VIEWS
 from lims.reporting import views
 from tests.conftest import Person
-from tests.factories import a_batch
+from tests.factories import ACTOR, a_batch, a_customer
 from tests.reporting.production import ACCEPTED, a_production, broken
 
 #: A strength, load and mean that occur nowhere else.
@@ -141,3 +145,31 @@ def test_sales_is_told_that_only_released_results_are_shown(
 ) -> None:
     assert SALES
     assert "Your role sees released results only." in sales.get("/summary/").get_data(as_text=True)
+
+
+def test_sales_sees_results_of_customers_of_own_regions_alone_on_page_chart_and_workbook(
+    app: Flask, sales: Person, manager: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        regions = [SERVICES["regions"].add({"code": c, "name": c}, ACTOR).id for c in ("R-OUR", "R-FAR")]
+        user = current_session().scalars(select(User).where(User.username == sales.username)).one()
+        SERVICES["region-staff"].add({"region_id": regions[0], "user_id": user.id}, ACTOR)
+        for name, region in zip(("Nearby Ltd", "Faraway Ltd"), regions, strict=True):
+            customer = a_customer(f"K-{region}", name=name, region_id=region)
+            a_production(("38.9",), code=f"MIX-{region}", customer_id=customer.id)
+    seen = manager.get("/summary/").get_data(as_text=True)
+    assert "Faraway Ltd" in seen
+    assert "those of your regions only" not in seen
+    page = sales.get("/summary/").get_data(as_text=True)
+    assert "Nearby Ltd" in page
+    assert "1 result" in page
+    assert "those of your regions only" in page
+    chart = sales.get("/control-charts/?go=1&by=mix&age_days=28&released=true").get_data(as_text=True)
+    monkeypatch.setattr(views, "MOST_ROWS_AT_ONCE", 0)
+    place = sales.get("/summary/workbook").location
+    assert run_waiting(app) == ["done"]
+    book = cells(sales.get(place + "/file").get_data())
+    assert f"MIX-{regions[0]}" in book
+    assert "those of your regions only" in book
+    for text in (page, chart, book):
+        assert not any(name in text for name in ("Faraway Ltd", f"MIX-{regions[1]}"))
