@@ -32,9 +32,20 @@ from lims.results.press_files import find_specimen
 from lims.results.schemas import LOAD, STRENGTH, SetBreaksIn
 from lims.results.service import SetEntries, SetFacts, facts_of_sets, record_history
 from lims.trials.models import Batch, Specimen, SpecimenSet
+from lims.trials.short_codes import CHECKS, DIGITS
 
+#: Check characters of short codes that no other code has.
+LABEL_SIGNS = frozenset(CHECKS) - frozenset(DIGITS + "U")
 #: Facts of a set that stand in each of its specimens' rows.
 OF_THE_SET = ("tested_at", "press_id", "tested_by", "loading_rate_mpa_s", "remark")
+
+
+class SpecimenCode(Code):
+    """The code of a specimen, or the short one of its label, whose check character is no letter at times."""
+
+    def parse(self, value: Any) -> str:
+        text = value.strip() if isinstance(value, str) and len(value) < 20 else ""
+        return text if text[-1:] in LABEL_SIGNS and text[:-1].isalnum() else super().parse(value)
 
 
 class BreakTemplate(Template):
@@ -57,7 +68,7 @@ class BreakTemplate(Template):
         made = (
             own_column(
                 "specimen",
-                Code(90),
+                SpecimenCode(90),
                 Words("Specimen", "试件编号", "試件編號"),
                 example=("B26-1001-03d-1A", "B26-1001-03d-1B", "B26-1001-03d-1C"),
                 note=Words(
@@ -174,7 +185,10 @@ class BreakTemplate(Template):
                 continue
             row.title = row.values["specimen"]
             set_id, specimen_id = known[row.title]
-            of_set[set_id][specimen_id] = row
+            # A code may be written in several ways; each row of its own is told apart by none of them.
+            if (first := of_set[set_id].setdefault(specimen_id, row)) is not row:
+                again = _("is in row %(n)s already; accepted: each once", n=first.number)
+                row.refuse([Problem("specimen", again, row.title)])
         entries = SetEntries(facts)
         stored = self._stored(specimen for key in entries.results for specimen in of_set[key])
         for done, (set_id, here) in enumerate(of_set.items(), start=1):

@@ -19,13 +19,15 @@ from lims.base.problems import Conflict, NotFound, Refused
 from lims.customers.models import Customer
 from lims.forecasts import service as forecasts
 from lims.importing import imports
-from lims.importing.imports import NotApplied, came_from, import_file, upload
+from lims.importing.imports import TEMPLATES, NotApplied, came_from, import_file, look, upload
 from lims.importing.models import ImportRow, ImportRun
 from lims.importing.workbooks import AT_ONCE
 from lims.materials.models import Region
 from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import SetEntries, facts_of_sets, record_set
+from lims.trials.models import Specimen
+from lims.trials.short_codes import CHECKS, short_code
 from tests.conftest import counting_sql
 from tests.factories import ACTOR, a_batch
 from tests.importing.workbooks import filled
@@ -58,6 +60,23 @@ def test_every_break_says_its_row_though_a_run_of_rows_has_one_link() -> None:
         assert came_from("breaks", found.id) == [("b.xlsx", run.id, plan.reading.sheet, row.number, "new")]
     assert came_from("breaks", found.id + 1) == []
     assert came_from("set-results", found.id) == []
+
+
+def test_specimen_that_two_rows_spell_differently_is_refused_the_second_time(records: Flask) -> None:
+    rows = rows_of(a_batch("50"))[:3]
+    short = short_code(current_session().query(Specimen).filter_by(code=rows[0]["specimen"]).one().id)
+    for spelled in (rows[0]["specimen"].lower(), short):
+        again = [*rows, {**rows[0], "specimen": spelled, "load_kn": 300}]
+        plan = look("b.xlsx", filled("breaks", *again), ACTOR, template="breaks")
+        (refusal,) = plan.refusals()
+        assert (refusal.cell, refusal.value) == ("A9", spelled)
+        assert "row 6 already" in refusal.message
+
+
+def test_every_short_code_of_a_label_names_a_specimen_in_a_sheet() -> None:
+    kind = TEMPLATES["breaks"].columns["specimen"].kind
+    for specimen_id in range(5000, 5000 + len(CHECKS)):
+        assert kind.parse(short_code(specimen_id)) == short_code(specimen_id)
 
 
 @pytest.mark.usefixtures("records_on_both")
