@@ -658,33 +658,28 @@ class HistoryTemplate(Template):
             age, number = row.values["age_days"], row.values["specimen_number"]
             strength = row.values["strength_mpa"]
             present = stored.strengths.get((age, number))
-            if age in ages:
-                if present != strength:
-                    row.refuse(
-                        [
-                            Problem(
-                                "strength_mpa",
-                                _(
-                                    "stands otherwise in the history: %(old)s; accepted: that",
-                                    old=text_of(self.columns["strength_mpa"], present),
-                                ),
-                                f"{strength:f}",
-                            )
-                        ]
-                    )
-                    continue
-                wrong = [n for n in self.facts if n in row.values and row.values[n] != stored.facts.get(n)]
+            if age in ages and present != strength:
                 row.refuse(
-                    Problem(
-                        n,
-                        _(
-                            "stands otherwise in the history: %(old)s; accepted: that",
-                            old=text_of(self.columns[n], stored.facts.get(n)),
-                        ),
-                        text_of(self.columns[n], row.values[n]),
-                    )
-                    for n in wrong
-                ) if wrong else row.same()
+                    [
+                        Problem(
+                            "strength_mpa",
+                            _(
+                                "stands otherwise in the history: %(old)s; accepted: that",
+                                old=text_of(self.columns["strength_mpa"], present),
+                            ),
+                            f"{strength:f}",
+                        )
+                    ]
+                )
+                continue
+            # A new age does not change the mix either: another recipe beside it would be dropped without a word.
+            told = self.facts if batch is not None else ()
+            wrong = [n for n in told if n in row.values and row.values[n] != stored.facts.get(n)]
+            if wrong:
+                row.refuse(self._otherwise(n, stored.facts.get(n), row.values[n]) for n in wrong)
+                continue
+            if age in ages:
+                row.same()
                 continue
             row.outcome = "new"
             breaks[age].append(strength)
@@ -695,8 +690,9 @@ class HistoryTemplate(Template):
             curing_temperature_c=facts.get("curing_temperature_c"),
             slump_mm=facts.get("slump_mm"),
             grade_mpa=facts.get("grade_mpa"),
-            shape=facts.get("shape", "cylinder"),
-            width_mm=facts.get("width_mm"),
+            # Of the same mix: sets of another shape would stand on another scale.
+            shape=facts.get("shape") or stored.facts.get("shape") or "cylinder",
+            width_mm=facts.get("width_mm", stored.facts.get("width_mm")),
             breaks=dict(breaks),
         )
         if batch is None and design is None:
@@ -706,17 +702,24 @@ class HistoryTemplate(Template):
         return mix
 
     def _same_recipe(self, row: Row, mix: HistoryMix, design: MixDesign) -> None:
-        """The mix is there without strengths: what the file says of its recipe is what is stored."""
+        """The mix is there without strengths: what the file says of it is what is stored."""
         latest = design.latest
-        for name, mass in mix.composition.items():
-            kind = name.removesuffix("_kg_m3")
-            stored = latest.mass_of(kind) if latest is not None else None
-            if stored != mass:
-                column = self.columns[name]
-                message = _(
-                    "stands otherwise in the history: %(old)s; accepted: that", old=text_of(column, stored)
-                )
-                row.refuse([Problem(name, message, text_of(column, mass))])
+        said: dict[str, tuple[Any, Any]] = {
+            name: (mass, latest.mass_of(name.removesuffix("_kg_m3")) if latest is not None else None)
+            for name, mass in mix.composition.items()
+        }
+        if mix.grade_mpa is not None:
+            said["grade_mpa"] = (mix.grade_mpa, design.grade_mpa)
+        if "kind" in row.values:
+            said["kind"] = (mix.kind, design.kind)
+        wrong = [self._otherwise(name, old, new) for name, (new, old) in said.items() if new != old]
+        if wrong:
+            row.refuse(wrong)
+
+    def _otherwise(self, name: str, stored: Any, given: Any) -> Problem:
+        column = self.columns[name]
+        message = _("stands otherwise in the history: %(old)s; accepted: that", old=text_of(column, stored))
+        return Problem(name, message, text_of(column, given))
 
     def _designs(
         self, mixes: Mapping[tuple[str, str], Any], known: Mapping[tuple[str, str], Batch]

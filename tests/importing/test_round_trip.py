@@ -27,6 +27,7 @@ from lims.mixes.models import MixDesign
 from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set
+from lims.trials.models import Specimen
 from tests.factories import ACTOR, RECIPE, a_batch, a_customer, a_mix, a_trial
 from tests.importing.workbooks import filled
 
@@ -311,3 +312,34 @@ def test_breaks_may_be_named_by_batch_age_and_number(records: Flask) -> None:
     assert plan.count("new") == 3
     wrong = look("b.xlsx", filled("breaks", {**rows[0], "specimen_number": 9}), ACTOR, template="breaks")
     assert "no specimen 9" in wrong.refusals()[0].message
+
+
+def test_history_of_a_new_age_with_another_recipe_grade_or_shape_is_refused(records: Flask) -> None:
+    """A mix has one recipe: what a later file says otherwise is not dropped, and its sets are of the same shape."""
+    mix = {"lab": "Plant", "mix_id": "A", "cement_kg_m3": 300, "water_kg_m3": 170, "grade_mpa": 30}
+    cubes = {"shape": "cube", "width_mm": 100, "age_days": 7, "strength_mpa": 25}
+    import_file("h.xlsx", filled("history", {**mix, **cubes}), ACTOR, template="history")
+    later = {**mix, "age_days": 28, "strength_mpa": 45}
+    for name, value, old in (("cement_kg_m3", 400, "300"), ("grade_mpa", 50, "30"), ("width_mm", 150, "100")):
+        plan = look("h.xlsx", filled("history", {**later, name: value}), ACTOR, template="history")
+        ((refusal, row),) = zip(plan.refusals(), plan.rows, strict=True)
+        assert row.problems[0].field == name
+        assert f"{old}; accepted" in refusal.message
+        assert refusal.value == str(value)
+    _run, plan = import_file("h.xlsx", filled("history", later), ACTOR, template="history")
+    assert plan.count("new") == 1
+    shapes = {(item.shape, item.width_mm) for item in current_session().query(Specimen)}
+    assert shapes == {("cube", Decimal(100))}
+
+
+def test_history_of_a_mix_that_is_there_says_its_grade_or_none(records: Flask) -> None:
+    a_mix("C30-A")
+    row = {"lab": "own", "mix_id": "C30-A", "age_days": 28, "strength_mpa": 45}
+    assert (
+        look("h.xlsx", filled("history", {**row, "grade_mpa": 30}), ACTOR, template="history").count("new")
+        == 1
+    )
+    (refusal,) = look(
+        "h.xlsx", filled("history", {**row, "grade_mpa": 40}), ACTOR, template="history"
+    ).refusals()
+    assert "30; accepted" in refusal.message
