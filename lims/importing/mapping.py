@@ -443,7 +443,7 @@ def rows_of(book: Book, template: Template, reading: Reading) -> tuple[list[Row]
             continue
         for (age, number), columns in sorted(groups.items()):
             if all(
-                sheet.cell(index, at) is None and cell_name(index, at) not in sheet.no_value
+                sheet.cell(index, at) is None and cell_name(index, at) not in marked
                 for at, _item, _c in columns
             ):
                 continue

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import openpyxl
 import pytest
 from flask import Flask
 
@@ -88,6 +90,16 @@ def test_a_refused_cube_of_a_group_names_its_own_cell(records: Flask) -> None:
     reading = replace(propose(book, [TEMPLATES["history"]]), constants={"lab": "Plant"})
     plan = compare(prepare("x.xlsx", book, reading), ACTOR)
     assert [(item.cell, item.value) for item in plan.refusals()] == [("I5", "39,2")]
+
+
+def test_an_error_in_a_group_is_refused_and_no_cube_that_was_left_out(records: Flask) -> None:
+    file = openpyxl.load_workbook(io.BytesIO(grouped_sheet()))
+    file["台账"]["I5"].value, file["台账"]["I5"].data_type = "#DIV/0!", "e"
+    book = read_book("x.xlsx", saved(file))
+    reading = replace(propose(book, [TEMPLATES["history"]]), constants={"lab": "Plant"})
+    (item,) = compare(prepare("x.xlsx", book, reading), ACTOR).refusals()
+    assert item.cell == "I5"
+    assert "error of the sheet" in item.message
 
 
 def test_a_grouped_sheet_becomes_breaks_of_registered_batches(records: Flask) -> None:
