@@ -34,10 +34,14 @@ _OTHER_CELL = re.compile(rb"""<c(?! r=")\b""")
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*)>")
 _NUMBER = re.compile(rb"""\br=["'](\d{1,9})["']""")
 _HIDDEN = re.compile(rb"""\bhidden=["'](?:1|true)["']""")
-#: A formula whose value was never stored: <c r="B7"><f>…</f></c> or with an empty <v>.
+#: A formula whose value was never stored: <c r="B7"><f>…</f></c> or with an empty <v>. With t="str" an empty <v> is the value:
+#: Excel, WPS and LibreOffice store so what =IF(A7="","",…) gives.
+_FORMULA = rb"""[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"""
 _NO_VALUE = re.compile(
-    rb"""<(?:\w+:)?c\b[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["'][^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"""
-    rb"""(?:</(?:\w+:)?c>|<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)"""
+    rb"""<(?:\w+:)?c\b(?:(?![^>]*\bt=["']str["'])[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']"""
+    + _FORMULA
+    + rb"""(?:</(?:\w+:)?c>|<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)|"""
+    rb"""[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']""" + _FORMULA + rb"""</(?:\w+:)?c>)"""
 )
 _MAC_DATES = re.compile(rb"""<(?:\w+:)?workbookPr\b[^>]*\bdate1904=["'](?:1|true)["']""")
 _SHEET = re.compile(rb"<(?:\w+:)?sheet\b([^>]*)>")
@@ -168,7 +172,9 @@ def marks(xml: bytes, most_cells: int) -> dict[str, Any]:
     return {
         "hidden_rows": hidden[:1000],
         "errors": [name.decode() for name in _CELL_OF_ERROR.findall(xml)[:10_000]] if errors else [],
-        "no_value": [name.decode() for name in _NO_VALUE.findall(xml)[:10_000]] if formulas else [],
+        "no_value": [(one or other).decode() for one, other in _NO_VALUE.findall(xml)[:10_000]]
+        if formulas
+        else [],
     }
 
 

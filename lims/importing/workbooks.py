@@ -146,6 +146,12 @@ def cell_name(row: int, column: int) -> str:
     return f"{column_letters(column)}{row + 1}"
 
 
+def place_of(name: str) -> tuple[int, int]:
+    """B7 -> (row, column) from 0."""
+    letters = name.rstrip("0123456789")
+    return int(name[len(letters) :]) - 1, column_of(letters)
+
+
 def shown(value: Cell) -> str:
     """A cell as a person reads it: numbers with the 15 digits that a sheet keeps."""
     if value is None:
@@ -258,6 +264,8 @@ def _workbook(name: str, content: bytes, limits: Limits) -> Book:
         refusal = _unfit(str(answer["refused"]), str(answer.get("detail", "")), name)
         refusal.peak_kb, refusal.cpu_s = answer["peak_kb"], answer["cpu_s"]
         raise refusal
+    for sheet in sheets:
+        _told(sheet)
     return Book(name, sheets, answer["mac_dates"], peak_kb=answer["peak_kb"], cpu_s=answer["cpu_s"])
 
 
@@ -295,6 +303,15 @@ def _sheet(item: dict[str, Any]) -> Sheet:
         frozenset(item.get("errors", ())),
         frozenset(item.get("no_value", ())),
     )
+
+
+def _told(sheet: Sheet) -> None:
+    """What stands at a cell's name is at the cell: it is there though it looks blank, below the last value too."""
+    for name in (*sheet.errors, *sheet.no_value):
+        row, column = place_of(name)
+        sheet.rows += [[] for _missing in range(row + 1 - len(sheet.rows))]
+        cells = sheet.rows[row]
+        cells += [None] * (min(column + 1, MOST_COLUMNS) - len(cells))
 
 
 # --- text ------------------------------------------------------------------------------------------------------

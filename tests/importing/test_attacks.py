@@ -36,6 +36,16 @@ def plan_of(content: bytes, template: str = "mixes", name: str = "x.xlsx") -> Pl
     return look(name, content, ACTOR, template=template)
 
 
+def rewritten(content: bytes, parts: dict[str, tuple[str, str]]) -> bytes:
+    """The same workbook with one text of these parts in another's place."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(made, "w") as target:
+        for entry in source.infolist():
+            old, new = parts.get(entry.filename, ("", ""))
+            target.writestr(entry, source.read(entry).replace(old.encode(), new.encode(), 1))
+    return made.getvalue()
+
+
 def mix_with(cell: Any, **style: Any) -> Plan:
     """A mix whose cement is this cell."""
     book, sheet = filled_book("mixes", RECIPE)
@@ -81,6 +91,25 @@ def test_minus_sign_of_typesetting_is_a_minus(records: Flask) -> None:
 def test_a_formula_without_a_stored_value_is_refused_not_blank(records: Flask) -> None:
     (refusal,) = mix_with("=150*2").refusals()
     assert "formula" in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("cell", "refused"),
+    [
+        ('<c r="A7" t="str"><f>IF(B7="","",B7)</f><v></v></c>', 0),  # as Excel and WPS store it
+        ("<c t='str' r='A7'><f>IF(B7=\"\",\"\",B7)</f><v/></c>", 0),
+        ('<c r="A7" t="str"><f>B7</f></c>', 1),
+        ('<c r="A7"><f>B7</f><v></v></c>', 1),
+        ('<c r="A7" s="1"><f t="shared" si="0"/></c>', 1),
+    ],
+)
+def test_a_formula_that_gives_an_empty_text_is_blank_and_one_without_its_value_is_not(
+    records: Flask, cell: str, refused: int
+) -> None:
+    """Ledgers have such formulas down to rows that nobody filled yet."""
+    sheets = {"xl/worksheets/sheet1.xml": ("</sheetData>", f'<row r="7">{cell}</row></sheetData>')}
+    plan = plan_of(rewritten(saved(filled_book("mixes", RECIPE)[0]), sheets))
+    assert (plan.count("new"), len(plan.refusals())) == (1, refused)
 
 
 def test_an_error_of_the_sheet_is_refused_not_blank(records: Flask) -> None:
