@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from flask_babel import gettext as _
 
-from lims.importing.workbooks import Cell, exact_text
+from lims.importing.workbooks import Cell, Percentage, exact_text
 
 #: kg in a pound and m in a foot and an inch: exact by the agreement of 1959 (NIST SP 811, B.8).
 _POUND_KG = Fraction("0.45359237")
@@ -107,6 +107,10 @@ def number_of(value: Cell, form: Form = Form(), unit: str = "") -> Decimal | Non
         return None
     if isinstance(value, bool):
         raise Unreadable(_("is yes or no; accepted: a number"))
+    if isinstance(value, Percentage):
+        if unit != "%":
+            raise Unreadable(_("is formatted as a percentage; accepted: the cell formatted as a number"))
+        return value.shown
     if isinstance(value, float | int):
         text = exact_text(value)
         if not _PLAIN.fullmatch(text):
@@ -121,6 +125,8 @@ def number_of(value: Cell, form: Form = Form(), unit: str = "") -> Decimal | Non
 
 
 def _digits(text: str, form: Form, unit: str) -> str:
+    if unit == "%" and text.endswith("%"):
+        text = text[:-1].rstrip()
     with_unit = _WITH_UNIT.fullmatch(text)
     if with_unit is not None:
         written = spelled(with_unit.group(2))

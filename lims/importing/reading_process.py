@@ -43,6 +43,13 @@ _NO_VALUE = re.compile(
     + rb"""(?:</(?:\w+:)?c>|<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)|"""
     rb"""[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']""" + _FORMULA + rb"""</(?:\w+:)?c>)"""
 )
+_PERCENT_FORMAT = re.compile(
+    rb"""<(?:\w+:)?numFmt\b(?=[^>]*\bnumFmtId=["'](\d+)["'])[^>]*\bformatCode=(?:"([^"]*)"|'([^']*)')"""
+)
+_CELL_STYLES = re.compile(rb"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", re.DOTALL)
+_STYLE = re.compile(rb"""<(?:\w+:)?xf\b(?:[^>]*?\bnumFmtId=["'](\d+)["'])?""")
+#: 0 % and 0.00 %, which every workbook has without naming them.
+_PERCENT_BUILT_IN = {b"9", b"10"}
 _MAC_DATES = re.compile(rb"""<(?:\w+:)?workbookPr\b[^>]*\bdate1904=["'](?:1|true)["']""")
 _SHEET = re.compile(rb"<(?:\w+:)?sheet\b([^>]*)>")
 _RELATION = re.compile(rb"<Relationship\b([^>]*)>")
@@ -178,6 +185,23 @@ def marks(xml: bytes, most_cells: int) -> dict[str, Any]:
     }
 
 
+def percent_cells(styles: bytes) -> re.Pattern[bytes] | None:
+    """What finds the cells that show a hundred times their number: 4.8 % is stored as 0.048. None when there are none."""
+    percent = set(_PERCENT_BUILT_IN)
+    for number, code, other in _PERCENT_FORMAT.findall(styles):
+        plain = (code or other).replace(b"&quot;", b'"')
+        if b"%" in re.sub(rb"""\"[^\"]*\"|\\.""", b"", plain):
+            percent.add(number)
+    section = _CELL_STYLES.search(styles)
+    formats = _STYLE.findall(section.group(0)) if section is not None else []
+    places = b"|".join(b"%d" % place for place, number in enumerate(formats) if number in percent)
+    if not places:
+        return None
+    return re.compile(
+        rb"""<(?:\w+:)?c\b(?=[^>]*\bs=["'](?:""" + places + rb""")["'])[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']"""
+    )
+
+
 def as_json(value: Any) -> list[str]:
     """What JSON does not know, a day, a time or a length of time, as [kind, ISO text]."""
     kind = type(value).__name__
@@ -194,8 +218,11 @@ def read(content: bytes, limits: dict[str, int]) -> Iterator[dict[str, Any] | li
     mac_dates: bool | None = None
     if content.startswith(b"PK"):
         parts = unpacked(content, limits["unpacked_bytes"])
+        percent = percent_cells(parts.get("xl/styles.xml", b""))
         for name, xml in sheet_parts(parts).items():
             extra[name] = marks(xml, limits["cells"])
+            if percent is not None:
+                extra[name]["percent"] = [found.decode() for found in percent.findall(xml)]
         if "xl/workbook.xml" in parts:
             mac_dates = bool(_MAC_DATES.search(parts["xl/workbook.xml"]))
         content = packed_again(parts)

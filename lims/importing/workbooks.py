@@ -39,6 +39,16 @@ ENCODINGS = {
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 MOST_COLUMNS = 500
 
+
+class Percentage(float):
+    """The number of a cell that is formatted as a percentage: 0.048 where people read 4.8 %."""
+
+    @property
+    def shown(self) -> Decimal:
+        """What stands before the sign."""
+        return Decimal(exact_text(float(self))).scaleb(2)
+
+
 #: A cell: blank, number, text, yes or no, or a day or time as the sheet's format says.
 Cell = None | float | str | bool | date | datetime | time
 
@@ -84,6 +94,8 @@ class Sheet:
     merged: tuple[tuple[int, int, int, int], ...] = ()
     errors: frozenset[str] = frozenset()
     no_value: frozenset[str] = frozenset()
+    #: Cells that are formatted as a percentage; those with a number hold a `Percentage`.
+    percent: tuple[str, ...] = ()
 
     def cell(self, row: int, column: int) -> Cell:
         """Rows and columns count from 0; outside of the sheet is blank."""
@@ -158,6 +170,8 @@ def shown(value: Cell) -> str:
         return ""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
+    if isinstance(value, Percentage):
+        return f"{value.shown.normalize():f}%"
     if isinstance(value, float | int):
         return exact_text(value)
     if isinstance(value, datetime):
@@ -302,6 +316,7 @@ def _sheet(item: dict[str, Any]) -> Sheet:
         tuple((a, b, c, d) for (a, b), (c, d) in item["merged"]),
         frozenset(item.get("errors", ())),
         frozenset(item.get("no_value", ())),
+        tuple(item.get("percent", ())),
     )
 
 
@@ -312,6 +327,11 @@ def _told(sheet: Sheet) -> None:
         sheet.rows += [[] for _missing in range(row + 1 - len(sheet.rows))]
         cells = sheet.rows[row]
         cells += [None] * (min(column + 1, MOST_COLUMNS) - len(cells))
+    for name in sheet.percent:
+        row, column = place_of(name)
+        found = sheet.cell(row, column)
+        if isinstance(found, float | int) and not isinstance(found, bool):
+            sheet.rows[row][column] = Percentage(found)
 
 
 # --- text ------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from lims.base.database import current_session
 from lims.base.problems import Refused
+from lims.base.services import SERVICES
 from lims.importing.imports import NotApplied, Plan, import_file, look
 from lims.importing.models import ImportRow, ImportRun
 from lims.importing.reading_process import Unfit, marks
@@ -110,6 +111,24 @@ def test_a_formula_that_gives_an_empty_text_is_blank_and_one_without_its_value_i
     sheets = {"xl/worksheets/sheet1.xml": ("</sheetData>", f'<row r="7">{cell}</row></sheetData>')}
     plan = plan_of(rewritten(saved(filled_book("mixes", RECIPE)[0]), sheets))
     assert (plan.count("new"), len(plan.refusals())) == (1, refused)
+
+
+@pytest.mark.parametrize("form", ["0%", "0.00%", '0.0" "%;[Red]-0.0%'])
+def test_a_cell_formatted_as_a_percentage_is_read_as_people_read_it(records: Flask, form: str) -> None:
+    """30 % is stored as 0.3, which the column would take for 0.3 %."""
+    SERVICES["aggregate-sources"].add({"code": "S", "name": "S"}, ACTOR)
+    names = {"code": "S-1", "aggregate_source_id": "S", "sampled_on": "2026-03-01", "moisture_percent": 0.3}
+    book, sheet = filled_book("aggregate-samples", names)
+    sheet[f"{letter_of('aggregate-samples', 'moisture_percent')}{FIRST}"].number_format = form
+    plan = plan_of(saved(book), "aggregate-samples")
+    assert (plan.count("new"), plan.rows[0].values["moisture_percent"]) == (1, Decimal(30))
+
+
+def test_a_percentage_where_no_percent_are_wanted_is_refused(records: Flask) -> None:
+    (refusal,) = mix_with(3, number_format="0%").refusals()
+    assert refusal.value == "300%"
+    assert "percentage" in refusal.message
+    assert mix_with(300, number_format='0"%"').count("new") == 1  # a sign that changes nothing
 
 
 def test_an_error_of_the_sheet_is_refused_not_blank(records: Flask) -> None:
