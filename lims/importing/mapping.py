@@ -25,7 +25,7 @@ from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letter
 
 #: The names of a template's columns stand in one of the first rows; other people's heads within these.
 TEMPLATE_HEAD_ROWS, FREE_HEAD_ROWS = 12, 30
-_AGE = re.compile(r"(?:^|[^0-9.])([0-9]{1,4})\s*(?:d\b|d$|days?|天|日|d[（(抗强強])", re.IGNORECASE)
+_AGE = re.compile(r"(?:^|[^0-9.])([0-9]{1,4})\s*(?:days?|天|日|d(?![a-z]))", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:^|[^0-9])([1-9][0-9]?)\s*(?:#|号|號)?$")
 _AVERAGE = re.compile(r"平均|均值|代表值|average|mean|avg", re.IGNORECASE)
 _UNIT = re.compile(r"[（(\[]\s*([^()（）\[\]]{1,16})\s*[)）\]]|[,，/]\s*([^,，/()（）]{1,12})$")
@@ -243,6 +243,8 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
             numbers[days] += 1
             stated = _NUMBERED.search(text) if head.group and head.text else None
             field_name = _grouped_field(template, f"{group_text} {text}", unit or group_unit)
+            if _foreign(template.columns[field_name], unit or group_unit):
+                continue
             groups.append(
                 MappedColumn(
                     head.at,
@@ -257,7 +259,7 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
         name, points = field_of(template, text)
         if not name and head.group:
             name, points = field_of(template, f"{group_text}{text}")
-        if not points or _AVERAGE.search(text):
+        if not points or _AVERAGE.search(text) or _foreign(template.columns[name], unit or group_unit):
             continue
         found = MappedColumn(head.at, name, _fitting(template.columns[name], unit or group_unit))
         if name not in taken or taken[name][0] < points:
@@ -277,6 +279,11 @@ def _grouped_field(template: Template, text: str, unit: str) -> str:
     if any(word in folded for word in ("强度", "強度", "strength", "mpa", "psi")):
         return "strength_mpa"
     return template.grouped[0]
+
+
+def _foreign(column: Column, unit: str) -> bool:
+    """Does the head name a unit that the field cannot be in, kg for a load? Then a person has to say what is meant."""
+    return bool(unit and column.unit) and unit not in units_for(column.unit)
 
 
 def _fitting(column: Column, unit: str) -> str:

@@ -192,6 +192,31 @@ def test_a_source_that_was_settled_once_is_read_the_same_way(records: Flask) -> 
     assert again.changes_nothing
 
 
+def columns_of(template: str, *heads: str) -> list[tuple[str, str, str, int | None, int | None]]:
+    content = saved(sheet_of([list(heads), ["A", *range(20, 19 + len(heads))]])[0])
+    found = propose(read_book("x.xlsx", content), [TEMPLATES[template]]).columns
+    return [(item.at, item.field, item.unit, item.age_days, item.number) for item in found]
+
+
+def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(records: Flask) -> None:
+    """Pounds of a batch are no kg/m³, and kilograms no kN."""
+    assert columns_of("mixes", "Mix", "Cement (lb)", "水(kg)", "砂(kg/m3)") == [
+        ("A", "code", "", None, None),
+        ("D", "fine_aggregate_kg_m3", "kg/m³", None, None),
+    ]
+    assert [item[0] for item in columns_of("breaks", "试件编号", "荷载(kg)", "试验日期")] == ["A", "C"]
+
+
+@pytest.mark.parametrize("heads", [("7d荷载(kN)", "28d荷载(kN)"), ("7d①(kN)", "28d1(kN)"), ("7天", "28 days")])
+def test_an_age_is_known_whatever_follows_it(records: Flask, heads: tuple[str, str]) -> None:
+    found = columns_of("breaks", "批次", *heads)
+    assert [(at, field, age) for at, field, _unit, age, _number in found] == [
+        ("A", "batch", None),
+        ("B", "load_kn", 7),
+        ("C", "load_kn", 28),
+    ]
+
+
 def test_heads_and_their_units(records: Flask) -> None:
     assert unit_in("破坏荷载（kN）") == ("破坏荷载", "kN")
     assert unit_in("Slump, mm") == ("Slump", "mm")
