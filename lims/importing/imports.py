@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,16 @@ from lims.base.jobs import RunningJob, job_kind
 from lims.base.problems import NotFound, Problem, Refused, refuse
 from lims.base.services import SERVICES
 from lims.importing.columns import Row
-from lims.importing.mapping import Reading, fingerprint, heads_of, own_reading, propose, rows_of
+from lims.importing.mapping import (
+    Reading,
+    fingerprint,
+    heads_of,
+    keys_of_heads,
+    own_reading,
+    propose,
+    rows_of,
+    same_heads,
+)
 from lims.importing.models import LINKED, ImportMapping, ImportRow, ImportRun
 from lims.importing.service import ImportRunService
 from lims.importing.strengths import BreakTemplate, HistoryTemplate
@@ -226,8 +235,6 @@ def mapping_named(code: str) -> Reading:
 
 def for_this_file(reading: Reading, book: Book) -> Reading:
     """A remembered reading for a file whose only sheet may have another name."""
-    from dataclasses import replace
-
     names = [sheet.name for sheet in book.sheets if not sheet.hidden and sheet.rows]
     if reading.sheet not in names and names:
         reading = replace(reading, sheet=names[0])
@@ -237,6 +244,7 @@ def for_this_file(reading: Reading, book: Book) -> Reading:
 def remember(code: str, book: Book, reading: Reading, actor: Actor) -> ImportMapping:
     """Keep how this source reads under a name; the same name is read anew from now on. Raises: Refused."""
     service = SERVICES["import-mappings"]
+    reading = replace(reading, heads=keys_of_heads(book, reading))
     heads = fingerprint(heads_of(book.sheet(reading.sheet), reading.header_row))
     data = {"code": code, "template": reading.template, "heads": heads, "reading": reading.to_json()}
     with transaction(actor, "mapping") as session:
@@ -278,8 +286,9 @@ def book_of(run: ImportRun, limits: Limits = AT_ONCE) -> Book:
 
 
 def prepare(name: str, book: Book, reading: Reading) -> Plan:
-    """The rows with their values, before anything is compared."""
+    """The rows with their values, before anything is compared. Raises: Refused."""
     template = template_of(reading.template)
+    same_heads(book, reading)
     rows, remarks = rows_of(book, template, reading)
     if not rows:
         raise refuse("file", _("has no rows below its heads"), name)

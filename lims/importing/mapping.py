@@ -26,6 +26,7 @@ from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letter
 #: The names of a template's columns stand in one of the first rows; other people's heads within these.
 TEMPLATE_HEAD_ROWS, FREE_HEAD_ROWS = 12, 30
 _AGE = re.compile(r"(?:^|[^0-9.])([0-9]{1,4})\s*(?:days?|天|日|d(?![a-z]))", re.IGNORECASE)
+_DATED = re.compile(r"[0-9]{2,4}\s*[-/.年]\s*[0-9]{1,2}(?:\s*[-/.月]\s*[0-9]{1,2}\s*日?|\s*月份?)?|[0-9]{1,2}\s*月份?")
 _NUMBERED = re.compile(r"(?:^|[^0-9])([1-9][0-9]?)\s*(?:#|号|號)?$")
 _AVERAGE = re.compile(r"平均|均值|代表值|average|mean|avg", re.IGNORECASE)
 _UNIT = re.compile(r"[（(\[]\s*([^()（）\[\]]{1,16})\s*[)）\]]|[,，/]\s*([^,，/()（）]{1,12})$")
@@ -61,6 +62,8 @@ class Reading:
     delimiter: str = ""
     #: The sheet is one of our own templates: nothing needs to be settled.
     own: bool = False
+    #: Of a remembered mapping, column -> what its head said (`head_key`): another sheet is read so only where it says the same.
+    heads: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
@@ -185,6 +188,42 @@ def fingerprint(heads: Sequence[Head]) -> str:
     return hashlib.sha256(
         "\n".join(f"{head.at}|{head.group}|{head.text}" for head in heads).encode()
     ).hexdigest()
+
+
+def head_key(head: Head) -> str:
+    """What a head says, without the days and months that differ from one sheet of a source to the next."""
+    return _folded(_DATED.sub("", f"{head.group}|{head.text}"))
+
+
+def keys_of_heads(book: Book, reading: Reading) -> dict[str, str]:
+    """Column -> its head, of the columns that are read."""
+    read = {item.at for item in reading.columns}
+    heads = heads_of(book.sheet(reading.sheet), reading.header_row)
+    return {head.at: head_key(head) for head in heads if head.at in read}
+
+
+def same_heads(book: Book, reading: Reading) -> None:
+    """Raises: Refused naming each column whose head is not the one that the mapping was made for: a column more, and every
+    number would be read as its neighbour's."""
+    if not reading.heads:
+        return
+    here = keys_of_heads(book, reading)
+    problems = [
+        Problem(
+            "mapping",
+            _(
+                "column %(at)s is headed “%(now)s” here and was “%(then)s” when the mapping was made; accepted: the same "
+                "heads, or the file without the mapping",
+                at=at,
+                now=here.get(at, "").strip("|"),
+                then=then.strip("|"),
+            ),
+        )
+        for at, then in reading.heads.items()
+        if here.get(at, "") != then
+    ]
+    if problems:
+        raise Refused(problems)
 
 
 def _aliases(template: Template) -> dict[str, str]:

@@ -13,7 +13,17 @@ import pytest
 from flask import Flask
 
 from lims.base.database import current_session
-from lims.importing.imports import TEMPLATES, Plan, compare, find_reading, import_file, prepare, remember
+from lims.base.problems import Refused
+from lims.importing.imports import (
+    TEMPLATES,
+    Plan,
+    compare,
+    find_reading,
+    import_file,
+    look,
+    prepare,
+    remember,
+)
 from lims.importing.mapping import Reading, heads_of, own_reading, propose, unit_in
 from lims.importing.workbooks import read_book
 from lims.results.models import SetResult
@@ -190,6 +200,23 @@ def test_a_source_that_was_settled_once_is_read_the_same_way(records: Flask) -> 
     assert current_session().query(SetResult).count() == 3
     _run, again = import_file("april.xlsx", grouped_sheet(), ACTOR, template="history")
     assert again.changes_nothing
+
+
+def test_a_named_mapping_reads_no_sheet_with_other_heads(records: Flask) -> None:
+    """With a column more, a load would be read as the strength beside it."""
+    march = [["Mix", "Age", "Strength 2026-03"], ["A", 7, 30]]
+    book = read_book("x.xlsx", saved(sheet_of(march)[0]))
+    reading = replace(propose(book, [TEMPLATES["history"]]), constants={"lab": "P"})
+    remember("site-lab", book, reading, ACTOR)
+
+    def named(*rows: list[Any]) -> Plan:
+        return look("y.xlsx", saved(sheet_of(list(rows))[0]), ACTOR, template="history", mapping="site-lab")
+
+    assert named(["Mix", "Age", "Strength 2026-04"], ["B", 7, 30]).count("new") == 1
+    with pytest.raises(Refused, match="column C is headed “load” here and was “strength”"):
+        named(["Mix", "Age", "Load", "Strength 2026-04"], ["B", 7, 99, 30])
+    with pytest.raises(Refused, match="column A is headed “april” here and was “mix”"):
+        named(["April"], ["Mix", "Age", "Strength"], ["B", 7, 30])
 
 
 def columns_of(template: str, *heads: str) -> list[tuple[str, str, str, int | None, int | None]]:
