@@ -105,6 +105,12 @@ class Plan:
     def changes_nothing(self) -> bool:
         return all(row.outcome == "same" for row in self.rows)
 
+    @property
+    def mark(self) -> str:
+        """The same for a plan that does the same to each row: what somebody looked at, and what is written then."""
+        told = [(row.number, row.outcome, [(c.old, c.new) for c in row.changes]) for row in self.rows]
+        return hashlib.sha256(repr(told).encode()).hexdigest()
+
     def refusals(self) -> list[Refusal]:
         """Every problem with its cell. One of no single column stands at the row's first key."""
         found = []
@@ -145,6 +151,15 @@ class NotApplied(Refused):
         if len(refusals) > 50:
             problems.append(Problem("", _("and %(n)s more", n=len(refusals) - 50)))
         super().__init__(problems)
+
+
+class NotAsSeen(Refused):
+    """What the file would change has changed since somebody looked; nothing of it was written."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        message = _("What is stored has changed since this was shown; accepted: the import as it stands here now.")
+        super().__init__([Problem("", message)])
 
 
 # --- uploading -------------------------------------------------------------------------------------------------
@@ -330,8 +345,12 @@ def apply(
     progress: Progress | None = None,
     limits: Limits = AT_ONCE,
     book: Book | None = None,
+    seen: str = "",
 ) -> Plan:
-    """Write the file: all of its rows or none. Raises: NotApplied with the refusals; Refused, Unavailable."""
+    """Write the file: all of its rows or none. `seen`: the mark of the preview that was looked at.
+
+    Raises: NotApplied with the refusals, NotAsSeen where it would do something else by now; Refused, Unavailable.
+    """
     if not run.reading:
         raise refuse("mapping", _("nobody has said yet how this file reads"), run.file_name)
     plan = prepare(run.file_name, book or book_of(run, limits), Reading.of_json(run.reading))
@@ -342,6 +361,8 @@ def apply(
         plan.template.run(plan.rows, actor, write=True, progress=progress)
         if any(row.problems for row in plan.rows):
             raise NotApplied(plan)
+        if seen and plan.mark != seen:
+            raise NotAsSeen(plan)
         link(session, found.id, plan)
         found = ImportRunService().locked(session, run.id)
         found.state, found.finished_at = APPLIED, utc_now()

@@ -28,6 +28,7 @@ from lims.importing.imports import (
     MEDIA_TYPES,
     TEMPLATES,
     NotApplied,
+    NotAsSeen,
     Plan,
     apply,
     book_of,
@@ -197,9 +198,11 @@ class ImportView(GuardedView):
             job = enqueue("import-workbook", {"run_id": run.id}, current_actor())
             return redirect(f"/jobs/{job.id}")
         try:
-            plan = apply(run, current_actor())
+            plan = apply(run, current_actor(), seen=request.form.get("seen", ""))
         except NotApplied as error:
             return self._preview(run, error.plan), 422
+        except NotAsSeen as error:
+            return self._preview(run, error.plan, str(error.problems[0].message)), 409
         flash(
             _(
                 "Imported: %(new)s new, %(changed)s changed, %(same)s the same.",
@@ -275,7 +278,7 @@ class ImportView(GuardedView):
             chosen_encoding=request.form.get("encoding", ""),
         )
 
-    def _preview(self, run: ImportRun, plan: Plan) -> str:
+    def _preview(self, run: ImportRun, plan: Plan, problem: str = "") -> str:
         columns = [
             column
             for column in plan.template.columns.values()
@@ -285,6 +288,7 @@ class ImportView(GuardedView):
             "lims/import_preview.html",
             run=run,
             plan=plan,
+            problem=problem,
             refusals=plan.refusals()[:MOST_ROWS_SHOWN],
             refused_cells=len(plan.refusals()),
             changed=plan.of("changed")[:MOST_ROWS_SHOWN],

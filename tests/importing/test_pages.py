@@ -13,12 +13,13 @@ from flask import Flask
 
 from lims.accounts.roles import AUDITOR, MANAGER, SALES, TECHNICIAN
 from lims.base.database import current_session
+from lims.base.services import SERVICES
 from lims.customers.models import Customer
 from lims.importing.imports import TEMPLATES
 from lims.importing.models import ImportMapping, ImportRow, ImportRun
 from lims.results.models import SetResult
 from tests.conftest import Person
-from tests.factories import a_customer
+from tests.factories import ACTOR, a_customer
 from tests.importing.workbooks import filled, workbook
 
 
@@ -81,6 +82,34 @@ def test_a_preview_shows_old_and_new_and_writes_nothing(app: Flask, sales: Perso
     assert 'data-count="changed">1<' in text
     with app.app_context():
         assert current_session().query(Customer).one().name == "Old Ltd"
+
+
+def test_import_that_would_do_something_else_by_now_is_shown_again_and_not_written(
+    app: Flask, sales: Person
+) -> None:
+    with app.app_context():
+        key = a_customer("K-7", name="Old Ltd").id
+    sent = send(sales, filled("customers", {"code": "K-7", "name": "New Ltd"}))
+
+    def seen(page: str) -> dict[str, str]:
+        found = re.search(r'name="seen" value="([0-9a-f]{64})"', page)
+        assert found is not None
+        return {"seen": found[1]}
+
+    looked_at = seen(sales.get(sent.location).get_data(as_text=True))
+    with app.app_context():
+        service = SERVICES["customers"]
+        service.edit(key, {"code": "K-7", "name": "Renamed Ltd"}, service.get(key).version, ACTOR)
+    answer = sales.post(sent.location + "/apply", looked_at)
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 409
+    assert "has changed since this was shown" in page
+    assert "Renamed Ltd" in page
+    with app.app_context():
+        assert current_session().query(Customer).one().name == "Renamed Ltd"
+    assert sales.post(sent.location + "/apply", seen(page)).status_code == 302
+    with app.app_context():
+        assert current_session().query(Customer).one().name == "New Ltd"
 
 
 def test_refusals_name_the_cell_and_the_marked_workbook_carries_them(app: Flask, sales: Person) -> None:
