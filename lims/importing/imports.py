@@ -158,7 +158,9 @@ class NotAsSeen(Refused):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        message = _("What is stored has changed since this was shown; accepted: the import as it stands here now.")
+        message = _(
+            "What is stored has changed since this was shown; accepted: the import as it stands here now."
+        )
         super().__init__([Problem("", message)])
 
 

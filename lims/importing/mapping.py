@@ -26,7 +26,9 @@ from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letter
 #: The names of a template's columns stand in one of the first rows; other people's heads within these.
 TEMPLATE_HEAD_ROWS, FREE_HEAD_ROWS = 12, 30
 _AGE = re.compile(r"(?:^|[^0-9.])([0-9]{1,4})\s*(?:days?|天|日|d(?![a-z]))", re.IGNORECASE)
-_DATED = re.compile(r"[0-9]{2,4}\s*[-/.年]\s*[0-9]{1,2}(?:\s*[-/.月]\s*[0-9]{1,2}\s*日?|\s*月份?)?|[0-9]{1,2}\s*月份?")
+_DATED = re.compile(
+    r"[0-9]{2,4}\s*[-/.年]\s*[0-9]{1,2}(?:\s*[-/.月]\s*[0-9]{1,2}\s*日?|\s*月份?)?|[0-9]{1,2}\s*月份?"
+)
 _NUMBERED = re.compile(r"(?:^|[^0-9])([1-9][0-9]?)\s*(?:#|号|號)?$")
 _AVERAGE = re.compile(r"平均|均值|代表值|average|mean|avg", re.IGNORECASE)
 _UNIT = re.compile(r"[（(\[]\s*([^()（）\[\]]{1,16})\s*[)）\]]|[,，/]\s*([^,，/()（）]{1,12})$")
@@ -62,7 +64,7 @@ class Reading:
     delimiter: str = ""
     #: The sheet is one of our own templates: nothing needs to be settled.
     own: bool = False
-    #: Of a remembered mapping, column -> what its head said (`head_key`): another sheet is read so only where it says the same.
+    #: Of a remembered mapping, column -> what its head said (`head_key`): a sheet that says otherwise is not read so.
     heads: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> str:

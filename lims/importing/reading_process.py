@@ -34,8 +34,8 @@ _OTHER_CELL = re.compile(rb"""<c(?! r=")\b""")
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*)>")
 _NUMBER = re.compile(rb"""\br=["'](\d{1,9})["']""")
 _HIDDEN = re.compile(rb"""\bhidden=["'](?:1|true)["']""")
-#: A formula whose value was never stored: <c r="B7"><f>…</f></c> or with an empty <v>. With t="str" an empty <v> is the value:
-#: Excel, WPS and LibreOffice store so what =IF(A7="","",…) gives.
+#: A formula whose value was never stored: <c r="B7"><f>…</f></c> or with an empty <v>. With t="str" an empty <v>
+#: is the value: Excel, WPS and LibreOffice store so what =IF(A7="","",…) gives.
 _FORMULA = rb"""[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"""
 _NO_VALUE = re.compile(
     rb"""<(?:\w+:)?c\b(?:(?![^>]*\bt=["']str["'])[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']"""
@@ -198,7 +198,9 @@ def percent_cells(styles: bytes) -> re.Pattern[bytes] | None:
     if not places:
         return None
     return re.compile(
-        rb"""<(?:\w+:)?c\b(?=[^>]*\bs=["'](?:""" + places + rb""")["'])[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']"""
+        rb"""<(?:\w+:)?c\b(?=[^>]*\bs=["'](?:"""
+        + places
+        + rb""")["'])[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']"""
     )
 
 

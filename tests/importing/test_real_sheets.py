@@ -234,7 +234,9 @@ def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(recor
     assert [item[0] for item in columns_of("breaks", "试件编号", "荷载(kg)", "试验日期")] == ["A", "C"]
 
 
-@pytest.mark.parametrize("heads", [("7d荷载(kN)", "28d荷载(kN)"), ("7d①(kN)", "28d1(kN)"), ("7天", "28 days")])
+@pytest.mark.parametrize(
+    "heads", [("7d荷载(kN)", "28d荷载(kN)"), ("7d①(kN)", "28d1(kN)"), ("7天", "28 days")]
+)
 def test_an_age_is_known_whatever_follows_it(records: Flask, heads: tuple[str, str]) -> None:
     found = columns_of("breaks", "批次", *heads)
     assert [(at, field, age) for at, field, _unit, age, _number in found] == [
