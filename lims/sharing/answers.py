@@ -25,6 +25,8 @@ from lims.sharing.schemas import AnswerIn
 
 #: A salesperson is not to be buried under a link that went round.
 MOST_ANSWERS_A_DAY = 20
+#: The same words within so long are the same answer, sent again.
+SENT_AGAIN_WITHIN = timedelta(hours=1)
 #: A form that was opened longer ago is opened anew.
 FORM_LIVES_S = 14 * 86_400
 #: Working days are not known here; two days are a promise that can be kept.
@@ -57,9 +59,20 @@ def reader_of(link: ShareLink) -> Actor:
 
 
 def keep_answer(link: ShareLink, given: AnswerIn) -> ShareAnswer:
-    """Raises: Refused when the link has had its answers for today."""
+    """What was sent, kept once however often it is sent. Raises: Refused when the link has had its answers for today."""
     actor = reader_of(link)
     with transaction(actor, "answer to a trial sheet") as session:
+        # One at a time: who taps twice on a poor line sends the same twice.
+        session.execute(select(ShareLink.id).where(ShareLink.id == link.id).with_for_update())
+        told = {name: getattr(given, name) for name in ("kind", "name", "company", "contact", "message")}
+        again = session.scalars(
+            select(ShareAnswer)
+            .filter_by(share_link_id=link.id, **told)
+            .where(ShareAnswer.created_at > utc_now() - SENT_AGAIN_WITHIN)
+            .limit(1)
+        ).one_or_none()
+        if again is not None:
+            return again
         today = session.scalar(
             select(func.count())
             .select_from(ShareAnswer)
@@ -73,15 +86,7 @@ def keep_answer(link: ShareLink, given: AnswerIn) -> ShareAnswer:
         if given.kind == "trial":
             customer_id = customer_id or _open_prospect(link, given, actor)
             _open_task(link, given, customer_id, actor)
-        answer = ShareAnswer(
-            share_link_id=link.id,
-            kind=given.kind,
-            name=given.name,
-            company=given.company,
-            contact=given.contact,
-            message=given.message,
-            customer_id=customer_id,
-        )
+        answer = ShareAnswer(share_link_id=link.id, customer_id=customer_id, **told)
         session.add(answer)
         session.flush()
     return answer

@@ -86,7 +86,9 @@ def candidates(wanted: WantedIn) -> list[Candidate]:
         rest = rest.where(Trial.region_id == wanted.region_id)
     if wanted.cement_product_id is not None:
         lots = select(CementLot.id).where(CementLot.cement_product_id == wanted.cement_product_id)
-        rest = rest.where(Batch.cement_lot_id.in_(lots))
+        # Without a lot it is the trial's cement, as the sheet says.
+        of_trial = Batch.cement_lot_id.is_(None) & (Trial.cement_product_id == wanted.cement_product_id)
+        rest = rest.where(Batch.cement_lot_id.in_(lots) | of_trial)
     if wanted.aggregate_source_id is not None:
         samples = select(AggregateSample.id).where(
             AggregateSample.aggregate_source_id == wanted.aggregate_source_id

@@ -33,7 +33,7 @@ class Sharer:
 
 
 def overview() -> dict[str, Any]:
-    """By salesperson over the last 30 days; five statements."""
+    """By salesperson over the last 30 days; live links and open answers are those of now. Seven statements."""
     session, now = current_session(), utc_now()
     since = local_time(now - LOOKED_BACK).date()
     sharers: dict[int, Sharer] = {}
@@ -59,7 +59,8 @@ def overview() -> dict[str, Any]:
             "answers",
             select(owner, func.count())
             .select_from(ShareAnswer)
-            .join(ShareLink, ShareLink.id == ShareAnswer.share_link_id),
+            .join(ShareLink, ShareLink.id == ShareAnswer.share_link_id)
+            .where(ShareAnswer.created_at > now - LOOKED_BACK),
         ),
         (
             "open_answers",

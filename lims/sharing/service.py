@@ -14,13 +14,14 @@ from typing import Any
 
 from flask_appbuilder.security.sqla.models import User
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import contains_eager
 
 from lims.aftersales.models import AdviceCard
 from lims.base.actor import Actor, system_actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, database, transaction
 from lims.base.display import local_time, local_today
 from lims.base.passwords import hash_password
 from lims.base.problems import Refused, refuse
@@ -275,15 +276,14 @@ def hash_token(token: str) -> str:
 
 def count_view(link_id: int) -> None:
     """One more reader today, by the laboratory's clock. Nothing of the reader is kept."""
-    today = local_today()
-    table = ShareView.__table__
-    where = (table.c.share_link_id == link_id) & (table.c.day == today)
+    table: Any = ShareView.__table__
+    made = (sqlite if database().is_sqlite else postgresql).insert(table)
+    # One statement: of the day's first two readers the second adds to the first's.
+    counted = made.values(share_link_id=link_id, day=local_today(), views=1).on_conflict_do_update(
+        index_elements=[table.c.share_link_id, table.c.day], set_={"views": table.c.views + 1}
+    )
     with transaction(system_actor("share-view")) as session:
-        changed = session.connection().execute(
-            update(table).where(where).values(views=table.c.views + 1).returning(table.c.views)
-        )
-        if changed.first() is None:
-            session.connection().execute(insert(table).values(share_link_id=link_id, day=today, views=1))
+        session.connection().execute(counted)
 
 
 def views_by_day(link_id: int, last: int = 14) -> list[tuple[date, int]]:

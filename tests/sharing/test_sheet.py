@@ -6,25 +6,32 @@ import io
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import openpyxl
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from lims.accounts.roles import MANAGER
-from lims.base.database import current_session
+from lims.base.actor import system_actor
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
+from lims.base.display import local_today
 from lims.base.problems import Refused
 from lims.base.repeats import RequestKey
 from lims.base.services import SERVICES
 from lims.laboratory.service import save_laboratory
 from lims.results.service import amend_set, record_set, release, result_of, retract, verify
 from lims.sharing import gathering
-from lims.sharing.models import ShareAnswer
+from lims.sharing.candidates import candidates
+from lims.sharing.models import ShareAnswer, ShareView
+from lims.sharing.overview import overview
 from lims.sharing.redaction import SHAREABLE
-from lims.sharing.service import ShareLinkService
+from lims.sharing.schemas import WantedIn
+from lims.sharing.service import ShareLinkService, count_view
 from tests.comparison.test_comparisons import priced, trials_of_both
 from tests.conftest import Person
 from tests.factories import ACTOR
@@ -325,6 +332,66 @@ def test_request_for_a_trial_opens_a_prospect_with_a_task_and_tells_the_salesper
         assert tasks.page(filters={"customer_id": prospect.id}).total == 1
     home = sales.get("/").get_data(as_text=True)
     assert "North Quarry Mixing" in home
+
+
+def test_answer_that_is_sent_twice_is_kept_once_with_one_task(app: Flask) -> None:
+    """Who taps again on a poor line; another message is another answer."""
+    link_id, token = a_share(app, customer_id=None)
+    mark = re.search(r'name="mark" value="([^"]+)"', text_of(app, token))
+    assert mark is not None
+    sent = {
+        "mark": mark[1],
+        "kind": "trial",
+        "name": "Ms Zhao",
+        "company": "North",
+        "contact": "139",
+        "message": "a",
+    }
+    client = reader(app)
+    assert [client.post(f"/s/{token}/answer", data=sent).status_code for _tap in (1, 2)] == [303, 303]
+    assert link_of(app, link_id).answers == 1
+    with app.app_context():
+        assert SERVICES["visit-plans"].page().total == 1
+    assert client.post(f"/s/{token}/answer", data={**sent, "message": "b"}).status_code == 303
+    assert link_of(app, link_id).answers == 2
+
+
+@pytest.mark.postgresql
+def test_two_first_readers_of_a_day_are_two_views(postgresql_app: Flask) -> None:
+    link_id, _token = a_share(postgresql_app)
+    first = {"share_link_id": link_id, "views": 1}
+
+    def second() -> None:
+        with postgresql_app.app_context():
+            count_view(link_id)
+
+    with ThreadPoolExecutor(1) as pool, postgresql_app.app_context():
+        with transaction(system_actor("share-view")) as session:
+            session.connection().execute(insert(ShareView).values(day=local_today(), **first))
+            waiting = pool.submit(second)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.3)
+        waiting.result(timeout=30)
+    assert link_of(postgresql_app, link_id).views == 2
+
+
+def test_trial_of_a_cement_is_found_without_a_lot_too(app: Flask) -> None:
+    with app.app_context():
+        trial, _batch, mix, _customer = a_shown_trial()
+        found = candidates(WantedIn.read({"cement_product_id": trial.cement_product_id}))
+        assert [item.mix_design_id for item in found] == [mix.id]
+
+
+def test_overview_counts_the_answers_of_its_thirty_days(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    link_id, _token = a_share(app)
+    with app.app_context():
+        with transaction(ACTOR) as session:
+            session.add(ShareAnswer(share_link_id=link_id, kind="question", name="Li", contact="1"))
+        for days, answers in ((29, 1), (31, 0)):
+            later = utc_now() + timedelta(days=days)
+            monkeypatch.setattr("lims.sharing.overview.utc_now", lambda later=later: later)
+            (sharer,) = overview()["sharers"]
+            assert (sharer.answers, sharer.open_answers) == (answers, 1)
 
 
 def test_question_of_a_known_customer_opens_nothing_new(app: Flask) -> None:
