@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,26 +49,34 @@ def pdf(
     pictures by plain names that the layout finds beside itself.
     Raises: Refused naming the layout and the place when a laboratory's own layout does not compile.
     """
-    if not files:
-        made: bytes = _compiled(layout_file(f"{layout}.typ"), data, "pdf", made_at)
+    with _beside_parts(layout_file(f"{layout}.typ"), files or {}) as source:
+        made: bytes = _compiled(source, data, "pdf", made_at)
         return made
-    # Typst reads pictures from its root alone: layouts and pictures stand together there while it works.
-    source = layout_file(f"{layout}.typ")
-    with tempfile.TemporaryDirectory(prefix="lims-paper-") as folder:
-        for layouts in dict.fromkeys((REPORTS, source.parent)):
-            for found in layouts.glob("*.typ"):
-                shutil.copyfile(found, Path(folder) / found.name)
-        for name, content in files.items():
-            (Path(folder) / Path(name).name).write_bytes(content)
-        drawn: bytes = _compiled(Path(folder) / source.name, data, "pdf", made_at)
-        return drawn
 
 
 def picture(layout: str, data: Mapping[str, Any], *, dots_per_inch: float = 80) -> bytes:
     """The first page as PNG, for a page of the browser. Raises: Refused."""
-    made = _compiled(layout_file(f"{layout}.typ"), data, "png", None, ppi=dots_per_inch)
+    with _beside_parts(layout_file(f"{layout}.typ"), {}) as source:
+        made = _compiled(source, data, "png", None, ppi=dots_per_inch)
     first: bytes = made[0] if isinstance(made, list) else made
     return first
+
+
+@contextmanager
+def _beside_parts(source: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
+    """The layout where Typst, which reads from its root alone, finds what it imports: the shipped parts, or the laboratory's
+    own in their place, and pictures."""
+    if not files and source.parent == REPORTS:
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="lims-paper-") as folder:
+        for found in REPORTS.glob("*.typ"):
+            shutil.copyfile(found, Path(folder) / found.name)
+        if source.parent != REPORTS:
+            shutil.copytree(source.parent, folder, dirs_exist_ok=True)
+        for name, content in files.items():
+            (Path(folder) / Path(name).name).write_bytes(content)
+        yield Path(folder) / source.name
 
 
 def _compiled(source: Path, data: Mapping[str, Any], form: Any, made_at: datetime | None, **more: Any) -> Any:

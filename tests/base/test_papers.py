@@ -22,10 +22,11 @@ LAYOUT = """
 """
 
 
-def _own_layout(app: Flask, text: str) -> None:
+def _own_layout(app: Flask, text: str, name: str = "own") -> Path:
     folder = Path(app.config["LIMS_DATA"]) / "reports"
     folder.mkdir(parents=True)
-    (folder / "own.typ").write_text(text, encoding="utf-8")
+    (folder / f"{name}.typ").write_text(text, encoding="utf-8")
+    return folder
 
 
 def test_same_data_gives_the_same_bytes_with_the_shipped_font(app: Flask) -> None:
@@ -43,6 +44,29 @@ def test_layout_that_does_not_compile_is_refused_by_name(app: Flask) -> None:
         pdf("own", {})
     with app.app_context(), pytest.raises(Refused, match="no such layout"):
         pdf("missing", {})
+
+
+def test_own_copy_of_a_layout_finds_the_shipped_parts_and_the_laboratorys_own_files(app: Flask) -> None:
+    """As reports/README.md says: one file is copied and changed, whether the paper has photos or not."""
+    shipped = (REPORTS / "service-report.typ").read_text(encoding="utf-8")
+    folder = _own_layout(
+        app,
+        shipped.replace("#facts(data.rows)", '#facts(data.rows)\n#include "add/on.typ"'),
+        "service-report",
+    )
+    (folder / "add").mkdir()
+    (folder / "add" / "on.typ").write_text("Own words", encoding="utf-8")
+    data = {
+        "title": "T",
+        "code": "V-1",
+        "laboratory": "L",
+        "rows": [["a", "b"]],
+        "photos": [],
+        "signatures": ["x"],
+    }
+    with app.app_context():
+        paper = pdf("service-report", {**data, "photos_title": "P"})
+        assert paper == pdf("service-report", {**data, "photos_title": "P"}, files={"unused.png": b""})
 
 
 def test_same_bytes_are_kept_once(app: Flask) -> None:
