@@ -780,6 +780,15 @@ class MixTemplate(Template):
         if not different:
             return
         given = {name: row.values[name] for name in self.design_fields if name in row.values}
+        if "strength_class" in different and "grade_mpa" not in given:
+            # The grade of a class goes with it: C35 would be judged by the 30 MPa of C30.
+            before, after = (
+                MixDesignIn.read({"code": design.code, "strength_class": text}).grade_mpa
+                for text in (design.strength_class, given["strength_class"])
+            )
+            if design.grade_mpa == before and after != before:
+                row.values["grade_mpa"] = given["grade_mpa"] = after
+                different.append("grade_mpa")
         SERVICES["mix-designs"].edit(
             design.id, {**{n: stored[n] for n in self.design_fields}, **given}, design.version, actor
         )

@@ -343,3 +343,14 @@ def test_history_of_a_mix_that_is_there_says_its_grade_or_none(records: Flask) -
         "h.xlsx", filled("history", {**row, "grade_mpa": 40}), ACTOR, template="history"
     ).refusals()
     assert "30; accepted" in refusal.message
+
+
+def test_class_that_a_sheet_changes_takes_its_grade_along(records: Flask) -> None:
+    """Verdicts are by the grade; one that was said otherwise than its class stays."""
+    a_mix("A")
+    a_mix("B", grade_mpa="32")
+    rows = [{"code": code, "strength_class": "C35"} for code in "AB"]
+    _run, plan = import_file("m.xlsx", filled("mixes", *rows), ACTOR, template="mixes")
+    assert [change.new for change in plan.rows[0].changes] == ["C35", "35"]
+    grades = {mix.code: mix.grade_mpa for mix in current_session().query(MixDesign)}
+    assert grades == {"A": Decimal(35), "B": Decimal(32)}
