@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import Any
 
+from flask import current_app
 from flask_babel import gettext as _
 from sqlalchemy import func, select
 
@@ -79,6 +80,8 @@ class ResultRow:
     range_mpa: Decimal | None
     standard: bool
     entered_at: datetime
+    region_id: int | None = None
+    customer_id: int | None = None
     forecast_mpa: Decimal | None = None
     lower_90_mpa: Decimal | None = None
     upper_90_mpa: Decimal | None = None
@@ -151,6 +154,9 @@ def result_rows(filters: SummaryFilters) -> Iterator[ResultRow]:
             Batch.curing,
             Batch.curing_temperature_c,
             SetResult.created_at,
+            MixDesign.laboratory,
+            Trial.region_id,
+            Trial.customer_id,
         )
         .select_from(SetResult)
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
@@ -185,7 +191,7 @@ def _row(row: Any) -> ResultRow:
     (
         set_id, set_code, batch_id, batch_code, element, mix_id, mix, grade_mpa, strength_class, region, customer,
         cement_code, cement_name, lot, age_days, cast_at, tested_at, strength, basis, state, rule_id, edition,
-        specimens, least, most, width, curing, temperature, entered_at,
+        specimens, least, most, width, curing, temperature, entered_at, made_by, region_id, customer_id,
     ) = row  # fmt: skip
     return ResultRow(
         set_id,
@@ -194,7 +200,7 @@ def _row(row: Any) -> ResultRow:
         batch_code,
         element or "",
         mix_id,
-        mix,
+        mix if made_by == current_app.config.get("LIMS_LABORATORY", "own") else f"{made_by}: {mix}",
         grade_mpa,
         strength_class or (f"C{format_decimal(grade_mpa)}" if grade_mpa is not None else ""),
         region or "",
@@ -213,6 +219,8 @@ def _row(row: Any) -> ResultRow:
         _range(least, most, factor_beside_set(rule_id, width)) if specimens in {2, 3} else None,
         cured_as_standard(curing, temperature),
         entered_at,
+        region_id,
+        customer_id,
     )
 
 
@@ -330,20 +338,26 @@ KEYS: dict[str, Callable[[ResultRow], str]] = {
     "customer": lambda row: row.customer,
     "cement": lambda row: row.cement,
     "mix": lambda row: row.mix,
-    "lot": lambda row: row.lot,
+    # Every maker numbers its own lots.
+    "lot": lambda row: f"{row.cement.partition(' ')[0]}:{row.lot}" if row.lot else "",
+}
+#: What tells apart those of one name: their strengths are not judged together.
+SAME_NAME: dict[str, Callable[[ResultRow], int]] = {
+    "region": lambda row: row.region_id or 0,
+    "customer": lambda row: row.customer_id or 0,
 }
 
 
 def grouped(rows: Iterable[ResultRow], by: str) -> list[Group]:
     """Groups by a dimension, each of one grade and age, so that a code may judge it; in the order of names, those without
     a name or a grade last."""
-    key = KEYS[by]
-    found: dict[tuple[str, Decimal, str, int], list[ResultRow]] = defaultdict(list)
+    key, other = KEYS[by], SAME_NAME.get(by, lambda _row: 0)
+    found: dict[tuple[str, Decimal, str, int, int], list[ResultRow]] = defaultdict(list)
     for row in rows:
-        found[key(row), row.grade_mpa or Decimal(0), row.grade, row.age_days].append(row)
+        found[key(row), row.grade_mpa or Decimal(0), row.grade, row.age_days, other(row)].append(row)
     return [
         group_of(name, members)
-        for (name, _grade_mpa, _grade, _age), members in sorted(
+        for (name, _grade_mpa, _grade, _age, _other), members in sorted(
             found.items(), key=lambda item: (not item[0][0], item[0][0], not item[0][1], item[0][1:])
         )
     ]

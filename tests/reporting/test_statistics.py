@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from lims.base.database import transaction
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
+from lims.mixes.service import MixDesignService
 from lims.reporting.control import charted, names_of, series_of
 from lims.reporting.schemas import SummaryFilters
 from lims.reporting.statistics import by_month, grouped, result_rows, verdicts_on
 from lims.results.service import retract
-from tests.factories import ACTOR
-from tests.reporting.production import ACCEPTED, REJECTED, a_production, set_of
+from tests.factories import ACTOR, RECIPE, a_batch, a_customer, a_mix
+from tests.reporting.production import ACCEPTED, REJECTED, a_production, broken, set_of
 
 pytestmark = pytest.mark.usefixtures("records_on_both")
 
@@ -154,6 +156,24 @@ def test_groups_by_customer_region_and_cement_hold_one_grade_each() -> None:
     assert [g.name for g in grouped(rows, "cement")][:1] == ["PO425 P.O 42.5"]
     assert [row.mix for row in result_rows(filters(grade_mpa="40"))] == ["C40-P"] * 3
     assert len(list(result_rows(filters(customer_id=customer.id, region_id=region.id)))) == 6
+
+
+def test_customers_of_one_name_lots_of_one_number_and_mixes_of_one_code_are_kept_apart() -> None:
+    for number in (1, 2):
+        customer = a_customer(f"K-{number}", name="North Mixing")
+        product = SERVICES["cement-products"].add({"code": f"P{number}", "name": "Cement"}, ACTOR)
+        lot = SERVICES["cement-lots"].add({"code": "L-1", "cement_product_id": product.id}, ACTOR)
+        recipe = {"code": "C30-1", "strength_class": "C30", **RECIPE}
+        mix = MixDesignService().add_history(recipe, "Else", ACTOR) if number == 2 else a_mix()
+        cast = {"plan_ages": "28", "cast_at": "2026-01-05T02:00:00+00:00"}
+        batch = a_batch("40", mix=mix, cement_lot_id=lot.id, **cast)
+        with transaction(ACTOR):
+            batch.trial.customer_id = customer.id
+        broken(batch, "38.9")
+    rows = list(result_rows(SummaryFilters()))
+    assert [(group.name, group.n) for group in grouped(rows, "customer")] == [("North Mixing", 1)] * 2
+    assert [group.name for group in grouped(rows, "lot")] == ["P1:L-1", "P2:L-1"]
+    assert [group.name for group in grouped(rows, "mix")] == ["C30-1", "Else: C30-1"]
 
 
 def test_months_are_those_of_testing() -> None:
