@@ -44,8 +44,9 @@ MOST_ROWS_AT_ONCE = 5_000
 CHUNK = 1_000
 #: Excel's own limits.
 MOST_SHEET_ROWS, MOST_CELL_CHARACTERS = 1_048_576, 32_767
-#: A cell of a workbook or CSV file that begins so is read as a formula by some program.
-FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
+#: A cell of a workbook or CSV file that begins so is read as a formula by some program; the full-width signs by those that
+#: are set to Chinese or Japanese (OWASP, CSV injection).
+FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 #: Day 0 of Excel's calendar, for days after February 1900.
 EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a calendar without zones
 DAY_SECONDS = 86_400

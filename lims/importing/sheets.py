@@ -24,6 +24,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from lims.base.database import current_session
 from lims.base.display import laboratory_zone
+from lims.base.exports import text_is_formula
 from lims.base.fields import Choice, Day, Instant, Quantity, WholeNumber
 from lims.importing.columns import LANGUAGES, Column, choice_text, in_all_languages, value_of
 from lims.importing.imports import TEMPLATES, Plan, Refusal, template_of
@@ -256,7 +257,7 @@ def _put(cell: Any, value: Any) -> None:
     if isinstance(value, str):
         cell.value = ILLEGAL_CHARACTERS_RE.sub("\ufffd", value)[:32_767]
         cell.data_type = "s"
-        if value[:1] in "=+-@\t\r" and value:
+        if text_is_formula(value):
             cell.quotePrefix = True
         return
     cell.value = value

@@ -13,13 +13,11 @@ import xlsxwriter
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
+from lims.base.exports import text_is_formula
 from lims.base.papers import pdf
 from lims.sharing.drawing import strength_svg
 from lims.sharing.redaction import Sheet
 from lims.sharing.sheet import Figure, changes, day, headline, inside, sections
-
-#: What a spreadsheet would take for a formula or a command.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_json(sheet: Sheet) -> str:
@@ -28,7 +26,7 @@ def as_json(sheet: Sheet) -> str:
 
 def harmless(text: str) -> str:
     """Text that no spreadsheet takes for a formula. Numbers keep their sign."""
-    if text.startswith(FORMULA_STARTS):
+    if text_is_formula(text):
         try:
             float(text)
         except ValueError:

@@ -35,7 +35,7 @@ from lims.base.views import VIEWS
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_customer
 
-EVIL = ("=1+1", "+1", "-1+1", "@SUM(A1)", "=cmd|' /C calc'!A0", '=HYPERLINK("http://x")')
+EVIL = ("=1+1", "+1", "-1+1", "@SUM(A1)", "=cmd|' /C calc'!A0", '=HYPERLINK("http://x")', "＝1+1")
 
 
 def sheets(content: bytes) -> Any:
