@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, has_request_context, request
 from flask_talisman import Talisman
 from flask_wtf.csrf import CSRFProtect
 
@@ -20,6 +22,19 @@ CONTENT_SECURITY_POLICY = {
     "form-action": "'self'",
     "frame-ancestors": "'none'",
 }
+
+
+def address_outside() -> str:
+    """How links that leave the house begin: LIMS_PUBLIC_URL, else the name that was asked for and the server's own port."""
+    settings: Settings = current_app.config["LIMS_SETTINGS"]
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    if not has_request_context():
+        return f"http://{settings.host}:{settings.port}"
+    # The host's name passed TRUSTED_HOSTS; its port did not, so the server's own is taken.
+    name = urlsplit(f"//{request.host}").hostname or "localhost"
+    name = f"[{name}]" if ":" in name else name
+    return f"{request.scheme}://{name}:{settings.port}"
 
 
 def protect_headers(app: Flask, settings: Settings) -> None:

@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any
 
 import segno
-from flask import current_app, has_request_context, request
 from flask_babel import force_locale, lazy_gettext
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
@@ -21,6 +20,7 @@ from sqlalchemy.orm import joinedload
 from lims.base.anchors import anchor_text
 from lims.base.database import current_session
 from lims.base.display import actor_names, format_decimal, laboratory_zone
+from lims.base.headers import address_outside
 from lims.base.laboratory import laboratory
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.results.entry import entry_warnings
@@ -110,7 +110,9 @@ def certificate_data(
         "mix": {
             "code": batch.mix_revision.code,
             "name": mix.name or "",
-            "grade": mix.strength_class or "",
+            # What the result is held against, where no class names it.
+            "grade": mix.strength_class
+            or (f"{_number(mix.grade_mpa)} MPa" if mix.grade_mpa is not None else ""),
             "grade_mpa": _number(mix.grade_mpa),
         },
         "lots": _lots(batch),
@@ -143,12 +145,7 @@ def content_hash(content: dict[str, Any]) -> str:
 
 def verify_address(code: str, digest: str) -> str:
     """Where anybody may ask whether a paper is genuine."""
-    settings = current_app.config["LIMS_SETTINGS"]
-    root = settings.public_url.rstrip("/")
-    if not root:
-        here = f"http://{settings.host}:{settings.port}"
-        root = request.url_root.rstrip("/") if has_request_context() else here
-    return f"{root}/verify/{code}?h={digest[:MARK]}"
+    return f"{address_outside()}/verify/{code}?h={digest[:MARK]}"
 
 
 def _modules(text: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Response, current_app, make_response, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -19,6 +18,7 @@ from limits import parse
 from werkzeug.exceptions import TooManyRequests
 
 from lims.base.forms import posted_values
+from lims.base.headers import address_outside
 from lims.base.passwords import password_matches
 from lims.base.problems import Problem, Refused, Unavailable
 from lims.base.rate_limits import tries
@@ -199,14 +199,7 @@ def locked(link: ShareLink, token: str, *, wrong: bool = False) -> ResponseRetur
 
 def address_of_sheet(token: str) -> str:
     """The link as it is handed out: never from what the Host header says beyond the names that are allowed."""
-    settings = current_app.config["LIMS_SETTINGS"]
-    base = settings.public_url.rstrip("/")
-    if not base:
-        # The host's name passed TRUSTED_HOSTS; its port did not, so the server's own is taken.
-        name = urlsplit(f"//{request.host}").hostname or "localhost"
-        name = f"[{name}]" if ":" in name else name
-        base = f"{request.scheme}://{name}:{settings.port}"
-    return f"{base}{url_for('SheetView.show', token=token)}"
+    return f"{address_outside()}{url_for('SheetView.show', token=token)}"
 
 
 def may_open(link: ShareLink) -> bool:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
@@ -19,6 +20,8 @@ from flask import Flask
 
 from lims.accounts.roles import AUDITOR, MANAGER, TECHNICIAN
 from lims.base.anchors import ANCHORS
+from lims.base.columns import utc_now
+from lims.base.database import transaction
 from lims.base.files import bytes_of
 from lims.base.papers import pdf
 from lims.base.problems import Conflict, NotFound, Refused
@@ -97,6 +100,17 @@ def test_only_released_results_are_on_the_paper(batch: Any, tmp_path: Path) -> N
     assert "17.8" in text
     assert "66.7" not in text
     assert set_of(late).code not in text
+
+
+def test_grade_without_a_class_stands_on_the_paper_in_mpa(app: Flask) -> None:
+    with app.app_context():
+        (batch,) = a_production(("38.9",), grade="")
+        with transaction(ACTOR):
+            batch.mix_revision.mix_design.grade_mpa = Decimal(35)
+        data = certificate_data(
+            batch, released_results(batch.id), code="C", issued_at=utc_now(), issued_by="x"
+        )
+    assert data["mix"]["grade"] == "35 MPa"
 
 
 def test_batch_without_a_released_result_gets_no_paper(app: Flask) -> None:
@@ -409,6 +423,8 @@ def test_rest_issues_and_reissues(shown: SimpleNamespace, manager: Person) -> No
 
 def test_address_on_a_paper_made_without_a_request_is_that_of_the_installation(app: Flask) -> None:
     settings = app.config["LIMS_SETTINGS"]
+    with app.test_request_context("/", base_url="http://localhost:9000"):  # the port is the server's own
+        assert verify_address("C26-0001", "a" * 64).startswith(f"http://localhost:{settings.port}/verify/")
     with app.app_context():
         assert verify_address("C26-0001", "a" * 64) == (
             f"http://{settings.host}:{settings.port}/verify/C26-0001?h={'a' * 16}"

@@ -619,7 +619,7 @@ def test_hostile_text_in_the_paper_is_no_command_of_the_layout(app: Flask) -> No
 
 
 @pytest.mark.parametrize(
-    "hostile", ["=1+1", "+1 kg", "-1+2", "@SUM(A1)", "\t=1", "\r=2", '=HYPERLINK("http://x")']
+    "hostile", ["=1+1", "+1 kg", "-1+2", "@SUM(A1)", "\t=1", "\r=2", '=HYPERLINK("http://x")', "＝1+1"]
 )
 def test_spreadsheet_cell_never_becomes_a_formula(app: Flask, hostile: str) -> None:
     assert harmless(hostile).startswith("'")
