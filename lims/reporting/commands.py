@@ -36,16 +36,21 @@ def _output(path: Path, endings: tuple[str, ...]) -> str:
 
 def _reference(record_name: str, text: str | None, option: str) -> str | None:
     """The id of the record whose code or name this is."""
+    from lims.base.database import current_session
     from lims.base.problems import refuse
     from lims.base.services import SERVICES
 
     if text is None:
         return None
     service = SERVICES[record_name]
-    for column in ("code", "name"):
-        found = service.find(**{column: text})
-        if found is not None:
-            return str(found.id)
+    found = service.find(code=text)
+    if found is not None:
+        return str(found.id)
+    named = list(current_session().scalars(service.base_query().filter_by(name=text).limit(2)).unique())
+    if len(named) > 1:
+        raise refuse(option, "is the name of several; accepted: a code", text)
+    if named:
+        return str(named[0].id)
     raise refuse(option, "there is none of this code or name", text)
 
 

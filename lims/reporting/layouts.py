@@ -13,6 +13,7 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lims.base.exports import sheet_name
 from lims.base.papers import layout_file
 from lims.base.problems import Problem, Refused, refuse
 from lims.reporting.schemas import DIMENSIONS
@@ -40,8 +41,13 @@ class Words(_Part):
         locale = get_locale()
         if locale is None or locale.language != "zh":
             return self.en
-        wanted = self.zh_TW if locale.script == "Hant" or locale.territory == "TW" else self.zh
-        return wanted or self.zh or self.en
+        return self.said("zh_TW" if locale.script == "Hant" or locale.territory == "TW" else "zh")
+
+    def said(self, language: str) -> str:
+        """In this language, or what stands for it."""
+        if language == "en":
+            return self.en
+        return (self.zh_TW if language == "zh_TW" else self.zh) or self.zh or self.en
 
 
 class Chart(_Part):
@@ -73,10 +79,13 @@ class Layout(_Part):
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:
-        names = [sheet.name.en for sheet in self.sheets]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(_("two sheets are called “%(name)s”", name=twice))
+        # As Excel compares them: cut to its length, whatever the case; in each language, since one is missing at times.
+        for language in ("en", "zh", "zh_TW"):
+            names = [sheet_name(sheet.name.said(language)) for sheet in self.sheets]
+            folded = [name.casefold() for name in names]
+            twice = next((name for name in names if folded.count(name.casefold()) > 1), None)
+            if twice is not None:
+                raise ValueError(_("two sheets are called “%(name)s”", name=twice))
         return self
 
 

@@ -12,6 +12,7 @@ from flask import Flask
 
 from lims.base.problems import Refused
 from lims.reporting.commands import export
+from tests.factories import a_customer
 from tests.reporting.production import ACCEPTED, a_production
 
 
@@ -61,8 +62,14 @@ def test_breaks_as_csv_and_workbook(data: Path, tmp_path: Path) -> None:
     assert openpyxl.load_workbook(tmp_path / "r.xlsx").worksheets[0].max_row == 11
 
 
-def test_mistakes_are_sentences(data: Path, tmp_path: Path) -> None:
+def test_mistakes_are_sentences(app: Flask, data: Path, tmp_path: Path) -> None:
     good = str(tmp_path / "x.xlsx")
+    with app.app_context():
+        for code in ("K-1", "K-2"):
+            a_customer(code, name="Twin")
+    assert "is the name of several; accepted: a code" in refused(
+        "summary", "--output", good, "--customer", "Twin"
+    )
     assert "ends in none of .xlsx, .csv" in refused("breaks", "--output", "x.pdf")
     assert "ends in none of .xlsx" in refused("summary", "--output", "x.csv")
     assert "there is no folder" in refused("breaks", "--output", "/nowhere/x.xlsx")

@@ -217,6 +217,18 @@ y = ["mean_mpa"]
             "sheets[1].charts[1].x",
             "month",
         ),
+        (
+            'file_name = "x"\nsheets = [{name = {en = "a", zh = "月"}, shows = "results"}, '
+            '{name = {en = "b", zh = "月"}, shows = "months"}]',
+            "",
+            "two sheets are called “月”",
+        ),
+        (
+            'file_name = "x"\nsheets = [{name = {en = "a/B"}, shows = "results"}, '
+            '{name = {en = "A b"}, shows = "months"}]',
+            "",
+            "two sheets are called “a B”",
+        ),
         ('file_name = "../x"\nsheets = [{name = {en = "a"}, shows = "results"}]', "file_name", "pattern"),
         (
             'file_name = "x"\nsheets = [{name = {en = "a"}, shows = "results"}]\n[titles.moon]\nen = "m"',
