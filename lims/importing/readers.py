@@ -75,7 +75,7 @@ def read_history(name: str, content: bytes) -> HistoryFile:
     table = _table(name, content)
     if len(table) > MOST_ROWS:
         raise Refused([Problem("file", _("has more than %(n)s rows", n=MOST_ROWS), name)])
-    header = [str(cell).strip() for cell in table[0]] if table else []
+    header = [str(cell).strip() for cell in table[0][1]] if table else []
     rows = table[1:]
     shape = _shape_of(header)
     if shape == "boxcrete":
@@ -116,10 +116,15 @@ def head_of(name: str, content: bytes) -> str | None:
     if len(content) > MOST_BYTES:
         return None
     table = _table(name, content)
-    return _shape_of([str(cell).strip() for cell in table[0]]) or None if table else None
+    return _shape_of([str(cell).strip() for cell in table[0][1]]) or None if table else None
 
 
-def _table(name: str, content: bytes) -> list[list[Any]]:
+#: A row with its number in the file, from 1, blank rows counted: so people find what a message is about.
+Numbered = tuple[int, Sequence[Any]]
+
+
+def _table(name: str, content: bytes) -> list[Numbered]:
+    """The rows that are not blank."""
     suffix = Path(name).suffix.lower()
     if suffix == ".csv":
         try:
@@ -132,7 +137,8 @@ def _table(name: str, content: bytes) -> list[list[Any]]:
         if "\0" in text:
             raise Refused([Problem("file", _("is not text"), name)])
         try:
-            return [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+            rows = enumerate(csv.reader(io.StringIO(text)), start=1)
+            return [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
         except csv.Error as error:
             raise Refused(
                 [Problem("file", _("is not a csv table (%(why)s)", why=str(error)), name)]
@@ -142,12 +148,12 @@ def _table(name: str, content: bytes) -> list[list[Any]]:
 
         try:
             workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
-            sheet = workbook.get_sheet_by_index(0).to_python()
+            sheet = workbook.get_sheet_by_index(0).to_python(skip_empty_area=False)
         except (CalamineError, ValueError, OSError, IndexError) as error:
             raise Refused(
                 [Problem("file", _("is not a readable workbook (%(why)s)", why=str(error)[:120]), name)]
             ) from None
-        return [list(row) for row in sheet if any(str(cell).strip() for cell in row)]
+        return [(n, row) for n, row in enumerate(sheet, start=1) if any(str(cell).strip() for cell in row)]
     raise Refused([Problem("file", _("has an unknown ending; accepted: .csv, .xls, .xlsx"), name)])
 
 
@@ -200,7 +206,7 @@ def _strength(mpa: Decimal, row: int, column: str, problems: list[Problem]) -> D
     return mpa.quantize(KEPT_MPA, ROUND_HALF_EVEN)
 
 
-def _boxcrete(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> HistoryFile:
+def _boxcrete(header: Sequence[str], rows: Sequence[Numbered]) -> HistoryFile:
     masses = {
         "cement_kg_m3": "Cement (kg/m3)",
         "slag_kg_m3": "Slag (kg/m3)",
@@ -215,7 +221,7 @@ def _boxcrete(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> HistoryFi
     remarks: list[str] = []
     mixes: dict[str, HistoryMix] = {}
     zeros = 0
-    for index, cells in enumerate(rows, start=2):
+    for index, cells in rows:
         record = dict(zip(header, cells, strict=False))
         code = str(record.get("Mix Name", "")).strip()
         if not code:
@@ -271,7 +277,7 @@ def _masses(
     return found
 
 
-def _uci(rows: Sequence[Sequence[Any]]) -> HistoryFile:
+def _uci(rows: Sequence[Numbered]) -> HistoryFile:
     names = (
         "cement_kg_m3",
         "slag_kg_m3",
@@ -285,7 +291,7 @@ def _uci(rows: Sequence[Sequence[Any]]) -> HistoryFile:
     duplicates: list[int] = []
     seen: set[tuple[str, ...]] = set()
     mixes: dict[tuple[Decimal | None, ...], HistoryMix] = {}
-    for index, cells in enumerate(rows, start=2):
+    for index, cells in rows:
         exact = tuple(repr(cell) for cell in cells[:9])
         if exact in seen:
             duplicates.append(index)
@@ -312,7 +318,7 @@ def _uci(rows: Sequence[Sequence[Any]]) -> HistoryFile:
     return HistoryFile("UCI", list(mixes.values()), len(rows), duplicates, remarks)
 
 
-def _long(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> HistoryFile:
+def _long(header: Sequence[str], rows: Sequence[Numbered]) -> HistoryFile:
     from lims.mixes.schemas import COMPONENT_KINDS
 
     columns = {f"{kind}_kg_m3": f"{kind}_kg_m3" for kind in COMPONENT_KINDS if f"{kind}_kg_m3" in header}
@@ -328,7 +334,7 @@ def _long(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> HistoryFile:
     labs: set[str] = set()
     duplicates: list[int] = []
     seen: set[tuple[str, ...]] = set()
-    for index, cells in enumerate(rows, start=2):
+    for index, cells in rows:
         record = dict(zip(header, cells, strict=False))
         exact = tuple(str(cell).strip() for cell in cells)
         if exact in seen:

@@ -75,6 +75,7 @@ def test_long_table_is_read_with_blanks_left_blank(records_on_both: Flask) -> No
     ("rows", "where", "accepted"),
     [
         ("P,A,3,abc,350,175\n", "row 2, strength_mpa", "digits"),
+        ("\nP,A,3,20,350,175\n,,\n\nP,A,3,abc,350,175\n", "row 6, strength_mpa", "digits"),
         ("P,A,3,-5,350,175\n", "row 2, strength_mpa", "at least 0"),
         ("P,A,3,5000,350,175\n", "row 2, strength_mpa", "psi"),
         ("P,A,2.5,20,350,175\n", "row 2, age_days", "whole days"),
