@@ -103,6 +103,10 @@ def send_waiting(actor: Actor, most: int = 200) -> int:
             # Away, no mail server, or one that refuses us and not this mail (greeting, TLS, password, sender): the others
             # would fail as this one did, and whoever mends it has lost none of them.
             told = f"{type(error).__name__}: {error}"
+            if isinstance(error, smtplib.SMTPNotSupportedError) and not mail.to_address.isascii():
+                # This address alone: a server without SMTPUTF8 never takes it, and the others are not to wait for it.
+                _note_failure(mail_id, told, actor, give_up=True)
+                continue
             if isinstance(error, smtplib.SMTPResponseException):
                 told = f"{type(error).__name__}: {error.smtp_code} {_words(error.smtp_error)}"
             _note_failure(mail_id, told, actor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import smtplib
 from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes
@@ -219,6 +220,20 @@ def test_recipient_that_there_is_not_is_given_up_and_the_others_go_out(letterbox
     letterbox.answers.clear()
     a_mail("complaint:2")
     assert send_waiting(ACTOR) == 1
+
+
+def test_address_that_the_server_cannot_write_is_given_up_and_the_others_go_out(
+    letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offers = smtplib.SMTP.has_extn
+    monkeypatch.setattr(
+        smtplib.SMTP, "has_extn", lambda self, name: name != "smtputf8" and offers(self, name)
+    )
+    write_mail("complaint:0", "陈@example.com", "Clock ran out", "text", ACTOR)
+    a_mail()
+    assert send_waiting(ACTOR) == 1
+    assert [mail.state for mail in stored()] == ["failed", "sent"]
+    assert "SMTPUTF8" in (stored()[0].last_error or "")
 
 
 def test_mail_that_was_taken_is_sent_whatever_the_server_says_to_the_farewell(letterbox: Letterbox) -> None:
