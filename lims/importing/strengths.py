@@ -658,19 +658,17 @@ class HistoryTemplate(Template):
             age, number = row.values["age_days"], row.values["specimen_number"]
             strength = row.values["strength_mpa"]
             present = stored.strengths.get((age, number))
-            if age in ages and present != strength:
-                row.refuse(
-                    [
-                        Problem(
-                            "strength_mpa",
-                            _(
-                                "stands otherwise in the history: %(old)s; accepted: that",
-                                old=text_of(self.columns["strength_mpa"], present),
-                            ),
-                            f"{strength:f}",
-                        )
-                    ]
+            if age in ages and present is None:
+                known = sum(known_age == age for known_age, _number in stored.strengths)
+                message = _(
+                    "is one more at %(age)s d than the history has; accepted: its %(n)s specimens",
+                    age=age,
+                    n=known,
                 )
+                row.refuse([Problem("specimen_number", message, str(number))])
+                continue
+            if age in ages and present != strength:
+                row.refuse([self._otherwise("strength_mpa", present, strength)])
                 continue
             # A new age does not change the mix either: another recipe beside it would be dropped without a word.
             told = self.facts if batch is not None else ()

@@ -326,6 +326,10 @@ def test_history_of_a_new_age_with_another_recipe_grade_or_shape_is_refused(reco
         assert row.problems[0].field == name
         assert f"{old}; accepted" in refusal.message
         assert refusal.value == str(value)
+    one_more = look(
+        "h.xlsx", filled("history", {**mix, **cubes, "specimen_number": 2}), ACTOR, template="history"
+    )
+    assert "accepted: its 1 specimens" in one_more.refusals()[0].message
     _run, plan = import_file("h.xlsx", filled("history", later), ACTOR, template="history")
     assert plan.count("new") == 1
     shapes = {(item.shape, item.width_mm) for item in current_session().query(Specimen)}
