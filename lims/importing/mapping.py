@@ -194,20 +194,25 @@ def fingerprint(heads: Sequence[Head]) -> str:
 
 def head_key(head: Head) -> str:
     """What a head says, without the days and months that differ from one sheet of a source to the next."""
-    return _folded(_DATED.sub("", f"{head.group}|{head.text}"))
+    return _folded(_DATED.sub("", f"{head.group}|{head.text}")).strip("|")
 
 
 def keys_of_heads(book: Book, reading: Reading) -> dict[str, str]:
     """Column -> its head, of the columns that are read."""
     read = {item.at for item in reading.columns}
     heads = heads_of(book.sheet(reading.sheet), reading.header_row)
-    return {head.at: head_key(head) for head in heads if head.at in read}
+    return {head.at: key for head in heads if head.at in read and (key := head_key(head))}
+
+
+def fits(book: Book, reading: Reading) -> bool:
+    """Has the file the heads that the reading was remembered with?"""
+    return not reading.heads or keys_of_heads(book, reading) == reading.heads
 
 
 def same_heads(book: Book, reading: Reading) -> None:
     """Raises: Refused naming each column whose head is not the one that the mapping was made for: a column more, and every
     number would be read as its neighbour's."""
-    if not reading.heads:
+    if fits(book, reading):
         return
     here = keys_of_heads(book, reading)
     problems = [
@@ -217,15 +222,14 @@ def same_heads(book: Book, reading: Reading) -> None:
                 "column %(at)s is headed “%(now)s” here and was “%(then)s” when the mapping was made; accepted: the same "
                 "heads, or the file without the mapping",
                 at=at,
-                now=here.get(at, "").strip("|"),
-                then=then.strip("|"),
+                now=here.get(at, ""),
+                then=reading.heads.get(at, ""),
             ),
         )
-        for at, then in reading.heads.items()
-        if here.get(at, "") != then
+        for at in dict.fromkeys((*reading.heads, *here))
+        if here.get(at, "") != reading.heads.get(at, "")
     ]
-    if problems:
-        raise Refused(problems)
+    raise Refused(problems)
 
 
 def _aliases(template: Template) -> dict[str, str]:

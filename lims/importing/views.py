@@ -42,6 +42,7 @@ from lims.importing.imports import (
 from lims.importing.mapping import (
     FREE_HEAD_ROWS,
     Reading,
+    fits,
     has_units,
     heads_of,
     needs_hour,
@@ -162,11 +163,10 @@ class ImportView(GuardedView):
             return redirect(url_for("ImportView.show", run_id=run.id))
         book = book_of(run)
         if request.method == "GET":
-            kept = run.reading and not request.args
-            reading = (
-                Reading.of_json(run.reading or "") if kept else self._proposal(book, run.kind, request.args)
-            )
-            return self._mapping(run, book, reading)
+            kept = Reading.of_json(run.reading) if run.reading and not request.args else None
+            if kept is None or not fits(book, kept):
+                kept = self._proposal(book, run.kind, request.args)
+            return self._mapping(run, book, kept)
         template = template_of(request.form.get("template", ""))
         self._require(template)
         try:

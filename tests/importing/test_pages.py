@@ -173,6 +173,23 @@ def test_a_free_form_sheet_is_mapped_once_and_remembered(app: Flask, sales: Pers
     assert 'data-count="same">2<' in text
 
 
+def test_file_with_other_heads_than_its_named_mapping_is_shown_with_its_own(
+    app: Flask, sales: Person
+) -> None:
+    sent = send(sales, workbook([["客户编号", "客户名称"], ["K-1", "甲"]]), "a.xlsx", template="customers")
+    chosen = {"template": "customers", "sheet": "Sheet", "header_row": "1", "code": "crm"}
+    mapped = {**chosen, "field_A": "code", "field_B": "name", "shown": "customers|Sheet|1"}
+    assert sales.post(sent.location + "/mapping", mapped).status_code == 302
+    other = workbook([["电话", "客户编号", "客户名称"], ["023", "K-2", "乙"]])
+    sent = send(sales, other, "b.xlsx", mapping="crm")
+    answer = sales.get(sent.location)
+    assert answer.status_code == 422
+    assert "column A is headed “电话” here and was “客户编号”" in answer.get_data(as_text=True)
+    page = sales.get(sent.location + "/mapping").get_data(as_text=True)
+    chosen_fields = re.findall(r'name="field_([A-C])".*?<option value="(\w+)" selected', page, re.DOTALL)
+    assert chosen_fields == [("A", "phone"), ("B", "code"), ("C", "name")]
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
