@@ -52,6 +52,8 @@ _STYLE = re.compile(rb"""<(?:\w+:)?xf\b(?:[^>]*?\bnumFmtId=["'](\d+)["'])?""")
 _PERCENT_BUILT_IN = {b"9", b"10"}
 _MAC_DATES = re.compile(rb"""<(?:\w+:)?workbookPr\b[^>]*\bdate1904=["'](?:1|true)["']""")
 _SHEET = re.compile(rb"<(?:\w+:)?sheet\b([^>]*)>")
+#: A sign by its number, as some programs write Chinese names.
+_BY_NUMBER = re.compile(r"&#([xX]?)([0-9a-fA-F]{1,5});")
 _RELATION = re.compile(rb"<Relationship\b([^>]*)>")
 
 
@@ -137,9 +139,10 @@ def sheet_parts(parts: dict[str, bytes]) -> dict[str, bytes]:
     }
     sheets = {}
     for found in _SHEET.finditer(book):
-        target = relations.get(attribute(found.group(1), b"r:id"), "").lstrip("/")
+        target = relations.get(attribute(found.group(1), rb"\w+:id"), "").lstrip("/")
         path = target if target.startswith("xl/") else f"xl/{target}"
         name = attribute(found.group(1), b"name")
+        name = _BY_NUMBER.sub(lambda code: chr(int(code[2], 16 if code[1] else 10)), name)
         for code, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&")):
             name = name.replace(code, sign)
         sheets[name] = parts.get(path, b"")

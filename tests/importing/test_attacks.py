@@ -136,6 +136,15 @@ def test_an_error_of_the_sheet_is_refused_not_blank(records: Flask) -> None:
     assert "error of the sheet" in refusal.message
 
 
+def test_an_error_is_seen_however_the_workbook_names_its_sheet(records: Flask) -> None:
+    book, sheet = filled_book("mixes", RECIPE)
+    cell = sheet[f"{letter_of('mixes', 'slag_kg_m3')}{FIRST}"]
+    cell.value, cell.data_type, sheet.title = "#N/A", "e", "数据"
+    named = {"xl/workbook.xml": ('"数据"', '"&#25968;&#x636E;"')}
+    (refusal,) = plan_of(rewritten(saved(book), named)).refusals()
+    assert "error of the sheet" in refusal.message
+
+
 def test_a_number_formatted_as_a_date_is_refused(records: Flask) -> None:
     (refusal,) = mix_with(300, number_format="yyyy-mm-dd").refusals()
     assert "formatted as a date" in refusal.message
