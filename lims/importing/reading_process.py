@@ -36,6 +36,8 @@ _NUMBER = re.compile(rb"""\br=["'](\d{1,9})["']""")
 _HIDDEN = re.compile(rb"""\bhidden=["'](?:1|true)["']""")
 #: A formula whose value was never stored: <c r="B7"><f>…</f></c> or with an empty <v>. With t="str" an empty <v>
 #: is the value: Excel, WPS and LibreOffice store so what =IF(A7="","",…) gives.
+#: Not the <formula1> of a list to choose from, which every template of ours has.
+_PLAIN_FORMULA = re.compile(rb"<f[\s/>]")
 _FORMULA = rb"""[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"""
 _NO_VALUE = re.compile(
     rb"""<(?:\w+:)?c\b(?:(?![^>]*\bt=["']str["'])[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']"""
@@ -174,7 +176,8 @@ def marks(xml: bytes, most_cells: int) -> dict[str, Any]:
     last_row = max(last_row, max(map(int, set(together.translate(None, _LETTERS).split())), default=0))
     last_column = max(map(column_number, set(together.translate(None, _DIGITS).split())), default=1)
     count = len(references) if usual else len(_CELLS.findall(xml))
-    errors, formulas = (b'"e"' in xml or b"'e'" in xml), (b"<f" in xml or b":f" in xml)
+    errors = b'"e"' in xml or b"'e'" in xml
+    formulas = _PLAIN_FORMULA.search(xml) is not None or b":f" in xml
     if last_row > 1_048_576 or last_column > 16_384:
         raise Unfit("damaged", "a cell outside of any sheet")
     if max(count, last_row * last_column) > most_cells:
