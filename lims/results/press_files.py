@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,6 +46,8 @@ DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 #: How workbooks begin: zip, and the old compound file.
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 KEPT_KN = Decimal("0.001")
+#: Where the comma is the decimal mark: points stand between whole thousands alone. 424.5 is no 4245.
+WITH_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?")
 
 
 @dataclass(slots=True)
@@ -70,7 +73,7 @@ def table_of(content: bytes, mapping: PressMapping) -> list[list[str]]:
             raise refuse(
                 "file", _("is no workbook that can be read (%(why)s)", why=str(error)[:80])
             ) from None
-        return [[_cell(value) for value in row] for row in rows]
+        return [[_cell(value, mapping.decimal_mark) for value in row] for row in rows]
     try:
         text = content.decode(mapping.encoding)
     except UnicodeError:
@@ -89,9 +92,10 @@ def table_of(content: bytes, mapping: PressMapping) -> list[list[str]]:
         raise refuse("file", _("is no table that can be read (%(why)s)", why=str(error)[:80])) from None
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+def _cell(value: Any, decimal_mark: str) -> str:
+    """A number of a workbook as the mapping writes numbers: the mark is of what is text, there as in a text file."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value).replace(".", decimal_mark)
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
@@ -256,7 +260,9 @@ def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
     problem = ""
     load: Decimal | None = None
     text = plain_text(row.get(plain_text(mapping.load_column), ""))
-    plain = text.replace(".", "").replace(",", ".") if mapping.decimal_mark == "," else text
+    plain = text
+    if mapping.decimal_mark == ",":
+        plain = text.replace(".", "").replace(",", ".") if WITH_COMMA.fullmatch(text) else ""
     try:
         load = LOAD.parse((Decimal(plain) * LOAD_UNITS[mapping.load_unit]).quantize(KEPT_KN))
     except ArithmeticError:

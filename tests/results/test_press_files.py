@@ -186,17 +186,21 @@ def test_semicolons_and_decimal_commas_are_read_as_the_mapping_says(records_on_b
     assert loads == [Decimal("1424.5"), Decimal(1401), Decimal(1396)]
 
 
-def test_workbook_of_a_press_is_read_like_its_text(records_on_both: Flask) -> None:
+@pytest.mark.parametrize("mark", [".", ","])
+def test_workbook_of_a_press_is_read_like_its_text(records_on_both: Flask, mark: str) -> None:
     found = the_set(a_batch("40"))
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
     sheet.append(HEAD.split(","))
-    for code, load in zip(codes_of(found), (424, 401.0, 396), strict=True):
+    # A number of a workbook has no mark; a text has that of the mapping.
+    for code, load in zip(codes_of(found), (424.5, 401.0, f"396{mark}25"), strict=True):
         sheet.append([code, load, datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=8), "Li"])
     file = io.BytesIO()
     book.save(file)
-    assert read_file(a_mapping().id, "day.xlsx", file.getvalue(), ACTOR).sets == 1
+    assert read_file(a_mapping(decimal_mark=mark).id, "day.xlsx", file.getvalue(), ACTOR).sets == 1
+    loads = [item.load_kn for item in current_session().query(Break).order_by(Break.id)]
+    assert loads == [Decimal("424.5"), Decimal(401), Decimal("396.25")]
 
 
 @pytest.mark.parametrize(
@@ -329,6 +333,7 @@ def test_file_that_was_read_rightly_first_comes_back_from_a_wrong_mapping(record
         ({}, "12345678901234567", None, "accepted: a number above 0 and up to 20000 kN"),
         ({}, "1e300", None, "“1e300” is not a load in kN"),
         ({}, "0.0001", None, "accepted: a number above 0 and up to 20000 kN"),
+        ({"decimal_mark": ","}, "424.5", None, "“424.5” is not a load in kN"),
         ({"load_unit": "N"}, "20000001", None, "20000001 N is not accepted; accepted: a number above 0"),
         ({"load_unit": "kgf"}, "9e999999", None, "“9e999999” is not a load in kgf"),
         ({"load_unit": "tf"}, "9e999999", None, "“9e999999” is not a load in tf"),
