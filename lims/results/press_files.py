@@ -29,14 +29,14 @@ from sqlalchemy.orm.attributes import flag_modified
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import laboratory_zone
+from lims.base.display import format_decimal, laboratory_zone
 from lims.base.fields import Instant, plain_text
 from lims.base.problems import Conflict, NotFound, Refused, Unavailable, refuse
 from lims.base.services import SERVICES
 from lims.results.models import PressFile, PressMapping, PressRow
 from lims.results.schemas import LOAD, LOAD_UNITS, SetBreaksApiIn, SetBreaksIn, TrayIn
 from lims.results.service import besides_loads, get_set, record_set
-from lims.trials.models import Specimen
+from lims.trials.models import Specimen, SpecimenSet
 from lims.trials.service import as_given_out
 from lims.trials.short_codes import specimen_id_of
 
@@ -324,24 +324,18 @@ def _enter_if_whole(set_id: int, actor: Actor, outcome: Outcome) -> None:
     try:
         with transaction(actor, "press file") as writing:
             found = get_set(set_id)
-            by_specimen = {
-                row.specimen_id: row
-                for row in _waiting_of(
-                    writing, PressRow.specimen_id.in_([specimen.id for specimen in found.specimens])
-                )
-            }
-            here = [by_specimen[specimen.id] for specimen in found.specimens if specimen.id in by_specimen]
-            ids = [row.id for row in here]
-            if len(here) < len(found.specimens):
-                message = _(
-                    "%(n)s of %(all)s loads of %(set)s are here",
-                    n=len(here),
-                    all=len(found.specimens),
-                    set=found.code,
-                )
-                for row in here:
+            of_specimens: dict[int, list[PressRow]] = {specimen.id: [] for specimen in found.specimens}
+            for row in _waiting_of(writing, PressRow.specimen_id.in_(of_specimens)):
+                assert row.specimen_id is not None  # the condition leaves no others
+                of_specimens[row.specimen_id].append(row)
+            waiting = [row for rows in of_specimens.values() for row in rows]
+            ids = [row.id for row in waiting]
+            if message := _undecided(found, of_specimens):
+                for row in waiting:
                     row.message = message[:400]
                 return
+            # The same load once more, as of a file that was written twice, is one test: the last time that was noted.
+            here = [of_specimens[specimen.id][-1] for specimen in found.specimens]
             times = [row.tested_at for row in here if row.tested_at is not None]
             entry = {
                 "loads_kn": [row.load_kn for row in here],
@@ -350,7 +344,7 @@ def _enter_if_whole(set_id: int, actor: Actor, outcome: Outcome) -> None:
                 "tested_by": here[0].tested_by,
             }
             record_set(set_id, SetBreaksIn.read(entry), actor)
-            for row in here:
+            for row in waiting:
                 row.state, row.message = "used", None
             writing.flush()
     except Refused as error:
@@ -365,6 +359,26 @@ def _enter_if_whole(set_id: int, actor: Actor, outcome: Outcome) -> None:
     else:
         outcome.sets += 1
         outcome.used += len(ids)
+
+
+def _undecided(found: SpecimenSet, of_specimens: Mapping[int, Sequence[PressRow]]) -> str:
+    """Why a set cannot be entered yet: a specimen has no load, or several that differ; nothing when it can."""
+    here = [specimen for specimen in found.specimens if of_specimens[specimen.id]]
+    for specimen in here:
+        loads = dict.fromkeys(row.load_kn for row in of_specimens[specimen.id] if row.load_kn is not None)
+        if len(loads) > 1:
+            several: str = _(
+                "%(specimen)s has several loads here: %(loads)s kN; put away what is not its own",
+                specimen=specimen.code,
+                loads=", ".join(format_decimal(load) for load in loads),
+            )
+            return several
+    if len(here) == len(found.specimens):
+        return ""
+    some: str = _(
+        "%(n)s of %(all)s loads of %(set)s are here", n=len(here), all=len(found.specimens), set=found.code
+    )
+    return some
 
 
 def _waiting_of(session: Session, which: ColumnElement[bool]) -> Sequence[PressRow]:
@@ -398,18 +412,20 @@ def settle(row_id: int, data: Mapping[str, Any], actor: Actor) -> PressRow:
         row: PressRow = SERVICES["press-rows"].locked(session, row_id)
         if row.state != "waiting":
             raise refuse("row", _("is settled already"), row.title)
+        # Its set is one row short, or rid of one too many.
+        touched = set() if row.specimen_id is None else {row.specimen_id}
         if values.reason is not None:
             row.state, row.message = "dismissed", values.reason
-            return row
-        specimen = find_specimen(session, values.code or "")
-        if specimen is None:
-            raise refuse("code", _("no specimen has this code: %(code)s", code=values.code), values.code)
-        if row.load_kn is None:
-            raise refuse(
-                "code", _("the row has no load that can be read; put it away and type the set"), row.title
-            )
-        row.specimen_id, row.code = specimen.id, specimen.code
-        specimen_id = specimen.id
-    enter_whole_sets({specimen_id}, actor, Outcome(row.press_file))
+        else:
+            specimen = find_specimen(session, values.code or "")
+            if specimen is None:
+                raise refuse("code", _("no specimen has this code: %(code)s", code=values.code), values.code)
+            if row.load_kn is None:
+                raise refuse(
+                    "code", _("the row has no load that can be read; put it away and type the set"), row.title
+                )
+            row.specimen_id, row.code = specimen.id, specimen.code
+            touched.add(specimen.id)
+    enter_whole_sets(touched, actor, Outcome(row.press_file))
     settled: PressRow = SERVICES["press-rows"].get(row_id)
     return settled

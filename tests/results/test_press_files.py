@@ -120,6 +120,26 @@ def test_row_is_put_away_with_a_reason_and_only_once(records_on_both: Flask) -> 
         settle(row.id, {"reason": "again"}, ACTOR)
 
 
+def test_two_loads_of_one_specimen_wait_until_one_of_them_is_put_away_or_is_another_s(records: Flask) -> None:
+    first, second = a_batch("120", plan_ages="3").sets[:2]
+    mapping, codes = a_mapping(), codes_of(first)
+    twice = lines([codes[0], *codes, codes[1]], ("242", "424", "401", "396", "401"))
+    assert read_file(mapping.id, "a.csv", twice, ACTOR).sets == 0
+    rows = current_session().query(PressRow).order_by(PressRow.id).all()
+    said = f"{codes[0]} has several loads here: 242, 424 kN"
+    assert {str(row.message).partition(";")[0] for row in rows} == {said}
+    assert settle(rows[0].id, {"reason": "trial run of the press"}, ACTOR).state == "dismissed"
+    assert [item.load_kn for item in current_session().query(Break).order_by(Break.id)] == [424, 401, 396]
+    assert {row.state for row in rows[1:]} == {"used"}  # the same load once more is one test
+    codes = codes_of(second)
+    assert (
+        read_file(mapping.id, "b.csv", lines([codes[0], *codes[:2]], ("390", "424", "401")), ACTOR).sets == 0
+    )
+    mistaken = current_session().query(PressRow).filter_by(load_kn=Decimal(390)).one()
+    assert settle(mistaken.id, {"code": codes[2]}, ACTOR).state == "used"
+    assert result_of(second.id) is not None
+
+
 def test_row_that_could_not_be_settled_stands_in_the_tray_with_what_was_typed(
     app: Flask, technician: Person
 ) -> None:
