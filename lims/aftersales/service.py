@@ -972,6 +972,9 @@ class ComplaintFactService(RecordService[ComplaintFact]):
     def before_add(self, record: ComplaintFact, values: ComplaintFactIn, actor: Actor) -> None:
         raise refuse("", _("comes from the checklist of the complaint's category"))
 
+    def before_retire(self, record: ComplaintFact, actor: Actor) -> None:
+        raise refuse("", _("stays in its list; accepted: another value, or none"), record.title)
+
     def before_edit(self, record: ComplaintFact, values: ComplaintFactIn, actor: Actor) -> None:
         require_open_complaint(record.complaint_id)
 

@@ -121,6 +121,8 @@ class MixComponentService(RecordService[MixComponent]):
     filter_columns = ("revision_id", "kind", "cement_product_id")
     order_columns = ("kind", "mass_kg_m3")
     shown_relations = ("revision",)
+    #: What goes into a cubic metre is summed over all components: one that is hidden would still be weighed.
+    retirable = False
 
     def _assign(self, record: Any, values: Schema) -> None:
         """A price that is not given stays: whoever edits a recipe may not see it."""
@@ -137,7 +139,9 @@ class MixComponentService(RecordService[MixComponent]):
         self.check(record)
 
     def before_retire(self, record: MixComponent, actor: Actor) -> None:
-        self.check(record)
+        raise refuse(
+            "mass_kg_m3", _("stays in the recipe; accepted: 0 kg/m³, which leaves it out"), record.title
+        )
 
 
 def add_recipe(design: MixDesign, recipe: RecipeIn, reason: str) -> MixRevision:

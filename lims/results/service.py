@@ -177,6 +177,7 @@ class SetResultService(RecordService[SetResult]):
     filter_columns = ("specimen_set_id", "state", "basis", "rule_id")
     order_columns = ("created_at", "strength_mpa", "state")
     shown_relations = ("specimen_set",)
+    retirable = False  # it is retracted, with a reason and a signature
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_within(SetResult.specimen_set_id, SpecimenSet, SERVICES["specimen-sets"].visible())

@@ -10,10 +10,15 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from lims.accounts.roles import AUDITOR, SALES
+from lims.accounts.roles import AUDITOR, MANAGER, SALES
+from lims.aftersales.shipped import ship
+from lims.base.columns import utc_now
 from lims.base.laboratory import LaboratoryFacts, laboratory
+from lims.base.services import SERVICES
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set
 from tests.conftest import Person
-from tests.factories import a_batch, a_customer
+from tests.factories import ACTOR, a_batch, a_customer, a_mix
 
 
 def heads(page: str) -> list[str]:
@@ -94,6 +99,38 @@ def test_all_or_none_when_one_of_the_ticked_rows_is_unknown(app: Flask, sales: P
         known = a_customer("K-1").id
     assert sales.post("/customers/bulk", {"action": "retire", "id": [known, 999_999]}).status_code == 404
     assert "K-1" in sales.get("/customers/").get_data(as_text=True).split("<tbody>")[1]
+
+
+def test_result_component_and_fact_are_taken_out_of_use_by_no_way(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    """A result is retracted, a component gets no mass, a fact no value: hidden, each would count all the same."""
+    with app.app_context():
+        ship(ACTOR)
+        batch = a_batch("40", plan_ages="3")
+        loads = {"loads_kn": ["424", "401", "396"], "tested_at": utc_now().isoformat()}
+        result = record_set(batch.sets[0].id, SetBreaksIn.read(loads), ACTOR)
+        open_mix = a_mix("C30-9")
+        complaint = {"customer_id": a_customer().id, "subject": "Falls off", "category": "rebound"}
+        SERVICES["complaints"].add(complaint, ACTOR)
+        ids = {
+            "set-results": result.id,
+            "mix-components": open_mix.latest.components[0].id,
+            "complaint-facts": SERVICES["complaint-facts"].page().items[0].id,
+        }
+    manager = sign_in_as(MANAGER)
+    for name, key in ids.items():
+        answers = [
+            manager.post(f"/{name}/{key}/retire"),
+            manager.post(f"/{name}/bulk", {"action": "retire", "id": [key]}),
+        ]
+        if name != "set-results":
+            headers = {"X-CSRFToken": manager.token}
+            answers.append(manager.client.post(f"/api/v1/{name}/{key}/retire", headers=headers))
+        assert {answer.status_code for answer in answers} == {422}, name
+        assert f"/{name}/{key}/retire" not in manager.get(f"/{name}/{key}").get_data(as_text=True)
+        with app.app_context():
+            assert SERVICES[name].get(key).retired_at is None
 
 
 def test_bulk_needs_the_right_to_write(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
