@@ -826,7 +826,8 @@ class MixTemplate(Template):
                     )
                 ]
             )
-        masses = {name: stored[name] for name in self.masses if stored[name] is not None}
+        known = (*self.masses, "cement_product_id")
+        masses = {name: stored[name] for name in known if stored[name] is not None}
         SERVICES["mix-revisions"].edit(
             revision.id,
             {**masses, **{n: v for n, v in recipe.items() if n in self.masses}},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 from flask import current_app
@@ -79,9 +80,12 @@ class MixRevisionService(RecordService[MixRevision]):
         if not values.masses():
             raise refuse("cement_kg_m3", _("a recipe needs at least one mass; accepted: kg/m³"))
         with transaction(actor) as session:
-            design = session.get(MixDesign, values.mix_design_id, populate_existing=True)
-            if design is None:
-                raise refuse("mix_design_id", _("there is no such record"), values.mix_design_id)
+            self._resolve(values, SimpleNamespace())
+            # Held: of two revisions at once the second has the next number.
+            design = session.get(
+                MixDesign, values.mix_design_id, populate_existing=True, with_for_update={"of": MixDesign}
+            )
+            assert design is not None  # _resolve has found it
             revision = add_recipe(design, values, values.reason)
             self._flush(session, revision)
         return revision
@@ -98,12 +102,16 @@ class MixRevisionService(RecordService[MixRevision]):
             _require_open(revision)
             if revision.version != version:
                 raise self._conflict(revision, values)
+            self._resolve(values, SimpleNamespace(cement_product_id=_product_of(revision)))
+            _require_one_of_each(revision)
             masses = values.masses()
             for component in list(revision.components):
                 if component.kind in masses:
                     component.mass_kg_m3 = masses.pop(component.kind)
                 else:
                     component.mass_kg_m3 = Decimal(0)
+                if component.kind == "cement":
+                    component.cement_product_id = values.cement_product_id
             _add_components(revision, masses, values.cement_product_id)
             revision.reason = revision.reason or ""
             revision.changed_at = utc_now()
@@ -159,6 +167,23 @@ def _add_components(
     for kind, mass in masses.items():
         product = cement_product_id if kind == "cement" else None
         revision.components.append(MixComponent(kind=kind, mass_kg_m3=mass, cement_product_id=product))
+
+
+def _product_of(revision: MixRevision) -> int | None:
+    """The cement that the recipe names."""
+    return next((c.cement_product_id for c in revision.components if c.kind == "cement"), None)
+
+
+def _require_one_of_each(revision: MixRevision) -> None:
+    """A recipe is written anew by a mass for each kind; two components of one kind are the page of each. Raises: Refused."""
+    kinds = [component.kind for component in revision.components]
+    twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
+    if twice is not None:
+        raise refuse(
+            f"{twice}_kg_m3",
+            _("stands in several components of this recipe; accepted: each of them changed on its own page"),
+            revision.mass_of(twice),
+        )
 
 
 def freeze(revision: MixRevision) -> None:

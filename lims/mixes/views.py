@@ -107,7 +107,7 @@ class MixRevisionView(PricedView):
     related = (Related("mix-components", "revision_id"), Related("batches", "mix_revision_id"))
 
     def form_values(self, record: Any, schema: Any) -> dict[str, Any]:
-        masses = {f"{component.kind}_kg_m3": component.mass_kg_m3 for component in record.components}
+        masses = {f"{one.kind}_kg_m3": record.mass_of(one.kind) for one in record.components}
         product = next((c.cement_product_id for c in record.components if c.cement_product_id), None)
         return {**masses, "cement_product_id": product}
 

@@ -15,6 +15,7 @@ from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
 from lims.mixes.models import MixComponent, MixRevision
 from lims.mixes.service import FrozenRevision
+from lims.mixes.views import MixRevisionView
 from tests.factories import ACTOR, RECIPE, a_batch, a_mix
 
 
@@ -47,6 +48,36 @@ def test_open_revision_can_be_edited_and_a_cast_one_cannot(records_on_both: Flas
         )
     later = SERVICES["mix-revisions"].add({"mix_design_id": mix.id, "reason": "less water", **RECIPE}, ACTOR)
     assert later.number == 2
+
+
+def test_recipe_that_is_written_anew_names_the_cement_that_it_was_given(records: Flask) -> None:
+    first, other = (SERVICES["cement-products"].add({"code": c, "name": c}, ACTOR).id for c in ("PO", "PC"))
+    revision = a_mix(cement_product_id=first).latest
+    edit = SERVICES["mix-revisions"].edit
+    for product in (other, None):
+        revision = edit(revision.id, {**RECIPE, "cement_product_id": product}, revision.version, ACTOR)
+        found = {component.kind: component.cement_product_id for component in revision.components}
+        assert found == {**dict.fromkeys(found), "cement": product}
+    with pytest.raises(Refused, match="no such record"):
+        edit(revision.id, {**RECIPE, "cement_product_id": 999}, revision.version, ACTOR)
+    SERVICES["cement-products"].retire(other, ACTOR)
+    further = {**RECIPE, "mix_design_id": revision.mix_design_id, "reason": "less water"}
+    with pytest.raises(Refused, match="out of use"):
+        SERVICES["mix-revisions"].add({**further, "cement_product_id": other}, ACTOR)
+
+
+def test_recipe_with_two_components_of_a_kind_is_not_saved_with_the_mass_of_one(records: Flask) -> None:
+    revision = a_mix().latest
+    for mass in ("40", "30"):
+        ash = {"revision_id": revision.id, "kind": "fly_ash", "mass_kg_m3": mass}
+        SERVICES["mix-components"].add(ash, ACTOR)
+    current_session().expire_all()
+    shown = MixRevisionView.form_values(None, revision, None)  # type: ignore[arg-type]
+    assert shown["fly_ash_kg_m3"] == 70
+    with pytest.raises(Refused, match="each of them changed on its own page") as refusal:
+        SERVICES["mix-revisions"].edit(revision.id, shown, revision.version, ACTOR)
+    assert refusal.value.problems[0].field == "fly_ash_kg_m3"
+    assert SERVICES["mix-revisions"].get(revision.id).mass_of("fly_ash") == 70
 
 
 def test_flush_guard_refuses_a_change_past_the_service(records: Flask) -> None:
