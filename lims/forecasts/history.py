@@ -133,11 +133,11 @@ def _revisions(mix_design_ids: Collection[int] | None) -> dict[int, list[_Revisi
 
 
 def _as_it_is(revisions: Sequence[_Revision]) -> _Revision | None:
-    """The revision that says what the mix is: the newest that was cast. A draft says what somebody thinks of; before
+    """The revision that says what the mix is: the newest in use that was cast. A draft says what somebody thinks of; before
     anything was cast, the newest draft that is in use."""
-    cast = [item for item in revisions if item.frozen_at is not None]
-    drafts = [item for item in revisions if not item.retired]
-    return next(reversed(cast or drafts or list(revisions)), None)
+    in_use = [item for item in revisions if not item.retired] or list(revisions)
+    cast = [item for item in in_use if item.frozen_at is not None]
+    return next(reversed(cast or in_use), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ class MixDesign(Record):
 
     @property
     def latest(self) -> MixRevision | None:
-        return self.revisions[-1] if self.revisions else None
+        """The recipe as it stands: the newest revision in use."""
+        return next((found for found in reversed(self.revisions) if found.retired_at is None), None)
 
     @property
     def latest_revision_id(self) -> int | None:

@@ -129,7 +129,7 @@ def _masses(mix_ids: Collection[int]) -> dict[int, dict[str, float]]:
     """Composition of the newest revision of each mix."""
     newest = (
         select(func.max(MixRevision.id))
-        .where(MixRevision.mix_design_id.in_(mix_ids))
+        .where(MixRevision.mix_design_id.in_(mix_ids), MixRevision.retired_at.is_(None))
         .group_by(MixRevision.mix_design_id)
     )
     found: dict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys(COMPOSITION, 0.0))

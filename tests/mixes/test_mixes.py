@@ -13,9 +13,12 @@ from lims.base.database import current_session, database, transaction
 from lims.base.problems import Refused
 from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
+from lims.forecasts.history import mix_histories
 from lims.mixes.models import MixComponent, MixRevision
 from lims.mixes.service import FrozenRevision
 from lims.mixes.views import MixRevisionView
+from lims.sharing import candidates
+from lims.web.mix_page import recipe_context
 from tests.factories import ACTOR, RECIPE, a_batch, a_mix
 
 
@@ -78,6 +81,24 @@ def test_recipe_with_two_components_of_a_kind_is_not_saved_with_the_mass_of_one(
         SERVICES["mix-revisions"].edit(revision.id, shown, revision.version, ACTOR)
     assert refusal.value.problems[0].field == "fly_ash_kg_m3"
     assert SERVICES["mix-revisions"].get(revision.id).mass_of("fly_ash") == 70
+
+
+def test_revision_that_is_out_of_use_is_no_longer_the_recipe_of_its_mix(
+    records: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lims.web.mix_page.may", lambda *_asked: False)  # nobody is signed in
+    mix = a_mix()
+    dry = {**RECIPE, "mix_design_id": mix.id, "reason": "typed at the wrong mix", "water_kg_m3": "150"}
+    mistaken = SERVICES["mix-revisions"].add(dry, ACTOR)
+    SERVICES["mix-revisions"].retire(mistaken.id, ACTOR)
+    current_session().expire_all()
+    found = SERVICES["mix-designs"].get(mix.id)
+    assert (found.latest.number, found.water_binder_ratio) == (1, Decimal("0.500"))
+    assert mix_histories(mix.id)[mix.id].composition["water_kg_m3"] == 175
+    assert candidates._masses([mix.id])[mix.id]["water_kg_m3"] == 175
+    assert [item.number for item in recipe_context(found)["revisions"]] == [1]
+    SERVICES["mix-revisions"].restore(mistaken.id, ACTOR)
+    assert found.latest.number == 2
 
 
 def test_flush_guard_refuses_a_change_past_the_service(records: Flask) -> None:
