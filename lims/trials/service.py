@@ -11,7 +11,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, lazyload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
@@ -190,6 +190,28 @@ class BatchService(RecordService[Batch]):
         for item in noticed:
             answer = getattr(values, ANSWERS[item.kind])
             record.warnings.append(BatchWarning(kind=item.kind, about=item.message[:200], answer=answer))
+
+    def before_retire(self, record: Batch, actor: Actor) -> None:
+        """What waits of it is broken by nobody: its sets leave the lists of the day and the month's check with it."""
+        if record.retired_at is None:
+            record.retired_at = utc_now()
+            for found in self._sets_of(record, SpecimenSet.state.in_(("waiting", "held"))):
+                found.state, found.discarded_at = "discarded", record.retired_at
+                found.discard_reason = _("The batch was taken out of use.")
+
+    def before_restore(self, record: Batch, actor: Actor) -> None:
+        """Sets that went with it come back; what somebody threw away stays so."""
+        if record.retired_at is not None:
+            went = (SpecimenSet.state == "discarded", SpecimenSet.discarded_at == record.retired_at)
+            for found in self._sets_of(record, *went):
+                found.state = "waiting" if found.age_days else "held"
+                found.discarded_at = found.discard_reason = None
+
+    def _sets_of(self, record: Batch, *conditions: ColumnElement[bool]) -> Sequence[SpecimenSet]:
+        """Held: somebody may be entering one of them."""
+        query = select(SpecimenSet).where(SpecimenSet.batch_id == record.id, *conditions)
+        query = query.options(lazyload(SpecimenSet.specimens)).order_by(SpecimenSet.id).with_for_update()
+        return current_session().scalars(query.execution_options(populate_existing=True)).all()
 
     def after_add(self, record: Batch, values: BatchIn, actor: Actor) -> None:
         ages = values.plan_ages or laboratory().plan_ages

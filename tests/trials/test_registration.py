@@ -12,6 +12,9 @@ from flask import Flask
 from lims.base.database import current_session
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
+from lims.results.due import due_groups
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set
 from lims.trials.models import Batch, SpecimenSet
 from lims.trials.service import SpecimenSetService
 from tests.factories import ACTOR, a_batch, a_mix
@@ -149,6 +152,33 @@ def test_age_that_is_past_is_refused_for_a_held_set(records_on_both: Flask) -> N
     with pytest.raises(Refused, match="is past"):
         SpecimenSetService().use_held(held(batch).id, {"age_days": "1"}, ACTOR)
     assert held(batch).state == "held"
+
+
+def test_sets_of_a_batch_that_is_out_of_use_are_due_no_more_and_come_back_with_it(
+    records_on_both: Flask,
+) -> None:
+    batch = a_batch("40", plan_ages="3,7", hold_sets="2")
+    first, second = (item for item in batch.sets if item.state == "held")
+    SpecimenSetService().discard(second.id, {"reason": "broken on the way"}, ACTOR)
+    broken = next(item for item in batch.sets if item.age_days == 3)
+    loads = {"loads_kn": ["424", "401", "396"], "tested_at": datetime.now(UTC).isoformat()}
+    record_set(broken.id, SetBreaksIn.read(loads), ACTOR)
+
+    def states() -> list[str]:
+        current_session().expire_all()
+        return [item.state for item in (broken, *(s for s in batch.sets if s.age_days == 7), first, second)]
+
+    before = ["broken", "waiting", "held", "discarded"]
+    assert states() == before
+    for _click in range(2):
+        SERVICES["batches"].retire(batch.id, ACTOR)
+        assert states() == ["broken", "discarded", "discarded", "discarded"]
+    assert not any(due_groups(datetime.now(UTC)).values())
+    for _click in range(2):
+        SERVICES["batches"].restore(batch.id, ACTOR)
+        assert states() == before
+    assert (first.discard_reason, second.discard_reason) == (None, "broken on the way")
+    assert len(due_groups(datetime.now(UTC))["next"]) == 1
 
 
 def test_discarded_specimens_keep_their_codes_and_the_reason(records_on_both: Flask) -> None:
