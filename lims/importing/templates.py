@@ -285,7 +285,8 @@ class RecordTemplate(Template):
                 ]
             )
         schema = self.service.edit_schema or self.schema
-        names = {item.name for item in schema.inputs()}
+        # What a sheet cannot change is not said again about what it does change.
+        names = {item.name for item in schema.inputs()} - set(self.fixed)
         data = {name: value for name, value in {**stored, **row.values}.items() if name in names}
         made = self.service.edit(record.id, schema.read(data), record.version, actor)
         row.outcome = "changed"
@@ -572,7 +573,7 @@ class BatchTemplate(RecordTemplate):
         values["width_mm"] = first.specimens[0].width_mm if first and first.specimens else None
         for name, (kind, attribute) in LOT_FIELDS.items():
             values[name] = next((getattr(lot, attribute) for lot in record.lots if lot.kind == kind), None)
-        answers = {item.kind: item.answer for item in record.warnings}
+        answers = {item.kind: item.answer for item in record.warnings if item.retired_at is None}
         values.update({name: answers.get(kind) for kind, name in ANSWERS.items()})
         return values
 

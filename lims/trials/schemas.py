@@ -128,8 +128,19 @@ class _BatchFacts(Schema):
     technician: Annotated[str | None, Text(80), Ui(_l("Sampled by"))] = None
 
 
+_WHY = _l("Asked only when it applies: why the batch is cast all the same")
+LotTooOld = Annotated[str | None, Text(400), Ui(_l("Lot over three months old"), help=_WHY)]
+OtherProduct = Annotated[str | None, Text(400), Ui(_l("Lot of another cement"), help=_WHY)]
+OutOfLimits = Annotated[str | None, Text(400), Ui(_l("Sample out of limits"), help=_WHY)]
+
+
 class BatchEdit(_BatchFacts):
-    """Trial, mix and casting time stay: specimens and results hang on them."""
+    """Trial, mix and casting time stay: specimens and results hang on them. Another lot or sample is asked about as at
+    casting."""
+
+    answer_lot_too_old: LotTooOld = None
+    answer_other_product: OtherProduct = None
+    answer_sample_out_of_limits: OutOfLimits = None
 
 
 #: Field of BatchIn -> (component kind, attribute of BatchLot).
@@ -142,7 +153,6 @@ LOT_FIELDS = {
     "superplasticizer_lot_id": ("superplasticizer", "admixture_lot_id"),
     "other_admixture_lot_id": ("other_admixture", "admixture_lot_id"),
 }
-_WHY = _l("Asked only when it applies: why the batch is cast all the same")
 
 
 class BatchIn(_BatchFacts):
@@ -187,13 +197,9 @@ class BatchIn(_BatchFacts):
     other_admixture_lot_id: Annotated[
         int | None, Reference("admixture-lots"), Ui(_l("Other admixture lot"))
     ] = None
-    answer_lot_too_old: Annotated[str | None, Text(400), Ui(_l("Lot over three months old"), help=_WHY)] = (
-        None
-    )
-    answer_other_product: Annotated[str | None, Text(400), Ui(_l("Lot of another cement"), help=_WHY)] = None
-    answer_sample_out_of_limits: Annotated[
-        str | None, Text(400), Ui(_l("Sample out of limits"), help=_WHY)
-    ] = None
+    answer_lot_too_old: LotTooOld = None
+    answer_other_product: OtherProduct = None
+    answer_sample_out_of_limits: OutOfLimits = None
     answer_scale_not_calibrated: Annotated[
         str | None, Text(400), Ui(_l("Scale not calibrated"), help=_WHY)
     ] = None

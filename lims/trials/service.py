@@ -57,7 +57,7 @@ from lims.trials.schemas import (
     SpecimenSetEdit,
     TrialIn,
 )
-from lims.trials.warnings import ANSWERS, EQUIPMENT, notice
+from lims.trials.warnings import ANSWERS, EQUIPMENT, OF_CEMENT_LOT, Noticed, notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +175,23 @@ class BatchService(RecordService[Batch]):
         )
         for ask in EQUIPMENT:
             noticed += ask(local_day(values.cast_at), values.scale_id, values.mould_id)
-        unanswered = [item for item in noticed if not getattr(values, ANSWERS[item.kind])]
-        if unanswered:
-            raise Refused(
-                [
-                    Problem(
-                        ANSWERS[item.kind],
-                        item.message + " " + _("Answer why it is used, or choose another."),
-                        item.about,
-                    )
-                    for item in unanswered
-                ]
-            )
-        for item in noticed:
-            answer = getattr(values, ANSWERS[item.kind])
-            record.warnings.append(BatchWarning(kind=item.kind, about=item.message[:200], answer=answer))
+        _ask(record, noticed, values)
+
+    def before_edit(self, record: Batch, values: BatchEdit, actor: Actor) -> None:
+        """A lot or sample that is named later is asked about as one that was named at casting."""
+        if record.cast_at is None:
+            return  # history of which nobody knows when it was cast
+        session = current_session()
+        lot, samples = None, []
+        if values.cement_lot_id != record.cement_lot_id:
+            lot = session.get(CementLot, values.cement_lot_id) if values.cement_lot_id else None
+            for answered in record.warnings:
+                if answered.kind in OF_CEMENT_LOT:  # it was about the lot that is no longer named
+                    answered.retired_at = answered.retired_at or utc_now()
+        if values.aggregate_sample_id not in (None, record.aggregate_sample_id):
+            found = session.get(AggregateSample, values.aggregate_sample_id)
+            samples = [found] if found is not None else []
+        _ask(record, notice(record.cast_at, record.mix_revision, lot, samples), values)
 
     def before_retire(self, record: Batch, actor: Actor) -> None:
         """What waits of it is broken by nobody: its sets leave the lists of the day and the month's check with it."""
@@ -229,6 +231,25 @@ class BatchService(RecordService[Batch]):
             key = getattr(values, field)
             if key is not None:
                 record.lots.append(BatchLot(kind=kind, **{attribute: key}))
+
+
+def _ask(record: Batch, noticed: Sequence[Noticed], values: BatchIn | BatchEdit) -> None:
+    """Keep the answers beside what was noticed. Raises: Refused, naming each that has none."""
+    unanswered = [item for item in noticed if not getattr(values, ANSWERS[item.kind])]
+    if unanswered:
+        raise Refused(
+            [
+                Problem(
+                    ANSWERS[item.kind],
+                    item.message + " " + _("Answer why it is used, or choose another."),
+                    item.about,
+                )
+                for item in unanswered
+            ]
+        )
+    for item in noticed:
+        answer = getattr(values, ANSWERS[item.kind])
+        record.warnings.append(BatchWarning(kind=item.kind, about=item.message[:200], answer=answer))
 
 
 def add_set(

@@ -11,7 +11,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.display import local_day
+from lims.base.display import format_decimal, local_day
 from lims.materials.models import RETEST_AFTER, AggregateSample, CementLot
 from lims.mixes.models import MixRevision
 from lims.standards.aggregates import MUD_LIMITS, impurity_limits
@@ -34,6 +34,10 @@ ANSWERS = {
     "scale-not-calibrated": "answer_scale_not_calibrated",
     "moulds-not-checked": "answer_moulds_not_checked",
 }
+
+
+#: What is noticed about the lot of the cement.
+OF_CEMENT_LOT = ("lot-too-old", "other-product")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def _sample(sample: AggregateSample, grade: Decimal) -> list[Noticed]:
                 "Sample %(sample)s: %(what)s (C%(grade)s).",
                 sample=sample.code,
                 what=", ".join(beyond),
-                grade=f"{grade:f}",
+                grade=format_decimal(grade),
             ),
         )
     ]

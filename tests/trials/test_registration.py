@@ -97,6 +97,34 @@ def test_sand_at_the_limit_of_mud_passes_and_above_it_is_asked_about(
         assert a_batch("40", aggregate_sample_id=sample.id).warnings == []
 
 
+def test_lot_or_sample_that_is_named_after_casting_is_asked_about_as_one_of_the_casting(
+    records_on_both: Flask,
+) -> None:
+    cement = a_cement()
+    old, young, muddy = a_lot(cement, 120), a_lot(cement, 5), a_sample("3.1")
+    batch = a_batch("40")
+
+    def changed(**values: Any) -> Batch:
+        found: Batch = SERVICES["batches"].edit(batch.id, values, batch.version, ACTOR)
+        return found
+
+    for values, field in (
+        ({"cement_lot_id": old.id}, "answer_lot_too_old"),
+        ({"aggregate_sample_id": muddy.id}, "answer_sample_out_of_limits"),
+    ):
+        with pytest.raises(Refused) as refused:
+            changed(**values)
+        assert [problem.field for problem in refused.value.problems] == [field]
+        current_session().expire_all()
+        assert (batch.cement_lot_id, batch.aggregate_sample_id, batch.warnings) == (None, None, [])
+    named = {"cement_lot_id": old.id, "slump_mm": "180"}
+    changed(**named, answer_lot_too_old="Found on the weighing slip")
+    changed(**named)  # nothing is asked about what stands already
+    assert [(w.kind, w.retired_at) for w in batch.warnings] == [("lot-too-old", None)]
+    changed(**{**named, "cement_lot_id": young.id})
+    assert [w.retired_at is None for w in batch.warnings] == [False]
+
+
 def test_lots_of_every_material_are_kept_with_what_they_were_used_for(records_on_both: Flask) -> None:
     ash = SERVICES["scm-lots"].add({"code": "FA-1", "kind": "fly_ash"}, ACTOR)
     reducer = SERVICES["admixture-lots"].add({"code": "WR-1", "kind": "superplasticizer"}, ACTOR)
