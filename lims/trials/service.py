@@ -22,15 +22,16 @@ from lims.base.numbering import next_code
 from lims.base.problems import NotFound, Problem, Refused, refuse
 from lims.base.services import RecordService
 from lims.customers.regions import seen_through, seen_within
-from lims.materials.models import AggregateSample, CementLot
-from lims.mixes.models import MixRevision
+from lims.materials.models import AdmixtureLot, AggregateSample, CementLot, ScmLot
+from lims.materials.schemas import ADMIXTURE_KINDS, AGGREGATE_KINDS, SCM_KINDS
+from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.service import freeze
 from lims.standards.checks import Check, all_passed
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import round_half_even
 from lims.standards.sampling import GB50204_CONTINUOUS_ABOVE_M3, gb50204_sets_required, sets_per_volume
 from lims.standards.shotcrete import curing_check, rebound_check, rebound_percent, setting_checks
-from lims.standards.specimens import due_window
+from lims.standards.specimens import due_window, size_factor, untested_factor
 from lims.trials.models import (
     Batch,
     BatchLot,
@@ -58,6 +59,18 @@ from lims.trials.schemas import (
     TrialIn,
 )
 from lims.trials.warnings import ANSWERS, EQUIPMENT, OF_CEMENT_LOT, Noticed, notice
+
+#: The 15 % rule of GB/T 50081 looks at three.
+CUBES_OF_A_SET = 3
+#: Field of BatchIn -> the lots that it takes, and their kinds.
+KINDS_OF_LOTS: dict[str, tuple[type[ScmLot | AdmixtureLot], tuple[str, ...]]] = {
+    "fly_ash_lot_id": (ScmLot, ("fly_ash",)),
+    "slag_lot_id": (ScmLot, ("slag",)),
+    "silica_fume_lot_id": (ScmLot, ("silica_fume",)),
+    "other_scm_lot_id": (ScmLot, ("limestone", "other")),
+    "superplasticizer_lot_id": (AdmixtureLot, ("superplasticizer",)),
+    "other_admixture_lot_id": (AdmixtureLot, ("retarder", "accelerator", "air_entrainer", "other")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +173,8 @@ class BatchService(RecordService[Batch]):
             raise refuse(
                 "mix_revision_id", _("has no recipe; accepted: a mix with its masses"), revision.code
             )
+        _require_judgeable(values, revision.mix_design)
+        _require_lots_of_their_kind(values)
         self._answered(record, revision, values)
         freeze(revision)
 
@@ -231,6 +246,51 @@ class BatchService(RecordService[Batch]):
             key = getattr(values, field)
             if key is not None:
                 record.lots.append(BatchLot(kind=kind, **{attribute: key}))
+
+
+def _require_judgeable(values: BatchIn, design: MixDesign) -> None:
+    """Cubes that no rule judges would be cast, cured and loaded for nothing. Raises: Refused.
+
+    A mortar's cubes of 70.7 mm come as strengths that were reported.
+    """
+    if values.shape != "cube" or design.kind == "mortar":
+        return
+    if values.specimens_per_set != CUBES_OF_A_SET:
+        raise refuse(
+            "specimens_per_set",
+            _("%(n)s cubes; accepted: three, as the rule of GB/T 50081 judges", n=values.specimens_per_set),
+            values.specimens_per_set,
+        )
+    try:
+        taken = untested_factor("cube", values.width_mm, design.grade_mpa)
+        size_factor("cube", values.width_mm, design.grade_mpa, stated=taken)
+    except RuleInputError as error:
+        raise refuse(
+            "width_mm",
+            _("%(value)s is not accepted; accepted: %(what)s", value=values.width_mm, what=error.accepted),
+            values.width_mm,
+        ) from None
+
+
+def _require_lots_of_their_kind(values: BatchIn) -> None:
+    """Slag powder is no fly ash, whichever field it was chosen in. Raises: Refused, naming each that is of another kind."""
+    problems = []
+    session = current_session()
+    for field, (model, wanted) in KINDS_OF_LOTS.items():
+        lot = session.get(model, key) if (key := getattr(values, field)) is not None else None
+        if lot is not None and lot.kind not in wanted:
+            kinds = SCM_KINDS if model is ScmLot else ADMIXTURE_KINDS
+            what = ", ".join(str(kinds[kind]) for kind in wanted)
+            message = _("is of the kind %(kind)s; accepted: %(what)s", kind=kinds[lot.kind], what=what)
+            problems.append(Problem(field, message, lot.code))
+    key = values.coarse_aggregate_sample_id
+    sample = session.get(AggregateSample, key) if key is not None else None
+    if sample is not None and sample.aggregate_source.kind != "coarse":
+        kinds = AGGREGATE_KINDS
+        message = _("is of the kind %(kind)s; accepted: %(what)s", kind=kinds["fine"], what=kinds["coarse"])
+        problems.append(Problem("coarse_aggregate_sample_id", message, sample.code))
+    if problems:
+        raise Refused(problems)
 
 
 def _ask(record: Batch, noticed: Sequence[Noticed], values: BatchIn | BatchEdit) -> None:

@@ -32,7 +32,9 @@ def test_due_window_follows_the_tolerance_in_hours(records: Flask) -> None:
 
 
 def test_plan_can_be_changed_for_one_batch(records: Flask) -> None:
-    batch = a_batch("75", plan_ages="1, 28,56", cubic_metres_per_set="25", specimens_per_set="4")
+    batch = a_batch(
+        "75", plan_ages="1, 28,56", cubic_metres_per_set="25", specimens_per_set="4", shape="cylinder"
+    )
     sets = current_session().query(SpecimenSet).filter_by(batch_id=batch.id).all()
     assert {s.age_days for s in sets} == {1, 28, 56}
     assert len(sets) == 9
@@ -48,6 +50,8 @@ def test_plan_can_be_changed_for_one_batch(records: Flask) -> None:
         ({"volume_m3": "20000"}, "volume_m3", "up to 400 sets"),
         ({"plan_ages": "3,x"}, "plan_ages", "3,7,28"),
         ({"specimens_per_set": "2"}, "specimens_per_set", "from 3"),
+        ({"specimens_per_set": "4"}, "specimens_per_set", "4 cubes; accepted: three"),
+        ({"width_mm": "120"}, "width_mm", "100, 150 or 200 mm"),
         ({"cast_at": "2026-11-01T10:00:00"}, "cast_at", "+08:00"),
         ({"cast_at": "2126-11-01T10:00:00+08:00"}, "cast_at", "up to now"),
         ({"mix_revision_id": "77"}, "mix_revision_id", "no such record"),

@@ -135,6 +135,29 @@ def test_lots_of_every_material_are_kept_with_what_they_were_used_for(records_on
     ]
 
 
+def test_lot_of_another_kind_than_its_field_is_refused_by_name(records: Flask) -> None:
+    slag = SERVICES["scm-lots"].add({"code": "SL-1", "kind": "slag"}, ACTOR)
+    retarder = SERVICES["admixture-lots"].add({"code": "RT-1", "kind": "retarder"}, ACTOR)
+    said = refused_fields(
+        fly_ash_lot_id=slag.id,
+        superplasticizer_lot_id=retarder.id,
+        coarse_aggregate_sample_id=a_sample("1").id,
+    )
+    assert said == {
+        "fly_ash_lot_id": "is of the kind Slag powder; accepted: Fly ash",
+        "superplasticizer_lot_id": "is of the kind Retarder; accepted: Water reducer",
+        "coarse_aggregate_sample_id": "is of the kind Fine; accepted: Coarse",
+    }
+    kept = {"mix": a_mix("C30-2"), "slag_lot_id": slag.id, "other_admixture_lot_id": retarder.id}
+    assert [lot.kind for lot in a_batch("40", **kept).lots] == ["slag", "other_admixture"]
+
+
+def test_cubes_for_which_no_size_factor_may_be_taken_are_not_cast(records: Flask) -> None:
+    mix = a_mix("C60-1", strength_class="C60")
+    assert "factor found by test" in refused_fields(mix=mix, width_mm="200")["width_mm"]
+    assert a_batch("40", mix=mix, width_mm="100").sets
+
+
 @pytest.mark.parametrize(("volume", "sets"), [("40", 1), ("101", 2), ("1000", 10), ("1001", 6)])
 def test_gb_50204_asks_for_a_set_each_100_m3_and_each_200_m3_in_a_great_pour(
     records_on_both: Flask, volume: str, sets: int
