@@ -8,10 +8,11 @@ from pathlib import Path
 from flask import Flask
 from rich.console import Console
 
-from lims.accounts.demo import DEMO_ACCOUNTS
-from lims.accounts.service import AccountIn, add_user, find_user
+from lims.accounts.demo import DEMO_ACCOUNTS, DemoAccount
+from lims.accounts.service import AccountIn, add_user, find_user, list_users
 from lims.base.actor import Actor, system_actor
 from lims.base.columns import utc_now
+from lims.base.problems import refuse
 from lims.base.progress import progress_bar
 from lims.base.services import SERVICES
 from lims.demonstration_audit import add_findings
@@ -29,10 +30,14 @@ FILES = ("boxcrete_data.csv", "uci_Concrete_Data.xls")
 
 
 def prepare(app: Flask, console: Console) -> None:
-    """Database, accounts, history, a trial in progress. Running it again changes nothing and loses nothing."""
+    """Database, accounts, history, a trial in progress. Running it again changes nothing and loses nothing.
+
+    Raises: Refused for a database that is no demonstration's.
+    """
     initialise(app)
     actor = system_actor("demo")
     with app.app_context():
+        refuse_a_laboratory()
         _accounts(actor)
         new = False
         with progress_bar() as bar:
@@ -60,6 +65,23 @@ def prepare(app: Flask, console: Console) -> None:
         add_shares(actor)
 
 
+def refuse_a_laboratory() -> None:
+    """Where people work, nobody wants six accounts whose passwords everybody knows, nor invented records that stay: a
+    database with accounts has one of the demonstration's among them. Raises: Refused."""
+    known = {(user.username, user.email) for user in list_users()}
+    ours = {(account.username, _email(account)) for account in DEMO_ACCOUNTS}
+    if known and not known & ours:
+        raise refuse(
+            "database",
+            "holds a laboratory that is no demonstration; accepted: an empty one (LIMS_DATA, LIMS_DATABASE_URL), or one"
+            " that `lims demo` has made",
+        )
+
+
+def _email(account: DemoAccount) -> str:
+    return f"{account.username}@example.com"
+
+
 def _accounts(actor: Actor) -> None:
     for account in DEMO_ACCOUNTS:
         if find_user(account.username) is None:
@@ -68,7 +90,7 @@ def _accounts(actor: Actor) -> None:
                     "username": account.username,
                     "first_name": account.first_name,
                     "last_name": account.last_name,
-                    "email": f"{account.username}@example.com",
+                    "email": _email(account),
                     "role": account.role,
                     "password": account.password,
                 }

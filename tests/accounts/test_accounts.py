@@ -7,10 +7,14 @@ import re
 import pytest
 from flask import Flask
 from flask_appbuilder.security.sqla.models import ApiKey, User
+from rich.console import Console
+from sqlalchemy import text
 
 from lims.accounts.roles import AUDITOR, TECHNICIAN
 from lims.accounts.service import find_user
 from lims.base.database import current_session, transaction
+from lims.base.problems import Refused
+from lims.demonstration import prepare
 from tests.conftest import Person
 from tests.factories import ACTOR
 
@@ -98,6 +102,26 @@ def test_account_that_another_changed_meanwhile_is_not_given_its_role_back_with_
         assert found is not None
         found.login_count = 7  # signing in is no change of the account
     assert administrator.post(url, {**again, "first_name": "Wei", "role": AUDITOR}).status_code == 302
+
+
+def test_demonstration_puts_no_known_passwords_into_a_laboratory(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lims.demonstration.initialise", lambda _app: None)  # it is
+
+    def stop(*_given: object) -> None:
+        raise LookupError("went on")
+
+    monkeypatch.setattr("lims.demonstration._accounts", stop)
+    with pytest.raises(LookupError):
+        prepare(app, Console())  # its accounts are those of the demonstration, by name and address
+    with app.app_context(), transaction(ACTOR) as session:
+        session.execute(text("UPDATE ab_user SET email = username || '@works.example'"))
+    with pytest.raises(Refused, match="no demonstration"):
+        prepare(app, Console())
+    monkeypatch.setattr("lims.demonstration.list_users", list)
+    with pytest.raises(LookupError):
+        prepare(app, Console())  # nobody works there yet
 
 
 def test_second_click_on_a_new_account_is_not_told_that_its_name_is_taken(
