@@ -79,11 +79,14 @@ def _rows(content: bytes) -> list[tuple[int, list[str]]]:
     delimiter = (
         ";" if text[:2000].count(";") > text[:2000].count(",") else "\t" if "\t" in text[:2000] else ","
     )
-    rows = [
-        (number, [cell.strip() for cell in row])
-        for number, row in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter), start=1)
-        if any(cell.strip() for cell in row)
-    ]
+    try:
+        rows = [
+            (number, [cell.strip() for cell in row])
+            for number, row in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter), start=1)
+            if any(cell.strip() for cell in row)
+        ]
+    except csv.Error as error:
+        raise refuse("file", _("is no table that can be read (%(why)s)", why=str(error)[:80])) from None
     if rows and not any(character.isdigit() for character in rows[0][1][0]):
         rows = rows[1:]  # the head
     if not rows or len(rows) > MOST_ROWS:
@@ -105,7 +108,7 @@ def readings_chart(tank: CuringTank) -> dict[str, Any] | None:
     rows = list(
         current_session().scalars(
             select(CuringReading)
-            .where(CuringReading.curing_tank_id == tank.id)
+            .where(CuringReading.curing_tank_id == tank.id, CuringReading.retired_at.is_(None))
             .order_by(CuringReading.read_at.desc())
             .limit(SHOWN_READINGS)
         )
@@ -154,6 +157,7 @@ def maturity_of(batch: Batch) -> Maturity | None:
         or_(CuringReading.batch_id == batch.id, CuringReading.curing_tank_id.in_(tanks)),
         CuringReading.read_at >= batch.cast_at - timedelta(hours=1),
         CuringReading.read_at <= utc_now(),
+        CuringReading.retired_at.is_(None),
     )
     rows = list(current_session().scalars(query.order_by(CuringReading.read_at)))
     spells = _spells(batch.cast_at, rows)
@@ -183,5 +187,6 @@ def _spells(cast_at: datetime, rows: Sequence[CuringReading]) -> list[tuple[Deci
         hours = Decimal(str((row.read_at - before_at).total_seconds() / 3600)).quantize(Decimal("0.001"))
         if hours > 0:
             spells.append((hours, (before_c + row.temperature_c) / 2))
-        before_at, before_c = row.read_at, row.temperature_c
+        # What was read before casting says how warm it was then; the time counts from casting on.
+        before_at, before_c = max(row.read_at, cast_at), row.temperature_c
     return spells

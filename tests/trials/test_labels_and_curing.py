@@ -84,7 +84,17 @@ def test_one_bad_row_names_itself_and_nothing_is_added(records_on_both: Flask) -
     assert current_session().query(CuringReading).count() == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x01", b"\x00" * 100])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe\x00\x01",
+        b"\x00" * 100,
+        b"time,temp\r2026-11-20 08:00,20\r",
+        b"time,temp\n1," + b"9" * 140_000,
+    ],
+    ids=["nothing", "no text", "zero bytes", "ends of lines of old", "a cell without end"],
+)
 def test_file_that_is_no_table_is_refused(records_on_both: Flask, content: bytes) -> None:
     with pytest.raises(Refused):
         add_readings(a_tank().id, content, ACTOR)
@@ -102,6 +112,22 @@ def test_maturity_of_a_batch_at_20_degrees_is_its_age(records_on_both: Flask) ->
     assert found.degree_days == Decimal("60.0")
     assert found.equivalent_days == Decimal("3.00")
     assert found.same_condition_due is False
+
+
+def test_maturity_counts_from_casting_and_without_readings_that_are_out_of_use(records: Flask) -> None:
+    batch = a_batch("40", curing="same_condition")
+    for hours, degrees in ((-0.5, "20"), (24, "200"), (48, "20")):
+        reading = {
+            "batch_id": batch.id,
+            "read_at": (batch.cast_at + timedelta(hours=hours)).isoformat(),
+            "temperature_c": degrees,
+        }
+        made = SERVICES["curing-readings"].add(reading, ACTOR)
+        if degrees == "200":
+            SERVICES["curing-readings"].retire(made.id, ACTOR)
+    found = maturity_of(batch)
+    assert found is not None
+    assert (found.readings, found.degree_days) == (2, Decimal("40.0"))
 
 
 def test_maturity_in_the_cold_is_less_than_the_age(records_on_both: Flask) -> None:
