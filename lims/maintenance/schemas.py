@@ -31,6 +31,9 @@ class Interval(Choice):
     def parse(self, value: Any) -> int:  # type: ignore[override]
         return int(super().parse(value))
 
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "integer", "enum": [int(months) for months in INTERVALS]}
+
 
 class MaintenancePlanIn(Schema):
     name: Annotated[str, Text(120), Ui(_l("Maintenance"))]

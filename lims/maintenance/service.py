@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -10,10 +11,12 @@ from flask_babel import gettext as _
 from sqlalchemy import func, select
 
 from lims.base.actor import Actor
-from lims.base.database import current_session
+from lims.base.columns import utc_now
+from lims.base.database import current_session, transaction
 from lims.base.display import local_today
 from lims.base.problems import refuse
-from lims.base.services import RecordService
+from lims.base.schemas import Schema
+from lims.base.services import LARGEST_KEY, RecordService
 from lims.maintenance.models import MaintenancePlan, MaintenanceRecord
 from lims.maintenance.schemas import MaintenancePlanIn, MaintenanceRecordIn
 
@@ -48,24 +51,35 @@ class MaintenanceRecordService(RecordService[MaintenanceRecord]):
             raise refuse("done_on", _("lies in the future; accepted: a day up to today"), record.done_on)
 
     def after_add(self, record: MaintenanceRecord, values: Any, actor: Actor) -> None:
-        self._follow(record)
+        _follow(record.maintenance_plan_id)
 
-    def after_edit(self, record: MaintenanceRecord, values: Any, actor: Actor) -> None:
-        self._follow(record)
-
-    def retire(self, record_id: int, actor: Actor, version: int | None = None) -> MaintenanceRecord:
-        from lims.base.database import transaction
-
-        with transaction(actor):
-            record = super().retire(record_id, actor, version)
-            self._follow(record)
+    def edit(
+        self, record_id: int, data: Mapping[str, Any] | Schema, version: int, actor: Actor
+    ) -> MaintenanceRecord:
+        with transaction(actor) as session:
+            of_plan = select(MaintenanceRecord.maintenance_plan_id).where(MaintenanceRecord.id == record_id)
+            before = session.scalar(of_plan) if 0 < record_id <= LARGEST_KEY else None
+            record = super().edit(record_id, data, version, actor)
+            # What was noted at another plan was not done there: that one is due again.
+            for plan_id in {before, record.maintenance_plan_id} - {None}:
+                _follow(plan_id)
         return record
 
-    def _follow(self, record: MaintenanceRecord) -> None:
-        plan = current_session().get(MaintenancePlan, record.maintenance_plan_id)
-        assert plan is not None  # the reference was resolved
-        set_next_due(plan)
-        current_session().flush()
+    def before_retire(self, record: MaintenanceRecord, actor: Actor) -> None:
+        record.retired_at = record.retired_at or utc_now()
+        _follow(record.maintenance_plan_id)
+
+    def before_restore(self, record: MaintenanceRecord, actor: Actor) -> None:
+        record.retired_at = None
+        _follow(record.maintenance_plan_id)
+
+
+def _follow(plan_id: int | None) -> None:
+    """The plan's next day by the records that there are now."""
+    plan = current_session().get(MaintenancePlan, plan_id)
+    assert plan is not None  # the reference was resolved
+    set_next_due(plan)
+    current_session().flush()
 
 
 def set_next_due(plan: MaintenancePlan) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
+from lims.maintenance.schemas import MaintenancePlanIn
 from lims.maintenance.service import months_later
 from tests.factories import ACTOR
 
@@ -23,10 +24,9 @@ def a_plan(**more: Any) -> Any:
     press = SERVICES["presses"].find(code="P-1") or add("presses", code="P-1", name="Press")
     return add(
         "maintenance-plans",
-        name="Oil",
         press_id=press.id,
         starts_on="2026-01-31",
-        **{"every_months": "1", **more},
+        **{"name": "Oil", "every_months": "1", **more},
     )
 
 
@@ -61,6 +61,24 @@ def test_next_time_follows_the_last_record_and_falls_back_when_it_is_taken_out()
     assert due(plan) == date(2026, 5, 10)
     SERVICES["maintenance-records"].retire(first.id, ACTOR)
     assert due(plan) == date(2026, 1, 31)
+    SERVICES["maintenance-records"].restore(second.id, ACTOR)
+    assert due(plan) == date(2026, 8, 20)
+
+
+def test_plan_at_which_another_s_maintenance_was_noted_is_due_again_when_that_is_corrected() -> None:
+    ours, theirs = a_plan(), a_plan(name="Plates")
+    values = {"maintenance_plan_id": ours.id, "done_on": "2026-03-10", "done_by": "Li Wei"}
+    record = add("maintenance-records", **values)
+    assert (due(ours), due(theirs)) == (date(2026, 4, 10), date(2026, 1, 31))
+    moved = {**values, "maintenance_plan_id": theirs.id}
+    SERVICES["maintenance-records"].edit(record.id, moved, record.version, ACTOR)
+    assert (due(ours), due(theirs)) == (date(2026, 1, 31), date(2026, 4, 10))
+
+
+def test_interval_is_described_as_the_number_that_is_given_and_taken() -> None:
+    described = next(item.kind for item in MaintenancePlanIn.inputs() if item.name == "every_months")
+    assert described.json_schema() == {"type": "integer", "enum": [1, 3, 6, 12]}
+    assert a_plan(every_months=3).every_months == 3
 
 
 def test_plan_is_of_exactly_one_machine() -> None:
