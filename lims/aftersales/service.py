@@ -9,7 +9,7 @@ from typing import Any
 from flask_appbuilder.security.sqla.models import Role, User
 from flask_babel import force_locale
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from lims.accounts.roles import ROLES
@@ -858,21 +858,33 @@ def _escalate_one(complaint_id: int, clock: str, due_at: datetime, actor: Actor)
     return 1
 
 
-def replace_person(session: Session, customer_id: int, name: str, mark: str) -> None:
-    """Where a person of this customer is named in a delivery, an agreement or a joint sample, the mark stands."""
+def replace_person(session: Session, customer_id: int, known: Mapping[str, str | None], mark: str) -> None:
+    """Where a person of this customer is named in a delivery, an agreement or a joint sample, the mark stands; where their
+    number is noted, or they are named as who says it, no number."""
     for record, column in (
         (Delivery, "accepted_by"),
         (Complaint, "agreed_by"),
         (Objection, "witnessed_by"),
     ):
         rows = session.scalars(
-            select(record).where(record.customer_id == customer_id, getattr(record, column) == name)
+            select(record).where(record.customer_id == customer_id, getattr(record, column) == known["name"])
         )
         for row in rows.all():
             setattr(row, column, mark)
             if isinstance(row, Complaint):
                 row.phone = None
             forget(row.__tablename__, row.id, session)
+    theirs = select(Contact.id).where(Contact.customer_id == customer_id, Contact.name == mark)
+    told_by = Complaint.contact_id.in_(theirs)
+    same_number = Complaint.phone == known["phone"] if known["phone"] else false()
+    rows = session.scalars(
+        select(Complaint).where(
+            Complaint.customer_id == customer_id, Complaint.phone.is_not(None), or_(told_by, same_number)
+        )
+    )
+    for complaint in rows.all():
+        complaint.phone = None
+        forget(Complaint.__tablename__, complaint.id, session)
 
 
 ERASED_TOO.append(replace_person)

@@ -51,9 +51,9 @@ from lims.customers.schemas import (
     UsageTaskIn,
 )
 
-#: Called with (session, customer id, name, pseudonym) when a person is erased: subjects above replace the name where
-#: they keep it.
-ERASED_TOO: list[Callable[[Session, int, str, str], None]] = []
+#: Called with (session, customer id, name and phone as they were, pseudonym) when a person is erased: subjects above take
+#: them out where they keep them.
+ERASED_TOO: list[Callable[[Session, int, Mapping[str, str | None], str], None]] = []
 
 
 class CustomerService(RecordService[Customer]):
@@ -118,7 +118,8 @@ class CustomerService(RecordService[Customer]):
         with transaction(actor, "personal data erased") as session:
             record: Customer = self.locked(session, customer_id)
             if record.contact_name and not record.contact_name.startswith(ERASED):
-                known, record.contact_name = record.contact_name, pseudonym(record.contact_name)
+                known = {"name": record.contact_name, "phone": record.phone}
+                record.contact_name = pseudonym(record.contact_name)
                 for replace in ERASED_TOO:
                     replace(session, record.id, known, record.contact_name)
             record.phone = record.email = None
@@ -195,7 +196,8 @@ class ContactService(RecordService[Contact]):
         with transaction(actor, "personal data erased") as session:
             record: Contact = self.locked(session, contact_id)
             if record.erased_at is None:
-                known, record.name = record.name, pseudonym(record.name)
+                known = {"name": record.name, "phone": record.phone}
+                record.name = pseudonym(record.name)
                 for replace in ERASED_TOO:
                     replace(session, record.customer_id, known, record.name)
                 record.phone = record.email = record.notes = None

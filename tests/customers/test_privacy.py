@@ -307,13 +307,22 @@ def test_erasing_a_person_leaves_records_that_stand_and_no_trace_of_the_name() -
         mass_t="40",
         accepted_by="Gao Feng",
     )
-    complaint = add("complaints", customer_id=customer.id, subject="Cracks", contact_id=contact.id)
+    told = {"customer_id": customer.id, "subject": "Cracks"}
+    complaint = add("complaints", **told, contact_id=contact.id, phone="13811111111")
+    noted = add("complaints", **told, phone="13800000000")
+    kept = add("complaints", **told, phone="02355550142")
     ContactService().erase(contact.id, ACTOR)
+    current_session().expire_all()
+    assert [SERVICES["complaints"].get(one.id).phone for one in (complaint, noted, kept)] == [
+        None,
+        None,
+        "02355550142",
+    ]
     SERVICES["customers"].erase_contact(customer.id, ACTOR)  # type: ignore[attr-defined]
     found = SERVICES["contacts"].get(contact.id)
     assert found.name.startswith("erased-")
     assert (found.phone, found.email) == (None, None)
     assert SERVICES["complaints"].get(complaint.id).contact.name == found.name
     assert SERVICES["deliveries"].get(delivery.id).accepted_by == found.name
-    kept = current_session().scalars(select(PersonalValue.value)).all()
-    assert not [value for value in kept if "Gao" in value or "138" in value or "gao@" in value]
+    values = current_session().scalars(select(PersonalValue.value)).all()
+    assert not [value for value in values if "Gao" in value or "138" in value or "gao@" in value]
