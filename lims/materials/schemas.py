@@ -44,6 +44,7 @@ SAND_CLASSES = {
 }
 
 SIEVES_MM = ("4.75", "2.36", "1.18", "0.60", "0.30", "0.15")
+SIEVE_FIELDS = (*(f"retained_{sieve.replace('.', '_')}_g" for sieve in SIEVES_MM), "retained_pan_g")
 
 
 def percent(places: int = 1, most: int = 100) -> Quantity:
@@ -192,11 +193,9 @@ class AggregateSampleIn(Schema):
         Decimal | None, Quantity(places=1, maximum=150, unit="mm"), Ui(_l("Largest size"))
     ] = None
 
-    def retained(self) -> list[Decimal]:
-        """The seven masses in g, or an empty list when none was given."""
-        names = [f"retained_{sieve.replace('.', '_')}_g" for sieve in SIEVES_MM] + ["retained_pan_g"]
-        masses = [getattr(self, name) for name in names]
-        return [] if all(mass is None for mass in masses) else [mass or Decimal(0) for mass in masses]
+    def retained(self) -> dict[str, Decimal | None]:
+        """Field -> mass in g of the six sieves and the pan."""
+        return {name: getattr(self, name) for name in SIEVE_FIELDS}
 
 
 class ScmLotIn(Schema):

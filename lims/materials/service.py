@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 
 from lims.base.actor import Actor
-from lims.base.problems import refuse
+from lims.base.problems import Problem, Refused, refuse
 from lims.base.services import RecordService
 from lims.materials.models import (
     AdmixtureLot,
@@ -132,10 +132,14 @@ class AdmixtureLotService(RecordService[AdmixtureLot]):
 
 def _grade(record: AggregateSample, values: AggregateSampleIn) -> None:
     """Fineness modulus, class and zone from the sieves, by JGJ 52."""
-    masses = values.retained()
+    given = values.retained()
+    masses = [mass for mass in given.values() if mass is not None]
     if not masses:
         record.retained_g = record.fineness_modulus = record.sand_class = record.zone = None
         return
+    if len(masses) < len(given):
+        blank = _("is blank; accepted: all seven masses, 0 where nothing stayed on the sieve")
+        raise Refused([Problem(name, blank) for name, mass in given.items() if mass is None])
     try:
         verdict = fineness_modulus(masses)
     except RuleInputError as error:

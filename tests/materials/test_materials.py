@@ -47,6 +47,13 @@ def test_sieves_without_any_mass_give_no_modulus() -> None:
     assert sample.fineness_modulus is None
 
 
+def test_blank_sieve_is_not_one_on_which_nothing_stayed() -> None:
+    with pytest.raises(Refused, match="0 where nothing stayed") as refusal:
+        a_sample(["25", "50", "100", "125", "100", "", "25"])
+    assert [problem.field for problem in refusal.value.problems] == ["retained_0_15_g"]
+    assert a_sample(["0", "50", "100", "125", "100", "75", "25"]).retained_masses_g[0] == 0
+
+
 def test_negative_mass_is_refused_by_name() -> None:
     with pytest.raises(Refused) as refusal:
         a_sample(["-25", "50", "100", "125", "100", "75", "25"])
