@@ -25,6 +25,7 @@ from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.records import Record
 from lims.base.schemas import Schema
 from lims.base.security import concealed
+from lims.base.staff import Staff, staff_names
 
 R = TypeVar("R", bound=Record)
 
@@ -502,15 +503,20 @@ class RecordService(Generic[R]):
                 setattr(record, name, value)
 
     def _resolve(self, values: Schema, record: Any) -> None:
-        """Every id given must name a record in use; an edit may keep one that was retired since."""
+        """Every id given must name a record in use, or a person who may sign in; an edit may keep one that was retired
+        since, or has left."""
         problems = []
         for item in type(values).inputs():
             wanted = getattr(values, item.name)
             if (
-                not isinstance(item.kind, Reference)
+                not isinstance(item.kind, Reference | Staff)
                 or wanted is None
                 or getattr(record, item.name, None) == wanted
             ):
+                continue
+            if isinstance(item.kind, Staff):
+                if str(wanted) not in staff_names(active=True):
+                    problems.append(Problem(item.name, item.kind.refusal(str(wanted)), str(wanted)))
                 continue
             service = SERVICES[item.kind.record_name]
             target = service.record

@@ -16,7 +16,8 @@ from lims.base.fields import _wrong as wrong
 
 
 class Staff(Choice):
-    """The id of an account that may sign in. Its names are read once a request, however many rows show one."""
+    """The id of an account; a service takes anew only who may sign in. Names are read once a request, however many rows show
+    one."""
 
     def __init__(self) -> None:
         """Nothing is fixed: the options are whoever works here."""
@@ -34,16 +35,18 @@ class Staff(Choice):
 
     def parse(self, value: Any) -> int:  # type: ignore[override]
         text = plain_text(value)
-        names = staff_names(active=True)
-        if isinstance(value, bool) or text not in names:
-            raise wrong(
-                _(
-                    "“%(value)s” is not one of our people; accepted: %(what)s",
-                    value=text[:40],
-                    what=listed(names.values()) or _("nobody has an account yet"),
-                )
-            )
+        if isinstance(value, bool) or text not in staff_names():
+            raise wrong(self.refusal(text))
         return int(text)
+
+    def refusal(self, text: str) -> str:
+        """Why this account is not taken, and who is."""
+        told: str = _(
+            "“%(value)s” is not one of our people; accepted: %(what)s",
+            value=text[:40],
+            what=listed(staff_names(active=True).values()) or _("nobody has an account yet"),
+        )
+        return told
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "integer", "description": "id of an account of this laboratory"}

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from lims.base.actor import Actor
@@ -73,7 +73,9 @@ class CustomerService(RecordService[Customer]):
 
     def check(self, record: Customer) -> None:
         regions = own_regions()
-        if regions is not None and record.region_id is not None and record.region_id not in regions:
+        history: Any = inspect(record).attrs.region_id.history
+        moved = history.has_changes()  # whom one looks after may be anywhere
+        if regions is not None and moved and record.region_id not in (None, *regions):
             raise refuse(
                 "region_id",
                 _("is not a region you work in; accepted: one of yours, or none yet"),

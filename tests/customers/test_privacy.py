@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_appbuilder.security.sqla.models import User
 from sqlalchemy import select
 
 from lims.accounts.roles import MANAGER, SALES, SERVICE
 from lims.accounts.service import find_user
 from lims.base.auditing.models import PersonalValue
 from lims.base.columns import utc_now
-from lims.base.database import current_session
+from lims.base.database import current_session, transaction
+from lims.base.problems import Refused
 from lims.base.services import SERVICES
+from lims.customers.models import Customer
 from lims.customers.service import ContactService
 from tests.conftest import Person
 from tests.factories import ACTOR, a_customer, a_mix
@@ -265,7 +268,36 @@ def test_a_customer_whom_one_looks_after_is_seen_wherever_it_is(app: Flask, sale
         assert user is not None
         region = add("regions", code="R-9", name="Far")
         a_customer("K-FAR", name="Far Ltd", region_id=region.id, owner_id=user.id)
+        far = current_session().scalars(select(Customer).where(Customer.code == "K-FAR")).one()
+        key, version, owner = far.id, far.version, str(user.id)
     assert "Far Ltd" in sales.get("/customers/").get_data(as_text=True)
+    values = {"code": "K-FAR", "name": "Far Ltd", "owner_id": owner, "version": str(version)}
+    edited = {**values, "region_id": str(region.id), "phone": "138"}
+    assert sales.post(f"/customers/{key}/edit", edited).status_code == 302
+    with app.app_context():
+        another = add("regions", code="R-10", name="Farther").id
+    moved = {**edited, "region_id": str(another), "version": str(version + 1)}
+    assert sales.post(f"/customers/{key}/edit", moved).status_code == 422
+
+
+def test_who_has_left_stays_named_by_what_they_did_and_is_named_by_nothing_new(app: Flask) -> None:
+    with app.app_context():
+        user = find_user("sales")
+        assert user is not None
+        customer = a_customer(owner_id=user.id)
+        visit = {"customer_id": customer.id, "visited_on": "2026-05-04", "purpose": "x", "user_id": user.id}
+        made = add("visits", **visit)
+        with transaction(ACTOR) as session:
+            gone = session.get(User, user.id)
+            assert gone is not None
+            gone.active = False
+    with app.app_context():
+        called_back = {**visit, "call_back": "All well"}
+        found = SERVICES["visits"].edit(made.id, called_back, made.version, ACTOR)
+        assert (found.user_id, found.call_back) == (user.id, "All well")
+        with pytest.raises(Refused, match="is not one of our people") as refusal:
+            add("visits", **visit)
+        assert [(p.field, p.value) for p in refusal.value.problems] == [("user_id", str(user.id))]
 
 
 def test_scores_of_persons_are_for_managers_only(sign_in_as: Callable[[str], Person]) -> None:
