@@ -238,8 +238,9 @@ def _set(result: SetResult, names: dict[str, str]) -> dict[str, Any]:
         "tested": _time(some.tested_at) if some is not None else "",
         "age_hours": _number(some.age_hours) if some is not None else "",
         "age_within": some.age_within if some is not None else None,
+        # Where the code states no tolerance, the window is the laboratory's own day.
         "age_limits": [_time(found.due_from), _time(found.due_until)]
-        if found.due_from and found.due_until
+        if found.due_from and found.due_until and some is not None and some.age_within is not None
         else [],
         "rate": _rate(some, grade),
         "strength_mpa": _strength(result.strength_mpa),

@@ -27,7 +27,7 @@ from lims.base.database import (
     one_or_many,
     transaction,
 )
-from lims.base.display import format_decimal
+from lims.base.display import format_decimal, show_time
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.records import stamps
@@ -897,7 +897,7 @@ def _age(found: SetFacts, tested_at: datetime | None) -> tuple[Decimal | None, b
     except RuleInputError as error:
         raise refuse(
             "tested_at",
-            _("lies before casting; accepted: a time after %(cast)s", cast=cast_at.isoformat()),
+            _("lies before casting; accepted: a time after %(cast)s", cast=show_time(cast_at)),
             error.value,
         ) from None
     return verdict.age_hours.quantize(Decimal("0.01"), ROUND_HALF_EVEN), verdict.within

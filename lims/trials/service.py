@@ -16,7 +16,7 @@ from sqlalchemy.orm import joinedload, lazyload
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import local_day, local_today
+from lims.base.display import day_begins, local_day, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import NotFound, Problem, Refused, refuse
@@ -168,6 +168,11 @@ class BatchService(RecordService[Batch]):
             year = local_day(values.cast_at).year % 100
             record.code = next_code(session, Batch.code, f"batch-{year}", f"B{year:02d}-")
         revision = session.get(MixRevision, values.mix_revision_id)
+        if revision is not None and revision.frozen_at is None:
+            # Held: of two first castings at once the second finds it frozen, and neither meets an edit of the recipe.
+            revision = session.get(
+                MixRevision, revision.id, populate_existing=True, with_for_update={"of": MixRevision}
+            )
         assert revision is not None  # _resolve has found it
         if not revision.components:
             raise refuse(
@@ -353,10 +358,16 @@ def add_set(
 
 
 def _plan_due(found: SpecimenSet, cast_at: datetime | None, age_code: str) -> None:
-    """The window of the age by the laboratory's codes; none while the set is held."""
+    """The window of the age by the laboratory's codes, the day itself where they state none; none while the set is held."""
     found.due_from = found.due_at = found.due_until = None
     if cast_at is not None and found.age_days:
         found.due_from, found.due_at, found.due_until = due_window(age_code, found.age_days, cast_at)
+        if (
+            found.due_from == found.due_until
+        ):  # 14 d and 56 d: no set is past its tolerance a second after it is due
+            day = local_day(found.due_at)
+            found.due_from = day_begins(day)
+            found.due_until = day_begins(day + timedelta(days=1)) - timedelta(seconds=1)
 
 
 class SpecimenSetService(RecordService[SpecimenSet]):
@@ -392,7 +403,7 @@ class SpecimenSetService(RecordService[SpecimenSet]):
                     "age_days",
                     _(
                         "is past: the window ended %(time)s; accepted: an age still to come",
-                        time=found.due_until.isoformat(),
+                        time=show_time(found.due_until),
                     ),
                     values.age_days,
                 )

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from lims.base.database import current_session
+from lims.base.display import local_time
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.results.due import due_groups
@@ -200,7 +201,7 @@ def test_held_set_takes_the_next_number_beside_planned_sets_of_that_age(records_
 
 def test_age_that_is_past_is_refused_for_a_held_set(records_on_both: Flask) -> None:
     batch = a_batch("40", hold_sets="1")
-    with pytest.raises(Refused, match="is past"):
+    with pytest.raises(Refused, match=r"is past: the window ended \d+ \w+ \d{4}, \d\d:\d\d; accepted"):
         SpecimenSetService().use_held(held(batch).id, {"age_days": "1"}, ACTOR)
     assert held(batch).state == "held"
 
@@ -230,6 +231,20 @@ def test_sets_of_a_batch_that_is_out_of_use_are_due_no_more_and_come_back_with_i
         assert states() == before
     assert (first.discard_reason, second.discard_reason) == (None, "broken on the way")
     assert len(due_groups(datetime.now(UTC))["next"]) == 1
+
+
+@pytest.mark.parametrize("age", [5, 14, 56])
+def test_set_of_an_age_without_a_tolerance_is_due_all_day(records: Flask, age: int) -> None:
+    """The code states none for it: nothing is past its tolerance a moment after it was due."""
+    noon = local_time(datetime.now(UTC)).replace(hour=12, minute=0, second=0, microsecond=0)
+    cast_at = noon - timedelta(days=age)
+    batch = a_batch("40", plan_ages=str(age), cast_at=cast_at.isoformat(), hold_sets="1")
+    for minutes in (-719, 1, 719):
+        groups = due_groups((noon + timedelta(minutes=minutes)).astimezone(UTC))
+        assert [len(groups[name]) for name in ("now", "late", "next")] == [1, 0, 0], minutes
+    assert len(due_groups((noon + timedelta(hours=12)).astimezone(UTC))["late"]) == 1
+    # A held set may be broken on its day, whatever the hour of the casting was.
+    assert SpecimenSetService().use_held(held(batch).id, {"age_days": str(age)}, ACTOR).state == "waiting"
 
 
 def test_discarded_specimens_keep_their_codes_and_the_reason(records_on_both: Flask) -> None:
