@@ -351,7 +351,10 @@ def scores(since: datetime) -> list[Score]:
         plans[plan.user_id][plan.state] += 1
     for visit in session.scalars(
         select(Visit).where(
-            Visit.user_id.is_not(None), Visit.satisfaction.is_not(None), Visit.visited_on >= first
+            Visit.user_id.is_not(None),
+            Visit.satisfaction.is_not(None),
+            Visit.visited_on >= first,
+            Visit.retired_at.is_(None),
         )
     ):
         assert visit.user_id is not None

@@ -74,7 +74,7 @@ from lims.base.actor import Actor
 from lims.base.auditing.erasure import forget
 from lims.base.columns import utc_now
 from lims.base.database import among, current_session, transaction
-from lims.base.display import form_text, local_day, local_time, local_today, show_time
+from lims.base.display import form_text, local_day, local_time, local_today, show_day, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import Conflict, Problem, Refused, refuse
@@ -82,7 +82,7 @@ from lims.base.schemas import Input, Schema
 from lims.base.services import LARGEST_KEY, RecordService
 from lims.customers.models import Contact, Customer
 from lims.customers.regions import seen_customers, seen_through, seen_within
-from lims.customers.service import ERASED_TOO, require_own_site
+from lims.customers.service import ERASED_TOO, require_own_site, require_past
 from lims.mail.service import write_mail
 from lims.materials.models import CementTest
 
@@ -124,6 +124,7 @@ class VisitService(RecordService[Visit]):
         return seen_through(Visit.customer_id)
 
     def check(self, record: Visit) -> None:
+        require_past("visited_on", record.visited_on)
         require_own_site(record.customer_id, record.site_id)
         if record.complaint_id is not None:
             complaint = current_session().get(Complaint, record.complaint_id)
@@ -478,7 +479,7 @@ class ComplaintService(RecordService[Complaint]):
             promise = promises()
             record.state = "on_site"
             record.on_site_at = record.on_site_at or now
-            record.solved_at = record.agreed_on = record.agreed_by = None
+            record.solved_at = record.agreed_on = record.agreed_by = record.satisfaction = None
             record.solve_due_at = due_after(now, promise.solve_minutes, promise.week)
             day = show_time(now)
             record.site_facts = f"{record.site_facts or ''}\n{day}: {values.reason}".strip()
@@ -562,7 +563,8 @@ class ComplaintService(RecordService[Complaint]):
             if not getattr(record, name):
                 problems.append(Problem(name, words))
         for fact in self.facts(record):
-            if fact.checklist_item.required and not fact.value:
+            item = fact.checklist_item
+            if item.required and item.retired_at is None and not fact.value:
                 problems.append(Problem("facts", _("is to be measured"), fact.title))
         open_retests = session.scalars(
             select(Retest)
@@ -814,7 +816,9 @@ def _escalate_one(complaint_id: int, clock: str, due_at: datetime, actor: Actor)
     roles = promises().escalate_to
     with transaction(actor, "clock ran out") as session:
         # Held, so that two rounds at once write one record.
-        complaint = session.get(Complaint, complaint_id, with_for_update=True)
+        complaint = session.get(
+            Complaint, complaint_id, populate_existing=True, with_for_update={"of": Complaint}
+        )
         known = session.scalar(
             select(Escalation.id).where(
                 Escalation.complaint_id == complaint_id,
@@ -822,7 +826,10 @@ def _escalate_one(complaint_id: int, clock: str, due_at: datetime, actor: Actor)
                 Escalation.due_at == due_at,
             )
         )
-        if known is not None or complaint is None:
+        # Done since the round looked: nobody is told that it is late.
+        clocks = complaint.clocks if complaint is not None and complaint.is_open else []
+        runs = any(c.name == clock and c.due_at == due_at and c.done_at is None for c in clocks)
+        if known is not None or complaint is None or not runs:
             return 0
         people = session.scalars(
             select(User).join(User.roles).where(Role.name.in_(roles), User.active.is_(True)).order_by(User.id)
@@ -1086,6 +1093,7 @@ class ObjectionService(RecordService[Objection]):
             record = self._undecided(session, objection_id, opened)
             if record.retest_id is not None:
                 raise refuse("state", _("is tested; the sample cannot be another one"), record.code)
+            require_past("sampled_on", values.sampled_on)
             if values.sampled_on < record.raised_on:
                 raise refuse("sampled_on", _("lies before the objection"), values.sampled_on)
             for name, value in values.values().items():
@@ -1109,6 +1117,7 @@ class ObjectionService(RecordService[Objection]):
                 or retest.cement_lot_id != record.cement_lot_id
             ):
                 raise refuse("retest_id", _("is not a retest of this lot"), values.retest_id)
+            _require_of_sample(record, retest)
             record.retest_id, record.tested_at_place = retest.id, values.tested_at_place
             self._flush(session, record)
         return record
@@ -1124,6 +1133,10 @@ class ObjectionService(RecordService[Objection]):
             retest = session.get(Retest, record.retest_id or 0, populate_existing=True, with_for_update=True)
             if retest is None or retest.retired_at is not None or retest.outcome == "open":
                 raise refuse("retest_id", _("needs a finished retest of the joint sample"), record.code)
+            _require_of_sample(record, retest)
+            require_past("decided_on", values.decided_on)
+            if retest.finished_on is not None and values.decided_on < retest.finished_on:
+                raise refuse("decided_on", _("lies before the end of the retest"), values.decided_on)
             if values.verdict == "rejected" and retest.outcome == "failed":
                 raise refuse("verdict", _("contradicts the retest, which failed"), values.verdict)
             for name, value in values.values().items():
@@ -1152,6 +1165,16 @@ class ObjectionService(RecordService[Objection]):
         complaint = current_session().get(Complaint, record.complaint_id)
         if complaint is not None and complaint.customer_id != record.customer_id:
             raise refuse("complaint_id", _("is of another customer"), complaint.code)
+
+
+def _require_of_sample(record: Objection, retest: Retest) -> None:
+    """What was finished before both parties sampled was of another sample. Raises: Refused."""
+    if record.sampled_on and retest.finished_on and retest.finished_on < record.sampled_on:
+        raise refuse(
+            "retest_id",
+            _("was finished on %(day)s, before the joint sample was taken", day=show_day(retest.finished_on)),
+            retest.title,
+        )
 
 
 class SeminarService(RecordService[Seminar]):

@@ -17,6 +17,7 @@ from lims.base.auditing.erasure import forget
 from lims.base.auditing.policy import ERASED
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.display import local_today
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.services import SERVICES, RecordService
 from lims.customers.models import (
@@ -287,6 +288,7 @@ class UsageCardService(RecordService[UsageCard]):
         values = data if isinstance(data, NormalIn) else NormalIn.read(data)
         with transaction(actor, "first use normal") as session:
             record: UsageCard = self.locked(session, card_id)
+            require_past("normal_since", values.normal_since)
             problems = self._against_normal(record, values.normal_since)
             if problems:
                 raise Refused(problems)
@@ -364,6 +366,9 @@ class ScaleCheckService(RecordService[ScaleCheck]):
     shown_relations = ("usage_card",)
     default_order = "-checked_on"
 
+    def check(self, record: ScaleCheck) -> None:
+        require_past("checked_on", record.checked_on)
+
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return _of_cards(ScaleCheck.usage_card_id)
 
@@ -388,6 +393,7 @@ class UsageTaskService(RecordService[UsageTask]):
         values = data if isinstance(data, UsageTaskIn) else UsageTaskIn.read(data)
         with transaction(actor, "first use") as session:
             record: UsageTask = self.locked(session, task_id)
+            require_past("done_on", values.done_on)
             if record.kind == "scale":
                 checks = latest_scale_checks(record.usage_card_id)
                 if not checks or any(check.wrong for check in checks):
@@ -410,8 +416,17 @@ class UsageNoteService(RecordService[UsageNote]):
     shown_relations = ("usage_card",)
     default_order = "-noted_on"
 
+    def check(self, record: UsageNote) -> None:
+        require_past("noted_on", record.noted_on)
+
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return _of_cards(UsageNote.usage_card_id)
+
+
+def require_past(field: str, day: date) -> None:
+    """Of what was done or seen: a year typed wrongly would be the last time for long. Raises: Refused."""
+    if day > local_today():
+        raise refuse(field, _("lies in the future; accepted: a day up to today"), day)
 
 
 def require_own_site(customer_id: int, site_id: int | None) -> None:

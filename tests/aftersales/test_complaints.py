@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from lims.aftersales.models import Complaint, ComplaintFact, Escalation
 from lims.aftersales.photos import add_photo
-from lims.aftersales.service import ComplaintService, ServiceSettingsService, escalate
+from lims.aftersales.service import ComplaintService, ServiceSettingsService, _escalate_one, escalate
 from lims.aftersales.shipped import CHECKS, ship
 from lims.aftersales.triggers import NEXT_STATES
 from lims.base.columns import utc_now
@@ -268,9 +268,10 @@ def test_a_customer_who_does_not_agree_sends_it_back_with_a_new_limit() -> None:
     complaint = to_state(a_complaint(ago=timedelta(hours=1)), "solved")
     first_limit = complaint.solve_due_at
     assert first_limit is not None
+    service.agree(complaint.id, {"agreed_on": today(), "agreed_by": "Gao", "satisfaction": "5"}, ACTOR)
     found = service.reopen(complaint.id, {"reason": "It falls off again"}, ACTOR)
     assert found.state == "on_site"
-    assert found.solved_at is None
+    assert (found.solved_at, found.agreed_by, found.satisfaction) == (None, None, None)
     assert found.solve_due_at is not None
     assert found.solve_due_at > first_limit
     assert "It falls off again" in (found.site_facts or "")
@@ -318,6 +319,16 @@ def test_a_clock_that_was_kept_is_not_told_of() -> None:
     assert escalate(ACTOR) == 0
 
 
+def test_a_clock_that_was_stopped_since_the_round_looked_is_not_told_of() -> None:
+    a_manager()
+    complaint = a_complaint(ago=timedelta(hours=2))
+    due_at = complaint.answer_due_at
+    service.answer(complaint.id, {"answer": "x"}, ACTOR)
+    assert due_at is not None
+    assert _escalate_one(complaint.id, "answer", due_at, ACTOR) == 0
+    assert current_session().scalars(select(OutgoingMail)).all() == []
+
+
 def test_escalation_to_a_role_that_does_not_exist_is_refused() -> None:
     assert "escalate_to" in problems(ServiceSettingsService().save, {"escalate_to": "Manager, Pope"}, ACTOR)
 
@@ -356,6 +367,8 @@ def test_objection_goes_through_joint_sample_retest_and_verdict_in_this_order() 
     without = {**sampled, "witnessed_by": ""}
     assert "witnessed_by" in problems(objections.sample, objection.id, without, ACTOR)  # type: ignore[attr-defined]
     objections.sample(objection.id, sampled, ACTOR)  # type: ignore[attr-defined]
+    of_another = a_retest(lot, ordered_on="2026-04-01", finished_on="2026-05-04")
+    assert "retest_id" in problems(objections.test, objection.id, {"retest_id": of_another.id}, ACTOR)  # type: ignore[attr-defined]
     objections.test(objection.id, {"retest_id": retest.id}, ACTOR)  # type: ignore[attr-defined]
     assert "retest_id" in problems(objections.decide, objection.id, verdict, ACTOR)  # type: ignore[attr-defined]
     done = {
@@ -365,6 +378,8 @@ def test_objection_goes_through_joint_sample_retest_and_verdict_in_this_order() 
         "outcome": "passed",
     }
     SERVICES["retests"].edit(retest.id, done, retest.version, ACTOR)
+    early = {**verdict, "decided_on": "2026-06-03"}
+    assert "decided_on" in problems(objections.decide, objection.id, early, ACTOR)  # type: ignore[attr-defined]
     assert objections.decide(objection.id, verdict, ACTOR).state == "decided"  # type: ignore[attr-defined]
 
 
@@ -391,8 +406,8 @@ def test_verdict_against_a_failed_retest_is_refused() -> None:
 
 
 def a_retest(lot: Any, **more: Any) -> Any:
-    done = {"finished_on": "2026-06-04", "outcome": "passed", **more}
-    return add("retests", cement_lot_id=lot.id, ordered_on="2026-05-06", **done)
+    done = {"ordered_on": "2026-05-06", "finished_on": "2026-06-04", "outcome": "passed", **more}
+    return add("retests", cement_lot_id=lot.id, **done)
 
 
 def every_change(record: str, row: Any, **values: Any) -> None:

@@ -11,6 +11,7 @@ from flask_appbuilder.security.sqla.models import User
 
 from lims.aftersales import figures
 from lims.aftersales.advice import Situation, matching_cards, similar_complaints
+from lims.aftersales.models import Visit
 from lims.aftersales.service import ComplaintService, ServiceSettingsService, VisitPlanService, workday
 from lims.aftersales.shipped import RULES, ship
 from lims.base.actor import system_actor
@@ -124,8 +125,8 @@ def test_customer_whose_visit_moved_over_the_end_of_the_month_is_planned_once() 
     ):
         month = last_day + timedelta(days=1)
     customer = a_customer(status="active")
-    visited = str(last_day - timedelta(days=30))
-    add("visits", customer_id=customer.id, visited_on=visited, purpose="monthly")
+    visited = last_day - timedelta(days=30)  # it may lie ahead of the clock of this run
+    add_row(Visit(customer_id=customer.id, visited_on=visited, purpose="monthly"))
     service = VisitPlanService()
     assert [service.plan_proposed(month, [customer.id], ACTOR) for _click in range(2)] == [1, 0]
     assert service.page().items[0].planned_on == workday(last_day) > last_day
@@ -207,6 +208,9 @@ def test_score_weighs_the_measures_that_have_a_case() -> None:
     score = figures.scores(utc_now() - timedelta(days=30))[0]
     assert (score.user_id, score.clocks, score.visits, score.satisfaction) == (good, 100, 50, 100)
     assert score.total == 85  # 40 x 100 + 30 x 50 + 30 x 100, of 100
+    mistaken = {"customer_id": customer.id, "visited_on": str(today()), "purpose": "x", "user_id": good}
+    SERVICES["visits"].retire(add("visits", **mistaken, satisfaction="1").id, ACTOR)
+    assert figures.scores(utc_now() - timedelta(days=30))[0].satisfaction == 100
     ServiceSettingsService().save({"weight_clocks": 0, "weight_visits": 100, "weight_satisfaction": 0}, ACTOR)
     assert figures.scores(utc_now() - timedelta(days=30))[0].total == 50
     assert idle not in {s.user_id for s in figures.scores(utc_now() - timedelta(days=30))}

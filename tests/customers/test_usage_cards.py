@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from lims.base.display import local_today
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.customers.service import UsageCardService, UsageTaskService
@@ -85,6 +87,25 @@ def test_scale_is_ticked_off_only_after_a_check_within_the_limit() -> None:
         finish(scale, {"done_on": "2026-05-05"}, ACTOR)
     a_check(card, "100", "99.5", "2026-05-06")
     assert finish(scale, {"done_on": "2026-05-06"}, ACTOR).done_by == "test"
+
+
+def test_what_was_seen_or_done_lies_not_in_the_future() -> None:
+    """A check of next year would be the last one of its scale until then."""
+    card, day = a_card(), str(local_today() + timedelta(days=1))
+    of_card = {"usage_card_id": card.id}
+    for call, field in (
+        (lambda: a_check(card, "100", "50", day), "checked_on"),
+        (lambda: add("usage-notes", **of_card, noted_on=day, seen="Dry"), "noted_on"),
+        (lambda: add("visits", customer_id=card.customer_id, visited_on=day, purpose="x"), "visited_on"),
+        (
+            lambda: UsageTaskService().finish(tasks(card)["first_batch"].id, {"done_on": day}, ACTOR),
+            "done_on",
+        ),
+        (lambda: UsageCardService().confirm_normal(card.id, {"normal_since": day}, ACTOR), "normal_since"),
+    ):
+        with pytest.raises(Refused, match="future") as refusal:
+            call()
+        assert [problem.field for problem in refusal.value.problems] == [field]
 
 
 def test_use_is_normal_when_every_step_is_done_and_the_last_follow_up_says_so() -> None:
