@@ -83,7 +83,10 @@ def _import(name: str, file: Path, content: bytes, dry_run: bool, mapping: str) 
 
     actor = system_actor("import")
     if dry_run:
-        _tell(look(file.name, content, actor, template=name, mapping=mapping))
+        plan = look(file.name, content, actor, template=name, mapping=mapping)
+        _tell(plan)
+        if plan.refusals():  # as the import itself would end
+            raise click.exceptions.Exit(2)
         return
     try:
         with progress_bar() as bar:

@@ -23,7 +23,13 @@ SUFFIXES = {".csv", ".txt", ".xlsx", ".xls"}
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--mapping", "code", required=True, help="Name of the mapping: how these files read.")
-@click.option("--every", default=5.0, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--every",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 86400),
+    help="Seconds between looks.",
+)
 @click.option("--once", is_flag=True, help="Read what is there and stop.")
 def watch(folder: Path, code: str, every: float, once: bool) -> None:
     """Read every new file of FOLDER. A file that is still being written is read when it has stopped growing.
@@ -38,7 +44,7 @@ def watch(folder: Path, code: str, every: float, once: bool) -> None:
     app = create_app(read_settings())
     with app.app_context():
         mapping: PressMapping | None = PressMappingService().find(code=code)
-        if mapping is None:
+        if mapping is None or mapping.retired_at is not None:
             raise click.BadParameter(
                 f"{code!r} is no mapping; make it on the page “Press files”", param_hint="--mapping"
             )

@@ -64,6 +64,10 @@ def test_import_of_a_damaged_file_is_refused_with_a_sentence(initialised: Path, 
     found = lims("import", "history", str(bad), data=data)
     assert found.returncode == 2
     assert "Traceback" not in found.stderr
+    odd = tmp_path / "customers.csv"
+    odd.write_text("code,name,kind\nK-1,Works,pyramid\n", encoding="utf-8")
+    tried = lims("import", "customers", str(odd), "--dry-run", data=data)
+    assert (tried.returncode, "pyramid" in tried.stderr) == (2, True)
 
 
 NOWHERE = "postgresql+psycopg://lims:hunter22@127.0.0.1:1/none"

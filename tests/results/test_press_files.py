@@ -470,6 +470,12 @@ def test_watched_folder_reads_each_file_once(
     assert "broken.csv: not read" in first.output
     assert "day.csv: read before" in CliRunner().invoke(watch, arguments).output
     assert CliRunner().invoke(watch, [str(folder), "--mapping", "nobody", "--once"]).exit_code == 2
+    assert CliRunner().invoke(watch, [*arguments, "--every", "-1"]).exit_code == 2
+    with app.app_context():
+        mapping = SERVICES["press-mappings"].find(code="YES-2000")
+        assert mapping is not None
+        SERVICES["press-mappings"].retire(mapping.id, ACTOR)
+    assert CliRunner().invoke(watch, arguments).exit_code == 2
 
 
 def test_watched_folder_goes_on_after_a_file_that_could_not_be_written(
