@@ -357,6 +357,18 @@ def test_metrics_are_for_the_bearer_of_the_token_alone(initialised: Path, app: F
     assert "lims_last_backup_timestamp_seconds 0.0" in told
 
 
+def test_words_that_a_caller_makes_up_in_place_of_a_method_are_counted_as_one(app: Flask) -> None:
+    """Each would stay in the memory of the process, and in every answer of the page."""
+    settings: Settings = app.config["LIMS_SETTINGS"]
+    app.config["LIMS_SETTINGS"] = settings.model_copy(update={"metrics_token": TOKEN})
+    client = app.test_client()
+    for number in range(3):
+        assert client.open("/healthz", method=f"BREW{number}").status_code == 405
+    told = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).get_data(as_text=True)
+    assert "BREW" not in told
+    assert 'lims_requests_total{method="other",page="none",status="405"}' in told
+
+
 def test_metrics_are_served_while_the_database_is_away(tmp_path: Path) -> None:
     away = "postgresql+psycopg://nobody@127.0.0.1:1/none"
     client = create_app(Settings(data=tmp_path, database_url=away, metrics_token=TOKEN)).test_client()
