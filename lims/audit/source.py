@@ -62,7 +62,7 @@ class DatabaseSource(Source):
 def check_database(source: DatabaseSource, report: Report) -> None:
     """What an export does not hold: the triggers, and the clear text beside the digests of personal data."""
     for name in differences(source.connection):
-        report.found("trigger", f"the trigger {name} is missing or was altered", name)
+        report.found("trigger", f"the trigger {name} is missing, was altered or was added", name)
     query = (
         "SELECT p.digest, p.table_name, p.pk, p.column_name, p.value, s.salt FROM audit_personal p "
         "LEFT JOIN audit_salts s ON s.table_name = p.table_name AND s.pk = p.pk"

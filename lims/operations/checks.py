@@ -177,7 +177,7 @@ def _altered_guards(settings: Settings, *, of_accounts: bool = False) -> list[Pr
     if not guards or (of_accounts and not people):
         return []
     run = "`lims upgrade`, which backs up first and" if people else "`lims init`, which"
-    said = f"triggers are missing or altered ({databases.some_of(guards)}): run {run} makes them anew"
+    said = f"triggers are missing, altered or added ({databases.some_of(guards)}): run {run} makes them anew"
     return [Problem("database", f"{said}; if no such command was cut off before, ask who altered them")]
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -33,6 +34,7 @@ from lims.audit.service import (
 from lims.audit.source import check_database, reading
 from lims.base.auditing import triggers
 from lims.base.auditing.erasure import erase
+from lims.base.auditing.guards import GuardCheck, exempt
 from lims.base.auditing.lims_verify import (
     Report,
     ed25519_valid,
@@ -49,7 +51,7 @@ from lims.base.auditing.values import decoded
 from lims.base.columns import utc_now
 from lims.base.database import current_session, database, make_engine, transaction
 from lims.base.migration import downgrade, upgrade
-from lims.base.problems import NotFound, Refused
+from lims.base.problems import NotFound, Refused, WritesStopped
 from lims.base.reading import not_only_reading
 from lims.materials.models import Region
 from tests.conftest import PASSWORD, Person
@@ -236,7 +238,11 @@ def test_web_worker_refuses_writes_while_a_trigger_differs_and_reads_go_on(
         outside.execute("DROP TRIGGER capture_regions_update")
     answer = administrator.post("/regions/add", {"code": "R2", "name": "Region"})
     assert answer.status_code == 503
-    assert "capture_regions_update" in answer.get_data(as_text=True)
+    said = answer.get_data(as_text=True)
+    assert "capture_regions_update" in said
+    # `lims init` leaves the guards of a laboratory in which people work to `lims upgrade` (lims/operations/checks.py).
+    assert "lims upgrade" in said
+    assert "lims init" not in said
     assert administrator.get("/regions/").status_code == 200
     visitor = app.test_client()
     assert visitor.post(
@@ -245,6 +251,53 @@ def test_web_worker_refuses_writes_while_a_trigger_differs_and_reads_go_on(
     with sqlite3.connect(path) as outside:
         outside.execute(text_)
     assert administrator.post("/regions/add", {"code": "R2", "name": "Region"}).status_code == 302
+
+
+SWALLOWS = (
+    "CREATE OR REPLACE FUNCTION swallow() RETURNS trigger AS 'BEGIN RETURN NULL; END' LANGUAGE plpgsql; "
+)
+#: What an administrator of the database may add, so that what is written afterwards leaves no entry.
+ADDED = {
+    "sqlite": [
+        "CREATE TRIGGER swallows BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(IGNORE); END",
+        """CREATE TRIGGER "it swallows" INSERT ON "audit_entries" BEGIN SELECT RAISE(IGNORE); END""",
+    ],
+    "postgresql": [
+        f"{SWALLOWS}CREATE TRIGGER swallows BEFORE INSERT ON audit_entries FOR EACH ROW EXECUTE FUNCTION swallow()",
+        # Under the name of one of ours, which stands on another table.
+        f"{SWALLOWS}CREATE TRIGGER capture_regions_insert BEFORE INSERT ON audit_entries FOR EACH ROW "
+        "EXECUTE FUNCTION swallow()",
+        "CREATE RULE swallows AS ON INSERT TO audit_entries DO INSTEAD NOTHING",
+    ],
+}
+
+
+def test_trigger_that_was_added_to_the_record_stops_writes_until_it_is_taken_off(
+    records_on_both: Flask,
+) -> None:
+    engine = not_only_reading(database().engine)
+    url = sqlalchemy.make_url(database().url)
+    for number, statement in enumerate(ADDED[engine.dialect.name]):
+        database().session.remove()
+        outside: Any = (
+            sqlite3.connect(str(url.database))
+            if database().is_sqlite
+            else psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
+        )
+        outside.execute(statement)
+        outside.commit()
+        outside.close()
+        database().guards = GuardCheck()  # PostgreSQL is looked at once a minute
+        with pytest.raises(WritesStopped, match="swallows|capture_regions_insert"), transaction(ACTOR):
+            pass
+        with engine.connect() as connection, exempt(connection):
+            triggers.install(connection)
+            assert triggers.differences(connection) == []
+            connection.commit()
+        database().guards = GuardCheck()
+        with transaction(ACTOR) as session:
+            session.add(Region(code=f"R{number}", name="Region"))
+        assert _verified().findings == []
 
 
 def test_role_of_the_web_processes_may_add_to_the_record_and_no_more() -> None:

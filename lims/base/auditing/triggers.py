@@ -1,7 +1,7 @@
 """The triggers that capture every change and guard the record, made from the metadata for both databases.
 
 They are installed after every migration (`install`), and with the tables in tests. `differences` tells where a
-database carries others than these. SQLite has a trigger a row; PostgreSQL one a statement, which sees all changed rows
+database carries others than these, or the record's own tables more. SQLite has a trigger a row; PostgreSQL one a statement, which sees all changed rows
 at once.
 """
 
@@ -504,13 +504,37 @@ def _of_tables(dialect: str, _tables: int) -> tuple[Trigger, ...]:
 
 
 def differences(connection: Connection) -> list[str]:
-    """Names of triggers that are missing, disabled or of another text than the program's; empty when all is well."""
+    """Names of triggers that are missing, disabled or of another text than the program's, and of what was added to the
+    tables of the record; empty when all is well."""
     dialect, found = connection.dialect.name, present(connection)
-    return [
+    altered = [
         trigger.name
         for trigger in (*expected(dialect), *declared(dialect))
         if trigger.name not in found
         or _canonical(found[trigger.name]) != _canonical(_as_present(trigger, dialect))
+    ]
+    return altered + [name for name, _dropping in _added(connection)]
+
+
+def _added(connection: Connection) -> list[tuple[str, str]]:
+    """(name, what takes it off) of triggers and rules on the tables of the record that are not the program's. One that
+    swallows its inserts (RAISE(IGNORE), RETURN NULL, DO INSTEAD NOTHING) would have every write go on unrecorded."""
+    dialect = connection.dialect.name
+    tables = ", ".join(map(_text, AUDIT_TABLES))
+    query = f"SELECT name, tbl_name, 'TRIGGER' FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ({tables})"
+    if dialect != "sqlite":
+        query = (
+            "SELECT t.tgname, c.relname, 'TRIGGER' FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT "
+            f"t.tgisinternal AND c.relnamespace = current_schema()::regnamespace AND c.relname IN ({tables}) UNION ALL "
+            "SELECT rulename, tablename, 'RULE' FROM pg_rules WHERE schemaname = current_schema() AND "
+            f"tablename IN ({tables})"
+        )
+    ours = {(trigger.name, trigger.table) for trigger in (*expected(dialect), *declared(dialect))}
+    quoted = connection.dialect.identifier_preparer.quote_identifier
+    return [
+        (name, f"DROP {kind} {quoted(name)}" + ("" if dialect == "sqlite" else f" ON {table}"))
+        for name, table, kind in connection.exec_driver_sql(query).all()
+        if (name, table) not in ours or kind == "RULE"
     ]
 
 
@@ -531,8 +555,10 @@ def install(connection: Connection, existing: dict[str, set[str]] | None = None)
     statements = list(POSTGRESQL_FUNCTIONS) if dialect != "sqlite" else []
     statements += _functions(wanted)
     names = {trigger.name for trigger in wanted}
+    added = dict(_added(connection))
+    statements += added.values()
     for name, text in found.items():
-        if name not in names and (name.startswith(CAPTURE) or _table_of(text) in AUDIT_TABLES):
+        if name not in names and name not in added and name.startswith(CAPTURE):
             statements.append(_drop(name, _table_of(text), dialect))
     for trigger in wanted:
         present_text = found.get(trigger.name)
