@@ -408,9 +408,11 @@ def contents_of_postgresql(url: str) -> Contents | None:
     return Contents(revision[0] if revision else "", rows, (head[0], head[1]) if head else None)
 
 
+#: Who connects in the name of another role has no kind there for a role that may not see it, but a person; what the server
+#: runs for itself has none.
 _OTHERS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    " AND backend_type = 'client backend'"
+    " AND usesysid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'"
 )
 
 

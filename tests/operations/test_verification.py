@@ -217,6 +217,21 @@ def _until_alone(url: str) -> None:
 
 
 @pytest.mark.postgresql
+def test_server_that_is_connected_as_another_role_is_seen_by_an_owner_who_is_no_superuser(
+    lent: str, postgresql_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`lims upgrade` and `restore` are run by the owner of the tables; who serves is another role (lims/audit/grants.py)."""
+    monkeypatch.setattr(databases, "GONE_WITHIN_S", 0.0)
+    databases.take_alone(lent)
+    serving = _as(postgresql_server, name=str(sqlalchemy.make_url(lent).database))
+    with (
+        psycopg.connect(databases.conninfo(serving)),
+        pytest.raises(Refused, match="is in use: stop the server and the worker first"),
+    ):
+        databases.take_alone(lent)
+
+
+@pytest.mark.postgresql
 def test_laboratory_is_not_lent_to_its_own_verification(web: Flask) -> None:
     settings = _settle(web)
     own = _settle(web, verify_database_url=settings.database_url)
