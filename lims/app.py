@@ -17,7 +17,7 @@ from lims.base.database import Database
 from lims.base.denials import register_denials
 from lims.base.errors import register_error_pages
 from lims.base.headers import protect_forms, protect_headers
-from lims.base.routes import LazyRule
+from lims.base.routes import KeyConverter, LazyRule
 from lims.base.secret_addresses import hide_in_logs
 from lims.base.security import LimsSecurityManager
 from lims.base.sessions import PageSessions
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     gc.set_threshold(*GC_THRESHOLD)
     app = Flask("lims", template_folder=str(WEB / "templates"), static_folder=str(WEB / "static"))
     app.url_rule_class = LazyRule
+    app.url_map.converters["int"] = KeyConverter
     app.config.update(flask_config(settings))
     if settings.proxies:  # who asked, and by HTTPS or not; the name that was asked for stands in Host
         behind = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)

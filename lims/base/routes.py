@@ -1,10 +1,23 @@
-"""Addresses are made from a rule when first asked for: preparing all of them takes half of the start of a command."""
+"""Addresses: made from a rule when first asked for, since preparing all of them takes half of the start of a command; and
+numbers in them that name no record."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from werkzeug.routing import Rule
+from werkzeug.routing import IntegerConverter, Map, Rule
+
+#: No database takes a larger number for a key: SQLite's driver fails on it.
+LARGEST_KEY = 2**63 - 1
+
+
+class KeyConverter(IntegerConverter):
+    """`<int:…>` of every rule: a larger number is no address at all, whatever a page or a step would do with it."""
+
+    def __init__(
+        self, map: Map, fixed_digits: int = 0, min: int | None = None, max: int | None = None
+    ) -> None:
+        super().__init__(map, fixed_digits, min, LARGEST_KEY if max is None else max)
 
 
 class LazyRule(Rule):

@@ -9,10 +9,12 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from lims.accounts.roles import MANAGER, SALES
 from lims.base.actor import user_actor
@@ -92,6 +94,20 @@ def test_no_route_takes_a_post_from_a_cookie_without_its_token(app: Flask, admin
                 taken.append(f"{method} {rule}: {answer.status_code}")
     assert taken == []
     assert administrator.get("/").status_code == 200  # not signed out by it
+
+
+def test_no_route_takes_a_key_of_twenty_digits_for_a_record(app: Flask) -> None:
+    """Whatever the method: no step has to look at its key. Asked of the map of addresses, which every request is."""
+    addresses, taken, asked = app.url_map.bind("localhost"), [], 0
+    for rule, address in _addresses(app, "POST"):
+        if "<int:" not in rule or "99999999999999999999" not in address:
+            continue
+        asked += 1
+        with suppress(NotFound, MethodNotAllowed):
+            addresses.match(address, method="POST")
+            taken.append(rule)
+    assert asked > 200
+    assert taken == []
 
 
 def test_info_of_no_resource_is_served(app: Flask, administrator: Person) -> None:

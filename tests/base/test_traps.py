@@ -322,6 +322,13 @@ def test_unknown_record_and_a_twenty_digit_key_are_404(technician: Person) -> No
         assert technician.get(url).status_code == 404
 
 
+def test_odd_digits_in_a_reference_come_back_with_what_is_wrong(technician: Person) -> None:
+    """The form is shown again with what was typed: "²" is a digit to Python and no number."""
+    for typed in ("²", "1²", "١", "9" * 400):
+        answer = technician.post("/trials/add", {"name": "T", "customer_id": typed})
+        assert answer.status_code == 422, typed
+
+
 # --- sessions and passwords --------------------------------------------------------------------------------------
 
 
