@@ -36,7 +36,15 @@ from lims.base.actor import Actor, system_actor
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.database import AFTERWARDS, current_session, database, transaction
 from lims.base.display import actor_names
-from lims.base.problems import CarrierAway, Conflict, NotFound, Refused, Unavailable, refuse
+from lims.base.problems import (
+    CarrierAway,
+    Conflict,
+    NotFound,
+    Refused,
+    Unavailable,
+    WritesStopped,
+    refuse,
+)
 from lims.base.records import Key, Record
 
 log = logging.getLogger(__name__)
@@ -61,6 +69,9 @@ BEATS_TO_BE_SURE = 3
 PATIENCE_S = 5.0
 #: A job that could not tell how far it is tells nothing for so long.
 SILENT_S = 60.0
+#: What came of a job is written again and again for so long while the database is busy or away: its work is done by then,
+#: and would be done a second time.
+WRITTEN_WITHIN_S = 120.0
 #: Once, and once more after a worker has died.
 MOST_ATTEMPTS = 2
 WORKER = system_actor("worker")
@@ -373,7 +384,7 @@ def run_one(app: Flask, job_id: int) -> str:
                 message = _("The mistake is ours and was recorded. Nothing was written.")
             finally:
                 database().undo()
-            _finish(job_id, state, message, result)
+            _finish_in_the_end(job_id, state, message, result)
         return state
 
 
@@ -393,6 +404,23 @@ def _claim(job_id: int) -> Job | None:
             .execution_options(synchronize_session=False)
         ).rowcount  # type: ignore[attr-defined]
     return _get(job_id) if taken else None
+
+
+def _finish_in_the_end(job_id: int, state: str, message: str, result: dict[str, Any]) -> None:
+    """Raises: Unavailable when the database stays away."""
+    until = time.monotonic() + WRITTEN_WITHIN_S
+    while True:
+        try:
+            _finish(job_id, state, message, dict(result))
+        except WritesStopped:
+            raise
+        except Unavailable as error:
+            if time.monotonic() > until:
+                raise
+            log.warning("job %s is over; that it is will be written later: %s", job_id, error)
+            time.sleep(0.5)
+        else:
+            return
 
 
 def _finish(job_id: int, state: str, message: str, result: dict[str, Any]) -> None:
@@ -449,7 +477,7 @@ def take_up_the_abandoned() -> list[int]:
     for job in current_session().scalars(select(Job).where(Job.state.in_(OPEN)).order_by(Job.id)).all():
         if job.state == RUNNING:
             running[job.id] = (job.attempts, job.started_at or job.changed_at)
-        elif now - job.changed_at > GIVEN_UP_AFTER:
+        elif _long_from(now.timestamp(), job.changed_at.timestamp()):
             again.append(job.id)
     try:
         dead = _dead(queue_of(app), {job_id: since for job_id, (_attempts, since) in running.items()})
@@ -468,12 +496,12 @@ def _dead(queue: queueing.Huey, since: Mapping[int, datetime]) -> list[int]:
     An old sign of life proves nothing: a carrier that was away, is full, or came back empty lacks those of the living as
     well. So whoever is silent gets the time to tell again, on a carrier that is seen to keep what it is told.
     """
-    long_ago = time.time() - GIVEN_UP_AFTER.total_seconds()
+    now = time.time()
     signs = {job_id: _peek(queue, f"beat:{job_id}") for job_id in since}
     silent = [
         job_id
         for job_id, sign in signs.items()
-        if (float(sign) if sign else since[job_id].timestamp()) < long_ago
+        if _long_from(now, float(sign) if sign else since[job_id].timestamp())
     ]
     if not silent:
         return []
@@ -482,6 +510,12 @@ def _dead(queue: queueing.Huey, since: Mapping[int, datetime]) -> list[int]:
     time.sleep(BEATS_TO_BE_SURE * BEAT_SECONDS)
     _put(queue, "looked", str(time.time()).encode())
     return [job_id for job_id in silent if _peek(queue, f"beat:{job_id}") == signs[job_id]]
+
+
+def _long_from(now: float, then: float) -> bool:
+    """Are these seconds further from each other than a living job's are? Either way: what was told by a clock that was ahead
+    would otherwise count until that time has come."""
+    return abs(now - then) > GIVEN_UP_AFTER.total_seconds()
 
 
 def _taken_back(job_id: int, attempts: int) -> bool:

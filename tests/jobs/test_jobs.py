@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from lims.accounts.roles import MANAGER, SALES
 from lims.base import jobs
@@ -30,7 +32,7 @@ from lims.base.jobs import (
     run_waiting,
     take_up_the_abandoned,
 )
-from lims.base.problems import Refused, refuse
+from lims.base.problems import Refused, Unavailable, refuse
 from tests.conftest import Person
 from tests.factories import a_customer
 
@@ -146,6 +148,45 @@ def test_job_of_a_dead_worker_runs_again_once_then_fails(
             assert take_up_the_abandoned() == expected
     assert _state(app, job_id).state == "failed"
     assert _state(app, job_id).attempts == 2
+
+
+def test_jobs_of_a_clock_that_was_ahead_are_taken_up_all_the_same(
+    app: Flask, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is thought to run would keep the backups of every night until then from being asked for."""
+    monkeypatch.setattr(jobs, "BEAT_SECONDS", 0.01)
+    kind = work(lambda job: None)
+    running, waiting = _ask(app, kind), _ask(app, kind)
+    ahead = utc_now() + timedelta(days=400)
+    with app.app_context():
+        jobs._claim(running)  # its worker told that it lives, and died
+        queue_of(app).storage.put_data(f"beat:{running}", str(ahead.timestamp()).encode())
+        with transaction(system_actor("test")) as session:
+            session.execute(update(Job).where(Job.id == waiting).values(changed_at=ahead))
+        assert set(take_up_the_abandoned()) == {running, waiting}
+
+
+def test_job_whose_end_cannot_be_written_at_once_is_not_done_again(
+    app: Flask, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    finish, failures = jobs._finish, iter([Unavailable("database is locked")] * 2)
+
+    def busy_at_first(*given: Any) -> None:
+        given[3].pop("file_name", None)  # as far as the first one came
+        for failure in failures:
+            raise failure
+        finish(*given)
+
+    def run(job: RunningJob) -> dict[str, Any]:
+        done.append(job.id)
+        return {"message": "imported", "file_name": "rows.xlsx"}
+
+    monkeypatch.setattr(jobs, "_finish", busy_at_first)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    job_id = _ask(app, work(run))
+    assert run_waiting(app) == ["done"]
+    assert (done, _state(app, job_id).state, _state(app, job_id).message) == ([job_id], "done", "imported")
 
 
 def test_living_job_is_left_alone(app: Flask, work: Any) -> None:
