@@ -131,8 +131,8 @@ def register_error_pages(app: Flask) -> None:
                 names=error,
             ),
             _(
-                "Tell an administrator: `lims audit verify` says what else was altered; `lims upgrade`, with the server stopped, "
-                "backs up and puts the guards back."
+                "Tell an administrator: `lims audit verify` says what else was altered; with the server stopped, "
+                "`lims upgrade` backs up and puts the guards back."
             ),
         )
 

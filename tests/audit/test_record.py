@@ -288,7 +288,7 @@ def test_trigger_that_was_added_to_the_record_stops_writes_until_it_is_taken_off
         outside.commit()
         outside.close()
         database().guards = GuardCheck()  # PostgreSQL is looked at once a minute
-        with pytest.raises(WritesStopped, match="swallows|capture_regions_insert"), transaction(ACTOR):
+        with pytest.raises(WritesStopped, match=r"swallows|capture_regions_insert"), transaction(ACTOR):
             pass
         with engine.connect() as connection, exempt(connection):
             triggers.install(connection)

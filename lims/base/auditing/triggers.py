@@ -1,8 +1,8 @@
 """The triggers that capture every change and guard the record, made from the metadata for both databases.
 
 They are installed after every migration (`install`), and with the tables in tests. `differences` tells where a
-database carries others than these, or the record's own tables more. SQLite has a trigger a row; PostgreSQL one a statement, which sees all changed rows
-at once.
+database carries others than these, or the record's own tables more. SQLite has a trigger a row; PostgreSQL one a
+statement, which sees all changed rows at once.
 """
 
 from __future__ import annotations
