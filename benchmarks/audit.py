@@ -88,8 +88,8 @@ def unrecorded() -> Iterator[Session]:
     """`transaction` without the record: the same turn of the writers, begin and durable commit; no context, no seal."""
     session = current_session()
     session.commit()
-    with database().turn(session):
-        session.connection(execution_options={"lims_write": True})
+    with database().turn() as writing:
+        session.connection(execution_options=writing)
         session.info.update(actor=ACTOR)
         try:
             yield session

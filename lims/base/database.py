@@ -70,6 +70,8 @@ LOG_PAGES = 16000
 #: KiB of pages that a connection keeps in memory, as it comes to need them. At SQLite's own 2,000 the history of one mix,
 #: spread over a million specimens, is read anew each time: four times as long.
 KEPT_PAGES_KIB = 8000
+#: Option of a connection that writes on SQLite: how long it may wait for whoever writes past the queue, ms.
+PATIENCE = "lims_patience_ms"
 #: Of a session: what is called once its write is over and the next writer has the turn.
 AFTERWARDS = "lims_afterwards"
 #: Actors that write no captured table: who wants to read while writes are stopped must be able to sign in.
@@ -111,8 +113,9 @@ def make_engine(url: str) -> Engine:
 
         @event.listens_for(engine, "connect")
         def _clock(dbapi_connection: Any, _record: Any) -> None:
-            # Times in the record of changes are written by the server, by the session's clock.
-            dbapi_connection.execute("SET timezone = 'UTC'")
+            # Times in the record of changes are written by the server, by the session's clock. Who waits for a lock, as on
+            # SQLite, is told that the database is busy: a table that somebody holds for an hour would take every thread.
+            dbapi_connection.execute(f"SET timezone = 'UTC'; SET lock_timeout = {BUSY_TIMEOUT_MS}")
             dbapi_connection.commit()
 
         keep_prepared(engine)
@@ -151,7 +154,10 @@ def make_engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A write takes its lock at once: an upgrade from a read snapshot cannot wait and fails instead.
-        writes = connection.get_execution_options().get("lims_write")
+        options = connection.get_execution_options()
+        writes = options.get("lims_write")
+        if writes and PATIENCE in options:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {options[PATIENCE]}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
         _open_audit(connection)
 
@@ -262,22 +268,16 @@ class Database:
             session.invalidate()
 
     @contextmanager
-    def turn(self, session: Session) -> Iterator[None]:
-        """The turn to write; PostgreSQL serves several writers at once. Raises: Unavailable."""
+    def turn(self) -> Iterator[dict[str, Any]]:
+        """The turn to write; PostgreSQL serves several writers at once. Yields the options of the connection that writes.
+        Raises: Unavailable."""
         if self.writers is None or self.log_length is None:
-            yield
+            yield {"lims_write": True}
             return
         with self.writers.turn(BUSY_TIMEOUT_MS / 1000) as left_s:
-            # What is left of the patience is for whoever writes past the queue (another program, a backup).
-            connection = session.connection()
-            # In whole tenths of a second: each text is a statement of its own to keep.
-            patience_ms = max(1, math.ceil(left_s * 10)) * 100
-            with _NamedErrors(connection):
-                cursor = connection.connection.cursor()
-                cursor.execute(f"PRAGMA busy_timeout = {patience_ms}")
-                cursor.close()
-            session.commit()
-            yield
+            # What is left of the patience is for whoever writes past the queue (another program, a backup). In whole tenths
+            # of a second: each text is a statement of its own to keep.
+            yield {"lims_write": True, PATIENCE: max(1, math.ceil(left_s * 10)) * 100}
             self.log_length.keep_short(self.engine, BUSY_TIMEOUT_MS)
 
     @property
@@ -340,8 +340,8 @@ def transaction(actor: Actor, reason: str = "") -> Iterator[Session]:
     reason = reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
     opening = Opening(actor, reason, (request.endpoint or "")[:120] if has_request_context() else "")
     try:
-        with database().turn(session):
-            connection = session.connection(execution_options={"lims_write": True, OPTION: opening})
+        with database().turn() as writing:
+            connection = session.connection(execution_options={**writing, OPTION: opening})
             if actor.key not in WRITES_NO_RECORD:
                 with _NamedErrors(connection):
                     database().guards.check(connection)

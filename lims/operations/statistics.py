@@ -28,8 +28,9 @@ def refresh_statistics() -> None:
         return
     session = current_session()
     try:
-        with base.turn(session):
-            connection = session.connection(execution_options={"lims_write": True})
+        session.commit()  # a connection that reads already would not become one that writes
+        with base.turn() as writing:
+            connection = session.connection(execution_options=writing)
             connection.exec_driver_sql(f"PRAGMA analysis_limit = {ROWS_LOOKED_AT}")
             connection.exec_driver_sql("ANALYZE")
             session.commit()

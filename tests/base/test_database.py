@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from flask import Flask
 from sqlalchemy import text
@@ -124,16 +127,36 @@ def test_numbers_of_a_series_are_consecutive(records_on_both: Flask, actor: Acto
         ]
 
 
-def test_locked_sqlite_answers_busy_instead_of_waiting_for_ever(records: Flask, actor: Actor) -> None:
+def test_what_is_left_of_the_patience_is_that_of_the_connection_that_writes(
+    records: Flask, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several in the pool: the one that was told it is given back before the write, and another one is next."""
+    both = [database().engine.connect() for _each in range(2)]
+    for one in both:
+        one.close()
+
+    @contextmanager
+    def turn(_wait_s: float) -> Iterator[float]:
+        yield 0.25
+
+    monkeypatch.setattr(database().writers, "turn", turn)
+    for _write in range(3):
+        with transaction(actor) as session:
+            assert session.scalar(text("PRAGMA busy_timeout")) == 300
+
+
+def test_locked_sqlite_answers_busy_instead_of_waiting_for_ever(
+    records: Flask, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lims.base import database as module
     from lims.base.problems import Unavailable
+
+    monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 50)
 
     other = database().engine.connect().execution_options(lims_write=True)
     other.begin()
     try:
         database().session.remove()
-        session = current_session()
-        session.execute(text("PRAGMA busy_timeout = 50"))
-        session.commit()
         with pytest.raises(Unavailable), transaction(actor):
             pass
     finally:

@@ -3,6 +3,7 @@ not waited for."""
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import suppress
 
@@ -12,10 +13,12 @@ from psycopg import Connection
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 
+from lims.base import database as database_module
 from lims.base import reading
 from lims.base.actor import Actor
 from lims.base.auditing import context, guards
 from lims.base.auditing.models import AuditTransaction
+from lims.base.auditing.triggers import SEAL_LOCK
 from lims.base.database import current_session, database, transaction
 from lims.base.problems import Unavailable
 from lims.base.reading import ASKED_AFTER_S, GIVEN_BACK, LimsConnection, not_only_reading
@@ -264,3 +267,28 @@ def test_connection_in_steady_use_is_not_asked_whether_it_serves(monkeypatch: py
         _given_back_ago(ago)
         current_session().scalar(select(func.count()).select_from(Region))
         assert len(asked) == times
+
+
+@pytest.mark.parametrize(
+    "held", ["LOCK TABLE regions", f"SELECT pg_advisory_lock({SEAL_LOCK})"], ids=["table", "seal"]
+)
+def test_who_waits_for_a_lock_is_told_in_time_that_the_database_is_busy(
+    actor: Actor, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    """As on SQLite. Every thread of the server would wait behind somebody who holds a table for an hour."""
+    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_MS", 100)
+    database().session.remove()
+    database().engine.dispose()
+    address = database().engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address) as other:
+        other.execute(held)
+        gives_up = threading.Timer(3, other.close)
+        gives_up.start()
+        try:
+            with pytest.raises(Unavailable, match="lock timeout"), transaction(actor) as session:
+                session.add(Region(code="R", name="late"))
+        finally:
+            gives_up.cancel()
+    with transaction(actor) as session:
+        session.add(Region(code="R", name="in time"))
+    assert current_session().scalar(select(Region.name)) == "in time"
