@@ -27,7 +27,7 @@ from lims.base.problems import (
     WritesStopped,
 )
 from lims.base.security import principal
-from lims.base.sent_again import is_from_here, sent_again
+from lims.base.sent_again import is_from_here, sent_again, typed
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +42,29 @@ def wants_json() -> bool:
 
 
 def answer(
-    status: int, title: str, message: str, advice: str = "", problems: Any = (), extra: Any = None
+    status: int,
+    title: str,
+    message: str,
+    advice: str = "",
+    problems: Any = (),
+    extra: Any = None,
+    again: bool = False,
 ) -> ResponseReturnValue:
-    """The same facts for a person or for a program."""
+    """The same facts for a person or for a program. `again`: the same request may succeed later, so that a form brings what
+    was typed and is sent by a click."""
     if wants_json():
         body = {"message": message, "problems": [p.as_dict() for p in problems], **(extra or {})}
         return jsonify(body), status
     try:
         named = [(_label(p), p.message) for p in problems]
         page = render_template(
-            "lims/error.html", code=status, title=title, message=message, advice=advice, problems=named
+            "lims/error.html",
+            code=status,
+            title=title,
+            message=message,
+            advice=advice,
+            problems=named,
+            typed=typed() if again else None,
         )
     except Exception:
         log.exception("the error page itself failed")
@@ -93,10 +106,10 @@ def register_error_pages(app: Flask) -> None:
     @app.errorhandler(Forbidden)
     def _forbidden(error: Forbidden) -> ResponseReturnValue:
         if principal() is None and not wants_json():
-            typed = sent_again()
+            form = sent_again()
             return (
-                typed
-                if typed is not None
+                form
+                if form is not None
                 else redirect(url_for("SignInView.login", next=request.full_path.rstrip("?")))
             )
         if principal() is None:
@@ -170,9 +183,9 @@ def register_error_pages(app: Flask) -> None:
             request.endpoint == "SignInView.login" and is_from_here()
         ):  # stood open for longer than a session lives
             return redirect(request.full_path.rstrip("?"))
-        typed = None if wants_json() else sent_again()
-        if typed is not None:
-            return typed
+        form = None if wants_json() else sent_again()
+        if form is not None:
+            return form
         return answer(
             400,
             _("Form expired"),
@@ -202,7 +215,7 @@ def register_error_pages(app: Flask) -> None:
             403: _("Your role does not allow this."),
             404: _("There is no such page."),
             405: _("This address does not take that kind of request."),
-            413: _("The upload is larger than %(mb)s MB.", mb=app.config["MAX_CONTENT_LENGTH"] // 1_000_000),
+            413: _("The upload is larger than %(mb)s MB.", mb=(request.max_content_length or 0) // 1_000_000),
             429: _("Too many failed attempts. Wait a minute, then try again."),
         }
         message = messages.get(code) or str(error.description or error.name)
@@ -233,6 +246,7 @@ def _disk_full() -> ResponseReturnValue:
         _("The disk is full"),
         _("The server's disk is full."),
         _("Nothing was saved. Tell an administrator; send it again when there is room."),
+        again=True,
     )
 
 
@@ -242,4 +256,5 @@ def _busy() -> ResponseReturnValue:
         _("Busy"),
         _("The database is busy or away."),
         _("Your entry was not saved. Send it again in a few seconds."),
+        again=True,
     )

@@ -1,8 +1,10 @@
-"""A form that arrived after its session had ended: a page with what was typed, to be sent again once somebody has signed
-in. Sending people to the sign-in page would lose it, and browsers may not go back to a page that is not to be stored."""
+"""A form that arrived after its session had ended, or while the database was busy: a page with what was typed, to be sent
+again. Sending people elsewhere would lose it, and browsers may not go back to a page that is not to be stored."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import render_template, request
@@ -25,9 +27,20 @@ TOKEN = "csrf_token"  # noqa: S105 - the name of a field
 MOST_CHARACTERS = 1_000_000
 
 
-def sent_again() -> ResponseReturnValue | None:
-    """The page, or None when this was no form of ours. Only what says that it came from our own pages is taken: another
-    site must not have a person send its form by a click."""
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What stood in a form of ours, to be sent again by a click (lims/form_again.html)."""
+
+    address: str
+    kept: list[tuple[str, str]]
+    #: Name and label of each password that was typed.
+    typed_again: dict[str, Any]
+    files: bool
+
+
+def typed() -> Typed | None:
+    """What this request brought, None when it was no form of ours. Only what says that it came from our own pages is taken:
+    another site must not have a person send its form by a click."""
     if request.method != "POST" or not request.form or not is_from_here():
         return None
     not_kept = {TOKEN, *TYPED_AGAIN}
@@ -35,13 +48,16 @@ def sent_again() -> ResponseReturnValue | None:
     typed_again = {name: label for name, label in TYPED_AGAIN.items() if request.form.get(name)}
     if not kept or sum(len(name) + len(value) for name, value in kept) > MOST_CHARACTERS:
         return None
-    page = render_template(
-        "lims/sent_again.html",
-        address=request.full_path.rstrip("?"),
-        kept=kept,
-        typed_again=typed_again,
-        files=any(file.filename for file in request.files.values()),
-    )
+    files = any(file.filename for file in request.files.values())
+    return Typed(request.full_path.rstrip("?"), kept, typed_again, files)
+
+
+def sent_again() -> ResponseReturnValue | None:
+    """The page, or None when this was no form of ours."""
+    found = typed()
+    if found is None:
+        return None
+    page = render_template("lims/sent_again.html", typed=found)
     return page, 401 if principal() is None else 400
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from lims import app as application
 from lims.base.database import current_session
 from lims.trials.models import SpecimenSet
 from tests.conftest import Person
@@ -33,3 +35,15 @@ def test_refused_part_of_an_address_is_told_by_its_value(technician: Person) -> 
     page = technician.get("/batches/?size=many").get_data(as_text=True)
     assert page.count("accepted: one whole number") == 1
     assert "<strong>many</strong>" in page
+
+
+def test_upload_that_is_too_large_is_told_what_that_page_takes(
+    technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        application, "LARGEST_WORKBOOK", 1_000_000
+    )  # of the page of imports, which takes more than others
+    form = "multipart/form-data; boundary=x"
+    answer = technician.client.post("/import/", data=bytes(1_000_001), content_type=form)
+    assert answer.status_code == 413
+    assert "larger than 1 MB" in answer.get_data(as_text=True)

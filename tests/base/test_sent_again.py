@@ -12,8 +12,10 @@ from flask import Flask
 import lims
 from lims.accounts.roles import TECHNICIAN
 from lims.accounts.service import AccountEdit, AccountIn
+from lims.base.problems import Unavailable
 from lims.base.sent_again import TYPED_AGAIN
 from lims.base.services import SERVICES
+from lims.base.views import VIEWS
 from tests.conftest import Person
 
 HERE = {"Origin": "http://localhost"}
@@ -29,6 +31,7 @@ def test_form_whose_session_has_ended_comes_back_with_what_was_typed_and_is_sent
     assert kept.status_code == 401
     assert 'action="/presses/add"' in page
     assert 'name="code" value="S-77"' in page
+    assert "Sign in in a new window" in page
     assert "A &lt;b&gt;name&lt;/b&gt;" in page
     assert "s3cret-thing" not in page
     assert re.search(r'type="password"[^>]* name="password"[^>]* required', page)
@@ -80,6 +83,32 @@ def test_form_of_another_site_is_not_offered_to_be_sent_again(
         answer = technician.client.post("/presses/add", data=TYPED, headers=origin)
         assert answer.status_code == 400
         assert "S-77" not in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("said", ["database is locked", "database or disk is full"])
+def test_form_that_the_database_could_not_take_comes_back_with_what_was_typed(
+    technician: Person, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    given = {**TYPED, "csrf_token": "", "form_key": "k-1", "password": "s3cret-thing"}
+    technician.post("/profile/")  # fetches the token
+    given["csrf_token"] = technician.token
+
+    def busy(*_given: object) -> None:
+        raise Unavailable(said)
+
+    monkeypatch.setattr(VIEWS["presses"].service, "add", busy)
+    for headers, comes_back in (({"Origin": "https://evil.example"}, False), (HERE, True)):
+        answer = technician.client.post("/presses/add", data=given, headers=headers)
+        page = answer.get_data(as_text=True)
+        assert answer.status_code == 503
+        assert ('name="code" value="S-77"' in page) is comes_back
+        assert ('name="form_key" value="k-1"' in page) is comes_back  # sent again, it is written once
+        assert "s3cret-thing" not in page
+    monkeypatch.undo()
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert token is not None
+    saved = technician.client.post("/presses/add", data={**given, "csrf_token": token.group(1)}, headers=HERE)
+    assert saved.status_code in {302, 422}
 
 
 def test_sign_in_page_that_stood_open_too_long_opens_again(app: Flask) -> None:
