@@ -34,6 +34,13 @@ from lims.settings import SHARED_COUNTERS, Settings
 
 log = logging.getLogger(__name__)
 
+#: Connections that a process holds. A browser opens six while a page loads and keeps them for two minutes: at waitress' own
+#: hundred the thirty-fourth person of two processes waited for somebody's to run out. Fewer than select can look at (1,024).
+MOST_CONNECTIONS = 500
+#: Bytes of a request that are kept for the application, which refuses less (65 MB, lims/app.py) with a page. Waitress' own
+#: gigabyte of anybody's, a connection each, would fill the disk.
+MOST_BODY = 100_000_000
+
 
 class Stop(KeyboardInterrupt):
     """A signal asked the server to end. It may come in the middle of a line of the log or of a connection, and those let
@@ -178,6 +185,8 @@ def _answer(app: Flask, threads: int, listening: list[socket.socket], sockets: d
         sockets=listening,
         ident=None,
         clear_untrusted_proxy_headers=False,
+        connection_limit=MOST_CONNECTIONS,
+        max_request_body_size=MOST_BODY,
         _dispatcher=found,
     )
     return found

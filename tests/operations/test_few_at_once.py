@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -232,6 +233,45 @@ begun.wait()
 pool.shutdown(wait=False)
 """
     assert run(["-c", program]).stdout == "whole\n"
+
+
+@pytest.fixture
+def served(app: Flask) -> Iterator[int]:
+    """The port of the embedded server in this process."""
+    sockets: dict[int, Any] = {}
+    ended = threading.Event()
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(1024)
+        threads = _answer(app, 2, [listening], sockets)
+
+        def loop() -> None:
+            while not ended.is_set():
+                wasyncore.loop(timeout=0.05, map=sockets, count=1)
+
+        looping = threading.Thread(target=loop)
+        looping.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            ended.set()
+            looping.join()
+            threads.shutdown()
+            wasyncore.close_all(sockets)
+
+
+def test_many_people_keep_all_connections_that_a_browser_opens(served: int) -> None:
+    with ExitStack() as open_ones:
+        for _connection in range(120):
+            one = open_ones.enter_context(socket.create_connection(("127.0.0.1", served), timeout=PATIENCE_S))
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert one.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_request_of_a_gigabyte_is_refused_before_it_is_kept(served: int) -> None:
+    with socket.create_connection(("127.0.0.1", served), timeout=PATIENCE_S) as one:
+        one.sendall(b"POST /import/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\nbegins")
+        assert one.recv(100).startswith(b"HTTP/1.1 413")
 
 
 def test_both_servers_serve_a_few_at_once(app: Flask) -> None:
