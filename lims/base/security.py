@@ -110,7 +110,8 @@ class LimsSecurityManager(SecurityManager):
     def auth_user_db(self, username: str, password: str) -> Any | None:
         """The user when name (or e-mail) and password match and the account is active, else None.
 
-        One hash is computed whatever is wrong, so the time does not tell which.
+        One hash is computed whatever is wrong and nothing is written, so the time does not tell which: a write waits for
+        the disk and for whoever writes before it. What failed is noted beside the request (lims/base/denials.py).
         """
         name = (username or "").strip()
         db = current_session()
@@ -119,18 +120,14 @@ class LimsSecurityManager(SecurityManager):
             user = db.scalars(select(User).where(func.lower(User.email) == name.lower())).one_or_none()
         right = password_matches(user.password if user else None, password or "")
         accepted = bool(right and user is not None and user.active)
-        if user is not None:
-            with transaction(system_actor("sign-in")) as writing:
-                row = writing.get(User, user.id, populate_existing=True)
-                if row is not None:
-                    row.login_count = (row.login_count or 0) + int(accepted)
-                    row.fail_login_count = 0 if accepted else (row.fail_login_count or 0) + 1
-                    if accepted:
-                        row.last_login = utc_now().replace(tzinfo=None)
-        if not accepted:
+        if user is None or not accepted:
             denied("sign-in", user)
             log.warning("sign-in refused for %r from %s", name[:60], request.remote_addr)
             return None
+        with transaction(system_actor("sign-in")) as writing:
+            row = writing.get(User, user.id, populate_existing=True)
+            if row is not None:
+                row.login_count, row.last_login = (row.login_count or 0) + 1, utc_now().replace(tzinfo=None)
         return user
 
     # --- what ---------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from lims.accounts.roles import MANAGER, SALES
@@ -206,6 +208,25 @@ def test_sign_in_takes_as_long_for_an_unknown_name(app: Flask) -> None:
 
         known, unknown = ([taken(name) for _try in range(5)] for name in ("technician", "nobody-at-all"))
     assert 0.4 < statistics.median(known) / statistics.median(unknown) < 2.5
+
+
+def test_sign_in_that_fails_writes_nothing_before_it_is_answered(app: Flask) -> None:
+    """A write waits for the disk, and behind other writers for seconds: it would for a name that exists alone."""
+    engine, here = app.extensions["lims.database"].engine, threading.get_ident()
+    written: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if threading.get_ident() == here and not statement.startswith(("SELECT", "BEGIN", "PRAGMA")):
+            written.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        with app.test_request_context("/login/"):
+            for name in ("technician", "nobody-at-all"):
+                assert app.appbuilder.sm.auth_user_db(name, "wrong-password-here") is None  # type: ignore[attr-defined]
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert written == []
 
 
 def test_wrong_logins_of_forty_are_answered_429_from_the_eleventh(app: Flask) -> None:
