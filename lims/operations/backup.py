@@ -349,6 +349,11 @@ def restore(settings: Settings, folder: Path, *, replace: bool = False) -> tuple
         raise refuse(
             "backup", f"is of a {manifest.database} database; this laboratory's is {here}", str(folder)
         )
+    if manifest.revision not in known_revisions():
+        said = (
+            f"is of revision {manifest.revision}, which is later than this program: use the program of then"
+        )
+        raise refuse("backup", said, str(folder))
     if path is not None:
         return manifest, _restore_sqlite(settings, folder, manifest, path, replace)
     return manifest, _restore_postgresql(settings, folder, manifest, replace)
@@ -383,11 +388,6 @@ def _restore_postgresql(settings: Settings, folder: Path, manifest: Manifest, re
     if others:
         said = f"this database holds no laboratory but {databases.some_of(others)}; accepted: an empty one, a laboratory"
         raise refuse("LIMS_DATABASE_URL", said, make_url(url).database)
-    if manifest.revision not in known_revisions():
-        said = (
-            f"is of revision {manifest.revision}, which is later than this program: use the program of then"
-        )
-        raise refuse("backup", said, str(folder))
     before = databases.half_restored(url)
     kept = Path(before) if before else None
     if before is not None:  # half a laboratory: what it replaced is kept already

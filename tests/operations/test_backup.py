@@ -240,6 +240,12 @@ def test_restore_brings_back_what_was_and_keeps_what_it_replaces(laboratory: Fla
     _end(laboratory)
     with pytest.raises(Refused, match="--replace"):
         restore(settings, folder)
+    made = (folder / MANIFEST).read_text(encoding="utf-8")
+    later = {**json.loads(made), "revision": "9999"}
+    (folder / MANIFEST).write_text(json.dumps(later), encoding="utf-8")
+    with pytest.raises(Refused, match="9999, which is later than this program"):
+        restore(settings, folder, replace=True)
+    (folder / MANIFEST).write_text(made, encoding="utf-8")
     _manifest, kept = restore(settings, folder, replace=True)
     assert kept is not None
     assert Manifest.of(kept).rows["customers"] == 2
