@@ -52,7 +52,9 @@ class Told(logging.Formatter):
         facts = getattr(record, "facts", None) or {}
         more = "".join(f" {name}={value}" for name, value in facts.items())
         at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        line = f"{at} {record.levelname} {record.name}: {record.getMessage()}{more}"
+        # An address may hold the end of a line: what follows it would pass for a line of ours.
+        said = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
+        line = f"{at} {record.levelname} {record.name}: {said}{more}"
         number = _number()
         if number and "request" not in facts:
             line += f" request={number}"

@@ -458,6 +458,14 @@ def test_request_number_that_could_forge_a_line_is_not_taken_over(app: Flask) ->
     assert answer.headers["X-Request-Id"] != "a b\tlevel=error"
 
 
+def test_end_of_a_line_in_an_address_begins_no_line_of_the_log(app: Flask, technician: Person) -> None:
+    heard = _heard(
+        app, Told(), lambda: technician.get("/trace/share-links%0A2026-11-30 ERROR lims: forged/1")
+    )
+    assert "forged" in heard
+    assert not [line for line in heard.splitlines() if line.startswith("2026-11-30 ERROR lims: forged")]
+
+
 def test_mistake_in_the_log_carries_the_number_that_the_answer_carries(app: Flask) -> None:
     with app.test_request_context("/"):
         g.request_number = "0123456789abcdef"
