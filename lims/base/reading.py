@@ -28,6 +28,15 @@ from sqlalchemy.exc import InvalidatePoolError
 KEPT_STATEMENTS = 500
 #: Seconds in the pool after which a connection is asked whether it still serves, and where it keeps since when.
 ASKED_AFTER_S, GIVEN_BACK = 0.05, "lims_given_back"
+#: A machine that has vanished (no power, no network) answers nothing, not even that it is gone, and the system waits for it
+#: for a quarter of an hour: a thread each. In seconds but for the last; an address may say otherwise.
+GIVEN_UP = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 #: Option of a connection that only reads, unless it has `lims_write` beside it.
 READS = "lims_reads"
 
@@ -109,7 +118,7 @@ def keep_prepared(engine: Engine) -> None:
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: Any, _record: Any, given: Any, named: Any) -> Any:
-        made = LimsConnection.connect(*given, **named)
+        made = LimsConnection.connect(*given, **{**GIVEN_UP, **named})
         made.prepared_max = KEPT_STATEMENTS
         return made
 

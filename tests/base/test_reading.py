@@ -19,9 +19,9 @@ from lims.base.actor import Actor
 from lims.base.auditing import context, guards
 from lims.base.auditing.models import AuditTransaction
 from lims.base.auditing.triggers import SEAL_LOCK
-from lims.base.database import current_session, database, transaction
+from lims.base.database import current_session, database, make_engine, transaction
 from lims.base.problems import Unavailable
-from lims.base.reading import ASKED_AFTER_S, GIVEN_BACK, LimsConnection, not_only_reading
+from lims.base.reading import ASKED_AFTER_S, GIVEN_BACK, GIVEN_UP, LimsConnection, not_only_reading
 from lims.materials.models import Region
 
 pytestmark = [
@@ -292,3 +292,14 @@ def test_who_waits_for_a_lock_is_told_in_time_that_the_database_is_busy(
     with transaction(actor) as session:
         session.add(Region(code="R", name="in time"))
     assert current_session().scalar(select(Region.name)) == "in time"
+
+
+def test_machine_that_has_vanished_is_given_up_within_seconds_unless_the_address_says_otherwise() -> None:
+    assert {name: int(_driver().info.get_parameters()[name]) for name in GIVEN_UP} == GIVEN_UP
+    database().session.remove()
+    engine = make_engine(database().url + "&connect_timeout=9")
+    with engine.connect() as connection:
+        driver: object = connection.connection.driver_connection
+        assert isinstance(driver, LimsConnection)
+        assert driver.info.get_parameters()["connect_timeout"] == "9"
+    engine.dispose()
