@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     @classmethod
     def _ages(cls, text: str) -> str:
         ages = [part.strip() for part in text.split(",")]
-        if not all(age.isdigit() and 0 < int(age) <= 3650 for age in ages):
+        if not all(age.isdecimal() and 0 < int(age) <= 3650 for age in ages):  # "²" is a digit and no number
             raise ValueError(f"LIMS_PLAN_AGES_DAYS {text!r} is not a list of whole days such as 3,7,28")
         return text
 

@@ -45,3 +45,10 @@ def test_two_swapped_neighbours_are_refused(specimen_id: int, data: st.DataObjec
 
 def test_letters_that_look_like_digits_are_read_as_them() -> None:
     assert specimen_id_of(short_code(33).replace("1", "I").replace("0", "o").lower()) == 33
+
+
+@pytest.mark.parametrize("specimen_id", [2**63, 32**13 - 1])
+def test_code_of_a_number_that_is_no_key_is_refused(specimen_id: int) -> None:
+    assert len(short_code(specimen_id)) == 14
+    with APP.test_request_context(), pytest.raises(Refused, match="no specimen's short code"):
+        specimen_id_of(short_code(specimen_id))
