@@ -69,8 +69,29 @@ def answer(
     except Exception:
         log.exception("the error page itself failed")
         page = f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><h1>{escape(title)}</h1>"
-        page += f"<p>{escape(message)}</p><p>{escape(advice)}</p>"
+        page += f"<p>{escape(message)}</p><p>{escape(advice)}</p>" + (_plain_form() if again else "")
     return page, status
+
+
+def _plain_form() -> str:
+    """What was typed, to be sent again, on a page without the layout, which asks a database that is away; "" for what was no
+    form of ours."""
+    found = typed()
+    if found is None:
+        return ""
+    hidden = [("csrf_token", generate_csrf()), *found.kept]
+    fields = [
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in hidden
+    ]
+    fields += [
+        f'<p><label>{escape(label)} <input type="password" name="{escape(name)}" required></label></p>'
+        for name, label in found.typed_again.items()
+    ]
+    files = escape(_("Files are not kept: choose them again on their page.")) if found.files else ""
+    return (
+        f'<p>{files}</p><form method="post" action="{escape(found.address)}">{"".join(fields)}'
+        f"<button>{escape(_('Send again'))}</button></form>"
+    )
 
 
 def _label(problem: Problem) -> str:

@@ -111,6 +111,22 @@ def test_form_that_the_database_could_not_take_comes_back_with_what_was_typed(
     assert saved.status_code in {302, 422}
 
 
+def test_form_that_comes_while_the_database_is_away_is_not_lost_either(
+    app: Flask, technician: Person
+) -> None:
+    technician.post("/profile/")  # fetches the token
+    app.extensions["lims.database"].point_at("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    given = {**TYPED, "csrf_token": technician.token, "password": "s3cret-thing"}
+    answer = technician.client.post("/presses/add", data=given, headers=HERE)
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 503
+    assert '<form method="post" action="/presses/add">' in page
+    assert 'name="code" value="S-77"' in page
+    assert "A &lt;b&gt;name&lt;/b&gt;" in page
+    assert "s3cret-thing" not in page
+    assert re.search(r'type="password" name="password" required', page)
+
+
 def test_sign_in_page_that_stood_open_too_long_opens_again(app: Flask) -> None:
     given = {"username": "technician", "password": "wrong-one-here"}
     answer = app.test_client().post("/login/?next=/press/", data=given, headers=HERE)
