@@ -362,9 +362,7 @@ def _plan_due(found: SpecimenSet, cast_at: datetime | None, age_code: str) -> No
     found.due_from = found.due_at = found.due_until = None
     if cast_at is not None and found.age_days:
         found.due_from, found.due_at, found.due_until = due_window(age_code, found.age_days, cast_at)
-        if (
-            found.due_from == found.due_until
-        ):  # 14 d and 56 d: no set is past its tolerance a second after it is due
+        if found.due_from == found.due_until:  # 14 d: no set is past its tolerance a second after it is due
             day = local_day(found.due_at)
             found.due_from = day_begins(day)
             found.due_until = day_begins(day + timedelta(days=1)) - timedelta(seconds=1)

@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from flask_appbuilder.security.sqla.models import User
 from sqlalchemy import select
+from werkzeug.routing import IntegerConverter
 
 from lims.accounts.roles import MANAGER, SALES, SERVICE
 from lims.accounts.service import find_user
@@ -188,10 +189,10 @@ def addresses(app: Flask, hidden: dict[str, int]) -> Iterator[str]:
                 continue
             if rule.rule.startswith(("/logout", "/lang/", "/login")):
                 continue
-            kinds = {name: type(rule._converters[name]).__name__ for name in rule.arguments}
             record = rule.rule.removeprefix("/api/v1").split("/")[1]
             numbers = [hidden[record]] if record in hidden else everything
-            choices = [numbers if kinds[name] == "IntegerConverter" else words for name in rule.arguments]
+            kinds = [isinstance(rule._converters[name], IntegerConverter) for name in rule.arguments]
+            choices = [numbers if number else words for number in kinds]
             for values in product(*choices):
                 yield rule.build(dict(zip(rule.arguments, values, strict=True)))[1]  # type: ignore[index]
 
