@@ -55,7 +55,7 @@ class PageContext(Context):
 class PageTemplate(Template):
     """Lets go of what it was given as soon as the page stands. Its macros know their context and the context knows them, so
     that each page left up to a thousand objects for the collector, which held all pages of the process up for 100 ms when it
-    came to them (docs/benchmarks.md, 2026-11-29)."""
+    came to them (docs/benchmarks_history.md, 2026-11-29)."""
 
     def render(self, *args: Any, **named: Any) -> str:
         contexts: list[PageContext] = []
