@@ -2,8 +2,8 @@
 
 Pages compute: with four of them at once the threads of one interpreter hand its lock to and fro, and each is as late as the
 last. Two of them are enough to compute while the database is waited for (docs/benchmarks_history.md, 2026-11-29). What takes
-longer than LONG_S (an export, a file, a locked database, under gunicorn a connection that says nothing yet) no longer counts,
-so that nobody waits for its end.
+longer than LONG_S (an export, a file, a locked database, under gunicorn a connection that says nothing yet) no longer
+counts, so that nobody waits for its end.
 """
 
 from __future__ import annotations
