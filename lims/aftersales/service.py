@@ -79,10 +79,10 @@ from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.schemas import Input, Schema
-from lims.base.services import LARGEST_KEY, RecordService
+from lims.base.services import LARGEST_KEY, RecordService, require_past
 from lims.customers.models import Contact, Customer
 from lims.customers.regions import seen_customers, seen_through, seen_within
-from lims.customers.service import ERASED_TOO, require_own_site, require_past
+from lims.customers.service import ERASED_TOO, require_own_site
 from lims.mail.service import write_mail
 from lims.materials.models import CementTest
 

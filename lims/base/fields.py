@@ -341,6 +341,11 @@ class Flag(Kind):
         return {"type": "boolean"}
 
 
+def is_usual_year(year: int) -> bool:
+    """Of a day that a laboratory means: others are slips, and at the ends of the calendar the next month does not exist."""
+    return 1950 <= year <= 2150
+
+
 @dataclass(frozen=True)
 class Day(Kind):
     """A calendar day, YYYY-MM-DD."""
@@ -355,7 +360,7 @@ class Day(Kind):
             found = value if isinstance(value, date) else date.fromisoformat(text)
         except ValueError:
             raise _wrong(_("“%(value)s” is not a day; accepted: YYYY-MM-DD", value=text[:40])) from None
-        if not 1950 <= found.year <= 2150:
+        if not is_usual_year(found.year):
             raise _wrong(_("%(value)s is not accepted; accepted: a day from 1950 to 2150", value=text))
         return found
 
@@ -384,7 +389,7 @@ class Instant(Kind):
             raise _wrong(_("carries no time zone; accepted: 2026-03-28T10:00:00+08:00"))
         if 1949 <= found.year <= 2151:  # at the ends of the calendar another zone's day does not exist
             found = found.astimezone(UTC)
-        if not 1950 <= found.year <= 2150:
+        if not is_usual_year(found.year):
             raise _wrong(
                 _("%(value)s is not accepted; accepted: a year from 1950 to 2150", value=found.isoformat())
             )

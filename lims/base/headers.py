@@ -37,6 +37,13 @@ def address_outside() -> str:
     return f"{request.scheme}://{name}:{settings.port}"
 
 
+def address_as_asked() -> str:
+    """How links begin that the asking person takes along, a calendar's or a label's: LIMS_PUBLIC_URL (they are often made at
+    the server itself, which calls itself localhost), else as this request was addressed."""
+    settings: Settings = current_app.config["LIMS_SETTINGS"]
+    return settings.public_url.rstrip("/") or request.host_url.rstrip("/")
+
+
 def protect_headers(app: Flask, settings: Settings) -> None:
     app.config["TRUSTED_HOSTS"] = [host.strip() for host in settings.allowed_hosts.split(",") if host.strip()]
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from werkzeug.routing import IntegerConverter, Map, Rule
 
-#: No database takes a larger number for a key: SQLite's driver fails on it.
-LARGEST_KEY = 2**63 - 1
+from lims.base.services import LARGEST_KEY
 
 
 class KeyConverter(IntegerConverter):

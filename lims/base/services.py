@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, final
 
@@ -20,6 +21,7 @@ from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.constraints import problem_of, unknown_problem
 from lims.base.database import current_session, database, number_of_rows, transaction
+from lims.base.display import local_today
 from lims.base.fields import Quantity, Reference
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.records import Record
@@ -33,6 +35,7 @@ R = TypeVar("R", bound=Record)
 SERVICES: dict[str, RecordService[Any]] = {}
 
 PAGE_SIZES = (25, 50, 100, 200)
+#: No database takes a larger number for a key: SQLite's driver fails on it.
 LARGEST_KEY = 2**63 - 1
 #: A list counts its entries so far: counting a million takes longer than showing the page. Pages have numbers as far.
 MOST_COUNTED = 10_000
@@ -435,6 +438,8 @@ class RecordService(Generic[R]):
             self.before_retire(record, actor)
             record.retired_at = record.retired_at or utc_now()
             self._flush(session, record)
+            self.after_retire(record, actor)
+            self._flush(session, record)
         return record
 
     def retire_many(self, ids: Sequence[int], actor: Actor, *, back: bool = False) -> None:
@@ -453,6 +458,8 @@ class RecordService(Generic[R]):
             record = self.locked(session, record_id)
             self.before_restore(record, actor)
             record.retired_at = None
+            self._flush(session, record)
+            self.after_restore(record, actor)
             self._flush(session, record)
         return record
 
@@ -474,8 +481,14 @@ class RecordService(Generic[R]):
     def before_retire(self, record: R, actor: Actor) -> None:
         """Refuse to take a record out of use."""
 
+    def after_retire(self, record: R, actor: Actor) -> None:
+        """Write what follows from it, in the same transaction."""
+
     def before_restore(self, record: R, actor: Actor) -> None:
-        """Refuse to take a record back into use, or write what follows from it, in the same transaction."""
+        """Refuse to take a record back into use; it still says since when it was out of use."""
+
+    def after_restore(self, record: R, actor: Actor) -> None:
+        """Write what follows from it, in the same transaction."""
 
     def check(self, record: R) -> None:
         """Refuse a record whose values do not fit together. Called with the new values."""
@@ -574,3 +587,9 @@ def integrity_problem(error: IntegrityError, record: Record | None = None) -> Re
         getattr(record, found.field, None) if record is not None and found.field and not found.value else None
     )
     return Refused([found if value is None else replace(found, value=str(value)[:200])])
+
+
+def require_past(field: str, day: date) -> None:
+    """Of what was done or seen: a year typed wrongly would be the last time for long. Raises: Refused."""
+    if day > local_today():
+        raise refuse(field, _("lies in the future; accepted: a day up to today"), day)

@@ -24,7 +24,7 @@ from flask_babel import ngettext
 
 from lims.base.display import EMPTY, Cell, Told, actor_names, cell, is_actor, laboratory_zone
 from lims.base.exports import FORMATS, MOST_ROWS_AT_ONCE, ListQuery, answer_with, export_later, table_of
-from lims.base.fields import Reference
+from lims.base.fields import Reference, is_usual_year
 from lims.base.forms import Form, build_form, posted_values
 from lims.base.laboratory import laboratory
 from lims.base.preferences import Preference, preferences_of
@@ -137,9 +137,8 @@ def bounded_int(name: str, default: int, low: int, high: int) -> int:
 
 
 def require_usual_year(name: str, day: date) -> None:
-    """Days of an address as those of a form (`lims.base.fields.Day`): at the ends of the calendar the month before or after
-    does not exist. Raises: Refused."""
-    if not 1950 <= day.year <= 2150:
+    """Days of an address as those of a form. Raises: Refused."""
+    if not is_usual_year(day.year):
         message = _("%(value)s is not accepted; accepted: a year from 1950 to 2150", value=day.year)
         raise refuse(name, message, day.isoformat())
 

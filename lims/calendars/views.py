@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from flask import Response, current_app, flash, redirect, request, url_for
+from flask import Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import permission_name
@@ -12,6 +12,7 @@ from flask_babel import force_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from lims.base.headers import address_as_asked
 from lims.base.laboratory import laboratory
 from lims.base.problems import Refused
 from lims.base.security import current_actor
@@ -49,8 +50,7 @@ class CalendarFeedsView(GuardedView):
         if not token:  # the page with the address was loaded again, or the form sent twice
             flash(_("This address is made already; it was shown once."), "info")
             return redirect(url_for("CalendarFeedsView.list"))
-        root = current_app.config["LIMS_SETTINGS"].public_url.rstrip("/") or request.host_url.rstrip("/")
-        return self._page(address=root + url_for("CalendarView.read", token=token))
+        return self._page(address=address_as_asked() + url_for("CalendarView.read", token=token))
 
     @expose("/<int:feed_id>/revoke", methods=["POST"])
     @permission_name("write")

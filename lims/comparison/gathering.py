@@ -3,7 +3,7 @@ says may leave the laboratory."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -17,9 +17,9 @@ from lims.base.display import local_day
 from lims.base.services import SERVICES
 from lims.comparison.models import Price, ProcessChange
 from lims.materials.models import AggregateSample, CementLot
-from lims.mixes.models import BINDERS, MixComponent, MixDesign, MixRevision
+from lims.mixes.models import BINDERS, RECIPE, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
-from lims.standards.specimens import shape_of_rule
+from lims.standards.specimens import commonest_shape, shape_of_rule
 from lims.strength.comparison import Prices, TrialBatch
 from lims.trials.models import Batch, BatchLot, SpecimenSet, Trial, where_cured_as_standard
 
@@ -64,7 +64,7 @@ class TrialRow:
     @property
     def recipe(self) -> str:
         """The mix with each of its binders and its water: revisions that differ in the admixture alone share it."""
-        return "/".join([str(self.mix_id), *(f"{self.mass(kind):.0f}" for kind in (*BINDERS, "water"))])
+        return "/".join([str(self.mix_id), *(f"{self.mass(kind):.0f}" for kind in RECIPE)])
 
     @property
     def admixture_percent(self) -> float | None:
@@ -192,10 +192,7 @@ def trial_rows(
 def of_one_shape(*sides: list[TrialRow]) -> list[list[TrialRow]]:
     """Each side without what was broken as cylinders where most were cubes, or the other way round: a cylinder bears about
     four fifths of what a cube does, whatever the cement."""
-    shapes = Counter(row.shape for rows in sides for row in rows if row.shape)
-    if len(shapes) < 2:
-        return list(sides)
-    wanted = max(sorted(shapes), key=lambda shape: shapes[shape])
+    wanted = commonest_shape(row.shape for rows in sides for row in rows)
     return [[row for row in rows if row.shape in ("", wanted)] for rows in sides]
 
 

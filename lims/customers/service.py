@@ -17,9 +17,8 @@ from lims.base.auditing.erasure import forget
 from lims.base.auditing.policy import ERASED
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import local_today
 from lims.base.problems import Problem, Refused, refuse
-from lims.base.services import SERVICES, RecordService
+from lims.base.services import SERVICES, RecordService, require_past
 from lims.customers.models import (
     Competitor,
     Contact,
@@ -421,12 +420,6 @@ class UsageNoteService(RecordService[UsageNote]):
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return _of_cards(UsageNote.usage_card_id)
-
-
-def require_past(field: str, day: date) -> None:
-    """Of what was done or seen: a year typed wrongly would be the last time for long. Raises: Refused."""
-    if day > local_today():
-        raise refuse(field, _("lies in the future; accepted: a day up to today"), day)
 
 
 def require_own_site(customer_id: int, site_id: int | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,9 +11,9 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from lims.base.database import among, current_session
-from lims.mixes.models import BINDERS, MixComponent, MixDesign, MixRevision
+from lims.mixes.models import RECIPE, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
-from lims.standards.specimens import ANY_STANDARD_CURING_C, shape_of_rule
+from lims.standards.specimens import ANY_STANDARD_CURING_C, commonest_shape, shape_of_rule
 from lims.strength.history import COMPOSITION, AgeStrength, MixHistory, combine
 from lims.trials.models import Batch, SpecimenSet, cured_as_standard
 
@@ -86,8 +86,7 @@ class Seen:
         return found
 
 
-#: What makes a recipe another concrete, kg/m³: revisions that differ in the admixture or the aggregate alone go together.
-RECIPE = (*BINDERS, "water")
+#: Masses of RECIPE, kg/m³.
 Recipe = tuple[int, ...]
 
 
@@ -264,8 +263,7 @@ class _Broken(NamedTuple):
 def _breaks(results: Sequence[_Broken]) -> tuple[AgeStrength, ...]:
     """One strength an age of what was cured as standard; of cubes and cylinders of one mix the commoner alone."""
     counted = [item for item in results if item.standard]
-    shapes = Counter(item.shape for item in counted if item.shape)
-    wanted = max(sorted(shapes), key=lambda shape: shapes[shape], default="")
+    wanted = commonest_shape(item.shape for item in counted)
     by_age: dict[int, list[_Broken]] = defaultdict(list)
     for item in counted:
         if item.shape in ("", wanted):

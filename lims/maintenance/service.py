@@ -7,16 +7,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from flask_babel import gettext as _
 from sqlalchemy import func, select
 
 from lims.base.actor import Actor
-from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import local_today
-from lims.base.problems import refuse
 from lims.base.schemas import Schema
-from lims.base.services import LARGEST_KEY, RecordService
+from lims.base.services import LARGEST_KEY, RecordService, require_past
 from lims.maintenance.models import MaintenancePlan, MaintenanceRecord
 from lims.maintenance.schemas import MaintenancePlanIn, MaintenanceRecordIn
 
@@ -47,8 +43,7 @@ class MaintenanceRecordService(RecordService[MaintenanceRecord]):
     default_order = "-done_on"
 
     def check(self, record: MaintenanceRecord) -> None:
-        if record.done_on > local_today():
-            raise refuse("done_on", _("lies in the future; accepted: a day up to today"), record.done_on)
+        require_past("done_on", record.done_on)
 
     def after_add(self, record: MaintenanceRecord, values: Any, actor: Actor) -> None:
         _follow(record.maintenance_plan_id)
@@ -65,12 +60,10 @@ class MaintenanceRecordService(RecordService[MaintenanceRecord]):
                 _follow(plan_id)
         return record
 
-    def before_retire(self, record: MaintenanceRecord, actor: Actor) -> None:
-        record.retired_at = record.retired_at or utc_now()
+    def after_retire(self, record: MaintenanceRecord, actor: Actor) -> None:
         _follow(record.maintenance_plan_id)
 
-    def before_restore(self, record: MaintenanceRecord, actor: Actor) -> None:
-        record.retired_at = None
+    def after_restore(self, record: MaintenanceRecord, actor: Actor) -> None:
         _follow(record.maintenance_plan_id)
 
 

@@ -13,6 +13,8 @@ from lims.base.records import Key, Record
 
 #: Kinds that bind; everything else is filler, water, aggregate or admixture.
 BINDERS = ("cement", "slag", "fly_ash", "silica_fume", "other_scm")
+#: What makes a recipe another concrete: revisions that differ in the admixture or the aggregate alone go together.
+RECIPE = (*BINDERS, "water")
 
 
 class MixDesign(Record):

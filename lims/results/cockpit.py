@@ -15,7 +15,16 @@ from sqlalchemy.orm import joinedload, lazyload
 from lims.base.database import current_session, number_of_rows
 from lims.base.display import day_begins, local_time
 from lims.mixes.models import MixRevision
-from lims.results.due import WAITS, WIDEST_WINDOW, hour_of, instant, within_the_hour, written
+from lims.results.due import (
+    WAITS,
+    WIDELY_BEFORE,
+    WIDEST_WINDOW,
+    conditions_of,
+    hour_in_text,
+    instant,
+    moments,
+    written,
+)
 from lims.results.models import Break, Press, SetResult
 from lims.trials.models import Batch, CuringTank, SpecimenSet
 
@@ -44,12 +53,9 @@ def workload(now: datetime) -> Workload:
     days = [today + timedelta(days=ahead) for ahead in range(WORKLOAD_DAYS + 1)]
     midnights = tuple(day_begins(day) for day in days)
     connection = current_session().connection()
-    if connection.dialect.name == "postgresql":
-        query, asked = _counted_within_the_hour(midnights, hour_of(now)), {"now": now}
-    else:
-        asked = {f"day_{number}": midnight for number, midnight in enumerate(midnights)}
-        asked |= {"now": now, "edge": now - WIDEST_WINDOW, "far_edge": now + WIDEST_WINDOW}
-        query = _COUNTED
+    asked = {f"day_{number}": midnight for number, midnight in enumerate(midnights)} | moments(now)
+    hour = hour_in_text(now, connection)
+    query = _COUNTED if hour is None else _counted_within_the_hour(midnights, hour)
     *of_days, past, late, due = connection.execute(query, asked).one()
     return Workload(tuple(zip(days[:-1], map(int, of_days), strict=True)), int(due), int(past) + int(late))
 
@@ -59,7 +65,7 @@ def _waiting(*conditions: Any) -> Any:
     return waiting.where(SpecimenSet.state == WAITS, *conditions).scalar_subquery()
 
 
-def _counted(midnights: Sequence[Any], edge: Any, left: Sequence[Any], within: Sequence[Any]) -> Select[Any]:
+def _counted(midnights: Sequence[Any], edge: Any, hour: datetime | None = None) -> Select[Any]:
     """Fourteen days, what is surely past its window, what has just left it, what is in it: rows are read around now
     alone."""
     return select(
@@ -68,31 +74,18 @@ def _counted(midnights: Sequence[Any], edge: Any, left: Sequence[Any], within: S
             for begins, ends in pairwise(midnights)
         ),
         _waiting(SpecimenSet.due_at < edge),
-        _waiting(SpecimenSet.due_at >= edge, *left),
-        _waiting(SpecimenSet.due_at >= edge, *within),
+        _waiting(SpecimenSet.due_at >= edge, *conditions_of("late", hour)),
+        _waiting(*conditions_of("now", hour)),
     )
 
 
-_NOW = instant("now")
-_LEFT = (SpecimenSet.due_at <= _NOW, SpecimenSet.due_until < _NOW)
-_WITHIN = (SpecimenSet.due_from <= _NOW, SpecimenSet.due_until >= _NOW)
-_COUNTED = _counted(
-    [instant(f"day_{n}") for n in range(WORKLOAD_DAYS + 1)],
-    instant("edge"),
-    _LEFT,
-    (SpecimenSet.due_at <= instant("far_edge"), *_WITHIN),
-)
+_COUNTED = _counted([instant(f"day_{n}") for n in range(WORKLOAD_DAYS + 1)], WIDELY_BEFORE)
 
 
 @lru_cache(maxsize=4)
 def _counted_within_the_hour(midnights: tuple[datetime, ...], hour: datetime) -> Select[Any]:
     """PostgreSQL planned seventeen ranges anew at each use, which took longer than reading them."""
-    return _counted(
-        [written(midnight) for midnight in midnights],
-        written(hour - WIDEST_WINDOW),
-        within_the_hour("late", hour, _LEFT),
-        within_the_hour("now", hour, _WITHIN),
-    )
+    return _counted([written(midnight) for midnight in midnights], written(hour - WIDEST_WINDOW), hour)
 
 
 @dataclass(frozen=True, slots=True)

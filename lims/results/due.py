@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnClause, Select, and_, bindparam, false, func, literal_column, select
+from sqlalchemy import ColumnClause, Connection, Select, and_, bindparam, false, func, literal_column, select
 
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.database import among_given, current_session, number_of_rows, one_or_many
@@ -85,6 +85,16 @@ def hour_of(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
+def hour_in_text(now: datetime, connection: Connection) -> datetime | None:
+    """The hour that stands in the text of a statement; None where the database needs none."""
+    return hour_of(now) if connection.dialect.name == "postgresql" else None
+
+
+def moments(now: datetime) -> dict[str, datetime]:
+    """What the conditions of the groups are asked with."""
+    return {"now": now, "widely_before": now - WIDEST_WINDOW, "widely_after": now + WIDEST_WINDOW}
+
+
 #: In the text: what PostgreSQL is not told, it does not plan for.
 WAITS: ColumnClause[Any] = literal_column("'waiting'")
 #: Made once: every page of the day asks them.
@@ -112,11 +122,11 @@ _WAITING = (
     .join(MixDesign.__table__, _designs.id == _revisions.mix_design_id)
     .where(_sets.state == WAITS)
 )
-_NOW, _WIDELY_BEFORE, _WIDELY_AFTER = instant("now"), instant("widely_before"), instant("widely_after")
+_NOW, WIDELY_BEFORE, _WIDELY_AFTER = instant("now"), instant("widely_before"), instant("widely_after")
 #: Each a range of the index over state and due time, what holds within it, and the order.
 _GROUPS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]] = {
     "now": (
-        (_sets.due_at >= _WIDELY_BEFORE, _sets.due_at <= _WIDELY_AFTER),
+        (_sets.due_at >= WIDELY_BEFORE, _sets.due_at <= _WIDELY_AFTER),
         (_sets.due_from <= _NOW, _sets.due_until >= _NOW),
         (_sets.due_until, _sets.id),
     ),
@@ -141,20 +151,20 @@ def _at_any_moment_of(hour: datetime, name: str) -> tuple[Any, ...]:
     return conditions[name]
 
 
-def within_the_hour(name: str, hour: datetime, conditions: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The conditions of a group for PostgreSQL, which keeps a plan only where what it does not know makes none costlier.
-    So what holds all the hour stands in the text; what is asked with the moment is one condition whose share it does not
-    guess."""
-    return (*_at_any_moment_of(hour, name), func.coalesce(and_(*conditions), false()))
+def conditions_of(name: str, hour: datetime | None) -> tuple[Any, ...]:
+    """What holds of a group's sets. With an hour for PostgreSQL, which keeps a plan only where what it does not know makes
+    none costlier: what holds all the hour stands in the text, and what is asked with the moment is one condition whose share
+    it does not guess."""
+    wide, narrow, _order = _GROUPS[name]
+    if hour is None:
+        return (*wide, *narrow)
+    return (*_at_any_moment_of(hour, name), func.coalesce(and_(*narrow), false()))
 
 
 @lru_cache(maxsize=16)
 def _of_group(name: str, most: int, hour: datetime | None = None) -> Select[Any]:
-    wide, narrow, order = _GROUPS[name]
-    conditions: tuple[Any, ...] = (*wide, *narrow)
+    conditions, order = conditions_of(name, hour), _GROUPS[name][2]
     rows = number_of_rows(most)
-    if hour is not None:  # `_group` ends "next"
-        conditions = within_the_hour(name, hour, narrow)
     if name == "late" or (name == "now" and hour is not None):
         # Which sets first: where none is late, PostgreSQL would begin with the trials.
         ids = select(_sets.id).where(_sets.state == WAITS, *conditions).order_by(*order).limit(rows)
@@ -171,10 +181,8 @@ def due_groups(now: datetime) -> dict[str, list[DueSet]]:
 
 
 def _group(name: str, now: datetime, most: int) -> list[DueSet]:
-    asked = {"now": now, "widely_before": now - WIDEST_WINDOW, "widely_after": now + WIDEST_WINDOW}
     connection = current_session().connection()
-    hour = hour_of(now) if connection.dialect.name == "postgresql" else None
-    rows = connection.execute(_of_group(name, most, hour), asked).all()
+    rows = connection.execute(_of_group(name, most, hour_in_text(now, connection)), moments(now)).all()
     found = [tuple.__new__(DueSet, row) for row in rows]  # what _make does, without a call for each
     horizon = now + HORIZON
     return [item for item in found if name != "next" or (item.due_at is not None and item.due_at <= horizon)]

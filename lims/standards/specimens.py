@@ -5,7 +5,8 @@ Codes: GB/T 50081-2019 (cubes, cylinders), ASTM C39 and ACI 318 (cylinders). S s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
@@ -226,6 +227,12 @@ def shape_of_rule(rule_id: str) -> str:
     """ "cube" or "cylinder", by the rule that gave a set's strength: the two stand on different scales. "" of strengths that
     were reported."""
     return SHAPES_OF_RULES.get(rule_id, "")
+
+
+def commonest_shape(shapes: Iterable[str]) -> str:
+    """Of shapes by `shape_of_rule`, "" left out: results of the other one never stand beside it. "" where there is none."""
+    counted = Counter(shape for shape in shapes if shape)
+    return max(sorted(counted), key=lambda shape: counted[shape], default="")
 
 
 def cylinder_length_factor(diameter_mm: Decimal, length_mm: Decimal) -> Decimal:

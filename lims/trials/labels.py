@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import segno
-from flask import current_app, request, url_for
+from flask import url_for
 
 from lims.base.display import show_time
+from lims.base.headers import address_as_asked
 from lims.base.papers import pdf
 from lims.trials.models import Batch, Specimen
 from lims.trials.short_codes import short_code
@@ -47,14 +48,8 @@ def _label(batch: Batch, age_days: int, specimen: Specimen) -> Label:
         mix=batch.mix_revision.code,
         cast=show_time(batch.cast_at) if batch.cast_at else "",
         age_days=age_days,
-        address=_outside(url_for("BreaksView.scan", code=short)),
+        address=address_as_asked() + url_for("BreaksView.scan", code=short),
     )
-
-
-def _outside(path: str) -> str:
-    """As every link to the outside begins: labels are often printed at the server itself, which calls itself localhost."""
-    root = current_app.config["LIMS_SETTINGS"].public_url.rstrip("/") or request.host_url.rstrip("/")
-    return f"{root}{path}"
 
 
 #: Columns and rows of an A4 sheet of 50 x 25 mm labels.

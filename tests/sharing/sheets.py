@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -143,6 +144,13 @@ def reader(app: Flask, **more: str) -> FlaskClient:
         f"HTTP_{key.upper().replace('-', '_')}": text for key, text in {**READER, **more}.items()
     }
     return client
+
+
+def mark_of(app: Flask, token: str) -> str:
+    """What the answer's form on a sheet is sent with."""
+    found = re.search(r'name="mark" value="([^"]+)"', reader(app).get(f"/s/{token}").get_data(as_text=True))
+    assert found is not None
+    return found[1]
 
 
 def link_of(app: Flask, link_id: int) -> ShareLink:

@@ -36,7 +36,7 @@ from lims.sharing.redaction import SHAREABLE, redact
 from lims.sharing.service import ShareLinkService, hash_token, new_token
 from tests.conftest import Person
 from tests.factories import ACTOR, a_customer
-from tests.sharing.sheets import CHECKER, READER, a_share, a_shown_trial, link_of, reader, set_of
+from tests.sharing.sheets import CHECKER, READER, a_share, a_shown_trial, link_of, mark_of, reader, set_of
 
 FORMS = ("json", "csv", "xlsx", "pdf")
 NEVER = "x" * 43
@@ -67,12 +67,6 @@ def pdf_text(content: bytes) -> str:
         except zlib.error:
             continue
     return "\n".join(found)
-
-
-def mark_of(app: Flask, token: str) -> str:
-    found = re.search(r'name="mark" value="([^"]+)"', reader(app).get(f"/s/{token}").get_data(as_text=True))
-    assert found is not None
-    return found[1]
 
 
 def an_answer(app: Flask, token: str, **more: str) -> Any:

@@ -43,6 +43,7 @@ from tests.sharing.sheets import (
     a_shown_trial,
     entry,
     link_of,
+    mark_of,
     reader,
     salesperson,
     set_of,
@@ -311,10 +312,8 @@ def test_request_for_a_trial_opens_a_prospect_with_a_task_and_tells_the_salesper
         shown = a_shown_trial()
     _link, token = a_share(app, trial=shown, customer_id=None)
     client = reader(app)
-    mark = re.search(r'name="mark" value="([^"]+)"', text_of(app, token))
-    assert mark is not None
     sent = {
-        "mark": mark[1],
+        "mark": mark_of(app, token),
         "kind": "trial",
         "name": "Ms Zhao",
         "company": "North Quarry Mixing",
@@ -337,10 +336,8 @@ def test_request_for_a_trial_opens_a_prospect_with_a_task_and_tells_the_salesper
 def test_answer_that_is_sent_twice_is_kept_once_with_one_task(app: Flask) -> None:
     """Who taps again on a poor line; another message is another answer."""
     link_id, token = a_share(app, customer_id=None)
-    mark = re.search(r'name="mark" value="([^"]+)"', text_of(app, token))
-    assert mark is not None
     sent = {
-        "mark": mark[1],
+        "mark": mark_of(app, token),
         "kind": "trial",
         "name": "Ms Zhao",
         "company": "North",
@@ -396,14 +393,12 @@ def test_overview_counts_the_answers_of_its_thirty_days(app: Flask, monkeypatch:
 
 def test_question_of_a_known_customer_opens_nothing_new(app: Flask) -> None:
     link_id, token = a_share(app)
-    mark = re.search(r'name="mark" value="([^"]+)"', text_of(app, token))
-    assert mark is not None
     with app.app_context():
         before = SERVICES["customers"].page().total
     reader(app).post(
         f"/s/{token}/answer",
         data={
-            "mark": mark[1],
+            "mark": mark_of(app, token),
             "kind": "question",
             "name": "Li",
             "contact": "li@example.com",
@@ -420,11 +415,9 @@ def test_question_of_a_known_customer_opens_nothing_new(app: Flask) -> None:
 
 def test_refused_answer_names_the_field_and_keeps_what_was_typed(app: Flask) -> None:
     _link, token = a_share(app)
-    mark = re.search(r'name="mark" value="([^"]+)"', text_of(app, token))
-    assert mark is not None
     answer = reader(app).post(
         f"/s/{token}/answer",
-        data={"mark": mark[1], "kind": "question", "name": "Li", "message": "typed text"},
+        data={"mark": mark_of(app, token), "kind": "question", "name": "Li", "message": "typed text"},
     )
     page = answer.get_data(as_text=True)
     assert answer.status_code == 422
