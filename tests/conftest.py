@@ -36,9 +36,9 @@ from tests.prepared import careless_postgresql, careless_sqlite, once_a_run, sam
 work_in_memory()
 
 #: Folders whose files take minutes each. They go first: at the end of a run one worker would wait for the other to get
-#: through them (pytest-xdist would put files of many tests first, and these have few). Stories after those that need no
-#: demonstration: while one worker prepares it, the other has something to do.
-LONG = ("commands", "faults", "stories", "look")
+#: through them (pytest-xdist would put files of many tests first, and these have few). The longest of all first, which has
+#: the demonstration prepared; stories after those that need none: the other worker has something to do meanwhile.
+LONG = ("test_every_page.py", "commands", "faults", "stories", "look")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
