@@ -766,8 +766,14 @@ class SetResultView(RecordView):
         ),
     )
 
+    show_template = "lims/result_show.html"
+
     def may_add(self) -> bool:
         return False  # a result comes from its breaks: /press/ or POST /api/v1/set-results/
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        entry = url_for("BreaksView.enter", set_id=record.specimen_set_id) if may("write", "breaks") else ""
+        return {**super().show_context(record), "may_edit": False, "entry_url": entry}
 
     def not_written_here(self) -> ResponseReturnValue:
         raise refuse("", _("results come from the breaks of a set; open the set and enter its loads"))

@@ -130,3 +130,14 @@ def test_step_over_rest_on_a_superseded_result_does_not_reach_its_successor(
     assert told["theirs"] == {"loads_kn": "424, 401, 390"}
     assert told["yours"] == {"loads_kn": "424, 401, 396"}
     assert asked(new).status_code == 200
+
+
+def test_page_of_a_result_leads_to_its_set_and_not_to_a_refusal(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        result = brought_to("entered")
+        place, set_id = f"/set-results/{result.id}", result.specimen_set_id
+    page = sign_in_as(MANAGER).get(place).get_data(as_text=True)
+    assert f'href="{place}/edit"' not in page
+    assert f'href="/press/sets/{set_id}"' in page
