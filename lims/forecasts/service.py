@@ -18,6 +18,7 @@ from lims.forecasts.history import Seen, as_cast, laboratory_key, mix_histories,
 from lims.forecasts.models import Forecast, ForecastModel
 from lims.forecasts.refreshing import PATIENCE_S, AwaitedLock, refresher
 from lims.mixes.schemas import MIX_KINDS
+from lims.mixes.service import GRADE_CHANGED
 from lims.results.events import EXPECTATIONS, LISTENERS, Written
 from lims.strength.history import MixHistory
 from lims.strength.model import FittedModel, SubModel, fit, version_of
@@ -279,8 +280,18 @@ def _on_result(written: Written) -> None:
     current_session().info.setdefault("forecast_mixes", set()).add(written.mix_design_id)
 
 
+def _on_grade(mix_design_id: int) -> None:
+    """What was said of a mix is said anew of its new grade; a mix of which nothing was said waits for its first result."""
+    session = current_session()
+    if (
+        session.scalar(select(Forecast.id).where(Forecast.mix_design_id == mix_design_id).limit(1))
+        is not None
+    ):
+        session.info.setdefault("forecast_mixes", set()).add(mix_design_id)
+
+
 def forecast_pending(*, wait: bool = True) -> None:
-    """Forecast the mixes whose results were written in this request or command. Called after the commit, so that
+    """Forecast the mixes whose results or grades were written in this request or command. Called after the commit, so that
     a slow fit never holds the writer's lock, and a failed one never loses a result. A request that does not `wait` has
     its mixes forecast beside it."""
     mixes = database().session().info.pop("forecast_mixes", ())
@@ -317,4 +328,5 @@ def _expected(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], tuple[float
 
 
 LISTENERS.append(_on_result)
+GRADE_CHANGED.append(_on_grade)
 EXPECTATIONS.append(_expected)

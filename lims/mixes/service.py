@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,10 @@ from lims.mixes.schemas import ComponentIn, MixDesignIn, MixIn, RecipeIn, Revisi
 
 triggers.attach(MixRevision.__table__)
 triggers.attach(MixComponent.__table__)
+
+
+#: Called with the mix's id inside the transaction that gave it another grade. Forecasts listen; mixes know nothing of them.
+GRADE_CHANGED: list[Callable[[int], None]] = []
 
 
 class FrozenRevision(RuntimeError):
@@ -52,6 +56,11 @@ class MixDesignService(RecordService[MixDesign]):
 
     def after_add(self, record: MixDesign, values: MixIn, actor: Actor) -> None:
         add_recipe(record, values, _("first recipe"))
+
+    def before_edit(self, record: MixDesign, values: MixDesignIn, actor: Actor) -> None:
+        if record.grade_mpa != values.grade_mpa:
+            for listener in GRADE_CHANGED:
+                listener(record.id)
 
     def add_history(self, data: Mapping[str, Any] | MixIn, laboratory: str, actor: Actor) -> MixDesign:
         """A mix of imported history: it carries the name of its source as laboratory."""

@@ -61,6 +61,26 @@ def test_break_at_3_d_brings_a_forecast_with_interval_and_chance_of_the_grade() 
     assert found.forecast_model.version_hash
 
 
+def test_mix_that_is_given_another_grade_is_forecast_anew_if_it_was_before() -> None:
+    designs = SERVICES["mix-designs"]
+
+    def regraded(mix: Any, grade: str) -> None:
+        designs.edit(mix.id, {"code": mix.code, "grade_mpa": grade}, mix.version, ACTOR)
+        forecast_pending()
+
+    mix = a_mix()
+    regraded(mix, "20")
+    assert forecasts() == []
+    entered(old_batch(mix), 3, ("424", "401", "396"))
+    forecast_pending()
+    regraded(designs.get(mix.id), "20")
+    regraded(designs.get(mix.id), "60")
+    first, second = forecasts()
+    assert (first.grade_mpa, second.grade_mpa) == (20, 60)
+    assert second.grade_probability < first.grade_probability
+    assert second.strength_mpa == first.strength_mpa
+
+
 def test_new_break_and_correction_add_forecasts_and_leave_the_old_ones() -> None:
     batch = old_batch()
     three = entered(batch, 3, ("424", "401", "396"))
