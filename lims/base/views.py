@@ -136,6 +136,16 @@ def bounded_int(name: str, default: int, low: int, high: int) -> int:
     return int(given[0])
 
 
+def met_another() -> Problem:
+    """What a form says whose record another person was faster to change."""
+    return Problem(
+        "",
+        _(
+            "Someone else changed this record after you opened it. Your values are kept; theirs stand beside them."
+        ),
+    )
+
+
 def require_usual_year(name: str, day: date) -> None:
     """Days of an address as those of a form. Raises: Refused."""
     if not is_usual_year(day.year):
@@ -294,14 +304,12 @@ class RecordView(GuardedView):
             form = self.form_for(schema, posted, problems=error.problems, version=version)
             return self.render_form(form, record), 422
         except Conflict as conflict:
-            problem = Problem(
-                "",
-                _(
-                    "Someone else changed this record after you opened it. Your values are kept; theirs stand beside them."
-                ),
-            )
             form = self.form_for(
-                schema, posted, problems=[problem], theirs=conflict.theirs, version=conflict.current_version
+                schema,
+                posted,
+                problems=[met_another()],
+                theirs=conflict.theirs,
+                version=conflict.current_version,
             )
             return self.render_form(form, record), 409
         flash(_("Saved: %(title)s", title=record.title), "success")

@@ -13,6 +13,7 @@ from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.laboratory import Laboratory, forget_laboratory
+from lims.base.problems import Conflict
 from lims.laboratory.schemas import LaboratoryIn
 from lims.materials.models import CementProduct
 from lims.mixes.models import MixDesign
@@ -20,12 +21,25 @@ from lims.results.models import Calibration, Press
 from lims.trials.models import Batch
 
 
-def save_laboratory(data: Mapping[str, Any], actor: Actor) -> Laboratory:
-    """Store the facts; the first time also closes the first step of the guide. Raises: Refused."""
+def version_of_facts() -> int:
+    """What a form that is opened now is to say it has seen: 0 while nothing is stored."""
+    return current_session().scalar(select(Laboratory.version).order_by(Laboratory.id).limit(1)) or 0
+
+
+def save_laboratory(data: Mapping[str, Any], actor: Actor, version: int | None = None) -> Laboratory:
+    """Store the facts; the first time also closes the first step of the guide. `version`: what the form was opened with.
+
+    Raises: Refused, and Conflict with both values when someone else was faster.
+    """
     values = LaboratoryIn.read(data).values()
     values["plan_ages"] = ",".join(str(age) for age in values["plan_ages"])
     with transaction(actor) as session:
-        row = session.scalars(select(Laboratory).order_by(Laboratory.id).limit(1)).one_or_none()
+        stored = select(Laboratory).order_by(Laboratory.id).limit(1)
+        row = session.scalars(
+            stored.with_for_update().execution_options(populate_existing=True)
+        ).one_or_none()
+        if version is not None and version != (row.version if row is not None else 0):
+            raise _conflict(row, values)
         if row is None:
             row = Laboratory(set_up_at=utc_now())
             session.add(row)
@@ -34,6 +48,16 @@ def save_laboratory(data: Mapping[str, Any], actor: Actor) -> Laboratory:
         row.set_up_at = row.set_up_at or utc_now()
     forget_laboratory()
     return row
+
+
+def _conflict(row: Laboratory | None, values: Mapping[str, Any]) -> Conflict:
+    if row is None:
+        return Conflict(0)
+    theirs = {
+        name: str(getattr(row, name) or "") for name, value in values.items() if getattr(row, name) != value
+    }
+    yours = {name: str(values[name] or "") for name in theirs}
+    return Conflict(row.id, theirs, yours, row.version)
 
 
 @dataclass(frozen=True, slots=True)

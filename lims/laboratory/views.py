@@ -13,12 +13,12 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.base.forms import build_form, posted_values
-from lims.base.laboratory import laboratory
-from lims.base.problems import Refused
+from lims.base.laboratory import forget_laboratory, laboratory
+from lims.base.problems import Conflict, Refused, refuse
 from lims.base.security import current_actor
-from lims.base.views import GuardedView, MenuPlace
+from lims.base.views import GuardedView, MenuPlace, met_another
 from lims.laboratory.schemas import CODE_FAMILIES, LaboratoryIn
-from lims.laboratory.service import save_laboratory, steps
+from lims.laboratory.service import save_laboratory, steps, version_of_facts
 
 #: step -> (title, why, endpoint that does it, list where what is done stands)
 STEPS = {
@@ -98,24 +98,36 @@ class LaboratoryView(GuardedView):
     def edit(self) -> ResponseReturnValue:
         self.allow("write")
         if request.method == "GET":
+            version = (
+                version_of_facts()
+            )  # before the facts: of what is stored in between it is too old, and refused
+            forget_laboratory()
             facts = laboratory()
             values = {item.name: getattr(facts, item.name) for item in LaboratoryIn.inputs()}
             values["plan_ages"] = ",".join(str(age) for age in facts.plan_ages)
-            return self._form(values)
+            return self._form(values, version)
         posted = posted_values(LaboratoryIn, request.form)
+        given = request.form.get("version", "0")
+        version = int(given) if given.isdecimal() and len(given) < 19 else -1
         try:
-            row = save_laboratory(posted, current_actor())
+            if version < 0:
+                raise refuse("version", _("is required: the version the form was opened with"), given)
+            row = save_laboratory(posted, current_actor(), version)
         except Refused as error:
-            return self._form(posted, error.problems), 422
+            return self._form(posted, version, error.problems), 422
+        except Conflict as conflict:
+            return self._form(posted, conflict.current_version, [met_another()], conflict.theirs), 409
         flash(_("Saved: %(title)s", title=row.name), "success")
         return redirect(url_for("LaboratoryView.show"))
 
-    def _form(self, values: dict[str, Any], problems: Any = ()) -> str:
+    def _form(self, values: dict[str, Any], version: int, problems: Any = (), theirs: Any = None) -> str:
         sections = (
             (_l("Who you are"), ("name", "works", "accreditation_number", "address", "phone")),
             (_l("How you work"), ("timezone", "language", "code_family", "plan_ages")),
         )
-        form = build_form(LaboratoryIn, values, sections=sections, problems=problems)
+        form = build_form(
+            LaboratoryIn, values, sections=sections, problems=problems, theirs=theirs, version=version
+        )
         page: str = self.render_template(
             "lims/simple_form.html",
             view=self,

@@ -40,6 +40,27 @@ def test_guide_ticks_each_step_when_it_is_done(app: Flask, administrator: Person
         assert {"mix", "batch"} <= {step.name for step in steps() if step.done}
 
 
+def test_second_of_two_who_save_the_facts_is_told_what_the_first_stored(
+    app: Flask, administrator: Person
+) -> None:
+    """Both opened the form before anything was stored, then both at version 1."""
+    assert administrator.post("/laboratory/edit", FACTS).status_code == 302
+    late = administrator.post("/laboratory/edit", {**FACTS, "name": "Hill laboratory"})
+    assert late.status_code == 409
+    assert "River laboratory" in late.get_data(as_text=True)
+    assert 'name="version" value="1"' in administrator.get("/laboratory/edit").get_data(as_text=True)
+    first = {**FACTS, "timezone": "UTC", "version": "1"}
+    assert administrator.post("/laboratory/edit", first).status_code == 302
+    late = administrator.post("/laboratory/edit", {**FACTS, "phone": "110", "version": "1"})
+    assert late.status_code == 409
+    page = late.get_data(as_text=True)
+    assert 'value="110"' in page
+    assert "UTC" in page
+    assert 'name="version" value="2"' in page
+    with app.app_context():
+        assert laboratory().timezone == "UTC"
+
+
 def test_guide_can_be_put_away(administrator: Person) -> None:
     administrator.post("/preferences/hide", {"name": "guide"})
     assert "Name the laboratory" not in administrator.get("/").get_data(as_text=True)
