@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
-from sqlalchemy import BigInteger, String, update
+from sqlalchemy import BigInteger, String, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lims.base.actor import Actor
 from lims.base.columns import UtcDateTime, utc_now
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from lims.base.services import RecordService
 
 LONGEST_KEY = 200
+#: A request that comes again later writes again. A telephone may have been without a connection for weeks.
+REMEMBERED = timedelta(days=90)
 
 
 class RequestKey(Model):
@@ -83,6 +85,12 @@ def add_once(
     assert record_id is not None
     current_session().expire_all()
     return service.get(record_id)
+
+
+def forget_requests(session: Session, now: datetime) -> int:
+    """Take away the keys of requests that nobody sends again. Returns how many. Inside a transaction."""
+    gone = session.execute(delete(RequestKey).where(RequestKey.created_at < now - REMEMBERED))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
 def _sha256(told: Any) -> str:

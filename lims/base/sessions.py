@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Request, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from sqlalchemy import ForeignKey, Integer, String, update
+from sqlalchemy import ForeignKey, Integer, String, delete, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lims.base.columns import UtcDateTime, utc_now
@@ -110,6 +110,12 @@ def open_session(session: Session, user_id: int) -> str:
 def expired(started_at: datetime) -> bool:
     """Is a session that began then over, however active?"""
     return utc_now() - started_at > LONGEST
+
+
+def forget_sessions(session: Session, now: datetime) -> int:
+    """Take away the sessions that are too old to be anybody's. Returns how many. Inside a transaction."""
+    gone = session.execute(delete(LoginSession).where(LoginSession.started_at < now - LONGEST))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
 def end_session(session: Session, token: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,17 @@ from flask import current_app
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import or_, select
+from sqlalchemy.exc import SQLAlchemyError
 
+from lims.base.actor import system_actor
 from lims.base.auditing.models import AuditTransaction
 from lims.base.columns import utc_now
-from lims.base.database import current_session
+from lims.base.database import current_session, transaction
 from lims.base.display import laboratory_zone
 from lims.base.jobs import CANCELLED, DONE, Cancelled, Job, RunningJob, job_kind
-from lims.base.problems import Refused, refuse
+from lims.base.problems import Refused, Unavailable, refuse
+from lims.base.repeats import forget_requests
+from lims.base.sessions import forget_sessions
 from lims.operations.backup import (
     VERIFIED,
     back_up,
@@ -29,6 +34,8 @@ from lims.operations.backup import (
 from lims.operations.leavings import sweep
 from lims.operations.statistics import refresh_statistics
 from lims.settings import Settings
+
+log = logging.getLogger(__name__)
 
 KIND = "backup"
 #: By the laboratory's clock.
@@ -95,6 +102,7 @@ def backup(job: RunningJob) -> dict[str, Any]:
     folder = nightly_folder(settings, utc_now())
     job.progress(0, 2)
     swept = sweep(settings, utc_now())
+    _forget(utc_now())
     refresh_statistics()
     try:
         manifest = back_up(settings, folder)
@@ -111,6 +119,18 @@ def backup(job: RunningJob) -> dict[str, Any]:
     rows = sum(manifest.rows.values())
     message = _("%(name)s: %(rows)s rows, restored and verified.", name=folder.name, rows=f"{rows:,}")
     return {"message": message, "rows": rows, "pruned": gone, "swept": swept}
+
+
+def _forget(now: datetime) -> None:
+    """Take away what only grows and serves nobody any more. Neither table is in the record of changes. That it could not be
+    done is told, and stands in the way of no backup."""
+    try:
+        with transaction(system_actor("nightly"), "what nobody asks for any more") as session:
+            gone = {"sessions": forget_sessions(session, now), "request keys": forget_requests(session, now)}
+    except (Unavailable, SQLAlchemyError) as error:
+        log.warning("old sessions and request keys were not taken away: %s", error)
+        return
+    log.info("taken away: %s", ", ".join(f"{count} {name}" for name, count in gone.items()))
 
 
 def _prove(settings: Settings, folder: Path) -> None:

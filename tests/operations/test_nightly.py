@@ -10,13 +10,18 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_appbuilder.security.sqla.models import User
+from sqlalchemy import func, insert, select
 
 from lims.accounts.roles import ADMINISTRATOR, TECHNICIAN
 from lims.base.actor import system_actor
+from lims.base.auditing.models import AuditTransaction
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.jobs import Job, ask_for_what_is_due, cancel, enqueue, run_waiting
 from lims.base.laboratory import forget_laboratory
+from lims.base.repeats import RequestKey
+from lims.base.sessions import LoginSession
 from lims.operations import nightly
 from lims.operations.backup import (
     MANIFEST,
@@ -128,8 +133,11 @@ def test_clock_that_was_once_ahead_stops_neither_backups_nor_their_alarm(shangha
     ahead = utc_now() + timedelta(days=400)
     with shanghai.app_context():
         job_id = enqueue("backup", {}, system_actor("clock")).id
+        with transaction(system_actor("test")) as session:
+            session.add(RequestKey(key_sha256="k", sent_sha256="", created_at=_at("2020-01-01 00:00")))
     assert run_waiting(shanghai) == ["done"]
     with shanghai.app_context():
+        assert current_session().get(RequestKey, "k") is None
         with transaction(system_actor("test")) as session:
             job = session.get(Job, job_id)
             assert job is not None
@@ -181,6 +189,24 @@ def test_backup_that_is_cancelled_leaves_nothing_costs_no_other_and_is_asked_for
             job.created_at, job.finished_at = at - timedelta(minutes=20), at
         assert not _asked("2030-03-01 19:59")
         assert _asked("2030-03-01 20:00")
+
+
+def test_night_takes_away_sessions_and_request_keys_that_serve_nobody_and_seals_nothing(
+    records_on_both: Flask,
+) -> None:
+    now = utc_now()
+    with transaction(system_actor("test")) as session:
+        session.execute(insert(User).values(id=1, first_name="A", last_name="B", username="a", email="a@b.c"))
+        for name, age in (("old", 8), ("open", 6)):
+            session.add(LoginSession(token_sha256=name, user_id=1, started_at=now - timedelta(days=age)))
+        for name, age in (("old", 91), ("kept", 89)):
+            created_at = now - timedelta(days=age)
+            session.add(RequestKey(key_sha256=name, sent_sha256="", record_id=1, created_at=created_at))
+    sealed = current_session().scalar(select(func.count()).select_from(AuditTransaction))
+    nightly._forget(now)
+    assert current_session().scalars(select(LoginSession.token_sha256)).all() == ["open"]
+    assert current_session().scalars(select(RequestKey.key_sha256)).all() == ["kept"]
+    assert current_session().scalar(select(func.count()).select_from(AuditTransaction)) == sealed
 
 
 def _first_page(person: Person) -> str:

@@ -11,7 +11,7 @@ NOT_CAPTURED = {
     "audit_salts": "erasable: what makes personal digests unguessable",
     "audit_personal": "erasable: clear text of personal data",
     "search_entries": "derived by triggers from captured rows; can be made anew",
-    "login_sessions": "hashes of tokens of signed-in browsers; they live for hours and say nothing of records",
+    "login_sessions": "hashes of tokens of signed-in browsers; they live for days at most and say nothing of records",
     "request_keys": "hashes of requests that were answered, so that a repeat writes nothing; what they made is captured",
     "share_views": "counters of views by day; who shared what with whom stands on captured rows",
     "number_series": "counters; the numbers given out stand on captured rows",
