@@ -478,7 +478,8 @@ class ComplaintService(RecordService[Complaint]):
             now = utc_now()
             promise = promises()
             record.state = "on_site"
-            record.on_site_at = record.on_site_at or now
+            # Solved without a visit, its clock of the arrival ended there: it stays kept or missed as it was.
+            record.on_site_at = record.on_site_at or record.solved_at
             record.solved_at = record.agreed_on = record.agreed_by = record.satisfaction = None
             record.solve_due_at = due_after(now, promise.solve_minutes, promise.week)
             day = show_time(now)

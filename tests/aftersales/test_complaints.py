@@ -277,6 +277,21 @@ def test_a_customer_who_does_not_agree_sends_it_back_with_a_new_limit() -> None:
     assert "It falls off again" in (found.site_facts or "")
 
 
+@pytest.mark.parametrize(("solved_after", "kept"), [(2, "kept"), (30, "missed")])
+def test_clock_of_the_arrival_stays_as_the_telephone_left_it_when_the_customer_does_not_agree(
+    solved_after: int, kept: str
+) -> None:
+    complaint = a_complaint(ago=timedelta(hours=50))
+    service.answer(complaint.id, {"answer": "by telephone"}, ACTOR)
+    at = (complaint.received_at + timedelta(hours=solved_after)).isoformat()
+    with transaction(ACTOR) as session:
+        session.get_one(Complaint, complaint.id).answered_at = complaint.received_at
+    found = service.solve(complaint.id, {"remedy": "stored dry", "at": at}, ACTOR)
+    assert found.clocks[1].state == kept
+    found = service.reopen(complaint.id, {"reason": "It falls off again"}, ACTOR)
+    assert found.clocks[1].state == kept
+
+
 def a_manager(email: str = "manager@example.com") -> User:
     with transaction(ACTOR) as session:
         role = session.scalars(select(Role).where(Role.name == "Manager")).one_or_none() or Role(
