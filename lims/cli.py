@@ -128,6 +128,8 @@ def sentence_of_the_place(error: Exception) -> str | None:
     from lims.operations.databases import NO_ADDRESS, first_line
     from lims.operations.logs import without_secrets
 
+    if error.args and isinstance(error.args[0], OSError):  # as XlsxWriter tells of a full disk
+        error = error.args[0]
     if isinstance(error, SqliteTooOld):
         return str(error)
     if isinstance(error, ArgumentError):  # NoSuchModuleError too

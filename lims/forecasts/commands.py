@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import gc
 import io
-import os
 import sys
-import tempfile
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,8 @@ from statistics import median
 
 import click
 from rich.console import Console
+
+from lims.cli import with_rights_of_the_shell
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -202,12 +202,12 @@ def _read(path: Path, option: str):  # type: ignore[no-untyped-def]
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """The whole file or none of it: written beside, then moved into place."""
+    """The whole file or none of it."""
+    from lims.base.whole_files import whole_file
+
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(name).replace(path)
+        with with_rights_of_the_shell(), whole_file(path) as arriving:
+            arriving.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         click.echo(
             f"--output: {path}: {error.strerror or error}; accepted: a file that can be written", err=True

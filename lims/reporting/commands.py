@@ -105,6 +105,7 @@ def summary(
     app = _app()
 
     def work() -> int:
+        from lims.base.whole_files import whole_file
         from lims.reporting.schemas import ACCEPTANCE_DAYS, SummaryFilters
         from lims.reporting.statistics import result_rows
         from lims.reporting.workbook import write_summary
@@ -120,7 +121,8 @@ def summary(
             "released": not unreleased,
         }
         filters = SummaryFilters.read(given)
-        write_summary(output, filters, "lims export")
+        with whole_file(output) as arriving:
+            write_summary(arriving, filters, "lims export")
         return sum(1 for _row in result_rows(filters))
 
     count = _in_language(app, language, work)
@@ -164,6 +166,7 @@ def list_command(name: str) -> click.Command:
             from lims.base.exports import ListQuery, table_of, write_file
             from lims.base.problems import refuse
             from lims.base.views import VIEWS
+            from lims.base.whole_files import whole_file
 
             view = VIEWS.get(name)
             if view is None or not view.list_columns:
@@ -178,7 +181,8 @@ def list_command(name: str) -> click.Command:
                     "--columns", f"is no column of this list; accepted: {', '.join(known)}", unknown[0]
                 )
             total = view.service.count(**query.words())
-            write_file(output, table_of(view, chosen, query, total), kind)
+            with whole_file(output) as arriving:
+                write_file(arriving, table_of(view, chosen, query, total), kind)
             return int(total)
 
         click.echo(f"{output}: {_in_language(app, language, work)} rows")

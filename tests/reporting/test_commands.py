@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import errno
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
 from click.testing import CliRunner
 from flask import Flask
 
+from lims.base.exports import SheetWriter
 from lims.base.problems import Refused
+from lims.cli import sentence_of_the_place
 from lims.reporting.commands import export
 from tests.factories import a_customer
 from tests.reporting.production import ACCEPTED, a_production
@@ -60,6 +64,25 @@ def test_breaks_as_csv_and_workbook(data: Path, tmp_path: Path) -> None:
     assert rows[1][1] == "43.1022" or float(rows[1][1]) == pytest.approx(43.1, abs=0.01)
     run("set-results", "--output", str(tmp_path / "r.xlsx"), "--filter", "state=released")
     assert openpyxl.load_workbook(tmp_path / "r.xlsx").worksheets[0].max_row == 11
+
+
+@pytest.mark.parametrize(("what", "name"), [("summary", "x.xlsx"), ("breaks", "x.xlsx"), ("breaks", "x.csv")])
+def test_export_that_fails_on_its_way_leaves_what_stood_there_and_nothing_beside_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, name: str
+) -> None:
+    def full(*_given: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SheetWriter, "write", full)
+    monkeypatch.setattr("lims.base.exports.format_decimal", full)  # of a row of CSV
+    target = tmp_path / "out" / name
+    target.parent.mkdir()
+    target.write_text("of yesterday", encoding="utf-8")
+    done = CliRunner().invoke(export, (what, "--output", str(target)))
+    assert done.exception is not None
+    assert sentence_of_the_place(done.exception) == "The system: No space left on device"
+    assert target.read_text(encoding="utf-8") == "of yesterday"
+    assert list(target.parent.iterdir()) == [target]
 
 
 def test_mistakes_are_sentences(app: Flask, data: Path, tmp_path: Path) -> None:
