@@ -10,13 +10,13 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, insert_rows, transaction
 from lims.base.files import bytes_of, keep_file
-from lims.base.jobs import RunningJob, job_kind
+from lims.base.jobs import Job, RunningJob, job_kind
 from lims.base.problems import NotFound, Problem, Refused, refuse
 from lims.base.services import SERVICES
 from lims.importing.columns import Row
@@ -43,6 +43,9 @@ from lims.importing.templates import (
     Template,
 )
 from lims.importing.workbooks import AS_A_JOB, AT_ONCE, Book, Limits, TooLarge, cell_name, read_book
+from lims.mixes.models import MixRevision
+from lims.results.models import Break
+from lims.trials.models import Batch, Specimen, SpecimenSet
 
 TEMPLATES: dict[str, Template] = {
     made.name: made
@@ -461,6 +464,11 @@ def run_import(job: RunningJob, run_id: int) -> dict[str, Any]:
     run = current_session().get(ImportRun, run_id)
     if run is None:
         raise NotFound(f"import-runs {run_id}")
+    if run.state == APPLIED and current_session().get_one(Job, job.id).attempts > 1:
+        # Its worker died when the rows were written and the job did not say so yet.
+        current_session().info.setdefault("forecast_mixes", set()).update(_mixes_of_breaks(run_id))
+        forecast_pending()
+        return _told(run_id, run.rows_new, run.rows_changed, run.rows_same)
     if not run.reading:
         run = settle(run, reading_by_itself(run, run.kind), job.actor)
     try:
@@ -479,15 +487,32 @@ def run_import(job: RunningJob, run_id: int) -> dict[str, Any]:
             ),
         }
     forecast_pending()
-    return {
-        "href": f"/import/{run_id}",
-        "message": _(
-            "%(new)s new, %(changed)s changed, %(same)s the same.",
-            new=plan.count("new"),
-            changed=plan.count("changed"),
-            same=plan.count("same"),
-        ),
-    }
+    return _told(run_id, plan.count("new"), plan.count("changed"), plan.count("same"))
+
+
+def _told(run_id: int, new: int, changed: int, same: int) -> dict[str, Any]:
+    message = _("%(new)s new, %(changed)s changed, %(same)s the same.", new=new, changed=changed, same=same)
+    return {"href": f"/import/{run_id}", "message": message}
+
+
+def _mixes_of_breaks(run_id: int) -> Sequence[int]:
+    """Mixes of which this file brought breaks."""
+    linked = and_(
+        ImportRow.record_name == Break.record_name,
+        Break.id.between(ImportRow.record_id, ImportRow.record_id + ImportRow.more),
+    )
+    query = (
+        select(MixRevision.mix_design_id)
+        .distinct()
+        .select_from(ImportRow)
+        .join(Break, linked)
+        .join(Specimen, Specimen.id == Break.specimen_id)
+        .join(SpecimenSet, SpecimenSet.id == Specimen.specimen_set_id)
+        .join(Batch, Batch.id == SpecimenSet.batch_id)
+        .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+        .where(ImportRow.import_run_id == run_id)
+    )
+    return current_session().scalars(query).all()
 
 
 def came_from(record_name: str, record_id: int) -> Sequence[tuple[str, int, str, int, str]]:

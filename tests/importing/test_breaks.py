@@ -227,6 +227,16 @@ def test_breaks_that_a_job_imports_have_their_mixes_forecast_by_it(
     assert run_waiting(app) == ["done"]
     with app.app_context():
         assert current_session().query(SetResult).count() == 1
+        assert forecast == [mix_id]
+        # The worker is killed between the import's commit and the job's end: the job is taken up again.
+        with transaction(ACTOR) as session:
+            job = session.query(Job).one()
+            job.state, told = "queued", job.message
+    forecast.clear()
+    assert run_waiting(app) == ["done"]
+    with app.app_context():
+        assert current_session().query(Job).one().message == told == "3 new, 0 changed, 0 the same."
+        assert current_session().query(SetResult).count() == 1
     assert forecast == [mix_id]
 
 
