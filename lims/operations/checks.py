@@ -217,7 +217,7 @@ def _revision(settings: Settings) -> str | None:
     try:
         found = current_revision(engine)
         if databases.sqlite_path(settings.sqlalchemy_url) is None:
-            _refuse_half_restored(settings)
+            _refuse_half_filled(settings)
         return found
     except psycopg.Error as error:
         raise refuse("database", f"cannot be reached: {databases.first_line(error)}") from None
@@ -231,11 +231,14 @@ def _revision(settings: Settings) -> str | None:
         engine.dispose()
 
 
-def _refuse_half_restored(settings: Settings) -> None:
+def _refuse_half_filled(settings: Settings) -> None:
     kept = databases.half_restored(settings.sqlalchemy_url)
     if kept is not None:
         said = "a restore into it has not ended: run `lims restore` again"
         raise refuse("database", f"{said}; what was there before is in {kept}" if kept else said)
+    if databases.half_moved(settings.sqlalchemy_url):
+        said = "a move into it has not ended: run `lims move` again, with LIMS_DATABASE_URL not set"
+        raise refuse("database", said)
 
 
 def refuse_a_later_version(settings: Settings) -> None:

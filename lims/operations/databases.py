@@ -261,11 +261,13 @@ LENT = "lims_verification"
 LENT_LOCK = 7_301_140_530_224_915
 #: Table that stands in a database while a backup is put into it; its one row is the folder of what was there, "" for none.
 RESTORING = "lims_restoring"
+#: Table that stands in a database while a laboratory is moved into it.
+MOVING = "lims_moving"
 #: Tables that every laboratory has, of whatever revision.
 LABORATORY = {"alembic_version", "specimens"}
 _TABLES = (
     "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"
-    " AND c.relname NOT IN ('lims_verification', 'lims_restoring') ORDER BY c.relname"
+    " AND c.relname NOT IN ('lims_verification', 'lims_restoring', 'lims_moving') ORDER BY c.relname"
 )
 
 
@@ -454,6 +456,7 @@ def begin_restoring(url: str, kept: str) -> None:
         connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(RESTORING)))
         connection.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(sql.Identifier(RESTORING)), (kept,))
         _drop_tables(connection)
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(MOVING)))
 
 
 def end_restoring(url: str) -> None:
@@ -475,10 +478,40 @@ def half_restored(url: str) -> str | None:
     return str(found[0]) if found else ""
 
 
-def empty_postgresql(url: str) -> None:
-    """Take tables and functions away from a database that was empty before: it is so again."""
+def begin_moving(url: str, field: str) -> None:
+    """Leave the mark of a move that has not ended in this empty database, or empty what a killed one has left.
+
+    Raises: Refused for one that holds anything else, or that somebody works in."""
     with psycopg.connect(conninfo(url)) as connection:
-        _empty(connection)
+        if _half_moved(connection):
+            used = connection.execute(_OTHERS).fetchone()
+            if used and used[0]:
+                said = "others are connected to this database, in which a move has not ended; accepted: one that nobody uses"
+                raise refuse(field, said, make_url(url).database)
+            _empty(connection)
+        elif found := _things(connection):
+            said = f"this database is not empty, it has {some_of(found)}; accepted: one that holds nothing"
+            raise refuse(field, said, make_url(url).database)
+        connection.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} ()").format(sql.Identifier(MOVING)))
+
+
+def end_moving(url: str, *, whole: bool) -> None:
+    """The mark goes; so does everything else where it is not the whole laboratory: the database is empty again."""
+    with psycopg.connect(conninfo(url)) as connection:
+        if not whole:
+            _empty(connection)
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(MOVING)))
+
+
+def half_moved(url: str) -> bool:
+    """Has a move into this database begun and not ended?"""
+    with psycopg.connect(conninfo(url)) as connection:
+        return _half_moved(connection)
+
+
+def _half_moved(connection: psycopg.Connection[Any]) -> bool:
+    marked = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (MOVING,)).fetchone()
+    return bool(marked and marked[0])
 
 
 def _drop_tables(connection: psycopg.Connection[Any]) -> None:

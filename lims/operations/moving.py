@@ -25,7 +25,8 @@ Told = Callable[[str, int], None]
 
 
 def move(settings: Settings, to: str, told: Told) -> dict[str, int]:
-    """Copy the laboratory's SQLite database into the empty PostgreSQL database at `to`. Returns table -> rows.
+    """Copy the laboratory's SQLite database into the PostgreSQL database at `to`, which is empty or holds what a killed
+    move has left. Returns table -> rows.
 
     The old database stays as it is. Nothing is there when anything fails. `told` hears each table that is done.
     Raises: Refused.
@@ -35,24 +36,23 @@ def move(settings: Settings, to: str, told: Told) -> dict[str, int]:
         raise refuse("LIMS_DATABASE_URL", "moving begins at a SQLite laboratory; there is none here")
     databases.refuse_no_postgresql(to, "--to")
     databases.take_sqlite_alone(path)
-    # Before the `try`, whose end empties the target: what is refused here stays as it is.
-    databases.refuse_what_is_not_empty(to, "--to")
     source, target = make_engine(settings.sqlalchemy_url), make_engine(to)
     if current_revision(source) != head_revision():
         source.dispose()
         raise refuse("database", "is of another version of this program: run `lims upgrade` first")
+    whole = False
+    # Before the `try`, whose end empties the target: what is refused here stays as it is.
+    databases.begin_moving(to, "--to")
     try:
         upgrade(target)
         rows = _copy(source, to, told)
         faults = [*differing_rows(source, target), *faults_of_record(to)]
-    except BaseException:
-        databases.empty_postgresql(to)
-        raise
+        whole = not faults
     finally:
         source.dispose()
         target.dispose()
+        databases.end_moving(to, whole=whole)
     if faults:
-        databases.empty_postgresql(to)
         raise Refused([p for fault in faults[:5] for p in refuse("--to", fault).problems])
     return rows
 

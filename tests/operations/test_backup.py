@@ -407,15 +407,24 @@ def test_restore_that_is_killed_leaves_no_empty_laboratory_to_be_served(
 
 
 @pytest.mark.postgresql
-def test_laboratory_moves_to_postgresql_and_every_row_is_the_same(
+def test_laboratory_moves_to_postgresql_and_every_row_is_the_same_after_a_move_that_was_killed_too(
     on_sqlite: Flask, postgresql_url: str, tmp_path: Path
 ) -> None:
     settings = _settings(on_sqlite)
     _end(on_sqlite)
+    there = settings.model_copy(update={"database_url": postgresql_url})
+    databases.begin_moving(postgresql_url, "--to")
+    with psycopg.connect(databases.conninfo(postgresql_url)) as connection:
+        connection.execute("CREATE TABLE customers (id integer)")
+        with pytest.raises(Refused, match="others are connected"):
+            databases.begin_moving(postgresql_url, "--to")
+    (problem,) = database_problems(there)
+    assert "run `lims move` again" in str(problem.message)
     told: list[str] = []
     rows = move(settings, postgresql_url, lambda table, _count: told.append(table))
     assert rows["customers"] == 1
     assert set(told) == set(rows)
+    assert database_problems(there) == []
     moved = create_app(Settings(data=tmp_path / "data", database_url=postgresql_url))
     with moved.app_context():
         assert SERVICES["customers"].find(code="K-9").notes == CHINESE
