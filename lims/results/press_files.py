@@ -112,18 +112,19 @@ def read_file(mapping_id: int, name: str, content: bytes, actor: Actor) -> Outco
     rows = _data_rows(table_of(content, mapping), mapping)
     try:
         with transaction(actor, f"press file {name}"[:200]) as writing:
+            said: dict[int, int] = {}
             if earlier is None:
                 found = PressFile(sha256=digest, size_bytes=len(content))
                 writing.add(found)
             else:
                 found = SERVICES["press-files"].locked(writing, earlier.id)
-                _put_away(writing, found, mapping)
+                said = _put_away(writing, found, mapping)
                 flag_modified(found, "row_count")  # so that it is later than the mapping
             found.press_mapping_id = mapping.id
             found.name, found.row_count = name[-200:] or "file", len(rows)
             writing.flush()
             outcome = Outcome(found)
-            come_again = _keep(writing, found, mapping, rows, outcome)
+            come_again = _keep(writing, found, mapping, rows, outcome, said)
     except Refused as error:
         if not isinstance(error.__cause__, IntegrityError):
             raise
@@ -144,14 +145,21 @@ def _stands_as_read(found: PressFile, mapping: PressMapping) -> bool:
     return found.press_mapping_id == mapping.id and mapping.changed_at <= found.changed_at
 
 
-def _put_away(session: Session, found: PressFile, mapping: PressMapping) -> None:
-    """What still waits of an earlier reading of this file: it was read wrongly."""
+def _put_away(session: Session, found: PressFile, mapping: PressMapping) -> dict[int, int]:
+    """What still waits of an earlier reading of this file: it was read wrongly. Returns line -> specimen where a person has
+    said which one it is."""
+    said: dict[int, int] = {}
     for row in _waiting_of(session, PressRow.press_file_id == found.id):
+        # What was found by itself stands there as it came, and the other mapping may look elsewhere.
+        cells = {plain_text(cell) for cell in json.loads(row.content).values()}
+        if row.specimen_id is not None and row.code not in cells:
+            said[row.number] = row.specimen_id
         row.state = "dismissed"
         row.message = _("the file was read again as %(mapping)s", mapping=mapping.code)
         # The mark is free again: should the earlier reading have been the right one, its rows come once more.
         row.mark = hashlib.sha256(f"{row.mark} {row.id}".encode()).hexdigest()
     session.flush()
+    return said
 
 
 def _gone_on(outcome: Outcome, come_again: set[int], actor: Actor) -> Outcome:
@@ -205,8 +213,10 @@ def _keep(
     mapping: PressMapping,
     rows: Sequence[tuple[int, Mapping[str, str]]],
     outcome: Outcome,
+    said: Mapping[int, int],
 ) -> set[int]:
-    """Rows that are new; returns the specimens of those that were there before and still wait."""
+    """Rows that are new; returns the specimens of those that were there before and still wait. `said`: line -> specimen, by
+    hand at an earlier reading, for lines whose code names none."""
     come_again: set[int] = set()
     marks: set[str] = set()
     for number, row in rows:
@@ -225,6 +235,10 @@ def _keep(
             continue
         marks.add(mark)
         specimen = find_specimen(session, parsed.code)
+        code = parsed.code
+        if specimen is None and not parsed.problem and number in said:
+            specimen = session.get_one(Specimen, said[number])
+            code = specimen.code
         message = parsed.problem or (
             "" if specimen is not None else _("no specimen has this code: %(code)s", code=parsed.code[:60])
         )
@@ -236,7 +250,7 @@ def _keep(
             state="waiting",
             message=message[:400] or None,
             specimen_id=specimen.id if specimen is not None and not parsed.problem else None,
-            code=parsed.code[:90] or None,
+            code=code[:90] or None,
             load_kn=parsed.load_kn,
             tested_at=parsed.tested_at,
             tested_by=parsed.tested_by,

@@ -329,6 +329,24 @@ def test_file_that_was_read_by_a_wrong_mapping_is_read_anew_by_the_right_one(
     assert current_session().query(PressFile).count() == 1
 
 
+def test_specimen_that_a_person_gave_to_a_row_stays_when_the_file_is_read_anew(
+    records_on_both: Flask,
+) -> None:
+    found = the_set(a_batch("40"))
+    codes, mapping = codes_of(found), a_mapping()
+    content = lines([codes[0], "SMUDGED", "UNKNOWN"])
+    read_file(mapping.id, "day.csv", content, ACTOR)
+    smudged = current_session().query(PressRow).filter_by(code="SMUDGED").one()
+    assert settle(smudged.id, {"code": codes[1]}, ACTOR).state == "waiting"
+    edited = SERVICES["press-mappings"].edit(
+        mapping.id, {**CHINESE, "tester_column": ""}, mapping.version, ACTOR
+    )
+    read_file(edited.id, "day.csv", content, ACTOR)
+    waiting = current_session().query(PressRow).filter_by(state="waiting").order_by(PressRow.number)
+    assert [row.code for row in waiting] == [*codes[:2], "UNKNOWN"]
+    assert read_file(edited.id, "later.csv", lines([codes[2]], ("396",)), ACTOR).sets == 1
+
+
 def test_file_that_was_read_rightly_first_comes_back_from_a_wrong_mapping(records_on_both: Flask) -> None:
     found = the_set(a_batch("40"))
     content = lines(codes_of(found)[:2])
