@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from lims.base.auditing.models import AuditEntry, AuditTransaction
 from lims.base.denials import DeniedAttempt
 from lims.base.files import StoredFile
+from lims.base.repeats import REMEMBERED
 from lims.base.sessions import LONGEST
 from lims.results.models import Break, SetResult
 
@@ -43,7 +44,10 @@ def kept_for(settings: Any, session: Session) -> list[Kept]:
     first = session.scalar(select(AuditTransaction.at).order_by(AuditTransaction.id).limit(1))
     without_end = _("without end; at least %(years)s years", years=years)
     never = _("No page, service or command deletes it; the database refuses it.")
-    backups = _("as many as the setting says: %(n)s", n=getattr(settings, "backups_kept", "–"))
+    backups = _(
+        "of the nights as many as the setting says: %(n)s; from before an upgrade or a restore until somebody removes them",
+        n=getattr(settings, "backups_kept", "–"),
+    )
     return [
         Kept(_("Breaks, with every correction"), without_end, never, *breaks),
         Kept(_("Results, with every amendment and retraction"), without_end, never, *results),
@@ -53,7 +57,10 @@ def kept_for(settings: Any, session: Session) -> list[Kept]:
             _("Taken out of use, it stays readable."),
         ),
         Kept(
-            _("Uploaded and issued files"), without_end, _("Known by their SHA-256, byte for byte."), *files
+            _("Uploaded, exported and issued files"),
+            without_end,
+            _("Known by their SHA-256, byte for byte; names of persons stay in them."),
+            *files,
         ),
         Kept(_("Record of changes"), without_end, _("Chained and sealed."), int(entries), first),
         Kept(_("Denied attempts"), without_end, _("Bounded in number a minute."), *denials),
@@ -65,6 +72,11 @@ def kept_for(settings: Any, session: Session) -> list[Kept]:
         Kept(
             _("Sign-in sessions"),
             _("%(days)s days at most", days=LONGEST.days),
+            _("Working data: says nothing of records."),
+        ),
+        Kept(
+            _("Marks of forms and requests that were answered"),
+            _("%(days)s days at most", days=REMEMBERED.days),
             _("Working data: says nothing of records."),
         ),
         Kept(_("Backups"), backups, _("A backup counts once its restore was verified.")),

@@ -143,4 +143,6 @@ def test_checklist_prints_and_opens_in_excel(app: Flask, sign_in_as: Callable[[s
 def test_retention_tells_what_is_kept_and_how_long(sign_in_as: Callable[[str], Person]) -> None:
     page = sign_in_as(AUDITOR).get("/retention/").get_data(as_text=True)
     assert "without end; at least 10 years" in page
+    assert "from before an upgrade or a restore until somebody removes them" in page
+    assert "90 days at most" in page
     assert "Record of changes" in page
