@@ -99,15 +99,21 @@ def _cell(value: Any, decimal_mark: str) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def read_file(mapping_id: int, name: str, content: bytes, actor: Actor) -> Outcome:
-    """Keep the file's rows and enter every set that is whole. Raises: NotFound, Refused."""
+def read_file(
+    mapping_id: int, name: str, content: bytes, actor: Actor, *, nobody_asks: bool = False
+) -> Outcome:
+    """Keep the file's rows and enter every set that is whole. `nobody_asks`: what a person has had read by another
+    mapping stays as it was read. Raises: NotFound, Refused.
+    """
     session = current_session()
     mapping = session.get(PressMapping, mapping_id) if 0 < mapping_id < 2**63 else None
     if mapping is None:
         raise NotFound(f"press-mappings {mapping_id}")
     digest = hashlib.sha256(content).hexdigest()
     earlier = _of_these_bytes(session, digest)
-    if earlier is not None and _stands_as_read(earlier, mapping):
+    by_a_person = earlier is not None and nobody_asks and earlier.changed_by != actor.key
+    chosen = by_a_person and earlier is not None and earlier.press_mapping_id != mapping.id
+    if earlier is not None and (chosen or _stands_as_read(earlier, mapping)):
         return _gone_on(Outcome(earlier, known=earlier.row_count, again=True), set(), actor)
     rows = _data_rows(table_of(content, mapping), mapping)
     try:

@@ -89,7 +89,7 @@ def _read(mapping_id: int, path: Path) -> tuple[str, bool]:
     from lims.results.press_files import read_file
 
     try:
-        outcome = read_file(mapping_id, path.name, path.read_bytes(), system_actor("watch"))
+        outcome = read_file(mapping_id, path.name, path.read_bytes(), system_actor("watch"), nobody_asks=True)
         if outcome.again and not outcome.used:
             return f"{path.name}: read before", True
         forecast_pending()

@@ -19,6 +19,7 @@ from markupsafe import escape
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
+from lims.base.actor import system_actor
 from lims.base.database import current_session, database
 from lims.base.problems import Refused, Unavailable
 from lims.base.reading import not_only_reading
@@ -345,6 +346,25 @@ def test_specimen_that_a_person_gave_to_a_row_stays_when_the_file_is_read_anew(
     waiting = current_session().query(PressRow).filter_by(state="waiting").order_by(PressRow.number)
     assert [row.code for row in waiting] == [*codes[:2], "UNKNOWN"]
     assert read_file(edited.id, "later.csv", lines([codes[2]], ("396",)), ACTOR).sets == 1
+
+
+@pytest.mark.parametrize("by_a_person", [True, False])
+def test_watch_that_is_started_anew_leaves_the_mapping_that_a_person_chose(
+    records_on_both: Flask, by_a_person: bool
+) -> None:
+    content = lines(["UNKNOWN"], ("42",))
+    watched, chosen = a_mapping(), a_mapping(code="YES-2000-TF", load_unit="tf")
+    watching = system_actor("watch")
+    read_file(watched.id, "day.csv", content, watching, nobody_asks=True)
+    if by_a_person:
+        read_file(chosen.id, "day.csv", content, ACTOR)
+        assert read_file(watched.id, "day.csv", content, watching, nobody_asks=True).again
+    else:  # the watch itself was started with the wrong one
+        assert not read_file(chosen.id, "day.csv", content, watching, nobody_asks=True).again
+    (row,) = current_session().query(PressRow).filter_by(state="waiting")
+    assert row.press_file.press_mapping_id == chosen.id
+    assert row.load_kn is not None
+    assert row.load_kn > 400
 
 
 def test_file_that_was_read_rightly_first_comes_back_from_a_wrong_mapping(records_on_both: Flask) -> None:
