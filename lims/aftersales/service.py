@@ -283,6 +283,9 @@ class PhotoService(RecordService[Photo]):
     def before_add(self, record: Photo, values: PhotoEdit, actor: Actor) -> None:
         raise refuse("photo", _("comes with a visit or a complaint: send the picture there"))
 
+    def changeable(self, record: Photo) -> bool:
+        return record.complaint is None or record.complaint.is_open
+
     def before_edit(self, record: Photo, values: PhotoEdit, actor: Actor) -> None:
         require_open_complaint(record.complaint_id)
 
@@ -342,6 +345,9 @@ class ComplaintService(RecordService[Complaint]):
             )
         self._open_checklist(record)
         self._tell_owner(record, actor)
+
+    def changeable(self, record: Complaint) -> bool:
+        return record.is_open
 
     def before_edit(self, record: Complaint, values: ComplaintEdit, actor: Actor) -> None:
         if not record.is_open:
@@ -913,6 +919,9 @@ class ComplaintLotService(RecordService[ComplaintLot]):
         _hold_complaint_of(session, ComplaintLot, record_id)
         return super().locked(session, record_id)
 
+    def changeable(self, record: ComplaintLot) -> bool:
+        return record.complaint.is_open
+
     def before_edit(self, record: ComplaintLot, values: ComplaintLotIn, actor: Actor) -> None:
         require_open_complaint(record.complaint_id)
 
@@ -995,6 +1004,9 @@ class ComplaintFactService(RecordService[ComplaintFact]):
     def before_retire(self, record: ComplaintFact, actor: Actor) -> None:
         raise refuse("", _("stays in its list; accepted: another value, or none"), record.title)
 
+    def changeable(self, record: ComplaintFact) -> bool:
+        return record.complaint.is_open
+
     def before_edit(self, record: ComplaintFact, values: ComplaintFactIn, actor: Actor) -> None:
         require_open_complaint(record.complaint_id)
 
@@ -1027,6 +1039,10 @@ class RetestService(RecordService[Retest]):
         _hold_complaint_of(session, Retest, record_id)
         return super().locked(session, record_id)
 
+    def changeable(self, record: Retest) -> bool:
+        is_open = record.complaint is None or record.complaint.is_open
+        return is_open and self._decided_by(record) is None
+
     def before_edit(self, record: Retest, values: RetestIn, actor: Actor) -> None:
         self._require_free(record)
 
@@ -1039,12 +1055,16 @@ class RetestService(RecordService[Retest]):
     def _require_free(self, record: Retest) -> None:
         """Nothing that is over rests on it. Raises: Refused."""
         require_open_complaint(record.complaint_id)
+        code = self._decided_by(record)
+        if code is not None:
+            raise refuse("", _("is fixed: objection %(code)s was decided by it", code=code), record.title)
+
+    def _decided_by(self, record: Retest) -> str | None:
+        """The objection that was decided by it."""
         decided = select(Objection.code).where(
             Objection.retest_id == record.id, Objection.verdict.is_not(None)
         )
-        code = current_session().scalar(decided.order_by(Objection.id).limit(1))
-        if code is not None:
-            raise refuse("", _("is fixed: objection %(code)s was decided by it", code=code), record.title)
+        return current_session().scalar(decided.order_by(Objection.id).limit(1))
 
     def check(self, record: Retest) -> None:
         """A test at our bench is of the same lot, and gives its strength where none was typed."""
@@ -1081,6 +1101,9 @@ class ObjectionService(RecordService[Objection]):
         if not record.code:
             year = values.raised_on.year % 100
             record.code = next_code(current_session(), Objection.code, f"objection-{year}", f"O{year:02d}-")
+
+    def changeable(self, record: Objection) -> bool:
+        return record.verdict is None
 
     def before_edit(self, record: Objection, values: Any, actor: Actor) -> None:
         self._require_undecided(record)
@@ -1296,6 +1319,9 @@ class ServiceSettingsService(RecordService[ServiceSettings]):
 
     def before_add(self, record: ServiceSettings, values: ServiceSettingsIn, actor: Actor) -> None:
         raise refuse("", _("is one row: write it on the page of the promises"))
+
+    def changeable(self, record: ServiceSettings) -> bool:
+        return False
 
     def before_edit(self, record: ServiceSettings, values: Any, actor: Actor) -> None:
         raise refuse("", _("is one row: write it on the page of the promises"))

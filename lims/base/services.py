@@ -472,6 +472,10 @@ class RecordService(Generic[R]):
     def after_add(self, record: R, values: Any, actor: Actor) -> None:
         """Write what belongs to the new record, in the same transaction."""
 
+    def changeable(self, record: R) -> bool:
+        """Would any change be taken, as the record is now? Its page offers none that `before_edit` always refuses."""
+        return True
+
     def before_edit(self, record: R, values: Any, actor: Actor) -> None:
         """Refuse a change; the record still holds the old values."""
 

@@ -394,6 +394,7 @@ class RecordView(GuardedView):
             "entered": (self.cell(record, "created_at"), names[record.created_by]),
             "changed": (self.cell(record, "changed_at"), names[record.changed_by]),
             "may_edit": self.service.writable and may("write", self.class_permission_name),
+            "changeable": self.service.changeable(record),
             "origins": [origin for ask in ORIGINS for origin in ask(record)],
         }
 

@@ -188,6 +188,9 @@ class ContactService(RecordService[Contact]):
         if record.emergency and not record.phone:
             raise refuse("phone", _("is required of whoever is called when cement runs out"))
 
+    def changeable(self, record: Contact) -> bool:
+        return record.erased_at is None
+
     def before_edit(self, record: Contact, values: ContactIn, actor: Actor) -> None:
         if record.erased_at is not None:
             raise refuse("", _("This person was erased; accepted: a new contact"), record.name)

@@ -127,6 +127,9 @@ class MixRevisionService(RecordService[MixRevision]):
             self._flush(session, revision)
         return revision
 
+    def changeable(self, record: MixRevision) -> bool:
+        return record.frozen_at is None
+
     def before_retire(self, record: MixRevision, actor: Actor) -> None:
         _require_open(record)
 
@@ -151,6 +154,9 @@ class MixComponentService(RecordService[MixComponent]):
     def check(self, record: MixComponent) -> None:
         revision = MixRevisionService().get(record.revision_id)
         _require_open(revision)
+
+    def changeable(self, record: MixComponent) -> bool:
+        return record.revision.frozen_at is None
 
     def before_edit(self, record: MixComponent, values: Any, actor: Actor) -> None:
         self.check(record)

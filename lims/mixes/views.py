@@ -1,12 +1,14 @@
-"""Pages of mixes. The page of a mix carries its strength chart and forecast (lims/forecasts/mix_page.py)."""
+"""Pages of mixes. The page of a mix carries its strength chart and forecast (lims/web/mix_page.py)."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from flask import url_for
 from flask_babel import lazy_gettext as _l
 
+from lims.base.display import format_decimal
 from lims.base.forms import Form
 from lims.base.schemas import Schema
 from lims.base.security import concealed
@@ -105,11 +107,27 @@ class MixRevisionView(PricedView):
         (_l("Recipe for one cubic metre"), (*RECIPE, "cement_product_id")),
     )
     related = (Related("mix-components", "revision_id"), Related("batches", "mix_revision_id"))
+    show_template = "lims/revision_show.html"
+
+    def show_context(self, record: Any) -> dict[str, Any]:
+        context = super().show_context(record)
+        further = ""
+        if (
+            record.frozen_at is not None and context["may_edit"]
+        ):  # neither changed nor taken out of use any more
+            context["may_edit"] = False
+            recipe = {name: _plain(value) for name, value in self.form_values(record, None).items()}
+            further = url_for("MixRevisionView.add", mix_design_id=record.mix_design_id, **recipe)
+        return {**context, "further": further}
 
     def form_values(self, record: Any, schema: Any) -> dict[str, Any]:
         masses = {f"{one.kind}_kg_m3": record.mass_of(one.kind) for one in record.components}
         product = next((c.cement_product_id for c in record.components if c.cement_product_id), None)
         return {**masses, "cement_product_id": product}
+
+
+def _plain(value: Any) -> Any:
+    return format_decimal(value) if isinstance(value, Decimal) else value
 
 
 class MixComponentView(PricedView):

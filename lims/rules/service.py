@@ -48,6 +48,9 @@ class RuleSignoffService(RecordService[RuleSignoff]):
             raise refuse("checked_on", _("lies in the future; accepted: today or earlier"), record.checked_on)
         record.edition = REGISTER.by_id[record.rule_id].edition
 
+    def changeable(self, record: RuleSignoff) -> bool:
+        return False
+
     def before_edit(self, record: RuleSignoff, values: Any, actor: Actor) -> None:
         raise refuse("", _("a confirmation is not changed; accepted: take it out of use and confirm again"))
 
@@ -89,6 +92,9 @@ class RuleEditionService(RecordService[RuleEdition]):
         )
         record.number = (last or 0) + 1
         record.settings = json.dumps(values.settings, sort_keys=True)
+
+    def changeable(self, record: RuleEdition) -> bool:
+        return False
 
     def before_edit(self, record: RuleEdition, values: Any, actor: Actor) -> None:
         raise refuse("", _("an edition is never changed; accepted: a new edition"))

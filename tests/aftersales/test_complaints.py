@@ -426,8 +426,10 @@ def a_retest(lot: Any, **more: Any) -> Any:
 
 
 def every_change(record: str, row: Any, **values: Any) -> None:
-    """Editing, taking out of use and back are each refused, and nothing of the row is another than before."""
+    """Editing, taking out of use and back are each refused, and nothing of the row is another than before. Its page does not
+    offer the first."""
     service = SERVICES[record]
+    assert not service.changeable(service.get(row.id))
     for call, args in (
         (service.edit, (row.id, values, row.version, ACTOR)),
         (service.retire, (row.id, ACTOR)),
@@ -443,7 +445,10 @@ def test_what_a_closed_complaint_rests_on_is_neither_changed_nor_taken_out_nor_b
     named = add("complaint-lots", complaint_id=complaint.id, cement_lot_id=lot.id)
     retest = a_retest(lot, complaint_id=complaint.id)
     picture = add_photo(a_picture(), "wall.jpg", ACTOR, complaint_id=complaint.id)
+    for record, row in (("complaint-lots", named), ("retests", retest), ("photos", picture)):
+        assert SERVICES[record].changeable(row)
     to_state(complaint, "closed")
+    assert not service.changeable(complaint)
     every_change("complaint-lots", named, complaint_id=complaint.id, cement_lot_id=lot.id, part="before")
     retested = {"cement_lot_id": lot.id, "ordered_on": "2026-05-06", "finished_on": "2026-06-04"}
     every_change("retests", retest, **retested, outcome="failed", complaint_id=complaint.id)

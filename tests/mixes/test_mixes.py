@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -14,11 +15,12 @@ from lims.base.problems import Refused
 from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
 from lims.forecasts.history import mix_histories
-from lims.mixes.models import MixComponent, MixRevision
+from lims.mixes.models import MixComponent, MixDesign, MixRevision
 from lims.mixes.service import FrozenRevision
 from lims.mixes.views import MixRevisionView
 from lims.sharing import candidates
 from lims.web.mix_page import recipe_context
+from tests.conftest import Person
 from tests.factories import ACTOR, RECIPE, a_batch, a_mix
 
 
@@ -131,3 +133,27 @@ def test_database_itself_refuses_to_change_a_cast_revision(records_on_both: Flas
     with pytest.raises(DBAPIError, match="frozen"), not_only_reading(database().engine).begin() as connection:
         connection.execute(text(statement))
     assert current_session().query(MixComponent).count() == 4
+
+
+def test_page_of_a_cast_revision_offers_a_new_one_of_its_recipe_and_no_edit(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        mix = a_mix()
+        revision_id, component_id = mix.latest.id, mix.latest.components[0].id
+        places = [f"/mix-revisions/{revision_id}", f"/mix-components/{component_id}"]
+    edits = [f'href="{place}/edit"' for place in places]
+    assert [
+        edit in technician.get(place).get_data(as_text=True)
+        for place, edit in zip(places, edits, strict=True)
+    ] == [True, True]
+    with app.app_context():
+        a_batch(mix=current_session().get_one(MixDesign, 1))
+    page, of_component = (technician.get(place).get_data(as_text=True) for place in places)
+    assert edits[0] not in page
+    assert f'action="{places[0]}/retire"' not in page
+    assert edits[1] not in of_component
+    further = re.search(r'href="(/mix-revisions/add[^"]+)"', page)
+    assert further is not None
+    form = technician.get(further.group(1).replace("&amp;", "&")).get_data(as_text=True)
+    assert re.search(r'name="cement_kg_m3"[^>]*value="350"', form)
