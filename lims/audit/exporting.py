@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from lims.audit.keys import verifier_key, verifier_key_text
@@ -13,6 +14,7 @@ from lims.audit.source import DatabaseSource, reading
 from lims.base.auditing import lims_verify, policy
 from lims.base.auditing.lims_verify import entry_line
 from lims.base.database import database
+from lims.base.whole_files import whole_file
 
 READ_ME = """The record of changes of a laboratory, to be verified by anyone:
 
@@ -30,15 +32,22 @@ Checkpoints that somebody kept elsewhere (on a certificate, in a mail) are what 
 
 
 def export(folder: Path) -> dict[str, int]:
-    """Write the folder; what stands there is replaced. Returns how many of each."""
+    """Write the folder; what stands there is replaced when all of it is written: half of this one beside half of an earlier
+    one would read as a record that somebody has altered. Returns how many of each."""
     folder.mkdir(parents=True, exist_ok=True)
-    with reading(database().engine) as source:
+    with ExitStack() as whole, reading(database().engine) as source:
+        transactions, entries, rows = (
+            whole.enter_context(whole_file(folder / f"{name}.jsonl"))
+            for name in ("transactions", "entries", "rows")
+        )
+        notes = list(source.notes())
         counts = {
-            "transactions": _transactions(source, folder),
-            "entries": _entries(source, folder),
-            "rows": _rows(source, folder),
-            "checkpoints": _checkpoints(source, folder),
+            "transactions": _transactions(source, transactions),
+            "entries": _write(entries, (entry_line(*entry) for entry in source.entries())),
+            "rows": _rows(source, rows),
+            "checkpoints": len(notes),
         }
+    _checkpoints(notes, folder)
     (folder / "audit.pub").write_text(verifier_key_text(verifier_key()) + "\n", encoding="ascii")
     (folder / "README.txt").write_text(READ_ME, encoding="utf-8")
     facts = {"format": 1, "database": source.dialect, **counts, "not_captured": policy.NOT_CAPTURED}
@@ -47,9 +56,9 @@ def export(folder: Path) -> dict[str, int]:
     return counts
 
 
-def _transactions(source: DatabaseSource, folder: Path) -> int:
+def _transactions(source: DatabaseSource, path: Path) -> int:
     return _write(
-        folder / "transactions.jsonl",
+        path,
         (
             json.dumps([*sealed[:10], base64.b64encode(sealed.leaves).decode()], ensure_ascii=False, separators=(",", ":"))
             + "\n"
@@ -58,23 +67,17 @@ def _transactions(source: DatabaseSource, folder: Path) -> int:
     )  # fmt: skip
 
 
-def _entries(source: DatabaseSource, folder: Path) -> int:
-    return _write(folder / "entries.jsonl", (entry_line(*entry) for entry in source.entries()))
-
-
-def _rows(source: DatabaseSource, folder: Path) -> int:
+def _rows(source: DatabaseSource, path: Path) -> int:
     lines = (f"[{json.dumps(table)},{json.dumps(pk)},{text}]\n" for table, pk, text in source.rows())
-    return _write(folder / "rows.jsonl", lines)
+    return _write(path, lines)
 
 
-def _checkpoints(source: DatabaseSource, folder: Path) -> int:
+def _checkpoints(notes: Iterable[tuple[str, str]], folder: Path) -> None:
     (folder / "checkpoints").mkdir(exist_ok=True)
     for old in (folder / "checkpoints").glob("*.txt"):
         old.unlink()
-    notes = list(source.notes())
     for name, text in notes:
         (folder / "checkpoints" / f"{int(name.split()[-1]):06d}.txt").write_text(text, encoding="utf-8")
-    return len(notes)
 
 
 def _write(path: Path, lines: Iterable[str]) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from lims.audit.service import (
     head_of_record,
     latest_checkpoint_text,
 )
-from lims.audit.source import check_database, reading
+from lims.audit.source import DatabaseSource, check_database, reading
 from lims.base.auditing import triggers
 from lims.base.auditing.erasure import erase
 from lims.base.auditing.guards import GuardCheck, exempt
@@ -185,6 +187,26 @@ def test_export_is_verified_by_python_alone_and_an_altered_one_is_not(tmp_path: 
     done = run()
     assert done.returncode == 2
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_export_that_fails_on_its_way_leaves_the_one_of_before_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_customer()
+    folder = tmp_path / "export"
+    export(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    a_customer("K-2")
+
+    def full(_self: object) -> Iterator[tuple[str, str, str]]:
+        yield ("customers", "1", "{}")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(DatabaseSource, "rows", full)
+    with pytest.raises(OSError, match="No space"):
+        export(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
 @pytest.mark.usefixtures("records_on_both")
