@@ -9,15 +9,15 @@ from typing import Any
 
 from flask import current_app
 from flask_babel import gettext as _
-from sqlalchemy import event, inspect
+from sqlalchemy import Row, event, inspect, select
 from sqlalchemy.orm import Session, selectinload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import transaction
+from lims.base.database import current_session, transaction
 from lims.base.problems import NotFound, refuse
 from lims.base.schemas import Schema
-from lims.base.services import RecordService
+from lims.base.services import LARGEST_KEY, RecordService
 from lims.mixes import triggers
 from lims.mixes.models import MixComponent, MixDesign, MixRevision
 from lims.mixes.schemas import ComponentIn, MixDesignIn, MixIn, RecipeIn, RevisionIn
@@ -151,9 +151,16 @@ class MixComponentService(RecordService[MixComponent]):
         if "price_per_t" not in values.model_fields_set:
             record.price_per_t = price
 
+    def locked(self, session: Session, record_id: int) -> MixComponent:
+        """The recipe first, as whoever casts it or writes it anew holds it."""
+        of_component = select(MixComponent.revision_id).where(MixComponent.id == record_id)
+        if 0 < record_id <= LARGEST_KEY and (revision_id := session.scalar(of_component)) is not None:
+            _held(session, revision_id)
+        return super().locked(session, record_id)
+
     def check(self, record: MixComponent) -> None:
-        revision = MixRevisionService().get(record.revision_id)
-        _require_open(revision)
+        """Held to the end: a recipe that is cast meanwhile would be another than the one that was cast."""
+        _require_open(_held(current_session(), record.revision_id))
 
     def changeable(self, record: MixComponent) -> bool:
         return record.revision.frozen_at is None
@@ -207,7 +214,13 @@ def freeze(revision: MixRevision) -> None:
         revision.frozen_at = utc_now()
 
 
-def _require_open(revision: MixRevision) -> None:
+def _held(session: Session, revision_id: int) -> Row[Any]:
+    """Whether the revision was cast, as it is now; it stays so until the transaction ends."""
+    wanted = select(MixRevision.frozen_at, MixRevision.code).where(MixRevision.id == revision_id)
+    return session.execute(wanted.with_for_update()).one()
+
+
+def _require_open(revision: MixRevision | Row[Any]) -> None:
     if revision.frozen_at is not None:
         raise refuse(
             "revision_id",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -20,6 +21,7 @@ from lims.mixes.service import FrozenRevision
 from lims.mixes.views import MixRevisionView
 from lims.sharing import candidates
 from lims.web.mix_page import recipe_context
+from tests.aftersales.test_at_once import at_once
 from tests.conftest import Person
 from tests.factories import ACTOR, RECIPE, a_batch, a_mix
 
@@ -53,6 +55,28 @@ def test_open_revision_can_be_edited_and_a_cast_one_cannot(records_on_both: Flas
         )
     later = SERVICES["mix-revisions"].add({"mix_design_id": mix.id, "reason": "less water", **RECIPE}, ACTOR)
     assert later.number == 2
+
+
+def test_recipe_that_is_cast_is_the_one_that_was_cast_whoever_changes_a_mass_meanwhile(
+    records_on_both: Flask,
+) -> None:
+    mix = a_mix()
+    revision = mix.revisions[0]
+    cement = next(item for item in revision.components if item.kind == "cement")
+    changed = {"revision_id": revision.id, "kind": "cement", "mass_kg_m3": "90"}
+
+    def edit() -> Any:
+        return SERVICES["mix-components"].edit(cement.id, changed, cement.version, ACTOR)
+
+    def add() -> Any:
+        return SERVICES["mix-components"].add({**changed, "kind": "slag"}, ACTOR)
+
+    told, added, batch = at_once(records_on_both, revision, edit, add, lambda: a_batch(mix=mix))
+    frozen_at = current_session().get(MixRevision, revision.id).frozen_at
+    assert frozen_at is not None
+    assert batch.mix_revision_id == revision.id
+    for came, field in ((told, "changed_at"), (added, "created_at")):
+        assert isinstance(came, Refused) or getattr(came, field) <= frozen_at
 
 
 def test_recipe_that_is_written_anew_names_the_cement_that_it_was_given(records: Flask) -> None:
