@@ -194,6 +194,7 @@ def _shown(value: Any) -> str:
 def change_own_password(user_id: int, present: str, new: str, again: str, actor: Actor) -> None:
     """Signs the person out everywhere, here included. Raises: Refused."""
     with transaction(actor, "password changed") as session:
+        session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
         user = session.get(User, user_id, populate_existing=True)
         if user is None:
             raise NotFound(f"user {user_id}")

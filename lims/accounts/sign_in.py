@@ -41,10 +41,9 @@ class SignInView(AuthDBView):
             return self._form()
         name = request.form.get("username", "")
         user = self.appbuilder.sm.auth_user_db(name, request.form.get("password", ""))
-        if user is None:
+        if user is None or not sign_in(user):
             # One sentence whatever was wrong: neither names nor states of accounts leak.
             return self._form(name, _("The name or the password is wrong, or the account is disabled.")), 401
-        sign_in(user)
         return redirect(goal)
 
     @expose("/logout/", methods=["GET", "POST"])
@@ -87,10 +86,8 @@ class SignInView(AuthDBView):
         # A page says whose it is: who signed in after that in the same browser does not open it.
         if user is not None and isinstance(password, str) and data.get("person", user.id) == user.id:
             found = self.appbuilder.sm.auth_user_db(user.username, password)
-        if found is None:
+        if found is None or (here is None and not sign_in(found)):
             return jsonify({"message": _("This is not the password.")}), 401
-        if here is None:
-            sign_in(found)
         return jsonify({"token": generate_csrf()})
 
     def _form(self, username: str = "", error: str = "") -> str:

@@ -26,6 +26,7 @@ from flask_appbuilder.security.sqla.models import (
 from flask_jwt_extended import JWTManager
 from flask_login import current_user
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from lims.base.actor import Actor, system_actor, user_actor
 from lims.base.columns import utc_now
@@ -120,14 +121,16 @@ class LimsSecurityManager(SecurityManager):
             user = db.scalars(select(User).where(func.lower(User.email) == name.lower())).one_or_none()
         right = password_matches(user.password if user else None, password or "")
         accepted = bool(right and user is not None and user.active)
+        if user is not None and accepted:
+            with transaction(system_actor("sign-in")) as writing:
+                accepted = _still(writing, user)
+                if accepted:
+                    user.login_count = (user.login_count or 0) + 1
+                    user.last_login = utc_now().replace(tzinfo=None)
         if user is None or not accepted:
             denied("sign-in", user)
             log.warning("sign-in refused for %r from %s", name[:60], request.remote_addr)
             return None
-        with transaction(system_actor("sign-in")) as writing:
-            row = writing.get(User, user.id, populate_existing=True)
-            if row is not None:
-                row.login_count, row.last_login = (row.login_count or 0) + 1, utc_now().replace(tzinfo=None)
         return user
 
     # --- what ---------------------------------------------------------------------------------------------
@@ -285,15 +288,29 @@ def current_actor() -> Actor:
     return user_actor(user.id, user.get_full_name())
 
 
-def sign_in(user: Any) -> None:
-    """Open a server-side session and put its token into a fresh cookie (no fixation)."""
+def _still(writing: Session, user: Any) -> bool:
+    """Has the account the password that was compared, and is it active? Comparing takes a tenth of a second: a new password
+    ends the sessions that are open, and would not end the one that comes after it. Held until the transaction ends."""
+    compared = user.password
+    writing.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
+    found = writing.get(User, user.id, populate_existing=True)
+    return found is not None and bool(found.active) and found.password == compared
+
+
+def sign_in(user: Any) -> bool:
+    """Open a server-side session and put its token into a fresh cookie (no fixation). False, and no session, where the
+    account has been disabled or given another password since its password was compared."""
     from flask_login import login_user
 
     locale = session.get("locale")
+    with transaction(system_actor("sign-in")) as writing:
+        if not _still(writing, user):
+            return False
+        token = open_session(writing, user.id)
     session.clear()
     if locale:
         session["locale"] = locale
-    with transaction(system_actor("sign-in")) as writing:
-        session[SESSION_TOKEN] = open_session(writing, user.id)
+    session[SESSION_TOKEN] = token
     session.permanent = True
     login_user(user, remember=False)
+    return True

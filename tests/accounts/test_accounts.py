@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -11,11 +12,13 @@ from rich.console import Console
 from sqlalchemy import text
 
 from lims.accounts.roles import AUDITOR, TECHNICIAN
-from lims.accounts.service import find_user
+from lims.accounts.service import AccountEdit, edit_user, find_user, values_of
+from lims.base import security
 from lims.base.database import current_session, transaction
 from lims.base.problems import Refused
+from lims.base.sessions import LoginSession
 from lims.demonstration import prepare
-from tests.conftest import Person
+from tests.conftest import PASSWORD, Person
 from tests.factories import ACTOR
 
 
@@ -66,6 +69,40 @@ def test_key_that_cannot_be_made_is_refused_with_what_is_accepted(
     assert said in answer.get_data(as_text=True)
     assert technician.post(f"/profile/api-keys/{10**30}/revoke").status_code == 404
     assert keys(app) == 0
+
+
+@pytest.mark.parametrize("after", ["the password was compared", "the sign-in was noted"])
+def test_who_signs_in_with_the_old_password_while_it_is_changed_gets_no_session(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    def change() -> None:
+        with app.app_context():
+            user = find_user("technician")
+            assert user is not None
+            edit_user(
+                user.id, AccountEdit.read({**values_of(user), "password": "new-quarry-words-31"}), ACTOR
+            )
+
+    manager: Any = app.appbuilder.sm  # type: ignore[attr-defined]
+    where, name = (
+        (security, "password_matches") if after.startswith("the password") else (manager, "auth_user_db")
+    )
+    done = getattr(where, name)
+
+    def then_changed(*given: Any) -> Any:
+        found = done(*given)
+        change()
+        return found
+
+    monkeypatch.setattr(where, name, then_changed)
+    client = app.test_client()
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/login/").get_data(as_text=True))
+    assert token is not None
+    sent = {"csrf_token": token.group(1), "username": "technician", "password": PASSWORD}
+    assert client.post("/login/", data=sent).status_code == 401
+    assert client.get("/profile/").status_code == 302
+    with app.app_context():
+        assert current_session().query(LoginSession).filter_by(ended_at=None).count() == 0
 
 
 def test_account_that_another_changed_meanwhile_is_not_given_its_role_back_with_a_corrected_name(
