@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -34,11 +34,20 @@ def decode(text: str, column: Any) -> tuple[Any, int]:
         value, row_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         if type(row_id) is not int or not 0 < row_id < 2**63:
             raise ValueError
-        return _typed(value, _python_type(column.type)), row_id
+        return _kept(_typed(value, _python_type(column.type)), column.type), row_id
     except (ValueError, TypeError, InvalidOperation, OverflowError, binascii.Error, RecursionError):
         raise refuse(
             "after", _("is not a place in this list; accepted: the one that a page gave"), text[:60]
         ) from None
+
+
+def _kept(value: Any, kind: Any) -> Any:
+    """A number as the column can hold it: with others the database would not compare. Raises: ValueError."""
+    if isinstance(value, Decimal) and isinstance(kind, ExactDecimal):
+        outside = value.copy_abs() >= 10 ** (kind.digits - kind.places)
+        if outside or (value and value.adjusted() < -kind.places) or value != round(value, kind.places):
+            raise ValueError
+    return value
 
 
 def _python_type(kind: Any) -> type[Any]:
@@ -57,7 +66,7 @@ def _typed(value: Any, wanted: type[Any]) -> Any:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError
-        return moment
+        return moment.astimezone(UTC)  # at the ends of the calendar there is no such moment
     if issubclass(wanted, date):
         return date.fromisoformat(value)
     if issubclass(wanted, Decimal):

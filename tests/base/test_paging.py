@@ -69,6 +69,25 @@ def test_place_that_no_page_gave_is_refused(records: Flask, after: str) -> None:
         SERVICES["customers"].page(order="code", after=after)
 
 
+@pytest.mark.parametrize(
+    ("name", "order", "value"),
+    [
+        ("set-results", "strength_mpa", "9" * 30),
+        ("set-results", "strength_mpa", "1.00000000001"),
+        ("set-results", "-strength_mpa", "1e999999999"),
+        ("set-results", "-strength_mpa", "1e-999999999"),
+        ("batches", "-cast_at", "0001-01-01T00:00:00+14:00"),
+        ("batches", "cast_at", "9999-12-31T23:59:59-12:00"),
+    ],
+)
+def test_place_that_no_column_can_hold_is_refused(
+    records_on_both: Flask, name: str, order: str, value: str
+) -> None:
+    after = base64.urlsafe_b64encode(json.dumps([value, 1]).encode()).decode()
+    with pytest.raises(Refused, match="place in this list"):
+        SERVICES[name].page(order=order, after=after)
+
+
 def test_list_search_finds_codes_names_and_what_stands_beside_them(
     records_on_both: Flask, actor: Any
 ) -> None:
