@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from flask_babel import lazy_gettext as _l
@@ -10,6 +11,8 @@ from lims.base.fields import Code, Text, Ui
 from lims.base.schemas import Schema
 from lims.base.services import RecordService
 from lims.importing.models import ImportMapping, ImportRun
+from lims.importing.workbooks import Cell, read_book
+from lims.results.press_files import FIRST_SHEET
 from lims.trials.schemas import SpecimenSetEdit
 
 
@@ -44,3 +47,11 @@ class ImportMappingService(RecordService[ImportMapping]):
     filter_columns = ("template",)
     order_columns = ("code", "template", "changed_at")
     default_order = "code"
+
+
+def _first_sheet(content: bytes) -> Sequence[Sequence[Cell]]:
+    """The rows of a workbook's first sheet, for the files of presses. Raises: Refused."""
+    return read_book("", content).sheets[0].rows
+
+
+FIRST_SHEET.append(_first_sheet)

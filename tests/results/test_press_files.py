@@ -64,6 +64,15 @@ def lines(codes: list[str], loads: tuple[str, ...] = ("424", "401", "396"), head
     return ("\n".join([head, *rows]) + "\n").encode("gb18030")
 
 
+def with_a_cell(name: str) -> bytes:
+    """A workbook of 5 kB whose one sheet ends at this cell."""
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    assert book.active is not None
+    book.active[name] = 1
+    book.save(file)
+    return file.getvalue()
+
+
 def codes_of(found: Any) -> list[str]:
     return [specimen.code for specimen in found.specimens]
 
@@ -217,6 +226,7 @@ def test_workbook_of_a_press_is_read_like_its_text(records_on_both: Flask, mark:
     # A number of a workbook has no mark; a text has that of the mapping.
     for code, load in zip(codes_of(found), (424.5, 401.0, f"396{mark}25"), strict=True):
         sheet.append([code, load, datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=8), "Li"])
+    sheet.append([None, None, None, None, "below the table"])
     file = io.BytesIO()
     book.save(file)
     assert read_file(a_mapping(decimal_mark=mark).id, "day.xlsx", file.getvalue(), ACTOR).sets == 1
@@ -229,10 +239,12 @@ def test_workbook_of_a_press_is_read_like_its_text(records_on_both: Flask, mark:
     [
         (b"", "looks for names in row 1"),
         (b"a,b\n1,2\n", "has no column"),
-        (b"PK\x03\x04 broken", "no workbook"),
+        (b"PK\x03\x04 broken", "not a readable workbook"),
+        (with_a_cell("XFD1048576"), "too many cells"),
         (b"\xff\xff\xff\xff", "not text"),
         (b"x" * 10_000_001, "larger than"),
     ],
+    ids=["empty", "no column", "broken zip", "a cell at the end of a sheet", "no text", "too large"],
 )
 def test_file_that_does_not_fit_the_mapping_is_refused_and_leaves_nothing(
     records_on_both: Flask, content: bytes, says: str
