@@ -44,8 +44,8 @@ MOST_ROWS = 20_000
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 #: How workbooks begin: zip, and the old compound file.
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
-#: Reads the first sheet of a workbook, or refuses it: lims/importing, which stands above, does so in a process of its own. One
-#: cell at the end of a sheet asks for more memory than there is, and calamine then ends the program that called it.
+#: Reads the first sheet of a workbook, or refuses it: lims/importing, which stands above, does so in a process of its own.
+#: One cell at the end of a sheet asks for more memory than there is, and calamine then ends the program that called it.
 FIRST_SHEET: list[Callable[[bytes], Sequence[Sequence[Any]]]] = []
 KEPT_KN = Decimal("0.001")
 #: Where the comma is the decimal mark: points stand between whole thousands alone. 424.5 is no 4245.
