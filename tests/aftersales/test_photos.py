@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,35 @@ def test_the_place_and_the_telephone_are_gone_and_the_picture_stands(kind: str) 
 
 def test_a_picture_taken_upright_stays_upright() -> None:
     _cleaned, _type, width, height = clean_picture(a_picture(orientation=6), "a.jpg")
+    assert (width, height) == (40, 60)
+
+
+def test_pictures_that_are_decoded_at_once_leave_the_warnings_of_the_process_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What one thread saves and puts back, another puts back later: every warning would be an error from then on."""
+    opened, seen = Image.open, []
+    warnings.simplefilter("default")  # as outside of the tests, which have errors of them; pytest puts it back
+    before = warnings.filters[:]
+
+    def looking(*given: Any, **more: Any) -> Any:
+        seen.append(warnings.filters[:])
+        return opened(*given, **more)
+
+    monkeypatch.setattr(Image, "open", looking)
+    clean_picture(a_picture(), "a.jpg")
+    assert seen
+    assert all(found == before for found in seen)
+
+
+def test_a_picture_whose_camera_wrote_damaged_facts_is_kept_for_its_pixels() -> None:
+    given = a_picture(orientation=6)
+    # The kind of a fact about the camera that no writer knows what to do with.
+    damaged = given.replace(b"\x01\x0f\x00\x02", b"\x01\x0f\x00\x03").replace(
+        b"\x0f\x01\x02\x00", b"\x0f\x01\x03\x00"
+    )
+    assert damaged != given
+    _cleaned, _type, width, height = clean_picture(damaged, "a.jpg")
     assert (width, height) == (40, 60)
 
 
