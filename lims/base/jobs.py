@@ -29,7 +29,7 @@ from flask_babel import force_locale, get_locale
 from flask_babel import gettext as _
 from huey.constants import EmptyData
 from huey.consumer import Consumer
-from sqlalchemy import ForeignKey, Integer, String, Text, event, select, update
+from sqlalchemy import ForeignKey, Integer, String, Text, event, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lims.base.actor import Actor, system_actor
@@ -535,6 +535,8 @@ def _taken_back(job_id: int, attempts: int) -> bool:
     return False
 
 
+#: PostgreSQL's lock of whoever asks for what is due: several workers look at the clock in the same second.
+CLOCK_LOCK = 5_823_117
 #: Two threads that were busy for minutes take two calls of the clock at once.
 _ASKING = threading.Lock()
 
@@ -546,15 +548,24 @@ def ask_for_what_is_due(now: datetime) -> list[str]:
     with _ASKING:
         database().undo()  # what the thread before has asked for is seen
         for kind in KINDS.values():
-            if kind.due is None or not kind.due(now.replace(tzinfo=None)):
+            if not _is_wanted(kind, now):
                 continue
-            waiting = current_session().scalars(
-                select(Job.id).where(Job.kind == kind.name, Job.state.in_(OPEN)).limit(1)
-            )
-            if waiting.one_or_none() is None:
-                enqueue(kind.name, {}, system_actor("clock"))
-                asked.append(kind.name)
+            clock = system_actor("clock")
+            with transaction(clock, f"job {kind.name}") as session:
+                if not database().is_sqlite:  # which has one writer
+                    session.execute(select(func.pg_advisory_xact_lock(CLOCK_LOCK)))
+                if _is_wanted(kind, now):  # still: the clock of another process looks in the same second
+                    enqueue(kind.name, {}, clock)
+                    asked.append(kind.name)
     return asked
+
+
+def _is_wanted(kind: JobKind, now: datetime) -> bool:
+    """Does this kind say that it is due, and does none of it wait or run?"""
+    if kind.due is None or not kind.due(now.replace(tzinfo=None)):
+        return False
+    waiting = select(Job.id).where(Job.kind == kind.name, Job.state.in_(OPEN)).limit(1)
+    return current_session().scalar(waiting) is None
 
 
 def run_waiting(app: Flask) -> list[str]:

@@ -57,7 +57,9 @@ def test_pictures_that_are_decoded_at_once_leave_the_warnings_of_the_process_as_
 ) -> None:
     """What one thread saves and puts back, another puts back later: every warning would be an error from then on."""
     opened, seen = Image.open, []
-    warnings.simplefilter("default")  # as outside of the tests, which have errors of them; pytest puts it back
+    warnings.simplefilter(
+        "default"
+    )  # as outside of the tests, which have errors of them; pytest puts it back
     before = warnings.filters[:]
 
     def looking(*given: Any, **more: Any) -> Any:

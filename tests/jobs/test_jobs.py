@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
@@ -208,6 +209,32 @@ def test_clock_asks_for_what_is_due_and_not_twice(app: Flask, work: Any) -> None
         assert name not in ask_for_what_is_due(datetime(2026, 3, 1, 3, 0, tzinfo=UTC))
         assert name in ask_for_what_is_due(datetime(2026, 3, 1, 2, 0, tzinfo=UTC))
         assert name not in ask_for_what_is_due(datetime(2026, 3, 1, 2, 0, tzinfo=UTC))
+
+
+@pytest.mark.postgresql
+def test_clocks_of_two_workers_ask_once_for_what_is_due(
+    postgresql_app: Flask, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_look, looks = threading.Barrier(2, timeout=5), threading.local()
+
+    def due(_minute: datetime) -> bool:
+        looks.so_far = getattr(looks, "so_far", 0) + 1
+        if looks.so_far == 1:
+            both_look.wait()
+        return True
+
+    def ask() -> None:
+        with postgresql_app.app_context():
+            asked.extend(name for name in ask_for_what_is_due(utc_now()) if name == wanted)
+
+    wanted, asked = work(lambda job: None, due=due), list[str]()
+    monkeypatch.setattr(jobs, "_ASKING", contextlib.nullcontext())  # which two processes do not share
+    workers = [threading.Thread(target=ask) for _worker in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert asked == [wanted]
 
 
 def test_number_reaches_the_carrier_after_the_commit_alone(app: Flask, work: Any) -> None:
