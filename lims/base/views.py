@@ -11,7 +11,7 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from flask import flash, g, jsonify, redirect, request, session, url_for
@@ -22,7 +22,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
-from lims.base.display import EMPTY, Cell, Told, actor_names, cell, is_actor, laboratory_zone
+from lims.base.display import EMPTY, Cell, Told, actor_names, cell, form_text, is_actor, laboratory_zone
 from lims.base.exports import FORMATS, MOST_ROWS_AT_ONCE, ListQuery, answer_with, export_later, table_of
 from lims.base.fields import Reference, is_usual_year
 from lims.base.forms import Form, build_form, posted_values
@@ -297,9 +297,10 @@ class RecordView(GuardedView):
             version = int(given) if given.isdecimal() and len(given) < 19 else -1
             if version < 0:
                 raise refuse("version", _("is required: the version the form was opened with"), given)
-            record = self.service.edit(
-                record_id, localise(schema, posted, laboratory_zone()), version, current_actor()
+            typed = localise(schema, posted, laboratory_zone()) | self._times_left_alone(
+                record, schema, posted
             )
+            record = self.service.edit(record_id, typed, version, current_actor())
         except Refused as error:
             form = self.form_for(schema, posted, problems=error.problems, version=version)
             return self.render_form(form, record), 422
@@ -314,6 +315,19 @@ class RecordView(GuardedView):
             return self.render_form(form, record), 409
         flash(_("Saved: %(title)s", title=record.title), "success")
         return redirect(address_of(record))
+
+    @staticmethod
+    def _times_left_alone(record: Any, schema: type[Schema], posted: dict[str, Any]) -> dict[str, datetime]:
+        """Stored times whose control was not touched: it shows whole seconds, and of the hour that a change of clocks
+        repeats not which of the two."""
+        stored = {
+            item: getattr(record, item.name, None) for item in schema.inputs() if item.widget == "datetime"
+        }
+        return {
+            item.name: time
+            for item, time in stored.items()
+            if isinstance(time, datetime) and posted.get(item.name, "").strip() == form_text(item, time)
+        }
 
     @expose("/<int:record_id>/retire", methods=["POST"])
     @permission_name("write")

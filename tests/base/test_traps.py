@@ -101,6 +101,32 @@ def test_lost_update_is_refused_with_both_values(app: Flask, technician: Person)
         assert SERVICES["regions"].get(region_id).name == "Theirs"
 
 
+@pytest.mark.parametrize(
+    "stored",
+    ["2026-03-05T02:00:00.250000+00:00", "1988-09-10T17:30:00+00:00"],
+    ids=["a part of a second", "the second of two hours that are called alike"],
+)
+def test_time_whose_control_was_left_alone_is_saved_as_it_stands(
+    app: Flask, administrator: Person, stored: str
+) -> None:
+    with app.app_context():
+        cement = SERVICES["cement-products"].add({"code": "PO425", "name": "P.O 42.5"}, ACTOR)
+        lot = SERVICES["cement-lots"].add({"code": "L-1", "cement_product_id": cement.id}, ACTOR)
+        first = {
+            "code": "D-1", "customer_id": a_customer("K-1").id, "cement_lot_id": lot.id, "mass_t": "30",
+            "delivered_at": stored,
+        }  # fmt: skip
+        delivery_id = SERVICES["deliveries"].add(first, ACTOR).id
+    shown = _field(
+        administrator.get(f"/deliveries/{delivery_id}/edit").get_data(as_text=True), "delivered_at"
+    )
+    typed = {**first, "version": "1", "delivered_at": shown, "vehicle": "A-1"}
+    assert administrator.post(f"/deliveries/{delivery_id}/edit", typed).status_code == 302
+    with app.app_context():
+        saved = SERVICES["deliveries"].get(delivery_id)
+        assert (saved.vehicle, saved.delivered_at.isoformat()) == ("A-1", stored)
+
+
 def test_values_of_who_was_faster_are_told_in_words(app: Flask, administrator: Person) -> None:
     """No id, no key, no UTC, and what was emptied is told too."""
     with app.app_context():
