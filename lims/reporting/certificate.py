@@ -186,7 +186,8 @@ def _lots(batch: Batch) -> list[dict[str, Any]]:
             {"kind": _both(COMPONENT_KINDS["cement"]), "lot": f"{batch.cement_lot.code}, {product.name}"}
         )
     if batch.aggregate_sample is not None:
-        found.append({"kind": _both(COMPONENT_KINDS["fine_aggregate"]), "lot": batch.aggregate_sample.title})
+        kind = f"{batch.aggregate_sample.aggregate_source.kind}_aggregate"  # of a quarry as well as of a pit
+        found.append({"kind": _both(COMPONENT_KINDS[kind]), "lot": batch.aggregate_sample.title})
     lots: Sequence[BatchLot] = batch.lots
     found += [
         {"kind": _both(COMPONENT_KINDS.get(item.kind, item.kind)), "lot": item.lot.title}

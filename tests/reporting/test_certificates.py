@@ -113,6 +113,20 @@ def test_grade_without_a_class_stands_on_the_paper_in_mpa(app: Flask) -> None:
     assert data["mix"]["grade"] == "35 MPa"
 
 
+@pytest.mark.parametrize(("kind", "printed"), [("fine", "Fine aggregate"), ("coarse", "Coarse aggregate")])
+def test_sample_of_a_quarry_is_not_printed_as_sand(app: Flask, kind: str, printed: str) -> None:
+    with app.app_context():
+        (batch,) = a_production(("38.9",))
+        source = SERVICES["aggregate-sources"].add({"code": "G1", "name": "Quarry", "kind": kind}, ACTOR)
+        sample = {"code": "G1-1", "aggregate_source_id": source.id, "sampled_on": "2026-01-05"}
+        with transaction(ACTOR):
+            batch.aggregate_sample = SERVICES["aggregate-samples"].add(sample, ACTOR)
+        data = certificate_data(
+            batch, released_results(batch.id), code="C", issued_at=utc_now(), issued_by="x"
+        )
+    assert [lot["kind"]["en"] for lot in data["lots"] if lot["lot"] == "G1-1"] == [printed]
+
+
 def test_batch_without_a_released_result_gets_no_paper(app: Flask) -> None:
     with app.app_context():
         (waiting,) = a_production(("38",), state="verified")
