@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask_appbuilder.security.sqla.models import User
@@ -15,7 +15,7 @@ from lims.audit.models import Finding
 from lims.audit.references import PARTS, Came, came_from, came_of, is_about, is_hub, record_of
 from lims.base.auditing.models import AuditEntry, AuditTransaction
 from lims.base.database import current_session
-from lims.base.display import local_day
+from lims.base.display import day_begins, local_day
 from lims.base.problems import NotFound
 from lims.base.records import Record
 from lims.base.security import may
@@ -32,6 +32,9 @@ MOST_ABOUT = 8
 #: Records that an account wrote, newest first, when the question is a person.
 MOST_OF_PERSON = 300
 PERSONS = "persons"
+
+#: Column of a calibration -> the records of what it calibrates.
+DEVICES = {"press_id": "presses", "scale_id": "scales", "mould_id": "moulds"}
 
 Key = tuple[str, int]
 
@@ -160,13 +163,16 @@ def trace(name: str, record_id: int, reads: Callable[[str], bool] | None = None)
 
 
 def _subjects(found: Trace) -> list[Key]:
-    """A complaint about a lot is followed through what came of the lot; a calibration through its press's breaks."""
+    """A complaint about a lot is followed through what came of the lot; a calibration through its press's breaks, or the
+    batches of its scale or moulds."""
     name = found.start[0]
     if not is_about(name):
         return []
     parents = [earlier for earlier, later in found.edges if later == found.start]
     record = found.nodes[found.start].record
     if isinstance(record, Calibration):
+        if record.press_id is None:
+            return _cast_under(found, record)
         _broken_under(found, record)
         return []
     return [key for key in parents if not is_hub(key[0])] or parents
@@ -332,10 +338,10 @@ def _calibrations(found: Trace) -> None:
         if isinstance(record, Break) and record.press_id is not None and record.tested_at is not None:
             used["presses", "press_id", record.press_id].add(local_day(record.tested_at))
         if isinstance(record, Batch) and record.cast_at is not None:
-            for name, column in (("scales", "scale_id"), ("moulds", "mould_id")):
+            for column in ("scale_id", "mould_id"):
                 if (device := getattr(record, column)) is not None:
-                    used[name, column, device].add(local_day(record.cast_at))
-    for column in ("press_id", "scale_id", "mould_id"):
+                    used[DEVICES[column], column, device].add(local_day(record.cast_at))
+    for column in DEVICES:
         devices = {key: days for (_name, by, key), days in used.items() if by == column}
         if not devices:
             continue
@@ -343,7 +349,7 @@ def _calibrations(found: Trace) -> None:
         certificates: dict[int, list[Calibration]] = defaultdict(list)
         for item in current_session().scalars(query.order_by(Calibration.calibrated_on)).unique():
             certificates[getattr(item, column)].append(item)
-        name = {"press_id": "presses", "scale_id": "scales", "mould_id": "moulds"}[column]
+        name = DEVICES[column]
         for device, days in devices.items():
             if (name, device) not in found.nodes:
                 continue
@@ -373,35 +379,48 @@ def valid_on(certificates: Sequence[Calibration], day: date) -> Calibration | No
 
 def _broken_under(found: Trace, calibration: Calibration) -> None:
     """The breaks on this press while this calibration was the valid one."""
-    if calibration.press_id is None:
-        return
+    keys = _used_under(found, calibration, "press_id", Break.press_id, Break.tested_at)
+    lots = _back(found, keys, "of")
+    _tell(found, [key for key in lots if key[0] in {"cement-lots", "batches"}])
+
+
+def _cast_under(found: Trace, calibration: Calibration) -> list[Key]:
+    """The batches that were weighed on this scale, or filled into these moulds, while this calibration was the valid one."""
+    column = "scale_id" if calibration.scale_id is not None else "mould_id"
+    return _used_under(found, calibration, column, getattr(Batch, column), Batch.cast_at)
+
+
+def _used_under(found: Trace, calibration: Calibration, column: str, device: Any, used_at: Any) -> list[Key]:
+    """Rows of the table of `device` and `used_at` while `calibration` was the valid one, by the laboratory's days as in
+    `valid_on`: the newest MOST_OF_KIND, joined to the device."""
+    record, key = device.class_, getattr(calibration, column)
     following = current_session().scalar(
         select(func.min(Calibration.calibrated_on)).where(
-            Calibration.press_id == calibration.press_id,
+            getattr(Calibration, column) == key,
             Calibration.calibrated_on > calibration.calibrated_on,
             Calibration.retired_at.is_(None),
         )
     )
-    last = calibration.due_on if following is None else min(calibration.due_on, following)
+    after = day_begins(calibration.due_on + timedelta(days=1))
     query = (
-        SERVICES["breaks"]
+        SERVICES[record.record_name]
         .base_query()
         .where(
-            Break.press_id == calibration.press_id,
-            Break.tested_at >= datetime.combine(calibration.calibrated_on, time.min, UTC),
-            Break.tested_at <= datetime.combine(last, time.max, UTC),
+            device == key,
+            used_at >= day_begins(calibration.calibrated_on),
+            used_at < (after if following is None else min(after, day_begins(following))),
         )
-        .order_by(Break.id.desc())
+        .order_by(record.id.desc())
         .limit(MOST_OF_KIND + 1)
     )
     rows = current_session().scalars(query).unique().all()
     if len(rows) > MOST_OF_KIND:
-        found.cut.add("breaks")
+        found.cut.add(record.record_name)
+    keys = [(record.record_name, row.id) for row in rows[:MOST_OF_KIND]]
     for row in rows[:MOST_OF_KIND]:
-        found.add("breaks", row, "of", 2)
-        found.join(("presses", calibration.press_id), ("breaks", row.id), "made")
-    lots = _back(found, [("breaks", row.id) for row in rows[:MOST_OF_KIND]], "of")
-    _tell(found, [key for key in lots if key[0] in {"cement-lots", "batches"}])
+        found.add(record.record_name, row, "of", 2)
+        found.join((DEVICES[column], key), (record.record_name, row.id), "made")
+    return [found_key for found_key in keys if found_key in found.nodes]
 
 
 def _persons(found: Trace) -> None:

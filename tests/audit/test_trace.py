@@ -107,6 +107,43 @@ def test_complaint_reaches_the_calibration_of_the_press_and_back() -> None:
 
 
 @pytest.mark.usefixtures("records_on_both")
+@pytest.mark.parametrize(("devices", "column"), [("scales", "scale_id"), ("moulds", "mould_id")])
+def test_calibration_of_a_scale_or_of_moulds_reaches_what_was_cast_under_it(
+    devices: str, column: str
+) -> None:
+    add = {name: service.add for name, service in SERVICES.items()}
+    device = add[devices](
+        {"code": "D-1", "name": "Device"} if devices == "scales" else {"code": "D-1"}, ACTOR
+    )
+    first, second = (
+        add["calibrations"](
+            {
+                column: device.id,
+                "certificate_number": f"Z-{begun}",
+                "calibrated_on": begun,
+                "due_on": "2027-12-31",
+                "calibrated_by": "Institute",
+            },
+            ACTOR,
+        )
+        for begun in ("2026-01-05", "2026-03-02")
+    )
+    # Seven in the morning in Shanghai is the day before by UTC.
+    mix = a_mix()
+    before, after = (
+        a_batch("40", mix=mix, cast_at=f"2026-03-{day:02d}T07:00+08:00", **{column: device.id})
+        for day in (1, 2)
+    )
+    for calibration, its, other in ((first, before, after), (second, after, before)):
+        found = trace("calibrations", calibration.id, everything)
+        assert ("batches", its.id) in found.nodes
+        assert ("batches", other.id) not in found.nodes
+        assert {"specimens", "mix-designs", "trials"} <= kinds(found)
+        assert found.edges[(devices, device.id), ("batches", its.id)] == "made"
+        assert ("calibrations", calibration.id) in trace("batches", its.id, everything).nodes
+
+
+@pytest.mark.usefixtures("records_on_both")
 def test_every_record_of_the_chain_reaches_every_other_way_up_and_down() -> None:
     made = a_chain()
     specimen = made["set"].specimens[0]
