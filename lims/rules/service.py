@@ -249,10 +249,14 @@ def _own_sampling_plan() -> Mapping[str, str]:
     return edition.values() if edition is not None else {}
 
 
-def _own_rebound_limit() -> Mapping[str, str]:
-    edition = edition_in_force(REGISTER.by_id["shotcrete/rebound"])
-    return edition.values() if edition is not None else {}
+def _own_shotcrete_limits(day: date) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for rule in REGISTER.rules:
+        if rule.id.startswith("shotcrete/"):
+            edition = edition_in_force(rule, day)
+            found |= edition.values() if edition is not None else {}
+    return found
 
 
 PLAN_SOURCES.append(_own_sampling_plan)
-SHOTCRETE_SOURCES.append(_own_rebound_limit)
+SHOTCRETE_SOURCES.append(_own_shotcrete_limits)

@@ -39,19 +39,24 @@ def rebound_check(
     return at_most("rebound, %", rebound_percent(sprayed_kg, rebound_kg), limit)
 
 
-def setting_checks(initial_set_min: Decimal, final_set_min: Decimal) -> tuple[Check, ...]:
-    """Initial set at most 5 min and final set at most 10 min with accelerator. Raises: RuleInputError."""
+def setting_checks(
+    initial_set_min: Decimal,
+    final_set_min: Decimal,
+    initial_limit_min: Decimal = INITIAL_SET_MIN,
+    final_limit_min: Decimal = FINAL_SET_MIN,
+) -> tuple[Check, ...]:
+    """Initial and final set with accelerator, min, each against its limit; equal is within. Raises: RuleInputError."""
     initial = require_number("initial_set_min", initial_set_min, above=0)
     final = require_number("final_set_min", final_set_min, above=0)
     if final < initial:
         raise RuleInputError("final_set_min", final_set_min, "a time of at least initial_set_min")
     return (
-        at_most("initial set, min", initial, INITIAL_SET_MIN),
-        at_most("final set, min", final, FINAL_SET_MIN),
+        at_most("initial set, min", initial, require_number("initial_limit_min", initial_limit_min, above=0)),
+        at_most("final set, min", final, require_number("final_limit_min", final_limit_min, above=0)),
     )
 
 
-def curing_check(curing_days: int) -> Check:
-    """At least 14 days of curing (source document)."""
+def curing_check(curing_days: int, least_days: int = CURING_DAYS) -> Check:
+    """Days of curing against the least that is asked. Raises: RuleInputError."""
     days = require_number("curing_days", curing_days, minimum=0)
-    return at_least("curing, d", days, Decimal(CURING_DAYS))
+    return at_least("curing, d", days, require_number("least_days", least_days, minimum=1))

@@ -292,7 +292,7 @@ class Specimen(Record):
 
 
 class ShotcreteTrial(Record):
-    """One spraying: rebound, setting with accelerator, panels. Judged when it is written, by the limits of that day."""
+    """One spraying: rebound, setting with accelerator, panels. Judged by the limits in force on the day of spraying."""
 
     __tablename__ = "shotcrete_trials"
     record_name = "shotcrete-trials"

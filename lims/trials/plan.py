@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from flask import current_app
 
-from lims.standards.shotcrete import REBOUND_LIMIT_PERCENT
+from lims.standards.shotcrete import CURING_DAYS, FINAL_SET_MIN, INITIAL_SET_MIN, REBOUND_LIMIT_PERCENT
 
 #: Asked in turn for the laboratory's own edition of `site/sets-per-volume`; lims/rules registers itself here, since
 #: rules stand above trials.
@@ -29,11 +31,26 @@ def _own() -> Mapping[str, str]:
     return next((found for source in SOURCES if (found := source())), {})
 
 
-#: Asked in turn for the laboratory's own limits of shotcrete; lims/rules registers itself here.
-SHOTCRETE_SOURCES: list[Callable[[], Mapping[str, str]]] = []
+#: Asked in turn for the laboratory's own limits of shotcrete in force on a day; lims/rules registers itself here.
+SHOTCRETE_SOURCES: list[Callable[[date], Mapping[str, str]]] = []
 
 
-def rebound_limit_percent() -> Decimal:
-    """The most rebound that is accepted, % of what was sprayed."""
-    own: Mapping[str, str] = next((found for source in SHOTCRETE_SOURCES if (found := source())), {})
-    return Decimal(own.get("limit_percent", REBOUND_LIMIT_PERCENT))
+@dataclass(frozen=True, slots=True)
+class ShotcreteLimits:
+    """What a spraying is judged by: at most, but for the days of curing."""
+
+    rebound_percent: Decimal
+    initial_set_min: Decimal
+    final_set_min: Decimal
+    curing_days: int
+
+
+def shotcrete_limits(day: date) -> ShotcreteLimits:
+    """The laboratory's limits in force on a day: a later edition does not judge what was sprayed before it."""
+    own: Mapping[str, str] = next((found for source in SHOTCRETE_SOURCES if (found := source(day))), {})
+    return ShotcreteLimits(
+        rebound_percent=Decimal(own.get("limit_percent", REBOUND_LIMIT_PERCENT)),
+        initial_set_min=Decimal(own.get("initial_limit_min", INITIAL_SET_MIN)),
+        final_set_min=Decimal(own.get("final_limit_min", FINAL_SET_MIN)),
+        curing_days=int(Decimal(own.get("least_days", CURING_DAYS))),
+    )

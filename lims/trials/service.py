@@ -43,7 +43,7 @@ from lims.trials.models import (
     SpecimenSet,
     Trial,
 )
-from lims.trials.plan import cubic_metres_per_set, rebound_limit_percent
+from lims.trials.plan import cubic_metres_per_set, shotcrete_limits
 from lims.trials.schemas import (
     LOT_FIELDS,
     MOST_SETS_OF_A_BATCH,
@@ -467,20 +467,23 @@ class ShotcreteTrialService(RecordService[ShotcreteTrial]):
         self._judge(record, values)
 
     def _judge(self, record: ShotcreteTrial, values: ShotcreteTrialIn) -> None:
-        """Rebound, setting and curing against the limits in force; the limit used is kept with the record."""
+        """Rebound, setting and curing against the limits in force on the day of spraying, whenever that is written: who
+        corrects a remark a year later changes no verdict. The limit of the rebound is kept with the record."""
         checks: list[Check] = []
+        limits = shotcrete_limits(values.sprayed_on)
         record.rebound_percent = record.rebound_limit_percent = None
         try:
             if values.sprayed_kg is not None and values.rebound_kg is not None:
-                limit = rebound_limit_percent()
-                checks.append(rebound_check(values.sprayed_kg, values.rebound_kg, limit))
+                checks.append(rebound_check(values.sprayed_kg, values.rebound_kg, limits.rebound_percent))
                 exact = rebound_percent(values.sprayed_kg, values.rebound_kg)
                 record.rebound_percent = round_half_even(exact, Decimal("0.1"))
-                record.rebound_limit_percent = limit
+                record.rebound_limit_percent = limits.rebound_percent
             if values.initial_set_min is not None and values.final_set_min is not None:
-                checks += setting_checks(values.initial_set_min, values.final_set_min)
+                checks += setting_checks(
+                    values.initial_set_min, values.final_set_min, limits.initial_set_min, limits.final_set_min
+                )
             if values.curing_days is not None:
-                checks.append(curing_check(values.curing_days))
+                checks.append(curing_check(values.curing_days, limits.curing_days))
         except RuleInputError as error:
             raise refuse(
                 error.field,

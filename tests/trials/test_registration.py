@@ -316,6 +316,30 @@ def test_shotcrete_is_judged_by_the_limit_in_force_and_equal_passes(records_on_b
         service.add({"trial_id": batch.trial_id, "sprayed_on": day(1), "sprayed_kg": "500"}, ACTOR)
 
 
+def test_shotcrete_keeps_the_laboratorys_own_limits_of_its_day(records: Flask) -> None:
+    trial = {"trial_id": a_batch("40").trial_id, "sprayed_on": day(9)}
+    measured = {
+        "sprayed_kg": "500", "rebound_kg": "90", "initial_set_min": "4", "final_set_min": "9", "curing_days": "14",
+    }  # fmt: skip
+    service = SERVICES["shotcrete-trials"]
+    sprayed = service.add({**trial, **measured}, ACTOR)
+    assert (sprayed.outcome, sprayed.rebound_limit_percent) == ("passed", Decimal(20))
+    for rule, settings in (
+        ("rebound", {"limit_percent": "15"}),
+        ("setting", {"initial_limit_min": "3", "final_limit_min": "8"}),
+        ("curing", {"least_days": "21"}),
+    ):
+        edition = {
+            "rule_id": f"shotcrete/{rule}", "settings": settings, "reason": "tunnel", "effective_on": day(5),
+        }  # fmt: skip
+        SERVICES["rule-editions"].add(edition, ACTOR)
+    remarked = service.edit(sprayed.id, {**trial, **measured, "remarks": "wet wall"}, sprayed.version, ACTOR)
+    assert (remarked.outcome, remarked.rebound_limit_percent) == ("passed", Decimal(20))
+    for one in ({"sprayed_kg", "rebound_kg"}, {"initial_set_min", "final_set_min"}, {"curing_days"}):
+        alone = {name: value for name, value in measured.items() if name in one}
+        assert service.add({**trial, "sprayed_on": day(1), **alone}, ACTOR).outcome == "failed"
+
+
 @pytest.mark.parametrize(
     ("calibrated", "due", "asked"),
     [(None, None, "never calibrated"), (400, 35, "ran out"), (30, -335, "")],

@@ -20,12 +20,13 @@ def _rebound(given: Given) -> Answer:
 
 
 def _setting(given: Given) -> Answer:
-    checks = setting_checks(given.number("initial_set_min"), given.number("final_set_min"))
+    names = ("initial_set_min", "final_set_min", "initial_limit_min", "final_limit_min")
+    checks = setting_checks(*map(given.number, names))
     return {"accepted": all_passed(checks), "checks": checks}
 
 
 def _curing(given: Given) -> Answer:
-    check = curing_check(given.count("curing_days"))
+    check = curing_check(given.count("curing_days"), given.count("least_days"))
     return {"accepted": check.passed, "checks": [check]}
 
 
@@ -65,8 +66,23 @@ RULES = (
         fields=(
             Number(name="initial_set_min", text=N_("Initial set, min"), above=0, maximum=5000),
             Number(name="final_set_min", text=N_("Final set, min"), above=0, maximum=5000),
+            Number(
+                name="initial_limit_min",
+                text=N_("Limit of the initial set, min"),
+                above=0,
+                maximum=600,
+                default="5",
+            ),
+            Number(
+                name="final_limit_min",
+                text=N_("Limit of the final set, min"),
+                above=0,
+                maximum=600,
+                default="10",
+            ),
         ),
         compute=_setting,
+        configurable=("initial_limit_min", "final_limit_min"),
         vectors=(
             Vector({"initial_set_min": "5", "final_set_min": "10"}, {"accepted": True}, "S"),
             Vector({"initial_set_min": "4", "final_set_min": "10.5"}, {"accepted": False}, "S"),
@@ -81,8 +97,12 @@ RULES = (
         formula=N_("At least 14 days."),
         provenance=((N_("the source document's limit"), "S"),),
         sources=("source document",),
-        fields=(Count(name="curing_days", text=N_("Curing, d"), minimum=0, maximum=3650),),
+        fields=(
+            Count(name="curing_days", text=N_("Curing, d"), minimum=0, maximum=3650),
+            Count(name="least_days", text=N_("At least, d"), minimum=1, maximum=365, default=14),
+        ),
         compute=_curing,
+        configurable=("least_days",),
         vectors=(
             Vector({"curing_days": 14}, {"accepted": True}, "S"),
             Vector({"curing_days": 13}, {"accepted": False}, "S"),
