@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.base.columns import utc_now
-from lims.base.display import local_time, show_time
+from lims.base.display import format_decimal, local_time, show_time
 from lims.base.fields import Quantity, WholeNumber
 from lims.base.laboratory import laboratory
 from lims.base.problems import Refused, refuse
@@ -22,6 +22,7 @@ from lims.base.security import current_actor, may, principal, require
 from lims.base.views import MenuPlace, RecordView, Related
 from lims.trials.curing import add_readings, readings_chart
 from lims.trials.labels import label_sheet, labels_of, zpl
+from lims.trials.models import Batch
 from lims.trials.plan import cubic_metres_per_set, specimens_per_set
 from lims.trials.schemas import (
     LOT_FIELDS,
@@ -132,13 +133,13 @@ class BatchView(RecordView):
         user = principal()
         now: datetime = local_time(utc_now())
         return {
-            **self._repeated(),
-            "cast_at": f"{now:%Y-%m-%dT%H:%M}",
             "plan_ages": ",".join(str(age) for age in laboratory().plan_ages),
             "cubic_metres_per_set": f"{cubic_metres_per_set():f}",
             "specimens_per_set": str(specimens_per_set()),
             "shape": laboratory().codes.shape,
             "width_mm": str(laboratory().codes.width_mm),
+            **self._repeated(),
+            "cast_at": f"{now:%Y-%m-%dT%H:%M}",
             "technician": user.get_full_name() if user is not None else "",
         }
 
@@ -148,7 +149,8 @@ class BatchView(RecordView):
         return {**super().show_context(record), **batch_context(record)}
 
     def _repeated(self) -> dict[str, Any]:
-        """Values of the batch that `?repeat=` names, or of the last one when it says `last`: cast it again.
+        """Values of the batch that `?repeat=` names, or of the last one when it says `last`: cast it again, with the ages,
+        the held and reserved sets, the tank and the equipment of that one.
 
         Not what was measured on it, such as its slump: nobody has measured that on the new one.
         """
@@ -162,9 +164,9 @@ class BatchView(RecordView):
             return {}
         names = (
             "trial_id", "mix_revision_id", "volume_m3", "cement_lot_id", "aggregate_sample_id", "curing",
-            "element", "site_id",
+            "element", "site_id", "scale_id", "mould_id",
         )  # fmt: skip
-        values = {name: getattr(last, name) for name in names}
+        values = {name: getattr(last, name) for name in names} | _plan_of(last)
         fields = {(kind, attribute): field for field, (kind, attribute) in LOT_FIELDS.items()}
         for item in last.lots:
             for attribute in ("scm_lot_id", "admixture_lot_id", "aggregate_sample_id"):
@@ -230,6 +232,24 @@ class BatchView(RecordView):
         return jsonify(
             {"ages": rows, "sets": len(planned), "specimens": sum(item.specimens for item in planned)}
         )
+
+
+def _plan_of(batch: Batch) -> dict[str, Any]:
+    """Inputs that would cast the sets of this batch once more; without those that another batch cannot have."""
+    planned = [found for found in batch.sets if found.purpose == "plan"]
+    values: dict[str, Any] = {
+        "hold_sets": str(sum(found.purpose == "hold" for found in batch.sets)),
+        "site_sets": str(sum(found.purpose == "site" for found in batch.sets)),
+        "curing_tank_id": next((found.curing_tank_id for found in batch.sets if found.curing_tank_id), None),
+    }
+    if planned:
+        values["plan_ages"] = ",".join(map(str, sorted({found.age_days for found in planned})))
+        specimens = planned[0].specimens
+        if specimens and specimens[0].width_mm is not None:
+            values["shape"] = specimens[0].shape
+            values["width_mm"] = format_decimal(specimens[0].width_mm)
+            values["specimens_per_set"] = str(len(specimens))
+    return values
 
 
 def paper(content: bytes, kind: str, name: str) -> Response:

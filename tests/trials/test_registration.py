@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -268,6 +269,29 @@ def test_batch_is_cast_again_from_the_last_one(app: Flask, technician: Any) -> N
         assert value in page
     # What was measured on the last one was not measured on this one.
     assert 'value="180"' not in page
+
+
+def test_batch_is_cast_again_with_the_plan_and_the_equipment_of_the_last_one(
+    app: Flask, technician: Any
+) -> None:
+    with app.app_context():
+        tank, scale, moulds = (
+            SERVICES[name].add({"code": code, **more}, ACTOR)
+            for name, code, more in (
+                ("curing-tanks", "T-9", {"name": "Tank"}),
+                ("scales", "W-9", {"name": "Scale"}),
+                ("moulds", "M-9", {}),
+            )
+        )
+        a_batch(
+            "40", plan_ages="5,28", hold_sets="2", site_sets="3", width_mm="100", curing_tank_id=tank.id,
+            scale_id=scale.id, answer_scale_not_calibrated="new", mould_id=moulds.id, answer_moulds_not_checked="new",
+        )  # fmt: skip
+    page = technician.get("/batches/add?repeat=last").get_data(as_text=True)
+    for name, value in (("plan_ages", "5,28"), ("hold_sets", "2"), ("site_sets", "3"), ("width_mm", "100")):
+        assert re.search(rf'<input[^>]*name="{name}"[^>]*value="{value}"', page), name
+    for code in ("T-9", "W-9", "M-9"):
+        assert re.search(rf"<option[^>]*selected[^>]*>{code}", page), code
 
 
 def test_form_shows_what_was_noticed_and_keeps_what_was_typed(app: Flask, technician: Any) -> None:
