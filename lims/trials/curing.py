@@ -28,6 +28,7 @@ from lims.trials.schemas import CuringReadingIn
 #: Readings of a chart.
 SHOWN_READINGS = 500
 MOST_ROWS = 20_000
+CLOCK_SLACK = timedelta(hours=1)
 #: Nurse-Saul counts from 0 degC for same-condition specimens (GB 50204 appendix C).
 DATUM_C = Decimal(0)
 
@@ -46,7 +47,9 @@ def add_readings(tank_id: int, content: bytes, actor: Actor) -> tuple[int, int]:
         )
         fields["read_at"] = _with_zone(fields["read_at"])
         try:
-            values.append(CuringReadingIn.read({**fields, "curing_tank_id": tank_id}))
+            value = CuringReadingIn.read({**fields, "curing_tank_id": tank_id})
+            require_read(value.read_at)
+            values.append(value)
         except Refused as error:
             problems += [
                 Problem("file", _("row %(n)s: %(what)s", n=number, what=str(p.message)), p.value)
@@ -65,6 +68,12 @@ def add_readings(tank_id: int, content: bytes, actor: Actor) -> tuple[int, int]:
                 session.add(CuringReading(**item.values()))
                 added += 1
     return added, len(values) - added
+
+
+def require_read(moment: datetime) -> None:
+    """A reading lies not in the future, but for the clock of a logger that runs ahead. Raises: Refused."""
+    if moment > utc_now() + CLOCK_SLACK:
+        raise refuse("read_at", _("lies in the future; accepted: a time up to now"), moment.isoformat())
 
 
 def _rows(content: bytes) -> list[tuple[int, list[str]]]:

@@ -32,6 +32,7 @@ from lims.standards.rounding import round_half_even
 from lims.standards.sampling import GB50204_CONTINUOUS_ABOVE_M3, gb50204_sets_required, sets_per_volume
 from lims.standards.shotcrete import curing_check, rebound_check, rebound_percent, setting_checks
 from lims.standards.specimens import due_window, size_factor, untested_factor
+from lims.trials.curing import require_read
 from lims.trials.models import (
     Batch,
     BatchLot,
@@ -509,7 +510,4 @@ class CuringReadingService(RecordService[CuringReading]):
     default_order = "-read_at"
 
     def check(self, record: CuringReading) -> None:
-        if record.read_at > utc_now() + timedelta(hours=1):
-            raise refuse(
-                "read_at", _("lies in the future; accepted: a time up to now"), record.read_at.isoformat()
-            )
+        require_read(record.read_at)

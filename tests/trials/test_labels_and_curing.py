@@ -81,6 +81,8 @@ def test_one_bad_row_names_itself_and_nothing_is_added(records_on_both: Flask) -
     tank = a_tank()
     with pytest.raises(Refused, match=r"row 3.*warm"):
         add_readings(tank.id, b"time,temp\n2026-11-20 08:00,20.1\n2026-11-20 20:00,warm\n", ACTOR)
+    with pytest.raises(Refused, match=r"row 3.*in the future"):  # of a logger whose clock is wrong
+        add_readings(tank.id, b"time,temp\n2026-11-20 08:00,20.1\n2126-11-20 20:00,20.2\n", ACTOR)
     assert current_session().query(CuringReading).count() == 0
 
 
