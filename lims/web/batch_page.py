@@ -1,4 +1,4 @@
-"""The sampling plan of a batch with what has come of it."""
+"""The sampling plan of a batch with what has come of it, and what it was weighed, cast and cured in."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lims.base.display import format_decimal, show_time
 from lims.base.security import may
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.reporting.views import certificate_actions
-from lims.results.models import SetResult
+from lims.results.models import Mould, Scale, SetResult
 from lims.trials.curing import maturity_of
-from lims.trials.models import Batch, SpecimenSet
+from lims.trials.models import Batch, CuringTank, SpecimenSet
 from lims.trials.schemas import SET_STATES
 from lims.trials.warnings import WARNING_KINDS
 
@@ -55,6 +55,7 @@ def batch_context(batch: Batch) -> dict[str, Any]:
         )
     return {
         "plan": plan,
+        "equipment": _equipment(batch),
         "maturity": maturity_of(batch),
         "warning_kinds": WARNING_KINDS,
         "component_kinds": COMPONENT_KINDS,
@@ -62,3 +63,15 @@ def batch_context(batch: Batch) -> dict[str, Any]:
         "released": any(result is not None and result.state == "released" for _set, result in rows),
         **certificate_actions(batch.id),
     }
+
+
+def _equipment(batch: Batch) -> list[tuple[str, Any]]:
+    """(what it was used for, the scale, moulds or tank); a set may lie in a tank of its own."""
+    session = current_session()
+    tanks = sorted({found.curing_tank_id for found in batch.sets if found.curing_tank_id is not None})
+    used = [
+        (_("Scale of the batching"), Scale, batch.scale_id),
+        (_("Moulds"), Mould, batch.mould_id),
+        *((_("Curing tank"), CuringTank, key) for key in tanks),
+    ]
+    return [(str(what), session.get(record, key)) for what, record, key in used if key is not None]

@@ -271,26 +271,28 @@ def test_batch_is_cast_again_from_the_last_one(app: Flask, technician: Any) -> N
     assert 'value="180"' not in page
 
 
-def test_batch_is_cast_again_with_the_plan_and_the_equipment_of_the_last_one(
+EQUIPMENT_OF_A_BATCH = (("curing-tanks", "T-9"), ("scales", "W-9"), ("moulds", "M-9"))
+
+
+def test_batch_is_cast_again_with_the_plan_and_the_equipment_of_the_last_one_that_its_page_names(
     app: Flask, technician: Any
 ) -> None:
     with app.app_context():
         tank, scale, moulds = (
-            SERVICES[name].add({"code": code, **more}, ACTOR)
-            for name, code, more in (
-                ("curing-tanks", "T-9", {"name": "Tank"}),
-                ("scales", "W-9", {"name": "Scale"}),
-                ("moulds", "M-9", {}),
-            )
+            SERVICES[name].add({"code": code} | ({} if name == "moulds" else {"name": name}), ACTOR)
+            for name, code in EQUIPMENT_OF_A_BATCH
         )
-        a_batch(
+        cast = a_batch(
             "40", plan_ages="5,28", hold_sets="2", site_sets="3", width_mm="100", curing_tank_id=tank.id,
             scale_id=scale.id, answer_scale_not_calibrated="new", mould_id=moulds.id, answer_moulds_not_checked="new",
         )  # fmt: skip
+        address = f"/batches/{cast.id}"
+    shown = technician.get(address).get_data(as_text=True)
+    assert all(re.search(rf'<a href="/{name}/1">{code}', shown) for name, code in EQUIPMENT_OF_A_BATCH)
     page = technician.get("/batches/add?repeat=last").get_data(as_text=True)
     for name, value in (("plan_ages", "5,28"), ("hold_sets", "2"), ("site_sets", "3"), ("width_mm", "100")):
         assert re.search(rf'<input[^>]*name="{name}"[^>]*value="{value}"', page), name
-    for code in ("T-9", "W-9", "M-9"):
+    for _name, code in EQUIPMENT_OF_A_BATCH:
         assert re.search(rf"<option[^>]*selected[^>]*>{code}", page), code
 
 
