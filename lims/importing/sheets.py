@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from flask_babel import force_locale
+from flask_babel import gettext as _
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.comments import Comment
@@ -26,6 +27,7 @@ from lims.base.database import current_session
 from lims.base.display import laboratory_zone
 from lims.base.exports import text_is_formula
 from lims.base.fields import Choice, Day, Instant, Quantity, WholeNumber
+from lims.base.problems import refuse
 from lims.importing.columns import LANGUAGES, Column, choice_text, in_all_languages, value_of
 from lims.importing.imports import TEMPLATES, Plan, Refusal, template_of
 from lims.importing.numbers import Form
@@ -94,13 +96,23 @@ def template_workbook(name: str) -> bytes:
     return _workbook(template_of(name), ())
 
 
-def export_template(subject: str, query: Any = None) -> bytes:
+def export_template(subject: str, query: Any = None, *, most: int | None = None) -> bytes:
     """Records in the form of their template, which reads them again without a change.
 
-    `query` is a select of the template's record (`TEMPLATES[subject].query()` with conditions); None is everything.
+    `query` is a select of the template's record (`TEMPLATES[subject].query()` with conditions); None is everything that the
+    asking person may know of. Raises: Refused where there are more than `most`.
     """
     template = template_of(subject)
-    records = current_session().scalars(template.query() if query is None else query).unique()
+    query = template.query() if query is None else query
+    if most is not None:
+        query = query.limit(most + 1)
+    records = current_session().scalars(query).unique().all()
+    if most is not None and len(records) > most:
+        message = _(
+            "holds more than %(most)s records; accepted: fewer, or the command lims export template",
+            most=most,
+        )
+        raise refuse("template", message, subject)
     return _workbook(template, (values for record in records for values in template.exported(record)))
 
 

@@ -14,6 +14,8 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from lims.base.display import local_today
+from lims.base.exports import MOST_ROWS_AT_ONCE
 from lims.base.files import bytes_of, file_response, stored_file
 from lims.base.jobs import enqueue
 from lims.base.problems import NotFound, Problem, Refused, refuse
@@ -54,7 +56,7 @@ from lims.importing.mapping import (
 from lims.importing.models import ImportRun
 from lims.importing.numbers import units_for
 from lims.importing.service import ImportMappingService, ImportRunService
-from lims.importing.sheets import marked_workbook, template_workbook
+from lims.importing.sheets import export_template, marked_workbook, template_workbook
 from lims.importing.templates import Template
 from lims.importing.workbooks import ENCODINGS, Book, Sheet, column_letters, shown
 
@@ -134,6 +136,20 @@ class ImportView(GuardedView):
         if name not in TEMPLATES:
             raise NotFound(f"template {name}")
         return file_response(template_workbook(name), MEDIA_TYPES[".xlsx"], f"{name}.xlsx")
+
+    @expose("/templates/<name>/filled.xlsx")
+    @permission_name("write")
+    def filled(self, name: str) -> ResponseReturnValue:
+        """The template with what is stored, to be changed and imported again: for who may import it."""
+        self.allow("write")
+        if name not in TEMPLATES:
+            raise NotFound(f"template {name}")
+        template = TEMPLATES[name]
+        self._require(template)
+        for record_name in template.writes:
+            require("read", record_name)
+        content = export_template(name, most=MOST_ROWS_AT_ONCE)
+        return file_response(content, MEDIA_TYPES[".xlsx"], f"{name}-{local_today():%Y-%m-%d}.xlsx")
 
     @expose("/<int:run_id>")
     @permission_name("write")

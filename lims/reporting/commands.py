@@ -11,6 +11,7 @@ from flask import Flask
 from flask_babel import force_locale
 
 from lims.cli import read_settings, with_rights_of_the_shell
+from lims.importing.commands import TEMPLATE_NAMES
 
 LANGUAGES = ("en", "zh", "zh_TW")
 #: The words of `lims export breaks` that are not those of an address.
@@ -127,6 +128,25 @@ def summary(
 
     count = _in_language(app, language, work)
     click.echo(f"{output}: {count} results")
+
+
+@export.command("template")
+@click.argument("name", type=click.Choice(TEMPLATE_NAMES))
+@click.option(
+    "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A file .xlsx."
+)
+def template_command(name: str, output: Path) -> None:
+    """What is stored, in the form of a template: `lims import NAME FILE` reads it again without a change."""
+    _output(output, ("xlsx",))
+    app = _app()
+
+    def work() -> int:
+        from lims.importing.sheets import export_template
+
+        return output.write_bytes(export_template(name))
+
+    _in_language(app, "en", work)
+    click.echo(output)
 
 
 def list_command(name: str) -> click.Command:

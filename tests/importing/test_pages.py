@@ -12,14 +12,18 @@ import pytest
 from flask import Flask
 
 from lims.accounts.roles import AUDITOR, MANAGER, SALES, TECHNICIAN
+from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.services import SERVICES
 from lims.customers.models import Customer
+from lims.importing import views
 from lims.importing.imports import TEMPLATES
 from lims.importing.models import ImportMapping, ImportRow, ImportRun
 from lims.results.models import SetResult
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set
 from tests.conftest import Person
-from tests.factories import ACTOR, a_customer
+from tests.factories import ACTOR, a_batch, a_customer
 from tests.importing.workbooks import filled, workbook
 
 
@@ -309,6 +313,27 @@ def test_every_template_can_be_downloaded(technician: Person) -> None:
         assert answer.status_code == 200
         assert openpyxl.load_workbook(io.BytesIO(answer.get_data())).sheetnames[0] == "Data"
     assert technician.get("/import/templates/none.xlsx").status_code == 404
+
+
+def test_sheet_with_what_is_stored_is_given_to_who_may_import_it_and_changes_nothing(
+    app: Flask, sign_in_as: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager, sales = sign_in_as(MANAGER), sign_in_as(SALES)
+    with app.app_context():
+        batch = a_batch("40", plan_ages="3")
+        loads = SetBreaksIn.read({"loads_kn": ["424", "401", "396"], "tested_at": utc_now().isoformat()})
+        record_set(batch.sets[0].id, loads, ACTOR)
+    for name, rows in (("breaks", 3), ("batches", 1), ("mixes", 1)):
+        address = f"/import/templates/{name}/filled.xlsx"
+        assert address in manager.get("/import/").get_data(as_text=True)
+        assert sales.get(address).status_code == 403
+        sent = send(manager, manager.get(address).get_data())
+        assert f'data-count="same">{rows}<' in manager.get(sent.location).get_data(as_text=True)
+    assert manager.get("/import/templates/none/filled.xlsx").status_code == 404
+    monkeypatch.setattr(views, "MOST_ROWS_AT_ONCE", 2)
+    answer = manager.get("/import/templates/breaks/filled.xlsx")
+    assert answer.status_code == 400
+    assert "more than 2 records" in answer.get_data(as_text=True)
 
 
 def test_the_uploaded_bytes_come_back_as_they_were(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
