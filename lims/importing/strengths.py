@@ -344,6 +344,8 @@ class BreakTemplate(Template):
                 if name not in row.values:
                     continue
                 now = max(times) if name == "tested_at" else row.values[name]
+                if name == "tested_at" and was is not None and not now.microsecond:
+                    was = was.replace(microsecond=0)
                 if now != was and not (
                     name == "strength_mpa" and present is not None and not present.reported
                 ):

@@ -301,6 +301,24 @@ def test_breaks_are_judged_by_the_rule_and_a_difference_is_no_change(records: Fl
     assert other.count("changed") == 0
 
 
+def test_breaks_of_a_list_say_the_time_to_the_second_and_are_what_is_stored(records: Flask) -> None:
+    first = a_batch("50", plan_ages="3").sets[0]
+    tested = datetime.now(UTC).replace(microsecond=250_000)  # as a browser says it
+    loads = ["424", "401", "396"]
+    record_set(first.id, SetBreaksIn.read({"loads_kn": loads, "tested_at": tested.isoformat()}), ACTOR)
+
+    def listed(at: datetime) -> Any:
+        local = f"{at + timedelta(hours=8):%Y-%m-%d %H:%M:%S}"
+        rows = [
+            {"specimen": specimen.code, "load_kn": load, "tested_at": local}
+            for specimen, load in zip(first.specimens, loads, strict=True)
+        ]
+        return look("b.xlsx", filled("breaks", *rows), ACTOR, template="breaks")
+
+    assert listed(tested).changes_nothing
+    assert len(listed(tested - timedelta(seconds=1)).refusals()) == 3
+
+
 def test_breaks_may_be_named_by_batch_age_and_number(records: Flask) -> None:
     batch = a_batch("50")
     now = f"{datetime.now(UTC) + timedelta(hours=8) - timedelta(minutes=5):%Y-%m-%d %H:%M}"
