@@ -33,10 +33,13 @@ CLOCK_SLACK = timedelta(hours=1)
 DATUM_C = Decimal(0)
 
 
-def add_readings(tank_id: int, content: bytes, actor: Actor) -> tuple[int, int]:
+def add_readings(
+    place_id: int, content: bytes, actor: Actor, *, place: str = "curing_tank_id"
+) -> tuple[int, int]:
     """Readings of a logger's CSV: time, temperature, humidity (blank allowed). All or none; times known are skipped.
 
-    Returns: added, known. Raises: Refused with the rows that do not read.
+    `place` is curing_tank_id, or batch_id where a batch lies at a place of its own. Returns: added, known. Raises: Refused
+    with the rows that do not read.
     """
     rows = _rows(content)
     problems: list[Problem] = []
@@ -47,7 +50,7 @@ def add_readings(tank_id: int, content: bytes, actor: Actor) -> tuple[int, int]:
         )
         fields["read_at"] = _with_zone(fields["read_at"])
         try:
-            value = CuringReadingIn.read({**fields, "curing_tank_id": tank_id})
+            value = CuringReadingIn.read({**fields, place: place_id})
             require_read(value.read_at)
             values.append(value)
         except Refused as error:
@@ -58,9 +61,8 @@ def add_readings(tank_id: int, content: bytes, actor: Actor) -> tuple[int, int]:
     if problems:
         raise Refused(problems[:20])
     with transaction(actor, "curing readings") as session:
-        known = set(
-            session.scalars(select(CuringReading.read_at).where(CuringReading.curing_tank_id == tank_id))
-        )
+        here = getattr(CuringReading, place) == place_id
+        known = set(session.scalars(select(CuringReading.read_at).where(here)))
         added = 0
         for item in values:
             if item.read_at not in known:

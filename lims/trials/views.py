@@ -199,6 +199,15 @@ class BatchView(RecordView):
         batch = self.service.get(record_id)
         return self.page("lims/labels.html", batch=batch, labels=labels_of(batch))
 
+    @expose("/<int:record_id>/readings", methods=["POST"])
+    @permission_name("write")
+    def readings(self, record_id: int) -> ResponseReturnValue:
+        """A logger's file of the place where the batch itself lies, as same-condition specimens do."""
+        self.allow("write")
+        self.service.get(record_id)
+        _add_uploaded(record_id, "batch_id")
+        return redirect(url_for("BatchView.show", record_id=record_id))
+
     @expose("/plan")
     @permission_name("read")
     def plan(self) -> ResponseReturnValue:
@@ -232,6 +241,16 @@ class BatchView(RecordView):
         return jsonify(
             {"ages": rows, "sets": len(planned), "specimens": sum(item.specimens for item in planned)}
         )
+
+
+def _add_uploaded(place_id: int, place: str) -> None:
+    """The readings of the file that was sent, of a tank or (`place` batch_id) a batch. Raises: Forbidden, Refused."""
+    require("write", "curing-readings")
+    given = request.files.get("file")
+    if given is None or not given.filename:
+        raise refuse("file", _("is required: a CSV file with time, temperature and humidity"))
+    added, known = add_readings(place_id, given.read(), current_actor(), place=place)
+    flash(_("%(added)s readings added, %(known)s were there already.", added=added, known=known), "success")
 
 
 def _plan_of(batch: Batch) -> dict[str, Any]:
@@ -425,15 +444,8 @@ class CuringTankView(RecordView):
     def readings(self, record_id: int) -> ResponseReturnValue:
         """A logger's file: time, temperature, humidity. All rows or none; known ones are left as they are."""
         self.allow("write")
-        require("write", "curing-readings")
         self.service.get(record_id)
-        given = request.files.get("file")
-        if given is None or not given.filename:
-            raise refuse("file", _("is required: a CSV file with time, temperature and humidity"))
-        added, known = add_readings(record_id, given.read(), current_actor())
-        flash(
-            _("%(added)s readings added, %(known)s were there already.", added=added, known=known), "success"
-        )
+        _add_uploaded(record_id, "curing_tank_id")
         return redirect(url_for("CuringTankView.show", record_id=record_id))
 
 

@@ -147,6 +147,26 @@ def test_maturity_in_the_cold_is_less_than_the_age(records_on_both: Flask) -> No
     assert found.equivalent_days < Decimal("1.5")
 
 
+def test_readings_of_a_batchs_own_place_are_uploaded_and_typed_from_its_page(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        batch = a_batch("40", curing="same_condition", cast_at="2026-11-20T00:00+08:00")
+        address = f"/batches/{batch.id}"
+    page = technician.get(address).get_data(as_text=True)
+    typed = re.search(r'href="(/curing-readings/add\?batch_id=\d+)"', page)
+    assert typed
+    assert "selected" in technician.get(typed[1]).get_data(as_text=True)
+    content = io.BytesIO(b"time,temp\n2026-11-20 08:00,20\n2026-11-21 00:00,20\n")
+    sent = technician.post(
+        f"{address}/readings", {"file": (content, "log.csv")}, content_type="multipart/form-data"
+    )
+    assert sent.status_code == 302
+    page = technician.get(address).get_data(as_text=True)
+    assert "2 readings added" in page
+    assert re.search(r'id="maturity".*?20 °C·d', page, re.DOTALL)
+
+
 def test_readings_are_uploaded_on_the_page_of_the_tank(app: Flask, technician: Person) -> None:
     with app.app_context():
         tank_id = a_tank().id
