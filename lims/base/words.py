@@ -9,6 +9,10 @@ from babel.support import NullTranslations
 from flask import Flask, g
 from flask_babel import Domain, get_locale
 from flask_babel import _get_current_context as context_of_babel
+from flask_babel import gettext as _
+
+from lims.standards.errors import RuleInputError, shown_value
+from lims.standards.words import Said
 
 
 def keep_translations(app: Flask) -> None:
@@ -41,3 +45,26 @@ def spoken_locale() -> Locale | None:
         return None
     found: Locale | None = getattr(context.get("_flask_babel"), "babel_locale", None)
     return get_locale() if found is None else found
+
+
+def told(text: str) -> str:
+    """A text of the rules (a step, a check, what is accepted) in the reader's language; a text that is none comes back."""
+    if isinstance(text, Said):
+        values = {name: _told_value(value) for name, value in text.values.items()}
+        return str(_(text.text, **values)) if values else str(_(text.text))
+    return str(_(text)) if text else ""
+
+
+def _told_value(value: object) -> object:
+    if isinstance(value, tuple):
+        return ", ".join(told(part) for part in value)
+    return told(value) if isinstance(value, str) else value
+
+
+def told_refusal(error: RuleInputError) -> str:
+    """What a rule would not take and what it would, in the reader's language; the field is named by whoever shows it."""
+    what = told(error.accepted)
+    if error.value is None:
+        return str(_("is missing; accepted: %(what)s", what=what))
+    value = told(error.value) if isinstance(error.value, Said) else shown_value(error.value)
+    return str(_("%(value)s is not accepted; accepted: %(what)s", value=value, what=what))

@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from lims.base.actor import Actor
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.services import RecordService
+from lims.base.words import told
 from lims.materials.models import (
     AdmixtureLot,
     AggregateSample,
@@ -145,7 +146,7 @@ def _grade(record: AggregateSample, values: AggregateSampleIn) -> None:
     except RuleInputError as error:
         raise refuse(
             "retained_4_75_g",
-            _("the sieve masses do not give a grading; accepted: %(what)s", what=error.accepted),
+            _("the sieve masses do not give a grading; accepted: %(what)s", what=told(error.accepted)),
             error.value,
         ) from None
     record.retained_g = json.dumps([f"{mass:f}" for mass in masses])

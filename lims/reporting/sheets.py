@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.base.display import local_time
+from lims.base.words import told
 from lims.reporting.control import Series
 from lims.reporting.statistics import Group, ResultRow, Verdict
 from lims.results.schemas import BASES, RESULT_STATES
@@ -173,7 +174,7 @@ VERDICT_COLUMNS = {
     "method": SheetColumn(
         _l("Method"), lambda row: str(WORDS.get(row.verdict.method, row.verdict.method)), width=28
     ),
-    "check": SheetColumn(_l("Condition"), lambda row: row.check.get("name", ""), width=40),
+    "check": SheetColumn(_l("Condition"), lambda row: told(row.check.get("name", "")), width=40),
     "value_mpa": SheetColumn(_l("Value"), _number("value"), "MPa", TWO),
     "limit_mpa": SheetColumn(_l("Limit"), _number("limit"), "MPa", TWO),
     "passed": SheetColumn(

@@ -25,6 +25,7 @@ from lims.materials.models import CementLot, CementProduct, Region
 from lims.mixes.models import MixDesign, MixRevision
 from lims.reporting.schemas import ACCEPTANCE_DAYS, SummaryFilters
 from lims.results.models import Break, SetResult
+from lims.rules.answers import refusal
 from lims.rules.service import evaluate
 from lims.standards.acceptance import (
     ACI_CONSECUTIVE_TESTS,
@@ -463,7 +464,7 @@ def _judged(rule_id: str, given: dict[str, Any]) -> Verdict:
     try:
         answer, own = evaluate(rule, given)
     except RuleInputError as error:
-        return _silent(rule_id, str(error))
+        return _silent(rule_id, refusal(rule, error))
     edition = f"{rule.edition} · {own.number}" if own is not None else rule.edition
     return Verdict(
         rule_id,

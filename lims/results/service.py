@@ -34,6 +34,7 @@ from lims.base.records import stamps
 from lims.base.schemas import Schema
 from lims.base.services import SERVICES, RecordService
 from lims.base.signatures import CONTENTS, sign
+from lims.base.words import told_refusal
 from lims.customers.regions import seen_within
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.due import WAITS, SetSpecimen, specimens_of
@@ -366,9 +367,7 @@ def judge(
         return mean_of_cylinders(strengths, width_mm)
     except RuleInputError as error:
         field = "loads_kn" if error.field in {"load_kn", "strengths_mpa"} else error.field
-        raise refuse(
-            field, _("%(value)s is not accepted; accepted: %(what)s", value=error.value, what=error.accepted)
-        ) from None
+        raise refuse(field, told_refusal(error)) from None
 
 
 def by_middle_value(specimens: Sequence[Specimen | SetSpecimen]) -> bool:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+
+from lims.base.words import told_refusal
+from lims.standards.errors import RuleInputError
+from lims.standards.inputs import Field, Many, Record
+from lims.standards.register.rule import Rule
+from lims.trials.schemas import SHAPES
+
+#: A field of a rule as a refusal names it: loads_kn[1], densities_kg_m3.sand, intervals[0].hours.
+PATH = re.compile(r"(\w+)(?:\[(\d+)\])?(?:\.(\w*))?", re.ASCII)
 
 LABELS: dict[str, tuple[Any, str]] = {
     "value": (_l("Rounded value"), ""),
@@ -130,6 +140,56 @@ WORDS: dict[str, Any] = {
     "lumps": _l("Clay lumps"),
     "flaky": _l("Flaky particles"),
 }
+
+
+#: What may be chosen in a calculator, in words; classes and types that read alike everywhere are left as they are.
+OPTIONS: dict[str, Any] = {
+    **SHAPES,
+    "prism-half": _l("Half of a prism"),
+    "core": _l("Core"),
+    "core-cube": _l("Cube cut from a panel"),
+    "crushed": _l("Crushed stone"),
+    "gravel": _l("Gravel"),
+    "sand": _l("Sand"),
+    "stone": _l("Stone"),
+    "plain": _l("Plain concrete"),
+    "reinforced": _l("Reinforced concrete"),
+    "prestressed": _l("Prestressed concrete"),
+    "mass": _l("By mass"),
+    "volume": _l("By volume"),
+    "bulk": _l("Bulk"),
+    "bagged": _l("Bagged"),
+    "moist": _l("Moist"),
+    "steam": _l("Steam"),
+    "linear": _l("Linear"),
+    "power": _l("Power law"),
+    "gbt50081-2019": "GB/T 50081-2019",
+    "astm-c39": "ASTM C39",
+    "en12390-3": "EN 12390-3",
+}
+
+
+def field_label(field: Field) -> str:
+    """The field's text, or what its name says where it has none of its own."""
+    own = field.text if field.text != field.name else ""
+    return str(_(own) if own else WORDS.get(field.name, field.name))
+
+
+def refusal(rule: Rule, error: RuleInputError) -> str:
+    """What a rule refused, in the reader's language, under the name that its calculator has for the field."""
+    found = PATH.fullmatch(error.field)
+    fields: dict[str, Field] = {name: field for field in rule.fields for name in (field.name, *field.aliases)}
+    if found is None or found[1] not in fields:
+        return f"{error.field}: {told_refusal(error)}"
+    field = fields[found[1]]
+    label = field_label(field)
+    if found[2] is not None:
+        label = str(_("%(label)s, no. %(n)s", label=label, n=int(found[2]) + 1))
+    whole = field.each if isinstance(field, Many) else field
+    if found[3] and isinstance(whole, Record):
+        inner = next((part for part in whole.fields if part.name == found[3]), None)
+        label += ": " + (field_label(inner) if inner is not None else found[3])
+    return f"{label}: {told_refusal(error)}"
 
 
 def shown(name: str, value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 
+from lims.rules.answers import OPTIONS, field_label
 from lims.standards.inputs import Choice, Count, Day, Field, Flag, Instant, Many, Number, Record
 from lims.standards.register.rule import Rule
 
@@ -25,8 +26,8 @@ class Control:
     value: str
     required: bool
     help: str
-    options: tuple[str, ...] = ()
-    error: str = ""
+    #: (value, in words)
+    options: tuple[tuple[str, str], ...] = ()
 
 
 def controls(rule: Rule, given: Mapping[str, str], defaults: Mapping[str, Any]) -> list[Control]:
@@ -37,7 +38,7 @@ def controls(rule: Rule, given: Mapping[str, str], defaults: Mapping[str, Any]) 
             found += [
                 replace(
                     _control(inner, f"{field.name}.{inner.name}", given, {}),
-                    label=f"{_(field.text)}: {inner.name}",
+                    label=f"{_(field.text)}: {field_label(inner)}",
                 )
                 for inner in field.fields
             ]
@@ -48,12 +49,13 @@ def controls(rule: Rule, given: Mapping[str, str], defaults: Mapping[str, Any]) 
 
 def _control(field: Field, name: str, given: Mapping[str, str], defaults: Mapping[str, Any]) -> Control:
     value = given.get(name, defaults.get(name, "" if field.default is None else str(field.default)))
-    options: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
     help_text = ""
     if isinstance(field, Choice):
-        widget, options = "select", field.options
+        widget = "select"
+        options = tuple((option, str(OPTIONS.get(option, option))) for option in field.options)
     elif isinstance(field, Number) and field.options:
-        widget, options = "select", tuple(f"{option:f}" for option in field.options)
+        widget, options = "select", tuple((f"{option:f}",) * 2 for option in field.options)
     elif isinstance(field, Flag):
         widget = "checkbox"
     elif isinstance(field, Many):
@@ -63,7 +65,9 @@ def _control(field: Field, name: str, given: Mapping[str, str], defaults: Mappin
             else "list"
         )
         if isinstance(field.each, Record):
-            help_text = _("A line each: %(names)s", names=" ".join(inner.name for inner in field.each.fields))
+            help_text = _(
+                "A line each: %(names)s", names=" · ".join(field_label(inner) for inner in field.each.fields)
+            )
         elif field.least == field.most:
             help_text = _("%(n)s values, separated by blanks", n=field.least)
         else:
@@ -75,9 +79,7 @@ def _control(field: Field, name: str, given: Mapping[str, str], defaults: Mappin
     else:
         widget = "number" if isinstance(field, Number | Count) else "text"
     required = field.required and field.default is None
-    return Control(
-        name, _(field.text) if field.text else name, widget, str(value), required, help_text, options
-    )
+    return Control(name, field_label(field), widget, str(value), required, help_text, options)
 
 
 def read_form(rule: Rule, posted: Mapping[str, str]) -> dict[str, Any]:

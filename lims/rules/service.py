@@ -19,6 +19,7 @@ from lims.base.problems import NotFound, Problem, Refused, refuse
 from lims.base.services import RecordService
 from lims.results.models import Break, SetResult
 from lims.results.service import breaks_of, get_set, result_of
+from lims.rules.answers import refusal
 from lims.rules.models import RuleEdition, RuleSignoff
 from lims.rules.schemas import RuleEditionIn, RuleSignoffIn
 from lims.standards.errors import RuleInputError
@@ -82,7 +83,7 @@ class RuleEditionService(RecordService[RuleEdition]):
             try:
                 fields[name].parse(given, name)
             except RuleInputError as error:
-                problems.append(Problem("settings", str(error), given))
+                problems.append(Problem("settings", refusal(rule, error), given))
         if not values.settings:
             problems.append(Problem("settings", _("is required: at least one value"), ""))
         if problems:
@@ -241,7 +242,7 @@ def compare(set_id: int, rule: Rule) -> Comparison:
     try:
         return Comparison(issued, rule, evaluate(judging, given)[0], "")
     except RuleInputError as error:
-        return Comparison(issued, rule, None, str(error))
+        return Comparison(issued, rule, None, refusal(judging, error))
 
 
 def _own_sampling_plan() -> Mapping[str, str]:

@@ -20,9 +20,10 @@ from lims.base.problems import Refused
 from lims.base.security import current_actor, may
 from lims.base.services import SERVICES
 from lims.base.views import GuardedView, MenuPlace, RecordView
+from lims.base.words import told
 from lims.results.schemas import BASES
 from lims.results.service import get_set
-from lims.rules.answers import rows
+from lims.rules.answers import LABELS, field_label, refusal, rows
 from lims.rules.calculator import as_text, controls, read_form
 from lims.rules.models import RuleEdition
 from lims.rules.service import (
@@ -97,13 +98,13 @@ class RulesView(GuardedView):
         self.allow("read")
         rule = rule_of(rule_id)
         if request.method == "GET":
-            return self._rule(rule, as_text(rule, rule.vectors[0].given), answer=None, error=None)
+            return self._rule(rule, as_text(rule, rule.vectors[0].given), answer=None, refused=None)
         posted = request.form.to_dict()
         try:
             answer, _edition = evaluate(rule, read_form(rule, posted))
         except RuleInputError as error:
-            return self._rule(rule, posted, answer=None, error=error), 422
-        return self._rule(rule, posted, answer=answer, error=None)
+            return self._rule(rule, posted, answer=None, refused=(error.field, refusal(rule, error))), 422
+        return self._rule(rule, posted, answer=answer, refused=None)
 
     @expose("/save-mix", methods=["POST"])
     @permission_name("write")
@@ -117,7 +118,7 @@ class RulesView(GuardedView):
         try:
             answer, _edition = evaluate(rule, read_form(rule, posted))
         except RuleInputError as error:
-            return self._rule(rule, posted, answer=None, error=error), 422
+            return self._rule(rule, posted, answer=None, refused=(error.field, refusal(rule, error))), 422
         masses = {column: answer[name] for name, column in RECIPE.items() if answer[name] != "0"}
         grade = posted.get("grade_mpa", "").strip()
         design = posted.get("mix_design_id", "").strip()
@@ -142,8 +143,9 @@ class RulesView(GuardedView):
                 mix_id = mix.id
         except Refused as error:
             problem = error.problems[0]
-            found = RuleInputError("mix_code", problem.value or None, str(problem.message))
-            return self._rule(rule, posted, answer=answer, error=found), 422
+            label = _label_of_mix(rule, problem.field)
+            words = f"{label}: {problem.message}" if label else str(problem.message)
+            return self._rule(rule, posted, answer=answer, refused=("mix_code", words)), 422
         flash(_("Saved as a mix."), "success")
         return redirect(url_for("MixDesignView.show", record_id=mix_id))
 
@@ -172,8 +174,9 @@ class RulesView(GuardedView):
         given: Mapping[str, str],
         *,
         answer: dict[str, Any] | None,
-        error: RuleInputError | None,
+        refused: tuple[str, str] | None,
     ) -> str:
+        """`refused`: the field that could not be taken, and why, in words."""
         own = edition_in_force(rule) if rule.configurable else None
         signoff = signoff_of(rule)
         editions = list(
@@ -194,7 +197,8 @@ class RulesView(GuardedView):
             field_words=_,
             answer=answer,
             answer_rows=rows(answer) if answer else [],
-            error=error,
+            refused=refused,
+            told=told,
             signoff=signoff,
             signoff_by=names.get(signoff.created_by, "") if signoff else "",
             own=own,
@@ -210,6 +214,19 @@ class RulesView(GuardedView):
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, **context)
         return rendered
+
+
+def _label_of_mix(rule: Rule, name: str) -> str:
+    """What the calculator calls a field of the mix that it saves."""
+    if name == "code":
+        return str(_("Save as a new mix with the code"))
+    if name == "mix_design_id":
+        return str(_("or as a revision of"))
+    of_answer = next((key for key, column in RECIPE.items() if column == name), name)
+    if of_answer in LABELS:
+        return str(LABELS[of_answer][0])
+    wanted = "grade_mpa" if name == "strength_class" else name
+    return next((field_label(field) for field in rule.fields if field.name == wanted), name)
 
 
 def _chosen_mix(key: str) -> tuple[str, str]:

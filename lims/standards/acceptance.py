@@ -15,6 +15,7 @@ from lims.standards.checks import Check, all_passed, at_least
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number, round_half_even
 from lims.standards.statistics import mean, sample_deviation
+from lims.standards.words import N_, said
 
 #: GB/T 50107-2010: least standard deviation, MPa (sigma0 R, S of method 2 S).
 GB_LEAST_DEVIATION_MPA = Decimal("2.5")
@@ -125,7 +126,7 @@ def _strengths(field: str, values: Sequence[Decimal]) -> tuple[Decimal, ...]:
 
 
 def _wrong_count(field: str, values: Sequence[Decimal], accepted: str) -> RuleInputError:
-    return RuleInputError(field, f"{len(values)} values", accepted)
+    return RuleInputError(field, said(N_("%(n)s values"), n=len(values)), accepted)
 
 
 def _taken_mean(values: Sequence[Decimal]) -> Decimal:
@@ -160,14 +161,14 @@ def gbt50107_lot(
             sigma0 = require_number("sigma0_mpa", sigma0_mpa, above=0)
             if n != GB_KNOWN_SIGMA_SETS:
                 raise _wrong_count(
-                    "strengths_mpa", values, "exactly three consecutive sets when sigma0 is known"
+                    "strengths_mpa", values, N_("exactly three consecutive sets when sigma0 is known")
                 )
             s = _taken_deviation(sigma0)
             share = GB_KNOWN_SIGMA_MINIMUM[0 if grade <= GB_KNOWN_SIGMA_LOW_GRADE_MPA else 1]
             checks: tuple[Check, ...] = (
-                at_least("mean >= fk + 0.7 sigma0", taken, grade + GB_KNOWN_SIGMA_FACTOR * s),
-                at_least("minimum >= fk - 0.7 sigma0", least, grade - GB_KNOWN_SIGMA_FACTOR * s),
-                at_least(f"minimum >= {share} fk", least, share * grade),
+                at_least(N_("mean >= fk + 0.7 sigma0"), taken, grade + GB_KNOWN_SIGMA_FACTOR * s),
+                at_least(N_("minimum >= fk - 0.7 sigma0"), least, grade - GB_KNOWN_SIGMA_FACTOR * s),
+                at_least(said(N_("minimum >= %(share)s fk"), share=share), least, share * grade),
             )
             return LotVerdict("statistical-known", n, centre, least, s, sigma0, all_passed(checks), checks)
         if n >= GB_STATISTICAL_FROM:
@@ -175,17 +176,22 @@ def gbt50107_lot(
             s = _taken_deviation(computed)
             factor, share = next((l1, l2) for start, l1, l2 in GB_UNKNOWN_SIGMA if n >= start)
             checks = (
-                at_least(f"mean >= fk + {factor} S", taken, grade + factor * s),
-                at_least(f"minimum >= {share} fk", least, share * grade),
+                at_least(said(N_("mean >= fk + %(factor)s S"), factor=factor), taken, grade + factor * s),
+                at_least(said(N_("minimum >= %(share)s fk"), share=share), least, share * grade),
             )
             return LotVerdict(
                 "statistical-unknown", n, centre, least, s, computed, all_passed(checks), checks
             )
         factor = GB_NON_STATISTICAL_MEAN[0 if grade < GB_NON_STATISTICAL_HIGH_GRADE_MPA else 1]
         checks = (
-            at_least(f"mean >= {factor} fk", taken, factor * grade),
+            at_least(said(N_("mean >= %(factor)s fk"), factor=factor), taken, factor * grade),
             at_least(
-                f"minimum >= {GB_NON_STATISTICAL_MINIMUM} fk", least, GB_NON_STATISTICAL_MINIMUM * grade
+                said(
+                    N_("minimum >= %(share)s fk"),
+                    share=GB_NON_STATISTICAL_MINIMUM,
+                ),
+                least,
+                GB_NON_STATISTICAL_MINIMUM * grade,
             ),
         )
         return LotVerdict("non-statistical", n, centre, least, None, None, all_passed(checks), checks)
@@ -198,7 +204,7 @@ def gbt50107_sigma0(strengths_mpa: Sequence[Decimal]) -> tuple[Decimal, Decimal]
     """
     values = _strengths("strengths_mpa", strengths_mpa)
     if len(values) < GB_SIGMA_SETS:
-        raise _wrong_count("strengths_mpa", values, f"at least {GB_SIGMA_SETS} sets")
+        raise _wrong_count("strengths_mpa", values, said(N_("at least %(least)s sets"), least=GB_SIGMA_SETS))
     computed = sample_deviation(values)
     return _taken_deviation(computed), computed
 
@@ -212,15 +218,15 @@ def aci318_acceptance(fc_mpa: Decimal, strengths_mpa: Sequence[Decimal]) -> LotV
     fc = require_number("fc_mpa", fc_mpa, above=0)
     values = _strengths("strengths_mpa", strengths_mpa)
     if len(values) < ACI_CONSECUTIVE_TESTS:
-        raise _wrong_count("strengths_mpa", values, "at least three consecutive strength tests")
+        raise _wrong_count("strengths_mpa", values, N_("at least three consecutive strength tests"))
     with localcontext(exact_context()):
         means = [mean(values[i : i + 3]) for i in range(len(values) - 2)]
         if fc <= ACI_SHARE_ABOVE_MPA:
-            limit, name = fc - ACI_MARGIN_MPA, "lowest test >= f'c - 3.45"
+            limit, name = fc - ACI_MARGIN_MPA, N_("lowest test >= f'c - 3.45")
         else:
-            limit, name = ACI_SHARE * fc, "lowest test >= 0.90 f'c"
+            limit, name = ACI_SHARE * fc, N_("lowest test >= 0.90 f'c")
         checks = (
-            at_least("lowest mean of three consecutive tests >= f'c", min(means), fc),
+            at_least(N_("lowest mean of three consecutive tests >= f'c"), min(means), fc),
             at_least(name, min(values), limit),
         )
         centre = mean(values)
@@ -234,7 +240,9 @@ def aci318_sample_factor(n: int) -> Decimal:
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < ACI_SAMPLE_FACTORS[0][0]:
         raise RuleInputError(
-            "n", n, "at least 15 tests; with fewer leave out s_mpa and n, and the margin without data applies"
+            "n",
+            n,
+            N_("at least 15 tests; with fewer leave out s_mpa and n, and the margin without data applies"),
         )
     with localcontext(exact_context()):
         for (low, at_low), (high, at_high) in pairwise(ACI_SAMPLE_FACTORS):
@@ -264,9 +272,11 @@ def aci318_required_average(
                 name, value = f"{share} f'c + {plus_high}", share * fc + plus_high
             return RequiredAverage(value, None, ((name, value),))
         if s_mpa is None:
-            raise RuleInputError("s_mpa", None, "the deviation of the n tests, MPa, or neither s_mpa nor n")
+            raise RuleInputError(
+                "s_mpa", None, N_("the deviation of the n tests, MPa, or neither s_mpa nor n")
+            )
         if n is None:
-            raise RuleInputError("n", None, "the number of tests that s_mpa comes from")
+            raise RuleInputError("n", None, N_("the number of tests that s_mpa comes from"))
         factor = aci318_sample_factor(n)
         ks = factor * require_number("s_mpa", s_mpa, above=0)
         first = ("f'c + 1.34 k s", fc + ACI_MEAN_FACTOR * ks)
@@ -310,7 +320,7 @@ def en206_each(fck_mpa: Decimal, strengths_mpa: Sequence[Decimal]) -> Check:
     fck = require_number("fck_mpa", fck_mpa, above=0)
     with localcontext(exact_context()):
         return at_least(
-            "each >= fck - 4", min(_strengths("strengths_mpa", strengths_mpa)), fck - EN206_MARGIN_MPA
+            N_("each >= fck - 4"), min(_strengths("strengths_mpa", strengths_mpa)), fck - EN206_MARGIN_MPA
         )
 
 
@@ -322,10 +332,10 @@ def en206_initial(fck_mpa: Decimal, strengths_mpa: Sequence[Decimal]) -> LotVerd
     fck = require_number("fck_mpa", fck_mpa, above=0)
     values = _strengths("strengths_mpa", strengths_mpa)
     if len(values) != EN206_INITIAL_RESULTS:
-        raise _wrong_count("strengths_mpa", values, "exactly three results")
+        raise _wrong_count("strengths_mpa", values, N_("exactly three results"))
     with localcontext(exact_context()):
         checks = (
-            at_least("mean >= fck + 4", mean(values), fck + EN206_MARGIN_MPA),
+            at_least(N_("mean >= fck + 4"), mean(values), fck + EN206_MARGIN_MPA),
             en206_each(fck, values),
         )
     return LotVerdict("en206-initial", 3, mean(values), min(values), None, None, all_passed(checks), checks)
@@ -347,27 +357,43 @@ def en206_continuous(
     fck = require_number("fck_mpa", fck_mpa, above=0)
     values = _strengths("strengths_mpa", strengths_mpa)
     if len(values) < EN206_CONTINUOUS_RESULTS:
-        raise _wrong_count("strengths_mpa", values, f"at least {EN206_CONTINUOUS_RESULTS} results")
+        raise _wrong_count(
+            "strengths_mpa",
+            values,
+            said(
+                N_("at least %(least)s results"),
+                least=EN206_CONTINUOUS_RESULTS,
+            ),
+        )
     if s_mpa is not None and initial_strengths_mpa is not None:
-        raise RuleInputError("s_mpa", s_mpa, "either s_mpa or initial_strengths_mpa, not both")
+        raise RuleInputError("s_mpa", s_mpa, N_("either s_mpa or initial_strengths_mpa, not both"))
     if s_mpa is not None:
         computed = require_number("s_mpa", s_mpa, above=0)
     elif initial_strengths_mpa is not None:
         earlier = _strengths("initial_strengths_mpa", initial_strengths_mpa)
         if len(earlier) < EN206_SIGMA_RESULTS:
-            raise _wrong_count("initial_strengths_mpa", earlier, f"at least {EN206_SIGMA_RESULTS} results")
+            raise _wrong_count(
+                "initial_strengths_mpa",
+                earlier,
+                said(N_("at least %(least)s results"), least=EN206_SIGMA_RESULTS),
+            )
         computed = sample_deviation(earlier)
     elif len(values) >= EN206_SIGMA_RESULTS:
         computed = sample_deviation(values)
     else:
         raise RuleInputError(
-            "s_mpa", None, f"s in MPa from at least {EN206_SIGMA_RESULTS} results, or initial_strengths_mpa"
+            "s_mpa",
+            None,
+            said(
+                N_("s in MPa from at least %(least)s results, or initial_strengths_mpa"),
+                least=EN206_SIGMA_RESULTS,
+            ),
         )
     s = max(computed, EN206_LEAST_SIGMA_MPA)
     with localcontext(exact_context()):
         centre = mean(values)
         checks = (
-            at_least("mean >= fck + 1.48 s", centre, fck + EN206_SIGMA_FACTOR * s),
+            at_least(N_("mean >= fck + 1.48 s"), centre, fck + EN206_SIGMA_FACTOR * s),
             en206_each(fck, values),
         )
     return LotVerdict(

@@ -11,6 +11,7 @@ from decimal import Decimal, localcontext
 
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number, round_half_even
+from lims.standards.words import N_, said
 
 #: Sieves of sand, mm; the seventh mass is the pan.
 SAND_SIEVES_MM = ("4.75", "2.36", "1.18", "0.60", "0.30", "0.15")
@@ -78,13 +79,15 @@ def cumulative_retained(retained_g: Sequence[Decimal]) -> tuple[Decimal, ...]:
     """
     if len(retained_g) != len(SAND_SIEVES_MM) + 1:
         raise RuleInputError(
-            "retained_g", f"{len(retained_g)} values", "seven masses in g: six sieves and the pan"
+            "retained_g",
+            said(N_("%(n)s values"), n=len(retained_g)),
+            "seven masses in g: six sieves and the pan",
         )
     masses = [require_number("retained_g", mass, minimum=0) for mass in retained_g]
     with localcontext(exact_context()):
         total = sum(masses, Decimal(0))
         if total <= 0:
-            raise RuleInputError("retained_g", total, "masses whose sum is above 0 g")
+            raise RuleInputError("retained_g", total, N_("masses whose sum is above 0 g"))
         running = Decimal(0)
         found = []
         for mass in masses[:-1]:
@@ -104,7 +107,7 @@ def fineness_modulus(retained_g: Sequence[Decimal]) -> SandGrading:
     with localcontext(exact_context()):
         first = cumulative[0]
         if first >= 100:
-            raise RuleInputError("retained_g", first, "sand: less than all of it on 4.75 mm")
+            raise RuleInputError("retained_g", first, N_("sand: less than all of it on 4.75 mm"))
         modulus = (sum(cumulative[1:], Decimal(0)) - 5 * first) / (100 - first)
     return SandGrading(
         cumulative,
@@ -134,7 +137,9 @@ def sand_zone(cumulative_percent: Sequence[Decimal]) -> str | None:
     Values are taken to whole per cent, as the table states them. None when the sand lies in no zone.
     """
     if len(cumulative_percent) != len(SAND_SIEVES_MM):
-        raise RuleInputError("cumulative_percent", f"{len(cumulative_percent)} values", "six values")
+        raise RuleInputError(
+            "cumulative_percent", said(N_("%(n)s values"), n=len(cumulative_percent)), "six values"
+        )
     values = [
         round_half_even(require_number("cumulative_percent", v, minimum=0, maximum=100), Decimal(1))
         for v in cumulative_percent

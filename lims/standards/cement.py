@@ -15,6 +15,7 @@ from lims.standards.checks import Check, at_least, at_most
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number, round_half_even
 from lims.standards.statistics import mean
+from lims.standards.words import N_, said
 
 #: GB 175-2023: least strengths at 3 d and 28 d, MPa (42.5 S, the rest R).
 CLASSES = {
@@ -78,18 +79,25 @@ def class_checks(
         usual = ", ".join(name for name in CLASSES if name not in LOW_CLASSES)
         low, types = " and ".join(LOW_CLASSES), ", ".join(LOW_CLASS_TYPES)
         raise RuleInputError(
-            "strength_class", strength_class, f"one of {usual}; {low} of the cement types {types} alone"
+            "strength_class",
+            strength_class,
+            said(
+                N_("one of %(usual)s; %(low)s of the cement types %(types)s alone"),
+                usual=usual,
+                low=low,
+                types=types,
+            ),
         )
     if strength_3d_mpa is None and strength_28d_mpa is None:
-        raise RuleInputError("strength_3d_mpa", None, "a strength at 3 d or 28 d, MPa")
+        raise RuleInputError("strength_3d_mpa", None, N_("a strength at 3 d or 28 d, MPa"))
     at_3d, at_28d = limits
     checks = []
     if strength_3d_mpa is not None:
         strength = require_number("strength_3d_mpa", strength_3d_mpa, above=0)
-        checks.append(at_least("strength at 3 d, MPa", strength, at_3d))
+        checks.append(at_least(N_("strength at 3 d, MPa"), strength, at_3d))
     if strength_28d_mpa is not None:
         strength = require_number("strength_28d_mpa", strength_28d_mpa, above=0)
-        checks.append(at_least("strength at 28 d, MPa", strength, at_28d))
+        checks.append(at_least(N_("strength at 28 d, MPa"), strength, at_28d))
     return tuple(checks)
 
 
@@ -101,10 +109,10 @@ def setting_checks(initial_set_min: Decimal, final_set_min: Decimal) -> tuple[Ch
     initial = require_number("initial_set_min", initial_set_min, above=0)
     final = require_number("final_set_min", final_set_min, above=0)
     if final < initial:
-        raise RuleInputError("final_set_min", final_set_min, "a time of at least initial_set_min")
+        raise RuleInputError("final_set_min", final_set_min, N_("a time of at least initial_set_min"))
     return (
-        at_least("initial set, min", initial, INITIAL_SET_MIN),
-        at_most("final set, min", final, FINAL_SET_MAX),
+        at_least(N_("initial set, min"), initial, INITIAL_SET_MIN),
+        at_most(N_("final set, min"), final, FINAL_SET_MAX),
     )
 
 
@@ -114,7 +122,9 @@ def mortar_strength(strengths_mpa: Sequence[Decimal]) -> MortarVerdict:
     Exactly 10 % is within. Args: six values, MPa. Raises: RuleInputError. Source: GB/T 17671 (R).
     """
     if len(strengths_mpa) != MORTAR_VALUES:
-        raise RuleInputError("strengths_mpa", f"{len(strengths_mpa)} values", "exactly six values")
+        raise RuleInputError(
+            "strengths_mpa", said(N_("%(n)s values"), n=len(strengths_mpa)), "exactly six values"
+        )
     values = [require_number("strengths_mpa", value, above=0) for value in strengths_mpa]
     with localcontext(exact_context()):
         of_six = mean(values)
@@ -161,7 +171,7 @@ def retest_due_on(made_on: date) -> date:
 def retest_needed(made_on: date, use_on: date) -> bool:
     """Is the lot older than three months on the day of use? Raises: RuleInputError. Source: GB 50204 (S)."""
     if use_on < made_on:
-        raise RuleInputError("use_on", use_on.isoformat(), "a day on or after made_on")
+        raise RuleInputError("use_on", use_on.isoformat(), N_("a day on or after made_on"))
     return use_on > retest_due_on(made_on)
 
 

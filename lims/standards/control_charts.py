@@ -13,6 +13,7 @@ from itertools import pairwise
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number
 from lims.standards.statistics import mean
+from lims.standards.words import N_, said
 
 #: d2 and D4 of two values, to 0.001 (ISO 7870-2, table of factors; R).
 MOVING_RANGE_D2, MOVING_RANGE_D4 = Decimal("1.128"), Decimal("3.267")
@@ -57,7 +58,11 @@ class Signal:
 def _values(field: str, values: Sequence[Decimal], least: int) -> tuple[Decimal, ...]:
     found = tuple(require_number(field, value) for value in values)
     if len(found) < least:
-        raise RuleInputError(field, f"{len(found)} values", f"at least {least} values in the order of time")
+        raise RuleInputError(
+            field,
+            said(N_("%(n)s values"), n=len(found)),
+            said(N_("at least %(least)s values in the order of time"), least=least),
+        )
     return found
 
 

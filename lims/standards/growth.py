@@ -14,6 +14,7 @@ from lims.standards.checks import Check, all_passed, at_least
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number
 from lims.standards.statistics import least_squares
+from lims.standards.words import N_, said
 
 #: EN 1992-1-1 (3.2): s by cement class (S).
 EC2_S = {"R": Decimal("0.20"), "N": Decimal("0.25"), "S": Decimal("0.38")}
@@ -95,7 +96,9 @@ def mc2010_strength_ratio(age_days: Decimal, cement_class: str, fcm_mpa: Decimal
     Raises: RuleInputError. Source: fib Model Code 2010 5.1.9.1 (5.1-51), table 5.1-9 (S).
     """
     if cement_class not in MC2010_S:
-        raise RuleInputError("cement_class", cement_class, "one of " + ", ".join(MC2010_S))
+        raise RuleInputError(
+            "cement_class", cement_class, said(N_("one of %(options)s"), options=", ".join(MC2010_S))
+        )
     s = MC2010_S[cement_class]
     if fcm_mpa is not None and require_number("fcm_mpa", fcm_mpa, above=0) > MC2010_HIGH_STRENGTH_MPA:
         s = MC2010_HIGH_STRENGTH_S
@@ -126,7 +129,7 @@ def lg_law_strength(f28_mpa: Decimal, age_days: Decimal) -> Decimal:
     f28 = require_number("f28_mpa", f28_mpa, above=0)
     age = _age(age_days)
     if age < LG_LAW_FROM_DAYS:
-        raise RuleInputError("age_days", age_days, "at least 3 days")
+        raise RuleInputError("age_days", age_days, N_("at least 3 days"))
     with localcontext(exact_context()):
         return f28 * age.log10() / TWENTY_EIGHT.log10()
 
@@ -157,7 +160,7 @@ def two_age_strength(
     b = require_number("age_b_days", age_b_days, minimum=1, maximum=36525)
     n = require_number("age_days", age_days, minimum=1, maximum=36525)
     if b <= a:
-        raise RuleInputError("age_b_days", age_b_days, "an age later than age_a_days")
+        raise RuleInputError("age_b_days", age_b_days, N_("an age later than age_a_days"))
     fa = require_number("strength_a_mpa", strength_a_mpa, above=0)
     fb = require_number("strength_b_mpa", strength_b_mpa, above=0)
     with localcontext(exact_context()):
@@ -184,15 +187,19 @@ def jgjt15_regression(
         raise RuleInputError("form", form, "linear or power")
     n = len(early_mpa)
     if len(f28_mpa) != n:
-        raise RuleInputError("f28_mpa", f"{len(f28_mpa)} values", f"{n} values, one for each early strength")
+        raise RuleInputError(
+            "f28_mpa",
+            said(N_("%(n)s values"), n=len(f28_mpa)),
+            said(N_("%(n)s values, one for each early strength"), n=n),
+        )
     if len(water_cement_ratios) != n:
         raise RuleInputError(
             "water_cement_ratios",
-            f"{len(water_cement_ratios)} values",
-            f"{n} values, one for each early strength",
+            said(N_("%(n)s values"), n=len(water_cement_ratios)),
+            said(N_("%(n)s values, one for each early strength"), n=n),
         )
     if n < 2:
-        raise RuleInputError("early_mpa", f"{n} values", "at least two pairs")
+        raise RuleInputError("early_mpa", said(N_("%(n)s values"), n=n), N_("at least two pairs"))
     xs = [require_number("early_mpa", value, above=0) for value in early_mpa]
     ys = [require_number("f28_mpa", value, above=0) for value in f28_mpa]
     ratios = [require_number("water_cement_ratios", value, above=0) for value in water_cement_ratios]
@@ -205,9 +212,11 @@ def jgjt15_regression(
             a = line.intercept
         correlation = line.correlation
         checks = (
-            at_least("pairs", Decimal(n), Decimal(JGJT15_PAIRS)),
-            at_least("water/cement levels", Decimal(len(set(ratios))), Decimal(JGJT15_LEVELS)),
-            at_least("span of water/cement", max(ratios) - min(ratios), JGJT15_SPAN),
-            at_least("correlation r", Decimal(0) if correlation is None else correlation, JGJT15_CORRELATION),
+            at_least(N_("pairs"), Decimal(n), Decimal(JGJT15_PAIRS)),
+            at_least(N_("water/cement levels"), Decimal(len(set(ratios))), Decimal(JGJT15_LEVELS)),
+            at_least(N_("span of water/cement"), max(ratios) - min(ratios), JGJT15_SPAN),
+            at_least(
+                N_("correlation r"), Decimal(0) if correlation is None else correlation, JGJT15_CORRELATION
+            ),
         )
     return Regression(form, a, line.slope, correlation, checks, all_passed(checks))

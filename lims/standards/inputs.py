@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import require_number
+from lims.standards.words import N_, said
 
 #: A decimal as written by people and by JSON; no spaces, units, underscores or digits of other scripts.
 DECIMAL_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -33,18 +34,28 @@ def read_decimal(name: str, raw: object) -> Decimal:
     """
     if isinstance(raw, str):
         if not DECIMAL_TEXT.fullmatch(raw):
-            raise RuleInputError(name, raw, "a finite decimal number without unit, such as 28.5")
+            raise RuleInputError(name, raw, N_("a finite decimal number without unit, such as 28.5"))
         number = Decimal(raw)
     elif isinstance(raw, bool) or not isinstance(raw, Decimal | int):
         raise RuleInputError(name, raw, "a decimal number, as a JSON number or text such as '28.5'")
     else:
         number = Decimal(raw)
     if not number.is_finite():
-        raise RuleInputError(name, raw, "a finite decimal number")
+        raise RuleInputError(name, raw, N_("a finite decimal number"))
     if len(number.as_tuple().digits) > MOST_DIGITS:
-        raise RuleInputError(name, raw, f"a decimal number of at most {MOST_DIGITS} digits")
+        raise RuleInputError(
+            name, raw, said(N_("a decimal number of at most %(most)s digits"), most=MOST_DIGITS)
+        )
     if number and not EXPONENTS[0] <= number.adjusted() <= EXPONENTS[1]:
-        raise RuleInputError(name, raw, f"zero or a size from 1E{EXPONENTS[0]} to 1E+{EXPONENTS[1]}")
+        raise RuleInputError(
+            name,
+            raw,
+            said(
+                N_("zero or a size from 1E%(low)s to 1E+%(high)s"),
+                low=EXPONENTS[0],
+                high=EXPONENTS[1],
+            ),
+        )
     return number if number else Decimal(0)
 
 
@@ -88,15 +99,17 @@ class Number(Field):
 
     def accepted(self) -> str:
         if self.options:
-            return "one of " + ", ".join(format(option, "f") for option in self.options)
-        parts = []
-        if self.above is not None:
-            parts.append(f"above {self.above}")
-        if self.minimum is not None:
-            parts.append(f"at least {self.minimum}")
-        if self.maximum is not None:
-            parts.append(f"at most {self.maximum}")
-        return "a decimal number" + (" " + ", ".join(parts) if parts else "")
+            return said(N_("one of %(options)s"), options=", ".join(f"{option:f}" for option in self.options))
+        low = self.above if self.above is not None else self.minimum
+        text = {
+            (False, False, False): N_("a decimal number"),
+            (False, False, True): N_("a decimal number at most %(high)s"),
+            (True, False, False): N_("a decimal number at least %(low)s"),
+            (True, False, True): N_("a decimal number at least %(low)s, at most %(high)s"),
+            (True, True, False): N_("a decimal number above %(low)s"),
+            (True, True, True): N_("a decimal number above %(low)s, at most %(high)s"),
+        }[low is not None, self.above is not None, self.maximum is not None]
+        return said(text, low=low, high=self.maximum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +126,7 @@ class Count(Field):
         return int(number)
 
     def accepted(self) -> str:
-        return f"a whole number from {self.minimum} to {self.maximum}"
+        return said(N_("a whole number from %(low)s to %(high)s"), low=self.minimum, high=self.maximum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +142,7 @@ class Choice(Field):
         return word
 
     def accepted(self) -> str:
-        return "one of " + ", ".join(self.options)
+        return said(N_("one of %(options)s"), options=", ".join(self.options))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +155,7 @@ class Flag(Field):
         return raw
 
     def accepted(self) -> str:
-        return "true or false"
+        return N_("true or false")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +172,7 @@ class Instant(Field):
         return moment
 
     def accepted(self) -> str:
-        return "a time with its zone, such as 2026-03-28T10:00:00+08:00"
+        return N_("a time with its zone, such as 2026-03-28T10:00:00+08:00")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +189,7 @@ class Day(Field):
         return day
 
     def accepted(self) -> str:
-        return "a date such as 2026-03-28"
+        return N_("a date such as 2026-03-28")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,17 +204,17 @@ class Many(Field):
         if isinstance(raw, str) or not isinstance(raw, Sequence):
             raise RuleInputError(path, raw, self.accepted())
         if not self.least <= len(raw) <= self.most:
-            raise RuleInputError(path, f"{len(raw)} values", self.accepted())
+            raise RuleInputError(path, said(N_("%(n)s values"), n=len(raw)), self.accepted())
         return tuple(self.each.parse(value, f"{path}[{index}]") for index, value in enumerate(raw))
 
     def accepted(self) -> str:
         if self.least == self.most:
-            count = f"exactly {self.least} values"
+            text = N_("a list of exactly %(least)s values, each %(each)s")
         elif self.most == MOST_ITEMS:
-            count = f"at least {self.least} values"
+            text = N_("a list of at least %(least)s values, each %(each)s")
         else:
-            count = f"{self.least} to {self.most} values"
-        return f"a list of {count}, each {self.each.accepted()}"
+            text = N_("a list of %(least)s to %(most)s values, each %(each)s")
+        return said(text, least=self.least, most=self.most, each=self.each.accepted())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,10 +229,15 @@ class Record(Field):
         return read_fields(self.fields, raw, path)
 
     def accepted(self) -> str:
-        return "an object with " + ", ".join(
-            f"{field.name}: {field.accepted()}" + ("" if field.required else " (may be left out)")
+        fields = tuple(
+            said(
+                N_("%(name)s: %(what)s") if field.required else N_("%(name)s: %(what)s (may be left out)"),
+                name=field.name,
+                what=field.accepted(),
+            )
             for field in self.fields
         )
+        return said(N_("an object with %(fields)s"), fields=fields)
 
 
 class Given:
@@ -297,13 +315,17 @@ def read_fields(fields: Sequence[Field], raw: Mapping[str, object], path: str = 
     for key in raw:
         if key not in names:
             known = ", ".join(field.name for field in fields)
-            raise RuleInputError(f"{prefix}{_shown_key(key)}", raw[key], f"only {known}")
+            raise RuleInputError(
+                f"{prefix}{_shown_key(key)}", raw[key], said(N_("only %(known)s"), known=known)
+            )
     values: dict[str, object] = {}
     for field in fields:
         given = [name for name in (field.name, *field.aliases) if raw.get(name) is not None]
         if len(given) > 1:
             raise RuleInputError(
-                f"{prefix}{given[1]}", raw[given[1]], f"either {given[0]} or {given[1]}, not both"
+                f"{prefix}{given[1]}",
+                raw[given[1]],
+                said(N_("either %(one)s or %(other)s, not both"), one=given[0], other=given[1]),
             )
         value = raw[given[0]] if given else field.default
         if value is None:

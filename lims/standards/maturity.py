@@ -7,6 +7,7 @@ from decimal import Decimal, localcontext
 
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number
+from lims.standards.words import N_
 
 #: Datum temperatures in use, degC (S).
 DATUM_TEMPERATURES_C = (Decimal(-10), Decimal(0))
@@ -106,6 +107,8 @@ def c918_strength(
     later = require_number("later_maturity_c_h", later_maturity_c_h, above=0)
     slope = require_number("slope_mpa", slope_mpa, above=0)
     if later < early:
-        raise RuleInputError("later_maturity_c_h", later_maturity_c_h, "a maturity of at least maturity_c_h")
+        raise RuleInputError(
+            "later_maturity_c_h", later_maturity_c_h, N_("a maturity of at least maturity_c_h")
+        )
     with localcontext(exact_context()):
         return strength + slope * (later / early).log10()

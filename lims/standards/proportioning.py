@@ -13,6 +13,7 @@ from itertools import pairwise
 from lims.standards.checks import Check, Step, at_least, at_most
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number, round_half_even
+from lims.standards.words import N_, said
 
 #: 4.0.1: fcu,0 = fk + 1.645 s below C60, 1.15 fk from C60 on (S).
 TARGET_FACTOR = Decimal("1.645")
@@ -146,14 +147,14 @@ HIGH_STRENGTH = (
     ),
     HighStrength(
         Decimal(80),
-        "C80 to below C100",
+        N_("C80 to below C100"),
         (Decimal("0.26"), Decimal("0.28")),
         (Decimal(520), Decimal(580)),
         (Decimal(35), Decimal(42)),
     ),
     HighStrength(
         HIGH_STRENGTH_FROM_MPA,
-        "C60 to below C80",
+        N_("C60 to below C80"),
         (Decimal("0.28"), Decimal("0.34")),
         (Decimal(480), Decimal(560)),
         (Decimal(35), Decimal(42)),
@@ -240,7 +241,10 @@ def target_strength(
                 raise RuleInputError(
                     "deviation_sets",
                     deviation_sets,
-                    f"at least {HISTORY_SETS} sets that the deviation comes from",
+                    said(
+                        N_("at least %(least)s sets that the deviation comes from"),
+                        least=HISTORY_SETS,
+                    ),
                 )
             s = max(computed, next(least for most, least in LEAST_DEVIATION_MPA if grade <= most))
         return grade + TARGET_FACTOR * s, s
@@ -265,7 +269,16 @@ def influence_factor(name: str, share_percent: Decimal, stated: Decimal | None =
         return high
     factor = require_number(f"{name}_factor", stated, above=0)
     if not low <= factor <= high:
-        raise RuleInputError(f"{name}_factor", stated, f"{low:.3f} to {high:.3f} at {share} % by the table")
+        raise RuleInputError(
+            f"{name}_factor",
+            stated,
+            said(
+                N_("%(low)s to %(high)s at %(share)s %% by the table"),
+                low=f"{low:.3f}",
+                high=f"{high:.3f}",
+                share=share,
+            ),
+        )
     return factor
 
 
@@ -280,7 +293,9 @@ def binder_strength(
     Raises: RuleInputError. Source: JGJ 55-2011 5.1.3, 5.1.4 (S).
     """
     if cement_class not in CEMENT_SURPLUS:
-        raise RuleInputError("cement_class", cement_class, "one of " + ", ".join(CEMENT_SURPLUS))
+        raise RuleInputError(
+            "cement_class", cement_class, said(N_("one of %(options)s"), options=", ".join(CEMENT_SURPLUS))
+        )
     with localcontext(exact_context()):
         if cement_strength_mpa is None:
             fce = CEMENT_SURPLUS[cement_class] * Decimal(cement_class)
@@ -309,7 +324,9 @@ def water(aggregate: str, max_size_mm: Decimal, slump_mm: Decimal) -> Decimal:
     size = require_number("max_size_mm", max_size_mm, above=0)
     if size not in sizes:
         raise RuleInputError(
-            "max_size_mm", max_size_mm, "one of " + ", ".join(f"{s:f}" for s in sizes) + " mm"
+            "max_size_mm",
+            max_size_mm,
+            said(N_("one of %(options)s mm"), options=", ".join(f"{s:f}" for s in sizes)),
         )
     slump = require_number("slump_mm", slump_mm, minimum=SLUMP_RANGE_MM[0], maximum=SLUMP_RANGE_MM[1])
     column = sizes.index(size)
@@ -377,11 +394,13 @@ def admixture_limits(
     if limits is None:
         return ()
     column = 0 if ratio <= ADMIXTURE_LIMITS_TO_RATIO else 1
-    shares = [("fly ash", fly_ash_percent), ("slag", slag_percent)]
+    shares = [(N_("fly ash"), fly_ash_percent), (N_("slag"), slag_percent)]
     if fly_ash_percent and slag_percent:
-        shares.append(("compound", fly_ash_percent + slag_percent))
+        shares.append((N_("compound"), fly_ash_percent + slag_percent))
     return tuple(
-        at_most(f"{name}, % of binder", share, Decimal(limits[name][column][cement_kind]))
+        at_most(
+            said(N_("%(name)s, %% of binder"), name=name), share, Decimal(limits[name][column][cement_kind])
+        )
         for name, share in shares
         if share
     )
@@ -416,17 +435,19 @@ def _proportion(asked: Proportioning) -> Proportions:
     high = high_strength(asked.grade_mpa)
     target, s = target_strength(asked.grade_mpa, asked.deviation_mpa, asked.deviation_sets)
     formula = f"{asked.grade_mpa} + 1.645 x {s}" if s is not None else f"1.15 x {asked.grade_mpa}"
-    steps.append(Step("4.0.1", "target strength fcu,0, MPa", formula, target))
+    steps.append(Step("4.0.1", N_("target strength fcu,0, MPa"), formula, target))
     if asked.fly_ash_percent + asked.slag_percent > 65:
         raise RuleInputError(
-            "slag_percent", asked.slag_percent, "fly ash and slag together at most 65 % of the binder"
+            "slag_percent", asked.slag_percent, N_("fly ash and slag together at most 65 % of the binder")
         )
     by_formula = _ratio_by_formula(asked, target, steps) if high is None else None
     if asked.water_binder_ratio is not None:
         chosen = require_number(
             "water_binder_ratio", asked.water_binder_ratio, minimum=Decimal("0.20"), maximum=Decimal("0.80")
         )
-        steps.append(Step("5.1.1" if high is None else "7.3.2", "water/binder chosen", "stated", chosen))
+        steps.append(
+            Step("5.1.1" if high is None else "7.3.2", N_("water/binder chosen"), N_("stated"), chosen)
+        )
     elif by_formula is not None:
         chosen = by_formula
     else:
@@ -434,41 +455,53 @@ def _proportion(asked: Proportioning) -> Proportions:
         raise RuleInputError(
             "water_binder_ratio",
             None,
-            f"a water/binder from {high.ratio[0]} to {high.ratio[1]}, chosen for {high.grades} by table 7.3.2 and trials: "
-            "the formula of 5.1.1 holds below C60",
+            said(
+                N_(
+                    "a water/binder from %(low)s to %(high)s, chosen for %(grades)s by table 7.3.2 and trials: "
+                    "the formula of 5.1.1 holds below C60"
+                ),
+                low=high.ratio[0],
+                high=high.ratio[1],
+                grades=high.grades,
+            ),
         )
     plain_water = water(asked.aggregate, asked.max_size_mm, asked.slump_mm)
     steps.append(
-        Step("5.2.1", "water without reducer, kg/m^3", f"table, slump {asked.slump_mm} mm", plain_water)
+        Step(
+            "5.2.1",
+            N_("water without reducer, kg/m^3"),
+            said(N_("table, slump %(slump)s mm"), slump=asked.slump_mm),
+            plain_water,
+        )
     )
     reduction = require_number(
         "water_reduction_percent", asked.water_reduction_percent, minimum=0, maximum=45
     )
     mixing = _whole_kg(plain_water * (100 - reduction) / 100)
-    steps.append(Step("5.2.2", "water, kg/m^3", f"{plain_water} x (1 - {reduction} %)", mixing))
+    steps.append(Step("5.2.2", N_("water, kg/m^3"), f"{plain_water} x (1 - {reduction} %)", mixing))
     binder = _whole_kg(mixing / chosen)
-    steps.append(Step("5.3.1", "binder, kg/m^3", f"{mixing} / {chosen}", binder))
+    steps.append(Step("5.3.1", N_("binder, kg/m^3"), f"{mixing} / {chosen}", binder))
     least = least_binder(chosen, asked.structure, asked.grade_mpa)
     ratio = chosen
     if binder < least:
         binder = least
-        steps.append(Step("3.0.4", "binder raised to the least, kg/m^3", "table", binder))
+        steps.append(Step("3.0.4", N_("binder raised to the least, kg/m^3"), N_("table"), binder))
         # What is weighed is what counts: sand ratio, limits and answer go by the ratio of these masses.
         ratio = round_half_even(mixing / binder, Decimal("0.001"))
-        steps.append(Step("3.0.4", "water/binder of the masses", f"{mixing} / {binder}", ratio))
+        steps.append(Step("3.0.4", N_("water/binder of the masses"), f"{mixing} / {binder}", ratio))
     if by_formula is not None:
-        checks.append(at_most("water/binder within the formula", ratio, by_formula))
+        checks.append(at_most(N_("water/binder within the formula"), ratio, by_formula))
     if least:
-        checks.append(at_least("binder, kg/m^3", binder, least))
+        checks.append(at_least(N_("binder, kg/m^3"), binder, least))
     checks += admixture_limits(
         ratio, asked.structure, asked.cement_kind, asked.fly_ash_percent, asked.slag_percent
     )
     fly_ash = _whole_kg(binder * asked.fly_ash_percent / 100)
     slag = _whole_kg(binder * asked.slag_percent / 100)
     cement_mass = binder - fly_ash - slag
-    steps.append(Step("5.3.2", "fly ash, kg/m^3", f"{binder} x {asked.fly_ash_percent} %", fly_ash))
-    steps.append(Step("5.3.2", "slag, kg/m^3", f"{binder} x {asked.slag_percent} %", slag))
-    steps.append(Step("5.3.3", "cement, kg/m^3", f"{binder} - {fly_ash} - {slag}", cement_mass))
+    steps.append(Step("5.3.2", N_("fly ash, kg/m^3"), f"{binder} x {asked.fly_ash_percent} %", fly_ash))
+    steps.append(Step("5.3.2", N_("slag, kg/m^3"), f"{binder} x {asked.slag_percent} %", slag))
+    steps.append(Step("5.3.3", N_("cement, kg/m^3"), f"{binder} - {fly_ash} - {slag}", cement_mass))
     clause, (lowest, highest) = (
         ("5.4.2", sand_ratio_range(asked.aggregate, asked.max_size_mm, asked.slump_mm, ratio))
         if high is None
@@ -476,11 +509,23 @@ def _proportion(asked: Proportioning) -> Proportions:
     )
     if asked.sand_ratio_percent is None:
         sand_ratio = round_half_even((lowest + highest) / 2, Decimal("0.1"))
-        steps.append(Step(clause, "sand ratio, %", f"middle of {lowest:.1f} to {highest:.1f}", sand_ratio))
+        steps.append(
+            Step(
+                clause,
+                N_("sand ratio, %"),
+                said(N_("middle of %(low)s to %(high)s"), low=f"{lowest:.1f}", high=f"{highest:.1f}"),
+                sand_ratio,
+            )
+        )
     else:
         sand_ratio = require_number("sand_ratio_percent", asked.sand_ratio_percent, minimum=20, maximum=60)
         steps.append(
-            Step(clause, "sand ratio, %", f"stated; table {lowest:.1f} to {highest:.1f}", sand_ratio)
+            Step(
+                clause,
+                N_("sand ratio, %"),
+                said(N_("stated; table %(low)s to %(high)s"), low=f"{lowest:.1f}", high=f"{highest:.1f}"),
+                sand_ratio,
+            )
         )
     if high is not None:
         checks += _within_table(high, ratio, binder, sand_ratio)
@@ -488,8 +533,8 @@ def _proportion(asked: Proportioning) -> Proportions:
     if asked.method == "mass":
         lightest, heaviest = DENSITY_RANGE_KG_M3
         checks += [
-            at_least("assumed density, kg/m^3", density, lightest),
-            at_most("assumed density, kg/m^3", density, heaviest),
+            at_least(N_("assumed density, kg/m^3"), density, lightest),
+            at_most(N_("assumed density, kg/m^3"), density, heaviest),
         ]
     found = Proportions(
         target,
@@ -519,13 +564,15 @@ def _ratio_by_formula(asked: Proportioning, target: Decimal, steps: list[Step]) 
     )
     fce = asked.cement_strength_mpa
     cement = f"{fce}" if fce is not None else f"{CEMENT_SURPLUS[asked.cement_class]} x {asked.cement_class}"
-    steps.append(Step("5.1.3", "binder strength fb, MPa", f"{gf} x {gs} x {cement}", fb))
+    steps.append(Step("5.1.3", N_("binder strength fb, MPa"), f"{gf} x {gs} x {cement}", fb))
     full = water_binder_ratio(target, fb, asked.aggregate)
     # Taken down, so that the target is kept.
     by_formula = full.quantize(Decimal("0.01"), rounding=ROUND_FLOOR)
     a, b = BOLOMEY[asked.aggregate]
     steps.append(
-        Step("5.1.1", "water/binder by formula", f"{a} x {fb} / ({target} + {a} x {b} x {fb})", by_formula)
+        Step(
+            "5.1.1", N_("water/binder by formula"), f"{a} x {fb} / ({target} + {a} x {b} x {fb})", by_formula
+        )
     )
     return by_formula
 
@@ -534,13 +581,13 @@ def _within_table(high: HighStrength, ratio: Decimal, binder: Decimal, sand_rati
     """A high-strength mix against its row. Source: JGJ 55-2011 7.3.2 (R)."""
     found = []
     for name, value, (low, most) in (
-        ("water/binder", ratio, high.ratio),
-        ("binder, kg/m^3", binder, high.binder_kg_m3),
-        ("sand ratio, %", sand_ratio, high.sand_ratio_percent),
+        (N_("water/binder"), ratio, high.ratio),
+        (N_("binder, kg/m^3"), binder, high.binder_kg_m3),
+        (N_("sand ratio, %"), sand_ratio, high.sand_ratio_percent),
     ):
         found += [
-            at_least(f"{name}, {high.grades}", value, low),
-            at_most(f"{name}, {high.grades}", value, most),
+            at_least(said(N_("%(name)s, %(grades)s"), name=name, grades=high.grades), value, low),
+            at_most(said(N_("%(name)s, %(grades)s"), name=name, grades=high.grades), value, most),
         ]
     return found
 
@@ -559,18 +606,20 @@ def _aggregates(
     if asked.method == "mass":
         if asked.density_kg_m3 is None:
             raise RuleInputError(
-                "density_kg_m3", None, "the assumed density, 2350 to 2450 kg/m^3, for the mass method"
+                "density_kg_m3", None, N_("the assumed density, 2350 to 2450 kg/m^3, for the mass method")
             )
         density = require_number("density_kg_m3", asked.density_kg_m3, minimum=2000, maximum=2800)
         room = density - mixing - cement - fly_ash - slag
         if room <= 0:
             raise RuleInputError(
-                "density_kg_m3", density, "room for aggregate: more than water and binder weigh"
+                "density_kg_m3", density, N_("room for aggregate: more than water and binder weigh")
             )
         sand = _whole_kg(room * share)
         stone = _whole_kg(room - sand)
-        steps.append(Step("5.5.1", "sand, kg/m^3", f"({density} - {density - room}) x {sand_ratio} %", sand))
-        steps.append(Step("5.5.1", "stone, kg/m^3", f"{room} - {sand}", stone))
+        steps.append(
+            Step("5.5.1", N_("sand, kg/m^3"), f"({density} - {density - room}) x {sand_ratio} %", sand)
+        )
+        steps.append(Step("5.5.1", N_("stone, kg/m^3"), f"{room} - {sand}", stone))
         return sand, stone, density
     if asked.method != "volume":
         raise RuleInputError("method", asked.method, "mass or volume")
@@ -581,7 +630,7 @@ def _aggregates(
     for name in needed:
         if name not in given:
             raise RuleInputError(
-                f"densities_kg_m3.{name}", None, "a density in kg/m^3, for the volume method"
+                f"densities_kg_m3.{name}", None, N_("a density in kg/m^3, for the volume method")
             )
     rho = {
         name: require_number(f"densities_kg_m3.{name}", value, minimum=500, maximum=6000)
@@ -593,20 +642,20 @@ def _aggregates(
     taken += slag / rho["slag"] if slag else 0
     room = 1 - taken
     if room <= 0:
-        raise RuleInputError("slump_mm", asked.slump_mm, "a mix that leaves room for aggregate")
+        raise RuleInputError("slump_mm", asked.slump_mm, N_("a mix that leaves room for aggregate"))
     total = room / (share / rho["sand"] + (1 - share) / rho["stone"])
     sand = _whole_kg(total * share)
     stone = _whole_kg(total * (1 - share))
     steps.append(
         Step(
             "5.5.2",
-            "volume left for aggregate, m^3",
+            N_("volume left for aggregate, m^3"),
             f"1 - {taken:.4f}",
             round_half_even(room, Decimal("0.0001")),
         )
     )
-    steps.append(Step("5.5.2", "sand, kg/m^3", f"{total:.1f} x {sand_ratio} %", sand))
-    steps.append(Step("5.5.2", "stone, kg/m^3", f"{total:.1f} x (1 - {sand_ratio} %)", stone))
+    steps.append(Step("5.5.2", N_("sand, kg/m^3"), f"{total:.1f} x {sand_ratio} %", sand))
+    steps.append(Step("5.5.2", N_("stone, kg/m^3"), f"{total:.1f} x (1 - {sand_ratio} %)", stone))
     return sand, stone, mixing + cement + fly_ash + slag + sand + stone
 
 
@@ -625,13 +674,17 @@ def _with_moisture(asked: Proportioning, found: Proportions) -> Proportions:
     left = found.water_kg_m3 - in_sand - in_stone
     if left < 0:
         raise RuleInputError(
-            "sand_moisture_percent", sand_m, "aggregates that bring less water than the mix needs"
+            "sand_moisture_percent", sand_m, N_("aggregates that bring less water than the mix needs")
         )
     steps = (
         *found.steps,
-        Step("moisture", "water with the sand, kg/m^3", f"{found.sand_kg_m3} x {sand_m} %", in_sand),
-        Step("moisture", "water with the stone, kg/m^3", f"{found.stone_kg_m3} x {stone_m} %", in_stone),
-        Step("moisture", "water to add, kg/m^3", f"{found.water_kg_m3} - {in_sand} - {in_stone}", left),
+        Step(N_("moisture"), N_("water with the sand, kg/m^3"), f"{found.sand_kg_m3} x {sand_m} %", in_sand),
+        Step(
+            N_("moisture"), N_("water with the stone, kg/m^3"), f"{found.stone_kg_m3} x {stone_m} %", in_stone
+        ),
+        Step(
+            N_("moisture"), N_("water to add, kg/m^3"), f"{found.water_kg_m3} - {in_sand} - {in_stone}", left
+        ),
     )
     batch = {
         "water": left,

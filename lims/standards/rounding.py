@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 
 from lims.standards.errors import RuleInputError
+from lims.standards.words import N_, said
 
 #: Digits carried inside the rules; far beyond any reported value.
 PRECISION = 40
@@ -40,15 +41,15 @@ def require_number(
     elif isinstance(value, Decimal | int) and not isinstance(value, bool):
         number = Decimal(value)
     else:
-        raise RuleInputError(field, value, "a decimal number")
+        raise RuleInputError(field, value, N_("a decimal number"))
     if not number.is_finite():
         raise RuleInputError(field, value, "a finite number")
     if above is not None and number <= above:
-        raise RuleInputError(field, value, f"a number above {above}")
+        raise RuleInputError(field, value, said(N_("a number above %(above)s"), above=above))
     if minimum is not None and number < minimum:
-        raise RuleInputError(field, value, f"a number of at least {minimum}")
+        raise RuleInputError(field, value, said(N_("a number of at least %(minimum)s"), minimum=minimum))
     if maximum is not None and number > maximum:
-        raise RuleInputError(field, value, f"a number of at most {maximum}")
+        raise RuleInputError(field, value, said(N_("a number of at most %(maximum)s"), maximum=maximum))
     return number
 
 
@@ -74,7 +75,7 @@ def _place_of(place: Decimal) -> tuple[int, Decimal]:
     """Its exponent, and the power of ten itself."""
     sign, digits, exponent = place.normalize().as_tuple()
     if digits != (1,) or sign or not isinstance(exponent, int):
-        raise RuleInputError("to", place, "a power of ten such as 0.1, 0.01 or 1")
+        raise RuleInputError("to", place, N_("a power of ten such as 0.1, 0.01 or 1"))
     return exponent, Decimal(1).scaleb(exponent)
 
 

@@ -51,7 +51,11 @@ def sets_per_volume(
     if isinstance(specimens_per_set, bool) or not isinstance(specimens_per_set, int):
         raise RuleInputError("specimens_per_set", specimens_per_set, "a whole number")
     if not LEAST_SPECIMENS <= specimens_per_set <= 30:
-        raise RuleInputError("specimens_per_set", specimens_per_set, f"{LEAST_SPECIMENS} to 30")
+        raise RuleInputError(
+            "specimens_per_set",
+            specimens_per_set,
+            f"{LEAST_SPECIMENS} to 30",
+        )
     with localcontext(exact_context()):
         sets = _ceiling(volume / per)
     return SetsRequired(sets, sets * specimens_per_set)

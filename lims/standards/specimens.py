@@ -16,6 +16,7 @@ from itertools import pairwise
 from lims.standards.checks import Check, at_least, at_most
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number, round_half_even
+from lims.standards.words import N_, said
 
 #: Standard curing, degC, by the code that the specimens are broken by, both ends within: GB/T 50081-2019 20 +- 2 (S);
 #: EN 12390-2 20 +- 2 (R); ASTM C511 23 +- 2 (R).
@@ -181,15 +182,27 @@ def size_factor(
         return require_number("size_factor", stated, above=0, maximum=2)
     if shape in {"cube", "core-cube"}:
         if width not in CUBE_SIZE_FACTORS:
-            raise RuleInputError("width_mm", width_mm, "100, 150 or 200 mm, or a factor found by test")
+            raise RuleInputError("width_mm", width_mm, N_("100, 150 or 200 mm, or a factor found by test"))
         grade = None if grade_mpa is None else require_number("grade_mpa", grade_mpa, above=0)
         if width != REFERENCE_CUBE_MM and grade is not None and grade >= HIGH_STRENGTH_GRADE_MPA:
             may = untested_factor(shape, width, grade)
             raise RuleInputError(
                 "size_factor",
                 None,
-                f"a factor found by test: from C60 on {width} mm cubes have no fixed one"
-                + (f"; without a test {may} may be stated up to C{UNTESTED_FACTOR_TO_MPA}" if may else ""),
+                said(
+                    N_("a factor found by test: from C60 on %(width)s mm cubes have no fixed one"),
+                    width=width,
+                )
+                if may is None
+                else said(
+                    N_(
+                        "a factor found by test: from C60 on %(width)s mm cubes have no fixed one; "
+                        "without a test %(factor)s may be stated up to C%(grade)s"
+                    ),
+                    width=width,
+                    factor=may,
+                    grade=UNTESTED_FACTOR_TO_MPA,
+                ),
             )
         return CUBE_SIZE_FACTORS[width]
     if shape in {"cylinder", "core"} and length_mm is not None:
@@ -244,12 +257,12 @@ def cylinder_length_factor(diameter_mm: Decimal, length_mm: Decimal) -> Decimal:
         if ratio >= CYLINDER_NO_CORRECTION_FROM:
             return Decimal(1)
         if ratio < CYLINDER_LENGTH_FACTORS[0][0]:
-            raise RuleInputError("length_mm", length_mm, "a length of at least one diameter")
+            raise RuleInputError("length_mm", length_mm, N_("a length of at least one diameter"))
         points = (*CYLINDER_LENGTH_FACTORS, (CYLINDER_NO_CORRECTION_FROM, Decimal(1)))
         for (low, at_low), (high, at_high) in pairwise(points):
             if low <= ratio <= high:
                 return at_low + (at_high - at_low) * (ratio - low) / (high - low)
-    raise RuleInputError("length_mm", length_mm, "a length of at least one diameter")
+    raise RuleInputError("length_mm", length_mm, N_("a length of at least one diameter"))
 
 
 def set_of_three(
@@ -264,7 +277,9 @@ def set_of_three(
     Source: GB/T 50081-2019 5.0.5 (S).
     """
     if len(strengths_mpa) != 3:
-        raise RuleInputError("strengths_mpa", f"{len(strengths_mpa)} values", "exactly three specimens")
+        raise RuleInputError(
+            "strengths_mpa", said(N_("%(n)s values"), n=len(strengths_mpa)), "exactly three specimens"
+        )
     values = tuple(require_number("strengths_mpa", value, above=0) for value in strengths_mpa)
     return replace(_judge(values, values, factor, Decimal(1), rule_id), size_factor=factor)
 
@@ -309,7 +324,7 @@ def cube_set(
         raise RuleInputError("loads_kn", f"{len(loads_kn)} loads", "exactly three loads")
     edge = require_number("edge_mm", edge_mm, above=0, maximum=1000)
     if size_factor_stated is None and edge not in CUBE_SIZE_FACTORS:
-        raise RuleInputError("edge_mm", edge_mm, "100, 150 or 200 mm, or a size factor found by test")
+        raise RuleInputError("edge_mm", edge_mm, N_("100, 150 or 200 mm, or a size factor found by test"))
     factor = size_factor("cube", edge_mm, grade_mpa, stated=size_factor_stated)
     loads = tuple([require_number("loads_kn", load, above=0, maximum=20000) for load in loads_kn])
     exact = exact_context()
@@ -350,7 +365,11 @@ def mean_of_cylinders(
     least = 2 if require_number("diameter_mm", diameter_mm, above=0) >= 150 else 3
     if len(strengths_mpa) < least:
         raise RuleInputError(
-            "strengths_mpa", f"{len(strengths_mpa)} values", f"at least {least} cylinders of {diameter_mm} mm"
+            "strengths_mpa",
+            said(N_("%(n)s values"), n=len(strengths_mpa)),
+            said(
+                N_("at least %(least)s cylinders of %(diameter_mm)s mm"), least=least, diameter_mm=diameter_mm
+            ),
         )
     values = tuple(require_number("strengths_mpa", value, above=0) for value in strengths_mpa)
     with localcontext(exact_context()):
@@ -394,7 +413,7 @@ def age_tolerance(code: str, age_days: int, cast_at: datetime, tested_at: dateti
     """
     start, end = _instant("cast_at", cast_at), _instant("tested_at", tested_at)
     if end < start:
-        raise RuleInputError("tested_at", tested_at.isoformat(), "a time after casting")
+        raise RuleInputError("tested_at", tested_at.isoformat(), N_("a time after casting"))
     elapsed = end - start
     hours = tolerance_hours(code, age_days)
     with localcontext(exact_context()):
@@ -416,13 +435,13 @@ def loading_rate_limits(code: str, grade_mpa: Decimal | None = None) -> tuple[De
     if code != "gbt50081-2019":
         raise RuleInputError("code", code, "gbt50081-2019, astm-c39 or en12390-3")
     if grade_mpa is None:
-        raise RuleInputError("grade_mpa", None, "the strength grade: the rate depends on it")
+        raise RuleInputError("grade_mpa", None, N_("the strength grade: the rate depends on it"))
     grade = require_number("grade_mpa", grade_mpa, above=0)
     for below, low, high in GB_LOADING_RATES:
         if below is None or grade < below:
             return low, high
     raise RuleInputError(
-        "grade_mpa", grade_mpa, "a strength grade"
+        "grade_mpa", grade_mpa, N_("a strength grade")
     )  # pragma: no cover - the last row has no limit
 
 
@@ -435,13 +454,15 @@ def standard_curing(temperature_c: Decimal, relative_humidity_percent: Decimal) 
     humidity = require_number("relative_humidity_percent", relative_humidity_percent, minimum=0, maximum=100)
     low, high = STANDARD_CURING_C["gbt50081-2019"]
     return (
-        at_least("temperature, degC", temperature, low),
-        at_most("temperature, degC", temperature, high),
-        at_least("relative humidity, %", humidity, STANDARD_CURING_HUMIDITY_PERCENT),
+        at_least(N_("temperature, degC"), temperature, low),
+        at_most(N_("temperature, degC"), temperature, high),
+        at_least(N_("relative humidity, %"), humidity, STANDARD_CURING_HUMIDITY_PERCENT),
     )
 
 
 def _instant(field: str, moment: object) -> datetime:
     if not isinstance(moment, datetime) or moment.tzinfo is None:
-        raise RuleInputError(field, str(moment), "a time with its zone, such as 2026-03-28T10:00:00+08:00")
+        raise RuleInputError(
+            field, str(moment), N_("a time with its zone, such as 2026-03-28T10:00:00+08:00")
+        )
     return moment.astimezone(UTC)

@@ -8,6 +8,7 @@ from decimal import Decimal, localcontext
 
 from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context
+from lims.standards.words import N_, said
 
 
 def mean(values: Sequence[Decimal]) -> Decimal:
@@ -40,7 +41,9 @@ def least_squares(field: str, xs: Sequence[Decimal], ys: Sequence[Decimal]) -> L
         syy = sum(((y - y_mean) ** 2 for y in ys), Decimal(0))
         sxy = sum(((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys, strict=True)), Decimal(0))
         if not len(set(xs)) > 1 or sxx == 0:
-            raise RuleInputError(field, f"{len(xs)} points", "points that differ in the first quantity")
+            raise RuleInputError(
+                field, said(N_("%(n)s points"), n=len(xs)), N_("points that differ in the first quantity")
+            )
         slope = sxy / sxx
         correlation = sxy / (sxx * syy).sqrt() if len(set(ys)) > 1 and syy else None
         return Line(y_mean - slope * x_mean, slope, correlation)

@@ -21,6 +21,7 @@ from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import NotFound, Problem, Refused, refuse
 from lims.base.services import RecordService
+from lims.base.words import told, told_refusal
 from lims.customers.regions import seen_through, seen_within
 from lims.materials.models import AdmixtureLot, AggregateSample, CementLot, ScmLot
 from lims.materials.schemas import ADMIXTURE_KINDS, AGGREGATE_KINDS, SCM_KINDS
@@ -97,7 +98,7 @@ def propose_plan(
         else:
             sets = sets_per_volume(volume_m3, per_m3, specimens_per_set).sets
     except RuleInputError as error:
-        raise refuse(error.field, f"{error.value} – {error.accepted}", error.value) from error
+        raise refuse(error.field, told_refusal(error), error.value) from error
     if sets * len(ages) > MOST_SETS_OF_A_BATCH:
         raise refuse(
             "volume_m3",
@@ -273,7 +274,11 @@ def _require_judgeable(values: BatchIn, design: MixDesign) -> None:
     except RuleInputError as error:
         raise refuse(
             "width_mm",
-            _("%(value)s is not accepted; accepted: %(what)s", value=values.width_mm, what=error.accepted),
+            _(
+                "%(value)s is not accepted; accepted: %(what)s",
+                value=values.width_mm,
+                what=told(error.accepted),
+            ),
             values.width_mm,
         ) from None
 
@@ -486,10 +491,7 @@ class ShotcreteTrialService(RecordService[ShotcreteTrial]):
             if values.curing_days is not None:
                 checks.append(curing_check(values.curing_days, limits.curing_days))
         except RuleInputError as error:
-            raise refuse(
-                error.field,
-                _("%(value)s is not accepted; accepted: %(what)s", value=error.value, what=error.accepted),
-            ) from None
+            raise refuse(error.field, told_refusal(error)) from None
         record.outcome = None if not checks else "passed" if all_passed(checks) else "failed"
 
 

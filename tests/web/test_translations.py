@@ -15,6 +15,10 @@ from lims.aftersales.schemas import CLOCKS, OUTCOMES, STATES
 from lims.jobs.views import JOB_STATES
 from lims.mail.views import MAIL_STATES
 from lims.results.schemas import ROW_STATES
+from lims.rules.answers import OPTIONS
+from lims.standards.inputs import Choice
+from lims.standards.register import REGISTER
+from lims.standards.words import Said
 from lims.trials.schemas import SET_STATES
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +64,24 @@ def test_no_text_is_untranslated(texts: set[str], language: str) -> None:
             continue
         assert set(PLACEHOLDER.findall(said)) == set(PLACEHOLDER.findall(text)), text
     assert missing == []
+
+
+def test_what_rules_say_is_marked_for_translation(texts: set[str]) -> None:
+    said = {field.accepted() for rule in REGISTER.rules for field in rule.fields}
+    for rule in REGISTER.rules:
+        for vector in rule.vectors:
+            answer = rule.evaluate(vector.given)
+            said |= {check["name"] for check in answer.get("checks") or ()}
+            said |= {step[name] for step in answer.get("steps") or () for name in ("name", "formula")}
+    kept = {text.text if isinstance(text, Said) else text for text in said}
+    assert len(kept) > 60
+    assert [text for text in kept - texts if re.search(r"[a-z]{4}", text)] == []
+
+
+def test_every_choice_of_a_calculator_that_is_a_word_has_words() -> None:
+    fields = [field for rule in REGISTER.rules for field in rule.fields if isinstance(field, Choice)]
+    words = {option for field in fields for option in field.options if re.search(r"[a-z]{4}", option)}
+    assert words - set(OPTIONS) == set()
 
 
 @pytest.mark.parametrize("language", ["zh", "zh_Hant_TW"])

@@ -21,8 +21,9 @@ from lims.standards.acceptance import (
 from lims.standards.control_charts import LEAST_VALUES, individuals_chart, western_electric
 from lims.standards.grades import require_grade
 from lims.standards.inputs import Count, Given, Many, Number
-from lims.standards.register.rule import N_, Answer, Rule, Vector
+from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import shown
+from lims.standards.words import N_
 
 GRADE = Number(name="grade_mpa", text=N_("Strength grade, MPa (30 for C30)"), above=0)
 FC = Number(name="fc_mpa", text=N_("Specified strength f'c, MPa"), above=0, maximum=200)

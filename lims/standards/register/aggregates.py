@@ -20,8 +20,9 @@ from lims.standards.checks import Check, all_passed, at_least, at_most
 from lims.standards.errors import RuleInputError
 from lims.standards.grades import require_grade
 from lims.standards.inputs import Choice, Given, Many, Number
-from lims.standards.register.rule import N_, Answer, Rule, Vector
+from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import round_half_even, shown
+from lims.standards.words import N_, said
 
 RETAINED = Many(
     name="retained_g",
@@ -62,12 +63,15 @@ def _c33(given: Given) -> Answer:
         low, high = ASTM_C33_PASSING[sieve]
         passing = 100 - percent
         checks += [
-            at_least(f"passing {sieve} mm, %", passing, Decimal(low)),
-            at_most(f"passing {sieve} mm, %", passing, Decimal(high)),
+            at_least(said(N_("passing %(sieve)s mm, %%"), sieve=sieve), passing, Decimal(low)),
+            at_most(said(N_("passing %(sieve)s mm, %%"), sieve=sieve), passing, Decimal(high)),
         ]
     modulus = astm_fineness_modulus(retained)
     low_fm, high_fm = ASTM_C33_FINENESS_MODULUS
-    checks += [at_least("fineness modulus", modulus, low_fm), at_most("fineness modulus", modulus, high_fm)]
+    checks += [
+        at_least(N_("fineness modulus"), modulus, low_fm),
+        at_most(N_("fineness modulus"), modulus, high_fm),
+    ]
     return {
         "accepted": all_passed(checks),
         "fineness_modulus": round_half_even(modulus, Decimal("0.01")),
@@ -75,18 +79,22 @@ def _c33(given: Given) -> Answer:
     }
 
 
+#: What may stand in an aggregate, by the name that JSON has for it.
+IMPURITIES = {"mud": N_("mud"), "lumps": N_("lumps"), "flaky": N_("flaky")}
+
+
 def _impurities(given: Given) -> Answer:
     kind = given.word("aggregate")
     limits = impurity_limits(kind, require_grade(given.number("grade_mpa")))
     checks = [
-        at_most(f"{name}, %", given.number(f"{name}_percent"), limit)
+        at_most(said(N_("%(name)s, %%"), name=IMPURITIES[name]), given.number(f"{name}_percent"), limit)
         for name, limit in limits.items()
         if given.has(f"{name}_percent")
     ]
     for name in ("mud", "lumps", "flaky"):
         if name not in limits and given.has(f"{name}_percent"):
             raise RuleInputError(
-                f"{name}_percent", given.number(f"{name}_percent"), "nothing: sand has no such limit"
+                f"{name}_percent", given.number(f"{name}_percent"), N_("nothing: sand has no such limit")
             )
     return {
         "accepted": all_passed(checks) if checks else None,

@@ -17,8 +17,9 @@ from lims.standards.cement import (
 )
 from lims.standards.checks import all_passed
 from lims.standards.inputs import Choice, Day, Given, Many, Number
-from lims.standards.register.rule import N_, Answer, Rule, Vector
+from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import shown
+from lims.standards.words import N_
 
 IN_FORCE = date(2024, 6, 1)
 

@@ -18,8 +18,9 @@ from lims.standards.growth import (
     two_age_strength,
 )
 from lims.standards.inputs import Choice, Given, Many, Number
-from lims.standards.register.rule import N_, Answer, Rule, Vector
+from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import round_half_even, shown
+from lims.standards.words import N_
 
 AGE = Number(name="age_days", text=N_("Age, d"), above=0, maximum=36525)
 SIXTH = Decimal("0.000001")

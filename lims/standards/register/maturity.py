@@ -13,8 +13,9 @@ from lims.standards.maturity import (
     nurse_saul,
     q_of_activation_energy,
 )
-from lims.standards.register.rule import N_, Answer, Rule, Vector
+from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import round_half_even, shown
+from lims.standards.words import N_
 
 INTERVALS = Many(
     name="intervals",
@@ -42,7 +43,7 @@ def _nurse_saul(given: Given) -> Answer:
 def _equivalent(given: Given) -> Answer:
     q, energy = given.number_or_none("q_k"), given.number_or_none("activation_energy_j_mol")
     if q is not None and energy is not None:
-        raise RuleInputError("q_k", q, "either q_k or activation_energy_j_mol, not both")
+        raise RuleInputError("q_k", q, N_("either q_k or activation_energy_j_mol, not both"))
     if energy is not None:
         q = q_of_activation_energy(energy)
     if q is None:

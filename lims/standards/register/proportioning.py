@@ -20,8 +20,9 @@ from lims.standards.proportioning import (
     proportion,
     target_strength,
 )
-from lims.standards.register.rule import N_, Answer, Rule, Vector
+from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import round_half_even, shown
+from lims.standards.words import N_
 
 HUNDREDTH = Decimal("0.01")
 JGJ55 = date(2011, 12, 1)

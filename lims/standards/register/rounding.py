@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 from lims.standards.inputs import Given, Number
-from lims.standards.register.rule import N_, Answer, Rule, Vector
+from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import round_half_even
+from lims.standards.words import N_
 
 
 def _round(given: Given) -> Answer:

@@ -22,11 +22,6 @@ PROVENANCE = {
 Answer = dict[str, Any]
 
 
-def N_(text: str) -> str:  # noqa: N802 - the usual name of the marker
-    """Marks a text for translation; the application translates it where it is shown."""
-    return text
-
-
 @dataclass(frozen=True, slots=True)
 class Vector:
     """Inputs and the outputs that they must give (other outputs may be there). `origin` S or C, see PROVENANCE."""

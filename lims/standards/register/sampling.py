@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from lims.standards.inputs import Count, Flag, Given, Number
-from lims.standards.register.rule import N_, Answer, Rule, Vector
+from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import round_half_even
 from lims.standards.sampling import (
     gb50204_sets_required,
@@ -15,6 +15,7 @@ from lims.standards.sampling import (
     sets_per_volume,
     shotcrete_sets_required,
 )
+from lims.standards.words import N_
 
 VOLUME = Number(name="volume_m3", text=N_("Volume, m³"), above=0, maximum=1_000_000)
 

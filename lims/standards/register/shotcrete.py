@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from lims.standards.checks import all_passed
 from lims.standards.inputs import Count, Given, Number
-from lims.standards.register.rule import N_, Answer, Rule, Vector
+from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import shown
 from lims.standards.shotcrete import curing_check, rebound_check, rebound_percent, setting_checks
+from lims.standards.words import N_
 
 
 def _rebound(given: Given) -> Answer:

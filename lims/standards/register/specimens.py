@@ -8,7 +8,7 @@ from decimal import Decimal
 from lims.standards.checks import all_passed
 from lims.standards.grades import require_grade
 from lims.standards.inputs import Choice, Count, Given, Instant, Many, Number
-from lims.standards.register.rule import N_, Answer, Rule, Vector
+from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import round_half_even, shown
 from lims.standards.specimens import (
     AGE_TOLERANCE_HOURS,
@@ -25,6 +25,7 @@ from lims.standards.specimens import (
     size_factor,
     standard_curing,
 )
+from lims.standards.words import N_
 
 TENTH = Decimal("0.1")
 GRADE = Number(name="grade_mpa", text=N_("Strength grade, MPa (30 for C30)"), required=False, above=0)
