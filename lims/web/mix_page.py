@@ -71,6 +71,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
             select(Forecast).where(Forecast.mix_design_id == mix.id).order_by(Forecast.id.desc()).limit(40)
         )
     )
+    as_standard = [cured_as_standard(curing, t, LEARNED_FROM_C) for *_break, curing, t in rows]
     by_age: dict[int, list[float]] = defaultdict(list)
     for age, strength, rule_id, width_mm, _curing, _temperature in rows:
         # On the scale of the results and of the forecast, in which sets of any size stand beside each other.
@@ -96,7 +97,8 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         "history": said[:SHOWN_FORECASTS],
         "error_percent": None,
         "inside": None,
-        "standard_curing": all(cured_as_standard(curing, t, LEARNED_FROM_C) for *_break, curing, t in rows),
+        "standard_curing": all(as_standard),
+        "cured_as_standard": any(as_standard),
         "learned_from_c": [format_decimal(end) for end in LEARNED_FROM_C],
         "component_kinds": COMPONENT_KINDS,
         "chart": None,

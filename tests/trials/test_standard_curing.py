@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, database, transaction
 from lims.base.display import local_time
 from lims.base.services import SERVICES
 from lims.demonstration_production import add_production
@@ -28,6 +28,7 @@ from lims.strength.maturity import STANDARD_CURING_TO_C
 from lims.trials.models import Batch, cured_as_standard, where_cured_as_standard
 from lims.web.dashboard import _strengths_by_month
 from lims.web.mix_page import mix_context
+from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_customer, a_mix
 from tests.reporting.production import a_production, broken
 
@@ -95,6 +96,18 @@ def test_a_forecast_is_not_wrong_for_a_set_that_was_cured_cold(season: Any) -> N
     page = mix_context(mix.mix_design)
     assert page["actual"] == pytest.approx(before.came_mpa)
     assert not page["standard_curing"]  # and the page says so
+
+
+def test_mix_that_was_only_cured_cold_says_why_it_has_no_forecast(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        cast_at = (utc_now() - timedelta(days=4)).isoformat()
+        batch = a_batch("40", cast_at=cast_at, curing_temperature_c="4", plan_ages="3")
+        broken(batch, "12", age_days=3)
+        address = f"/mix-designs/{batch.mix_revision.mix_design_id}"
+        database().session.remove()
+    page = technician.get(address).get_data(as_text=True)
+    assert "none of its batches was cured as standard (18 to 25 °C)" in page
+    assert "A forecast appears when the first breaks are entered." not in page
 
 
 def test_cold_sets_raise_no_alarm_on_their_cement_lot(season: Any) -> None:
