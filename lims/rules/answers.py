@@ -10,8 +10,9 @@ from flask_babel import lazy_gettext as _l
 
 from lims.base.words import told_refusal
 from lims.standards.errors import RuleInputError
-from lims.standards.inputs import Field, Many, Record
+from lims.standards.inputs import Choice, Field, Many, Record
 from lims.standards.register.rule import Rule
+from lims.standards.words import N_, said
 from lims.trials.schemas import SHAPES
 
 #: A field of a rule as a refusal names it: loads_kn[1], densities_kg_m3.sand, intervals[0].hours.
@@ -127,6 +128,11 @@ WORDS: dict[str, Any] = {
     "extra-fine": _l("Extra fine"),
     "high": _l("above"),
     "low": _l("below"),
+    "formula": _l("Formula"),
+    "value": _l("Value"),
+    "en206-initial": _l("Initial production"),
+    "en206-continuous": _l("Continuous production"),
+    "aci318": "ACI 318",
     "rule": _l("rule"),
     "at": _l("at result"),
     "side": _l("side"),
@@ -189,6 +195,9 @@ def refusal(rule: Rule, error: RuleInputError) -> str:
     if found[3] and isinstance(whole, Record):
         inner = next((part for part in whole.fields if part.name == found[3]), None)
         label += ": " + (field_label(inner) if inner is not None else found[3])
+    if isinstance(whole, Choice) and error.accepted == whole.accepted():
+        words = ", ".join(str(OPTIONS.get(option, option)) for option in whole.options)
+        error = RuleInputError(error.field, error.value, said(N_("one of %(options)s"), options=words))
     return f"{label}: {told_refusal(error)}"
 
 

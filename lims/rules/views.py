@@ -88,6 +88,7 @@ class RulesView(GuardedView):
             search=words,
             total=len(REGISTER.rules),
             confirmed=len(confirmed),
+            told=told,
             recalled=sum(1 for rule in REGISTER.rules if rule.recalled),
         )
 
@@ -190,7 +191,8 @@ class RulesView(GuardedView):
             rule=rule,
             title=_(rule.title),
             formula=_(rule.formula),
-            numbers=[(_(name), value) for name, value in rule.numbers],
+            numbers=[(told(name), value) for name, value in rule.numbers],
+            sources=[told(source) for source in rule.sources],
             provenance=[(_(what), mark, ORIGIN_WORDS[mark]) for what, mark in rule.provenance],
             controls=controls(rule, given, own.values() if own else {}),
             configurable=[field for field in rule.fields if field.name in rule.configurable],

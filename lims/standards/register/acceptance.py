@@ -355,7 +355,7 @@ RULES = (
         clause="8.2.1.3",
         subject=N_("Acceptance"),
         title=N_("Initial production"),
-        formula="mean of 3 ≥ fck + 4, each ≥ fck − 4",
+        formula=N_("mean of 3 ≥ fck + 4, each ≥ fck − 4"),
         provenance=((N_("both conditions"), "S"),),
         sources=("EN 206 8.2.1.3",),
         fields=(FCK, STRENGTHS),
@@ -372,7 +372,7 @@ RULES = (
         clause="8.2.1.3",
         subject=N_("Acceptance"),
         title=N_("Continuous production"),
-        formula="mean of n ≥ 15 results ≥ fck + 1.48 s, s ≥ 3, each ≥ fck − 4",
+        formula=N_("mean of n ≥ 15 results ≥ fck + 1.48 s, s ≥ 3, each ≥ fck − 4"),
         provenance=((N_("mean, n and s"), "S"), (N_("each result"), "R")),
         sources=("EN 206 8.2.1.3",),
         fields=(
@@ -403,7 +403,7 @@ RULES = (
     ),
     Rule(
         id="control/cusum",
-        code="Cumulative sums",
+        code=N_("Cumulative sums"),
         edition="1",
         subject=N_("Acceptance"),
         title=N_("Cumulative sums of strengths against their target"),

@@ -79,6 +79,7 @@ def _c33(given: Given) -> Answer:
     }
 
 
+AGGREGATES = {"sand": N_("sand"), "stone": N_("stone")}
 #: What may stand in an aggregate, by the name that JSON has for it.
 IMPURITIES = {"mud": N_("mud"), "lumps": N_("lumps"), "flaky": N_("flaky")}
 
@@ -166,7 +167,7 @@ RULES = (
         clause="9.2",
         subject=N_("Aggregates"),
         title=N_("Fineness modulus by ASTM"),
-        formula="FM = Σ cumulative % retained / 100",
+        formula=N_("FM = Σ cumulative % retained / 100"),
         provenance=((N_("formula"), "S"),),
         sources=("ASTM C136",),
         fields=(RETAINED,),
@@ -223,7 +224,14 @@ RULES = (
         ),
         compute=_impurities,
         numbers=tuple(
-            (f"{kind}, {name}: ≥ C60 / C55–C30 / ≤ C25", " / ".join(f"{limit} %" for limit in limits))
+            (
+                said(
+                    N_("%(aggregate)s, %(what)s: ≥ C60 / C55–C30 / ≤ C25"),
+                    aggregate=AGGREGATES[kind],
+                    what=IMPURITIES[name],
+                ),
+                " / ".join(f"{limit} %" for limit in limits),
+            )
             for kind, rows in MUD_LIMITS.items()
             for name, limits in rows.items()
         ),

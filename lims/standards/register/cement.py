@@ -203,7 +203,7 @@ RULES = (
         title=N_("Retest of cement older than three months"),
         formula=N_("A lot older than three months is tested again before use."),
         provenance=((N_("three months"), "S"),),
-        sources=("GB 50204-2015 7.2.1", "source document"),
+        sources=("GB 50204-2015 7.2.1", N_("source document")),
         fields=(Day(name="made_on", text=N_("Made on")), Day(name="use_on", text=N_("To be used on"))),
         compute=_retest,
         vectors=(

@@ -20,11 +20,14 @@ from lims.standards.growth import (
 from lims.standards.inputs import Choice, Given, Many, Number
 from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import round_half_even, shown
-from lims.standards.words import N_
+from lims.standards.words import N_, said
 
 AGE = Number(name="age_days", text=N_("Age, d"), above=0, maximum=36525)
 SIXTH = Decimal("0.000001")
 TENTH = Decimal("0.1")
+
+#: How a cylinder of ACI 209 was cured, in words.
+CURING = {"moist": N_("moist"), "steam": N_("steam")}
 
 
 def _with_strength(given: Given, ratio: Decimal) -> Answer:
@@ -181,7 +184,8 @@ RULES = (
         ),
         compute=_aci209,
         numbers=tuple(
-            (f"a, b: {curing} {kind}", f"{a:f}, {b:f}") for (curing, kind), (a, b) in ACI209_CONSTANTS.items()
+            (said(N_("a, b: %(curing)s %(type)s"), curing=CURING[curing], type=kind), f"{a:f}, {b:f}")
+            for (curing, kind), (a, b) in ACI209_CONSTANTS.items()
         ),
         vectors=(
             Vector({"age_days": "7", "curing": "moist", "cement_type": "I"}, {"ratio": "0.703518"}, "C"),
@@ -190,13 +194,13 @@ RULES = (
     ),
     Rule(
         id="cn/lg-law",
-        code="Chinese practice",
+        code=N_("Chinese practice"),
         edition="1",
         subject=N_("Strength with age"),
         title=N_("Strength with age by the logarithmic law"),
         formula="f_n = f28 · lg n / lg 28, n ≥ 3 d",
         provenance=((N_("law"), "S"),),
-        sources=("Chinese practice",),
+        sources=(N_("Chinese practice"),),
         fields=(
             Number(name="f28_mpa", text=N_("28-day strength, MPa"), above=0, maximum=300),
             Number(name="age_days", text=N_("Age, d"), minimum=3, maximum=36525),
@@ -206,13 +210,13 @@ RULES = (
     ),
     Rule(
         id="cn/root-law",
-        code="Chinese practice",
+        code=N_("Chinese practice"),
         edition="1",
         subject=N_("Strength with age"),
         title=N_("28-day strength from the 7-day one"),
         formula="f28 = f7 + r √f7, r = 1.5–3.0 √MPa",
         provenance=((N_("law and r"), "S"),),
-        sources=("Chinese practice, after Slater",),
+        sources=(N_("Chinese practice, after Slater"),),
         fields=(
             Number(name="f7_mpa", text=N_("7-day strength, MPa"), above=0, maximum=300),
             Number(name="r", text=N_("Coefficient r, √MPa"), minimum=Decimal("1.5"), maximum=Decimal("3.0")),
@@ -222,13 +226,13 @@ RULES = (
     ),
     Rule(
         id="cn/two-ages",
-        code="Chinese practice",
+        code=N_("Chinese practice"),
         edition="1",
         subject=N_("Strength with age"),
         title=N_("Strength from two earlier ages"),
         formula="f_n = f_a + m (f_b − f_a), m = (lg(1+lg n) − lg(1+lg a)) / (lg(1+lg b) − lg(1+lg a))",
         provenance=((N_("law"), "S"),),
-        sources=("Chinese practice",),
+        sources=(N_("Chinese practice"),),
         fields=(
             Number(name="age_a_days", text=N_("First age, d"), minimum=1, maximum=36525),
             Number(name="strength_a_mpa", text=N_("Strength at the first age, MPa"), above=0, maximum=300),
@@ -257,7 +261,7 @@ RULES = (
         edition="2008",
         subject=N_("Strength with age"),
         title=N_("28-day strength by regression on an early strength"),
-        formula="f28 = a + b fe | a fe^b; ≥ 30 pairs, ≥ 5 W/C over ≥ 0.2, r ≥ 0.85",
+        formula=N_("f28 = a + b fe | a fe^b; ≥ 30 pairs, ≥ 5 W/C over ≥ 0.2, r ≥ 0.85"),
         provenance=((N_("conditions, low confidence"), "R"),),
         sources=("JGJ/T 15",),
         fields=(

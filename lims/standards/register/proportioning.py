@@ -317,7 +317,7 @@ RULES = (
     ),
     Rule(
         id="mix/moisture",
-        code="Batching practice",
+        code=N_("Batching practice"),
         edition="1",
         subject=N_("Mix proportions"),
         title=N_("Moisture correction of a batch weight"),

@@ -56,13 +56,13 @@ def _same_condition(given: Given) -> Answer:
 RULES = (
     Rule(
         id="site/sets-per-volume",
-        code="Sampling plan of the laboratory",
+        code=N_("Sampling plan of the laboratory"),
         edition="1",
         subject=N_("Sampling"),
         title=N_("Sets for a volume, by the laboratory's plan"),
         formula=N_("ceil(V / 50 m³) sets of at least three specimens, every shift."),
         provenance=((N_("the source document's plan"), "S"),),
-        sources=("source document",),
+        sources=(N_("source document"),),
         fields=(
             VOLUME,
             Number(name="per_m3", text=N_("One set for each, m³"), above=0, maximum=1000, default="50"),
@@ -108,13 +108,13 @@ RULES = (
     ),
     Rule(
         id="shotcrete/sets-required",
-        code="Shotcrete codes",
+        code=N_("Shotcrete codes"),
         edition="1",
         subject=N_("Sampling"),
         title=N_("Sets for shotcrete"),
         formula=N_("At least one for each 50 to 100 m³ of mix, or for each independent job below 50 m³."),
         provenance=((N_("counts"), "S"),),
-        sources=("source document", "GB 50086"),
+        sources=(N_("source document"), "GB 50086"),
         fields=(
             VOLUME,
             Number(name="per_m3", text=N_("One set for each, m³"), minimum=50, maximum=100, default="50"),

@@ -34,13 +34,13 @@ def _curing(given: Given) -> Answer:
 RULES = (
     Rule(
         id="shotcrete/rebound",
-        code="Shotcrete practice",
+        code=N_("Shotcrete practice"),
         edition="1",
         subject=N_("Shotcrete"),
         title=N_("Rebound on walls"),
         formula=N_("Rebound ≤ 20 % of what was sprayed; other codes 10 to 20 %."),
         provenance=((N_("the source document's limit"), "S"),),
-        sources=("source document", "GB 50086"),
+        sources=(N_("source document"), "GB 50086"),
         fields=(
             Number(name="sprayed_kg", text=N_("Sprayed, kg"), above=0, maximum=1_000_000),
             Number(name="rebound_kg", text=N_("Rebound, kg"), minimum=0, maximum=1_000_000),
@@ -57,13 +57,13 @@ RULES = (
     ),
     Rule(
         id="shotcrete/setting",
-        code="Shotcrete practice",
+        code=N_("Shotcrete practice"),
         edition="1",
         subject=N_("Shotcrete"),
         title=N_("Setting with accelerator"),
         formula=N_("Initial set ≤ 5 min, final set ≤ 10 min."),
         provenance=((N_("limits"), "S"),),
-        sources=("source document",),
+        sources=(N_("source document"),),
         fields=(
             Number(name="initial_set_min", text=N_("Initial set, min"), above=0, maximum=5000),
             Number(name="final_set_min", text=N_("Final set, min"), above=0, maximum=5000),
@@ -91,13 +91,13 @@ RULES = (
     ),
     Rule(
         id="shotcrete/curing",
-        code="Shotcrete practice",
+        code=N_("Shotcrete practice"),
         edition="1",
         subject=N_("Shotcrete"),
         title=N_("Curing of shotcrete"),
         formula=N_("At least 14 days."),
         provenance=((N_("the source document's limit"), "S"),),
-        sources=("source document",),
+        sources=(N_("source document"),),
         fields=(
             Count(name="curing_days", text=N_("Curing, d"), minimum=0, maximum=3650),
             Count(name="least_days", text=N_("At least, d"), minimum=1, maximum=365, default=14),

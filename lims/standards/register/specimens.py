@@ -347,7 +347,7 @@ RULES = (
         provenance=((N_("GB/T 50081"), "R"), (N_("ASTM C39, 1 to 28 d"), "S"), (N_("ASTM C39, 90 d"), "R")),
         sources=("GB/T 50081-2019", "ASTM C39"),
         fields=(
-            Choice(name="code", text=N_("Code"), options=AGE_CODES),
+            Choice(name="code", text=N_("Testing code"), options=AGE_CODES),
             Count(name="age_days", text=N_("Nominal age, d"), minimum=1, maximum=3650),
             Instant(name="cast_at", text=N_("Cast at, with zone")),
             Instant(name="tested_at", text=N_("Tested at, with zone")),
@@ -392,7 +392,7 @@ RULES = (
         provenance=((N_("GB/T 50081"), "S"), (N_("EN 12390-3"), "S"), (N_("ASTM C39"), "R")),
         sources=("GB/T 50081-2019 5.0.4", "ASTM C39", "EN 12390-3"),
         fields=(
-            Choice(name="code", text=N_("Code"), options=CODES),
+            Choice(name="code", text=N_("Testing code"), options=CODES),
             GRADE,
             Number(name="rate_mpa_s", text=N_("Rate measured, MPa/s"), above=0, maximum=100, required=False),
         ),
