@@ -21,6 +21,12 @@ def _sentence(text: str) -> str:
             "break at %(own)s d taken to %(other)s d by the mean curve, widened", own=moved[1], other=moved[2]
         )
         return said
+    unused = re.fullmatch(
+        r"breaks at ([\d.,]+) d are not used: the history has no age near them", text, re.ASCII
+    )
+    if unused:
+        told: str = _("breaks at %(ages)s d are not used: the history has no age near them", ages=unused[1])
+        return told
     known: dict[str, str] = {
         "no history at this age: 28-d forecast moved along the mean curve, widened": _(
             "no history at this age: 28-d forecast moved along the mean curve, widened"
@@ -38,6 +44,9 @@ def _sentence(text: str) -> str:
         ),
         "neither breaks nor a composition: nothing to forecast from": _(
             "neither breaks nor a composition: nothing to forecast from"
+        ),
+        "no composition either: nothing to forecast from": _(
+            "no composition either: nothing to forecast from"
         ),
         "no history has these ages, add one with results at the target age": _(
             "no history has these ages, add one with results at the target age"

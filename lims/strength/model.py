@@ -799,11 +799,16 @@ class FittedModel:
         results = []
         for i, mix in enumerate(mixes):
             rule = rules[int(labs[i])]
+            unused = () if early else mix.ages_before(min(target, STANDARD_AGE))
+            notes = list(common)
+            if unused:
+                ages = ",".join(f"{age:g}" for age in unused)
+                notes.append(f"breaks at {ages} d are not used: the history has no age near them")
             if not early and bare[i]:
-                note = "neither breaks nor a composition: nothing to forecast from"
+                nothing = "no composition either" if unused else "neither breaks nor a composition"
+                note = "; ".join([*notes, f"{nothing}: nothing to forecast from"])
                 results.append(Forecast(mix.lab, mix.mix_id, target, None, note=note))
                 continue
-            notes = list(common)
             if outside[i] > OUTSIDE_FROM:
                 notes.append("outside what the history has seen, treat with care")
             if bare[i] and early:

@@ -346,3 +346,16 @@ def test_cusum_finds_a_shift_and_leaves_noise_alone() -> None:
     assert shifted.alarm is not None
     assert shifted.alarm[1] == "low"
     assert 20 <= shifted.alarm[0] <= 28
+
+
+def test_break_that_no_age_of_the_history_is_near_is_said_not_to_be_used() -> None:
+    young = (AgeStrength(0.5, 3.0),)
+    model = fit(HISTORY, prior=())
+    (known, bare) = model.forecast(
+        [MixHistory("L", "a", young, NEW[0].composition), MixHistory("L", "b", young)]
+    )
+    assert known.strength_mpa is not None
+    assert "breaks at 0.5 d are not used" in known.note
+    assert bare.strength_mpa is None
+    assert "breaks at 0.5 d are not used" in bare.note
+    assert "neither breaks" not in bare.note
