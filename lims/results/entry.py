@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, select
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import format_decimal, local_day, show_time
+from lims.base.display import format_decimal, local_day, local_today, show_time
 from lims.base.fields import Flag, Reference, Text, Ui, WholeNumber
 from lims.base.laboratory import laboratory
 from lims.base.problems import refuse
@@ -98,6 +98,7 @@ def _entry_row(
         "age_days": item.age_days,
         "when": when,
         "when_text": _when_text(item, when_words()[when]),
+        "due": _window(item),
         "mix": item.mix_code,
         "shape": _shape(specimens),
         "rule": "cube-set" if by_middle else "mean",
@@ -124,6 +125,13 @@ def _when_text(item: DueSet, word: str) -> str:
     """Words beside the colour: due when, and whether that is now or past."""
     day = show_time(item.due_at, year=False) if item.due_at else ""
     return f"{word} · {day}" if word else day
+
+
+def _window(item: DueSet) -> tuple[int, int] | None:
+    """First and last moment of the code's tolerance, s since 1970: the page checks the age without a connection."""
+    if item.due_from is None or item.due_until is None:
+        return None
+    return int(item.due_from.timestamp()), int(item.due_until.timestamp())
 
 
 def _shape(specimens: Sequence[SetSpecimen]) -> str:
@@ -249,6 +257,17 @@ def entry_warnings(set_id: int) -> list[str]:
         {(item.shape, item.width_mm) for item in breaks if not item.reported},
         breaks[0].grade_mpa if breaks else None,
     )
+
+
+def warnings_ahead(found: SpecimenSet, press_id: int | None) -> list[str]:
+    """What the certificate would have to say of a test made now on this press, while another specimen can still be fetched
+    or another press chosen."""
+    if found.state != "waiting":
+        return []
+    begins, ends = found.due_from, found.due_until
+    off = begins is not None and ends is not None and not begins <= utc_now() <= ends
+    pressed = {(press_id, local_today())} if press_id is not None else set()
+    return _warnings(off, pressed, set(), set(), None)
 
 
 def _warnings(

@@ -24,6 +24,21 @@ def valid_until(column: Any, key: int, day: date) -> date | None:
     )
 
 
+def presses_with_calibration() -> list[tuple[Press, date | None]]:
+    """The presses in use by their codes, each with the last day that a calibration begun by today covers."""
+    covered = (
+        select(func.max(Calibration.due_on))
+        .where(
+            Calibration.press_id == Press.id,
+            Calibration.retired_at.is_(None),
+            Calibration.calibrated_on <= local_today(),
+        )
+        .scalar_subquery()
+    )
+    query = select(Press, covered).where(Press.retired_at.is_(None)).order_by(Press.code)
+    return [(press, until) for press, until in current_session().execute(query)]
+
+
 def in_force() -> list[ColumnElement[bool]]:
     """Conditions on calibrations: the one of each device that holds longest, of devices in use. What was followed by another
     runs out unheeded, and so does that of a press which is gone."""

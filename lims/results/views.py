@@ -16,12 +16,13 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
+from pydantic_core import PydanticCustomError
 from sqlalchemy import select
 
 from lims.base.api import json_object
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import actor_names, form_text, laboratory_zone, local_time, show_time
+from lims.base.display import actor_names, form_text, format_decimal, laboratory_zone, local_time, show_time
 from lims.base.forms import posted_values
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
@@ -33,10 +34,20 @@ from lims.base.views import GuardedView, MenuPlace, RecordView, Related, require
 from lims.base.words import spoken_locale
 from lims.results.cockpit import HELD_FOR, held_sets, missed, tally, workload
 from lims.results.due import MOST_OF_A_GROUP, DueSet, due_groups, due_set, due_sets
-from lims.results.entry import EntryIn, doubts, due_entry, entry_warnings, save_entry
+from lims.results.entry import EntryIn, doubts, due_entry, entry_warnings, save_entry, warnings_ahead
+from lims.results.equipment import presses_with_calibration
 from lims.results.models import Break, Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
-from lims.results.schemas import BASES, RESULT_STATES, ROW_STATES, CorrectIn, RetestIn, RetractIn, SetBreaksIn
+from lims.results.schemas import (
+    BASES,
+    LOAD,
+    RESULT_STATES,
+    ROW_STATES,
+    CorrectIn,
+    RetestIn,
+    RetractIn,
+    SetBreaksIn,
+)
 from lims.results.service import (
     BreakService,
     CalibrationService,
@@ -87,6 +98,17 @@ def signatures_of_set(set_id: int) -> list[dict[str, Any]]:
         }
         for item in found
     ]
+
+
+def _no_loads(posted: Mapping[str, str], found: SpecimenSet) -> set[int]:
+    """Numbers of the specimens whose posted text is no load: these fields are marked, not those beside them."""
+    wrong = set()
+    for specimen in found.specimens:
+        try:
+            LOAD.parse(posted.get(f"load_{specimen.number}", ""))
+        except PydanticCustomError:
+            wrong.add(specimen.number)
+    return wrong
 
 
 #: Sets of a day that a worksheet has room for; of those past their tolerance as many as the page of the day shows.
@@ -280,15 +302,20 @@ class BreaksView(GuardedView):
         """What the entry page keeps for when there is no connection."""
         self.allow("write")
         user = principal()
-        presses = current_session().scalars(
-            select(Press).where(Press.retired_at.is_(None)).order_by(Press.code)
-        )
         return _with_sets(
             due_sets(),
             token=generate_csrf(),
             tested_by=user.get_full_name() if user is not None else "",
             person_id=user.id if user is not None else None,
-            presses=[{"id": item.id, "code": item.code, "name": item.name} for item in presses],
+            presses=[
+                {
+                    "id": press.id,
+                    "code": press.code,
+                    "name": press.name,
+                    "calibrated_until": until.isoformat() if until is not None else "",
+                }
+                for press, until in presses_with_calibration()
+            ],
         )
 
     @expose("/set.json")
@@ -353,7 +380,7 @@ class BreaksView(GuardedView):
         if result.strength_mpa is None:
             flash(_("Saved: the set is invalid, two values lie beyond 15 % of the middle one."), "warning")
         else:
-            flash(_("Saved: %(strength)s MPa", strength=result.strength_mpa), "success")
+            flash(_("Saved: %(strength)s MPa", strength=format_decimal(result.strength_mpa)), "success")
         return redirect(url_for("BreaksView.enter", set_id=set_id))
 
     @expose("/sets/<int:set_id>/verify", methods=["POST"])
@@ -455,7 +482,10 @@ class BreaksView(GuardedView):
         presses = list(
             current_session().scalars(select(Press).where(Press.retired_at.is_(None)).order_by(Press.code))
         )
-        remembered = presses[0].id if len(presses) == 1 else ""
+        remembered = presses[0].id if len(presses) == 1 else None
+        warnings = entry_warnings(found.id) if result is not None else []
+        if result is None and not typed:
+            warnings = warnings_ahead(found, remembered)
         breaks = breaks_of([specimen.id for specimen in found.specimens])
         first = next(iter(breaks.values()), None)
         if result is not None and first is not None:
@@ -472,7 +502,7 @@ class BreaksView(GuardedView):
             or {
                 "tested_at": f"{local_time(utc_now()):%Y-%m-%dT%H:%M}",
                 "tested_by": user.get_full_name() if user is not None else "",
-                "press_id": str(remembered),
+                "press_id": str(remembered or ""),
             },
             presses=presses,
             errors=errors,
@@ -490,7 +520,8 @@ class BreaksView(GuardedView):
             retracted=retracted_result(found.id) if result is None else None,
             held=[item for item in found.batch.sets if item.state == "held"],
             retests=[item for item in found.batch.sets if item.retest_of_id == found.id],
-            warnings=entry_warnings(found.id) if result is not None else [],
+            warnings=warnings,
+            wrong=_no_loads(posted, found) if "loads_kn" in errors else set(),
         )
 
     def _page(self, template: str, **context: Any) -> str:

@@ -13,6 +13,7 @@ from flask import Flask, Response, render_template, url_for
 from flask_babel import gettext as _
 
 from lims.base.laboratory import laboratory
+from lims.results.schemas import LOAD
 from lims.web.addresses import asset
 
 #: Files that the entry page needs without a connection.
@@ -63,4 +64,5 @@ def register_offline(app: Flask) -> None:
 
     @app.get("/entry/")
     def entry() -> Response:
-        return Response(render_template("lims/entry.html"), mimetype="text/html")
+        page = render_template("lims/entry.html", load_accepted=LOAD.accepted())
+        return Response(page, mimetype="text/html")

@@ -189,10 +189,10 @@ def test_month_that_is_none_is_refused(technician: Person) -> None:
     assert technician.get("/press/check?month=2026-13").status_code == 400
 
 
-def test_expired_calibration_is_said_at_the_entry(app: Flask, technician: Person) -> None:
+def test_age_and_expired_calibration_are_said_before_the_break_and_at_the_entry(app: Flask, technician: Person) -> None:
     with app.app_context():
         press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
-        batch = cast(3, plan_ages="3")
+        batch = cast(3, plan_ages="3,7")
         set_id, press_id = batch.sets[0].id, press.id
         SERVICES["calibrations"].add(
             {
@@ -204,7 +204,17 @@ def test_expired_calibration_is_said_at_the_entry(app: Flask, technician: Person
             },
             ACTOR,
         )
-    token = technician.get("/press/due.json").get_json()["token"]
+        due_from, due_until = batch.sets[0].due_from, batch.sets[0].due_until
+        later = batch.sets[1].id
+    held = technician.get("/press/due.json").get_json()
+    token = held["token"]
+    # The entry page warns before the specimens are broken, also without a connection.
+    assert held["presses"][0]["calibrated_until"] == "2025-01-01"
+    assert held["sets"][0]["due"] == [int(due_from.timestamp()), int(due_until.timestamp())]
+    before = technician.get(f"/press/sets/{set_id}").get_data(as_text=True)
+    assert "P1 ran out on 2025-01-01" in before
+    assert "outside the tolerance" not in before
+    assert "outside the tolerance" in technician.get(f"/press/sets/{later}").get_data(as_text=True)
     answer = technician.client.post(
         "/press/entries",
         json={
@@ -219,6 +229,19 @@ def test_expired_calibration_is_said_at_the_entry(app: Flask, technician: Person
     assert answer.status_code == 200
     assert answer.get_json()["strength_mpa"] == "18.1"
     assert "P1 ran out on 2025-01-01" in " ".join(answer.get_json()["warnings"])
+
+
+def test_missing_load_marks_its_own_field_and_a_saved_strength_reads_as_everywhere(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        path = f"/press/sets/{cast(3, plan_ages='3').sets[0].id}"
+        typed = {"tested_at": f"{local_time(utc_now()):%Y-%m-%dT%H:%M}", "load_1": "424", "load_3": "396"}
+    refused = technician.post(path, {**typed, "load_2": ""})
+    assert refused.status_code == 422
+    assert re.findall(r'is-invalid" id="(\w+)"', refused.get_data(as_text=True)) == ["load_2"]
+    technician.post(path, {**typed, "load_2": "401"})
+    assert "Saved: 18.1 MPa" in technician.get(path).get_data(as_text=True)
 
 
 def test_correction_starts_from_when_by_whom_and_on_which_press_the_set_was_tested(

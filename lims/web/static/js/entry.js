@@ -137,9 +137,22 @@
       group.append(input, unit); row.append(label, group, output); rows.append(row);
     });
     byId("loads").hidden = false;
-    preview();
+    preview(); notes();
     (inputs().find((input) => !input.value) || inputs()[0]).focus();
   }
+
+  // What the certificate will have to say, while another specimen can still be fetched or another press chosen.
+  function notes() {
+    if (!current) { return; }
+    const at = correcting ? Date.parse(correcting.tested_at) : Date.now();
+    const press = known.presses.find((item) => String(item.id) === byId("press").value);
+    const found = [];
+    if (current.due && (at < 1000 * current.due[0] || at > 1000 * current.due[1])) { found.push(current.when_text + " · " + words.age_off); }
+    if (press && press.calibrated_until !== undefined && press.calibrated_until < new Date(at).toLocaleDateString("sv")) { found.push(words.calibration); }
+    byId("set-notes").replaceChildren(...found.map((text) => { const line = document.createElement("div"); line.textContent = text; return line; }));
+    byId("set-notes").hidden = !found.length;
+  }
+  byId("press").addEventListener("change", notes);
 
   function inputs() { return Array.from(document.querySelectorAll("#rows input")); }
   function number(text) { const plain = text.trim().normalize("NFKC"); return /^\d+(\.\d{1,3})?$/.test(plain) && Number(plain) > 0 && Number(plain) <= 20000 ? Number(plain) : NaN; }
@@ -214,7 +227,7 @@
     const wrong = inputs().find((input) => Number.isNaN(number(input.value)));
     inputs().forEach((input) => input.classList.toggle("is-invalid", input === wrong));
     byId("refusal").hidden = !wrong;
-    if (wrong) { byId("refusal").textContent = say(words.number, { value: wrong.value }); wrong.focus(); wrong.select(); return; }
+    if (wrong) { byId("refusal").textContent = wrong.value.trim() ? say(words.number, { value: wrong.value }) : say(words.missing, { n: inputs().indexOf(wrong) + 1, what: words.accepted }); wrong.focus(); wrong.select(); return; }
     const question = doubt();
     if (question && doubted !== question) { doubted = question; byId("doubt").textContent = question; byId("doubt").hidden = false; byId("save").focus(); return; }
     const press = byId("press").value;
