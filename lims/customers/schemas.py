@@ -58,7 +58,9 @@ NOTE_KINDS = {"follow_up": _l("Follow-up"), "problem": _l("Problem")}
 
 
 class CustomerIn(Schema):
-    code: Annotated[str, Code(), Ui(_l("Code"))]
+    code: Annotated[str | None, Code(), Ui(_l("Code"), help=_l("Leave blank: the next number is given"))] = (
+        None
+    )
     name: Annotated[str, Text(200), Ui(_l("Customer"))]
     kind: Annotated[str, Choice(CUSTOMER_KINDS), Ui(_l("Kind"))] = "mixing_station"
     status: Annotated[str, Choice(CUSTOMER_STATUS), Ui(_l("Stage"))] = "prospect"

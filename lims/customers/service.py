@@ -17,6 +17,7 @@ from lims.base.auditing.erasure import forget
 from lims.base.auditing.policy import ERASED
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.numbering import next_code
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.services import SERVICES, RecordService, require_past
 from lims.customers.models import (
@@ -70,6 +71,8 @@ class CustomerService(RecordService[Customer]):
 
     def before_add(self, record: Customer, values: CustomerIn, actor: Actor) -> None:
         self.check(record)
+        if not record.code:
+            record.code = next_code(current_session(), Customer.code, "customer", "K-", 3)
 
     def check(self, record: Customer) -> None:
         regions = own_regions()

@@ -12,8 +12,9 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.base.problems import Refused
-from lims.base.security import current_actor
+from lims.base.security import current_actor, principal
 from lims.base.views import MenuPlace, RecordView, Related
+from lims.customers.regions import own_regions
 from lims.customers.schemas import CUSTOMER_STATUS, LAPSE_REASONS, USAGE_TASKS
 from lims.customers.service import (
     CompetitorService,
@@ -75,6 +76,11 @@ class CustomerView(RecordView):
         Related("stage-changes", "customer_id"),
     )
     show_template = "lims/customer_show.html"
+
+    def defaults(self) -> dict[str, Any]:
+        # Who sees only a part of the customers looks after those that they bring in.
+        user = principal()
+        return {"owner_id": str(user.id)} if user is not None and own_regions() is not None else {}
 
     def show_context(self, record: Any) -> dict[str, Any]:
         from lims.web.customer_page import customer_context

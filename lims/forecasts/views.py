@@ -213,6 +213,7 @@ class NewCustomerView(GuardedView):
             bounds=shown_bounds(found.forecast) if found else {},
             ages=", ".join(f"{age:g}" for age in found.forecast.early_ages) if found else "",
             grade=given.get("grade_mpa", ""),
+            given=given,
         )
         return (page, 422) if problems else page
 

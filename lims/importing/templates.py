@@ -321,7 +321,11 @@ class CustomerTemplate(RecordTemplate):
     def make_columns(self) -> dict[str, Column]:
         made = columns_of(
             CustomerIn,
-            code={"example": ("K-101", "K-102"), "aliases": ("客户编号", "customer code", "编码")},
+            code={
+                "required": True,
+                "example": ("K-101", "K-102"),
+                "aliases": ("客户编号", "customer code", "编码"),
+            },
             name={
                 "example": ("江北混凝土搅拌站", "Riverside Precast"),
                 "aliases": ("客户名称", "客戶名稱", "customer name", "单位名称"),

@@ -128,3 +128,11 @@ def test_dealer_whom_customers_name_stays_a_dealer() -> None:
     assert [(p.field, p.value) for p in refusal.value.problems] == [("kind", "Contractor")]
     service.edit(customer.id, {"code": "K-2", "name": "Works"}, customer.version, ACTOR)
     assert service.edit(dealer.id, values, dealer.version, ACTOR).kind == "contractor"
+
+
+def test_customer_without_a_code_gets_the_next_number_and_keeps_it(records_on_both: Flask) -> None:
+    a_customer("K-001")
+    made = SERVICES["customers"].add({"name": "New"}, ACTOR)
+    assert made.code == "K-002"
+    kept = SERVICES["customers"].edit(made.id, {"name": "New one", "code": ""}, made.version, ACTOR)
+    assert (kept.code, kept.name) == ("K-002", "New one")
