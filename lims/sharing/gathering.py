@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import and_, func, select
@@ -95,7 +96,7 @@ def collect(link: ShareLink) -> dict[str, Any]:
                 "density_kg_m3": row.density_kg_m3,
                 "concrete_temperature_c": row.concrete_temperature_c,
             }
-            for row in main
+            for row in sorted(main, key=attrgetter("cast_at", "id"))
         ],
         "near": _near(batches, parts, results, masses),
         "cement": _cement(main, trial.cement_product_id),

@@ -24,7 +24,8 @@ ANSWER_KINDS = {
 ANSWER_STATES = {"open": _l("Open"), "answered": _l("Answered")}
 #: Mixes beside the trial itself.
 MOST_NEAR = 5
-MOST_CARDS = 12
+#: Of all languages together: each sheet takes those of its own.
+MOST_CARDS = 60
 SHORTEST_PASSWORD = 6
 
 

@@ -35,8 +35,9 @@ from lims.sharing.service import ShareAnswerService, ShareLinkService, views_by_
 from lims.sharing.sheet_view import SheetView, address_of_sheet, page_of
 
 LINK_STATES = {"active": _l("Live"), "lapsed": _l("Ended")}
-#: Cards that are ticked to begin with.
-USUAL_CARDS = 3
+#: Rules whose cards are ticked to begin with: what holds for whatever is built. In every language, of which the sheet takes
+#: its own.
+USUAL_CARDS = ("use-01", "use-12", "use-14")
 WANTED_FIRST = (
     "customer_id",
     "trial_id",
@@ -253,12 +254,12 @@ class ShareLinkView(RecordView):
             customer = SERVICES["customers"].find(id=int(given[:18]))
             values["name"] = customer.name if customer is not None else ""
         if found:
-            values |= {"trial_id": found[0].trial_id, "mix_design_id": found[0].mix_design_id}
-            near = [item for item in found[1:] if item.strengths][:2]
+            # Of what has nothing released a sheet shows no strengths, and no forecast that rests on any.
+            first = next((item for item in found if item.own or item.strengths), found[0])
+            values |= {"trial_id": first.trial_id, "mix_design_id": first.mix_design_id}
+            near = [item for item in found if item is not first and item.strengths][:2]
             values["near_ids"] = ",".join(str(item.mix_design_id) for item in near)
-        language = values["language"]
-        cards = [str(card.id) for card in _advice_cards() if card.language == language]
-        values["card_ids"] = ",".join(cards[:USUAL_CARDS])
+        values["card_ids"] = ",".join(str(card.id) for card in _advice_cards() if card.rule in USUAL_CARDS)
         return values
 
 

@@ -189,7 +189,9 @@ def test_month_that_is_none_is_refused(technician: Person) -> None:
     assert technician.get("/press/check?month=2026-13").status_code == 400
 
 
-def test_age_and_expired_calibration_are_said_before_the_break_and_at_the_entry(app: Flask, technician: Person) -> None:
+def test_age_and_expired_calibration_are_said_before_the_break_and_at_the_entry(
+    app: Flask, technician: Person
+) -> None:
     with app.app_context():
         press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
         batch = cast(3, plan_ages="3,7")

@@ -468,6 +468,24 @@ def test_builder_offers_the_own_trial_first_and_the_link_it_makes_opens(app: Fla
     assert "C30-T" not in sheet
 
 
+def test_builder_proposes_a_trial_with_something_released_and_advice_that_holds_for_any(
+    app: Flask, sales: Person
+) -> None:
+    with app.app_context():
+        shown = a_shown_trial(released=(3,), code="C30-R")
+        a_shown_trial(released=(), code="C30-U")  # the newest, which would come first
+    page = sales.get("/share-links/add").get_data(as_text=True)
+    assert page.index("C30-U") < page.index("C30-R")
+    assert page.count("nothing released yet") == 1
+    assert re.findall(r'name="chosen" value="([\d-]+)" checked', page) == [f"{shown[0].id}-{shown[2].id}"]
+    cards = [label for label in re.findall(r"<label.*?</label>", page) if 'name="card_ids"' in label]
+    ticked = [label for label in cards if "checked" in label]
+    assert len(ticked) == 9  # three rules in each language: the sheet takes its own
+    assert [title for title in ("No damp, lumpy", "Acid grounds") if title in "".join(ticked)] == [
+        "No damp, lumpy"
+    ]
+
+
 def test_link_whose_page_is_loaded_again_is_made_once(app: Flask, sales: Person) -> None:
     with app.app_context():
         trial, _batch, mix, _customer = a_shown_trial()

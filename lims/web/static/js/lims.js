@@ -53,6 +53,13 @@ document.addEventListener("change", (event) => {
 });
 
 // What is there to be copied is marked as a whole: by Tab, and by a click, which would set a caret after the focus.
+document.querySelectorAll("[data-copy]").forEach((button) => button.addEventListener("click", () => {
+  const field = document.getElementById(button.dataset.copy);
+  const done = () => { button.textContent = button.dataset.done; };
+  field.focus(); field.select();
+  if (navigator.clipboard) { navigator.clipboard.writeText(field.value).then(done, () => undefined); } // else: plain http of a works' network
+  else if (document.execCommand("copy")) { done(); }
+}));
 document.querySelectorAll("[data-select]").forEach((field) => ["focus", "click"].forEach((kind) => field.addEventListener(kind, () => field.select())));
 
 // Something was chosen from a list, and the person has done nothing since: no list opens by itself, whatever still arrives.
