@@ -58,7 +58,7 @@ from lims.base.files import download
 from lims.base.forms import posted_values
 from lims.base.problems import NotFound, Refused
 from lims.base.schemas import Input, Schema, localise
-from lims.base.security import current_actor, may
+from lims.base.security import current_actor, may, principal
 from lims.base.services import SERVICES
 from lims.base.views import MenuPlace, RecordView, Related
 
@@ -124,8 +124,8 @@ class VisitView(RecordView):
     show_template = "lims/visit_show.html"
 
     def defaults(self) -> dict[str, Any]:
-
-        return {"visited_on": local_today()}
+        user = principal()
+        return {"visited_on": local_today(), "user_id": str(user.id) if user is not None else ""}
 
     def show_context(self, record: Any) -> dict[str, Any]:
         from lims.web.visit_page import photos_of

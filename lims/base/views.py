@@ -22,7 +22,17 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
-from lims.base.display import EMPTY, Cell, Told, actor_names, cell, form_text, is_actor, laboratory_zone
+from lims.base.display import (
+    EMPTY,
+    Cell,
+    Told,
+    actor_names,
+    cell,
+    form_text,
+    is_actor,
+    laboratory_zone,
+    local_today,
+)
 from lims.base.exports import FORMATS, MOST_ROWS_AT_ONCE, ListQuery, answer_with, export_later, table_of
 from lims.base.fields import Reference, is_usual_year
 from lims.base.forms import Form, build_form, posted_values
@@ -176,6 +186,8 @@ class RecordView(GuardedView):
     folds_empty: ClassVar[bool] = False
     #: A sentence for an empty list: what to do next.
     empty_hint: ClassVar[Any] = ""
+    #: Days of a new form that are mostly today.
+    begins_today: ClassVar[tuple[str, ...]] = ()
     list_template: ClassVar[str] = "lims/record_list.html"
     show_template: ClassVar[str] = "lims/record_show.html"
     form_template: ClassVar[str] = "lims/record_form.html"
@@ -385,7 +397,7 @@ class RecordView(GuardedView):
 
     def defaults(self) -> dict[str, Any]:
         """Values that a new form begins with."""
-        return {}
+        return dict.fromkeys(self.begins_today, local_today())
 
     def form_values(self, record: Any, schema: type[Schema]) -> dict[str, Any]:
         """Stored values for the edit form."""

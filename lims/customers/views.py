@@ -133,6 +133,7 @@ class CompetitorView(RecordView):
     service = CompetitorService()
     title = _l("Competitors")
     title_one = _l("Competitor")
+    begins_today = ("seen_on",)
     menu = MenuPlace("customers", order=90, icon="flag")
     list_columns = ("name", "region", "cement_product", "share_percent", "seen_on")
     show_sections = (
@@ -186,6 +187,7 @@ class SiteStockView(RecordView):
     service = SiteStockService()
     title = _l("Stock at sites")
     title_one = _l("Stock at a site")
+    begins_today = ("counted_on",)
     menu = MenuPlace("customers", order=22, icon="package")
     list_columns = ("counted_on", "site", "cement_product", "stock_t", "daily_use_t", "lasts_days")
     labels = {"lasts_days": _l("Lasts")}
@@ -199,6 +201,7 @@ class UsageCardView(RecordView):
     service = UsageCardService()
     title = _l("Usage cards")
     title_one = _l("Usage card")
+    begins_today = ("recorded_on",)
     menu = MenuPlace("customers", order=30, icon="clipboard")
     list_columns = (
         "purpose",
@@ -312,6 +315,7 @@ class ScaleCheckView(RecordView):
     service = ScaleCheckService()
     title = _l("Scales of customers")
     title_one = _l("Check of a scale")
+    begins_today = ("checked_on",)
     menu = MenuPlace("customers", order=32, icon="scale")
     list_columns = (
         "checked_on",
@@ -347,6 +351,7 @@ class UsageTaskView(RecordView):
     service = UsageTaskService()
     title = _l("Steps of first uses")
     title_one = _l("Step of a first use")
+    begins_today = ("done_on",)
     list_columns = ("kind", "usage_card", "done_on", "done_by", "remarks")
     labels = {
         "kind": _l("Step"),
@@ -363,6 +368,7 @@ class UsageNoteView(RecordView):
     service = UsageNoteService()
     title = _l("Follow-ups and problems")
     title_one = _l("Follow-up or problem")
+    begins_today = ("noted_on",)
     list_columns = ("noted_on", "kind", "usage_card", "seen", "answer", "normal")
     show_sections = (
         (_l("Follow-up or problem"), ("usage_card", "noted_on", "kind", "seen", "answer", "normal")),
