@@ -34,7 +34,7 @@ DID = {
 HAPPENED = {
     "produced_on": _l("produced"), "delivered_on": _l("delivered"), "delivered_at": _l("delivered"),
     "sampled_on": _l("sampled"), "calibrated_on": _l("calibrated"), "started_on": _l("begun"),
-    "frozen_at": _l("first cast, fixed since"), "cast_at": _l("cast"), "tested_on": _l("tested"),
+    "frozen_at": _l("fixed, as its first casting was registered"), "cast_at": _l("cast"), "tested_on": _l("tested"),
     "tested_at": _l("broken"), "read_at": _l("read"), "sprayed_on": _l("sprayed"), "received_at": _l("received"),
     "answered_at": _l("answered"), "answered_on": _l("answered"), "on_site_at": _l("seen on site"),
     "closed_at": _l("closed"), "ordered_on": _l("ordered"), "finished_on": _l("finished"),

@@ -81,7 +81,7 @@ class MixRevisionView(PricedView):
     labels = {
         "mix_design": _l("Mix"),
         "number": _l("No."),
-        "frozen_at": _l("First cast"),
+        "frozen_at": _l("Fixed since"),
         "binder_kg_m3": _l("Binder"),
         "water_binder_ratio": _l("Water/binder"),
         "cost_per_m3": _l("Cost of materials"),
