@@ -18,6 +18,10 @@ class CheckpointView(RecordView):
     title_one = _l("Checkpoint")
     menu = MenuPlace("audit", order=10, icon="shield")
     list_columns = ("number", "created_at", "transaction_count", "root_sha256")
+    empty_hint = _l(
+        "A checkpoint is the signed head of the record of changes; keep it outside to prove later that "
+        "nothing was altered."
+    )
     labels = {
         "number": _l("Number"),
         "transaction_count": _l("Transactions"),

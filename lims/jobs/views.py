@@ -33,6 +33,7 @@ class JobView(RecordView):
     title = _l("Jobs")
     title_one = _l("Job")
     menu = MenuPlace("reports", order=90, icon="list")
+    empty_hint = _l("Large imports and exports and the nightly backup stand here, with how far they are.")
     list_columns = ("title", "state", "created_at", "finished_at", "file_name", "message")
     labels = {
         "title": _l("Job"),
