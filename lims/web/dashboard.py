@@ -183,7 +183,7 @@ _LATEST_FORECASTS = (
     select(MixDesign.code, Forecast.mix_design_id, Forecast.early_ages, Forecast.strength_mpa)
     .join_from(Forecast, MixDesign, MixDesign.id == Forecast.mix_design_id)
     .order_by(Forecast.id.desc())
-    .limit(number_of_rows(SHOWN))
+    .limit(number_of_rows(4 * SHOWN))
 )
 
 
@@ -227,7 +227,11 @@ def _to_release() -> Panel | None:
 def _forecasts() -> Panel | None:
     if not may("read", "forecasts"):
         return None
-    rows = current_session().connection().execute(_LATEST_FORECASTS).all()
+    # Each break of a mix makes a new one: of a mix the newest is shown.
+    newest: dict[int, Any] = {}
+    for row in current_session().connection().execute(_LATEST_FORECASTS):
+        newest.setdefault(row.mix_design_id, row)
+    rows = list(newest.values())[:SHOWN]
     return Panel(
         "forecasts",
         _("Latest forecasts"),

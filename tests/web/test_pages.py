@@ -20,8 +20,10 @@ from lims.base.columns import utc_now
 from lims.base.database import transaction
 from lims.base.display import local_day
 from lims.base.services import SERVICES
+from lims.forecasts.models import Forecast
 from tests.conftest import Person
 from tests.factories import ACTOR, a_customer, a_mix
+from tests.sharing.sheets import a_forecast
 
 LISTS = ("/", "/mix-designs/", "/batches/", "/press/", "/customers/", "/complaints/", "/set-results/")
 
@@ -53,6 +55,20 @@ def test_chinese_pages_read_chinese(technician: Person, sign_in_as: Callable[[st
 
 def test_unknown_language_is_refused_without_a_500(technician: Person) -> None:
     assert technician.get("/lang/xx").status_code in {302, 404}
+
+
+def test_home_page_shows_of_each_mix_its_newest_forecast(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        mix, other = a_mix("C30-7"), a_mix("C30-8")
+        for made in (other, mix):
+            a_forecast(made)
+        with transaction(ACTOR) as session:
+            first = session.query(Forecast).filter_by(mix_design_id=mix.id).one()
+            names = {column.name for column in Forecast.__table__.columns} - {"id"}
+            session.add(Forecast(**{name: getattr(first, name) for name in names}))
+    page = technician.get("/").get_data(as_text=True)
+    shown = page[page.index('id="forecasts"') :]
+    assert [shown.count(f">{code}<") for code in ("C30-7", "C30-8")] == [1, 1]
 
 
 @pytest.mark.parametrize("role", [TECHNICIAN, SALES, SERVICE, MANAGER, AUDITOR])
