@@ -514,6 +514,7 @@ class BreaksView(GuardedView):
             states=RESULT_STATES,
             local=local_time,
             may_verify=may("verify", "breaks"),
+            entered_it=result is not None and result.created_by == current_actor().key,
             may_release=may("release", "breaks"),
             meanings=MEANINGS,
             signatures=signatures_of_set(found.id),

@@ -9,12 +9,14 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 
 from lims.aftersales.advice import matching_cards, situation_of_batch
+from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import format_decimal, show_time
 from lims.base.security import may
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.reporting.views import certificate_actions
 from lims.results.models import Mould, Scale, SetResult
+from lims.results.schemas import RESULT_STATES
 from lims.trials.curing import maturity_of
 from lims.trials.models import Batch, CuringTank, SpecimenSet
 from lims.trials.schemas import SET_STATES
@@ -42,6 +44,8 @@ def batch_context(batch: Batch) -> dict[str, Any]:
             strength = (
                 format_decimal(result.strength_mpa) if result.strength_mpa is not None else _("invalid")
             )
+        elif result is None and found.state == "broken" and inside:
+            strength = str(RESULT_STATES["retracted"])  # no other result ceases to count without another
         plan.append(
             {
                 "set": found,
@@ -49,7 +53,11 @@ def batch_context(batch: Batch) -> dict[str, Any]:
                 "due": show_time(found.due_at) if found.due_at else "–",
                 "state": SET_STATES[found.state],
                 "state_key": found.state,
+                # What is broken weeks before its day is broken by a slip: its button does not stand out.
+                "due_now": found.state == "waiting"
+                and (found.due_from is None or found.due_from <= utc_now()),
                 "strength": strength,
+                "unit": "MPa" if strength and result is not None and result.strength_mpa is not None else "",
                 "entry_url": url_for("BreaksView.enter", set_id=found.id) if enter and found.due_at else "",
             }
         )

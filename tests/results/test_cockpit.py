@@ -233,8 +233,8 @@ def test_age_and_expired_calibration_are_said_before_the_break_and_at_the_entry(
     assert "P1 ran out on 2025-01-01" in " ".join(answer.get_json()["warnings"])
 
 
-def test_missing_load_marks_its_own_field_and_a_saved_strength_reads_as_everywhere(
-    app: Flask, technician: Person
+def test_missing_load_marks_its_own_field_and_who_entered_is_not_asked_to_verify(
+    app: Flask, technician: Person, administrator: Person
 ) -> None:
     with app.app_context():
         path = f"/press/sets/{cast(3, plan_ages='3').sets[0].id}"
@@ -243,7 +243,10 @@ def test_missing_load_marks_its_own_field_and_a_saved_strength_reads_as_everywhe
     assert refused.status_code == 422
     assert re.findall(r'is-invalid" id="(\w+)"', refused.get_data(as_text=True)) == ["load_2"]
     technician.post(path, {**typed, "load_2": "401"})
-    assert "Saved: 18.1 MPa" in technician.get(path).get_data(as_text=True)
+    saved = technician.get(path).get_data(as_text=True)
+    assert "Saved: 18.1 MPa" in saved
+    assert f"{path}/verify" not in saved  # a password would be asked for, and the signature refused
+    assert f"{path}/verify" in administrator.get(path).get_data(as_text=True)
 
 
 def test_correction_starts_from_when_by_whom_and_on_which_press_the_set_was_tested(
@@ -326,11 +329,12 @@ def test_each_earlier_result_says_why_it_ended_and_breaks_of_a_retracted_one_say
     assert (breaks.count(">Retracted<"), breaks.count(">corrected<")) == (3, 6)
 
 
-def test_single_result_that_was_retracted_stands_among_the_earlier_ones(
+def test_single_result_that_was_retracted_stands_among_the_earlier_ones_and_is_told_on_the_batch(
     app: Flask, technician: Person
 ) -> None:
     with app.app_context():
-        set_id = cast(3, plan_ages="3").sets[0].id
+        batch = cast(3, plan_ages="3")
+        batch_id, set_id = batch.id, batch.sets[0].id
         data = {"loads_kn": ["424", "401", "396"], "tested_at": utc_now().isoformat()}
         record_set(set_id, SetBreaksIn.read(data), ACTOR)
         verify(set_id, user_actor(7, "Checker"))
@@ -338,6 +342,10 @@ def test_single_result_that_was_retracted_stands_among_the_earlier_ones(
         retract(set_id, "capping failed", ACTOR)
     page = technician.get(f"/specimen-sets/{set_id}").get_data(as_text=True)
     assert earlier(page) == [["1", "18.1", "Retracted", "capping failed"]]
+    shown = technician.get(f"/batches/{batch_id}").get_data(as_text=True)
+    assert ">Retracted</td>" in shown
+    assert "Retracted MPa" not in shown
+    assert f"/batches/add?repeat={batch_id}" in technician.get(f"/press/sets/{set_id}").get_data(as_text=True)
 
 
 def test_entry_of_someone_else_is_told_and_nothing_is_lost(app: Flask, technician: Person) -> None:
