@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import ValidationError
 
+from lims.base.whole_files import keep_private
 from lims.settings import GC_THRESHOLD, Settings
 
 if TYPE_CHECKING:
@@ -45,10 +43,6 @@ COMMANDS = {
 }
 
 
-#: Rights that the shell takes off every new file, once they are more for ours.
-_of_the_shell: int | None = None
-
-
 class LazyGroup(click.Group):
     """Loads a command's module when it is called."""
 
@@ -71,29 +65,9 @@ def group() -> None:
     """The laboratory information system for concrete trials."""
 
 
-def keep_private() -> int:
-    """What the program makes from now on (the database, its log, keys, counters) is readable by its own account alone.
-    Returns which rights the account's other files are without."""
-    return os.umask(0o077)
-
-
-@contextmanager
-def with_rights_of_the_shell() -> Iterator[None]:
-    """For a file that somebody asked for by its name and may have asked for to hand it on: an export, not a backup."""
-    if _of_the_shell is None:  # called by a test, or by another program, whose affair it is
-        yield
-        return
-    private = os.umask(_of_the_shell)
-    try:
-        yield
-    finally:
-        os.umask(private)
-
-
 def main() -> None:
     """Entry point: wrong settings and refused input end with a sentence, never a traceback."""
-    global _of_the_shell
-    _of_the_shell = keep_private()
+    keep_private()
     gc.set_threshold(*GC_THRESHOLD)
     from lims.base.problems import CarrierAway, Refused, Unavailable
 

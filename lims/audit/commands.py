@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lims.base.problems import refuse
-from lims.cli import read_settings, with_rights_of_the_shell
+from lims.base.whole_files import with_rights_of_the_shell
+from lims.cli import read_settings
 
 if TYPE_CHECKING:
     from lims.base.auditing.lims_verify import Export, Sealed

@@ -14,7 +14,7 @@ from statistics import median
 import click
 from rich.console import Console
 
-from lims.cli import with_rights_of_the_shell
+from lims.base.whole_files import whole_file, with_rights_of_the_shell
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -203,8 +203,6 @@ def _read(path: Path, option: str):  # type: ignore[no-untyped-def]
 
 def _write_whole(path: Path, text: str) -> None:
     """The whole file or none of it."""
-    from lims.base.whole_files import whole_file
-
     try:
         with with_rights_of_the_shell(), whole_file(path) as arriving:
             arriving.write_text(text, encoding="utf-8", newline="")

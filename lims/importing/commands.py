@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from lims.base.progress import progress_bar
-from lims.cli import read_settings, with_rights_of_the_shell
+from lims.base.whole_files import with_rights_of_the_shell
+from lims.cli import read_settings
 
 #: Names of the templates (lims/importing/imports.py); written here so that `lims --help` imports nothing.
 TEMPLATE_NAMES = ("history", "mixes", "batches", "breaks", "aggregate-samples", "cement-lots", "customers")
