@@ -11,7 +11,7 @@ from flask import Flask
 from flask_babel import force_locale
 
 from lims.base.whole_files import with_rights_of_the_shell
-from lims.cli import read_settings, with_rights_of_the_shell
+from lims.cli import read_settings
 from lims.importing.commands import TEMPLATE_NAMES
 
 LANGUAGES = ("en", "zh", "zh_TW")
