@@ -107,3 +107,12 @@ def test_numbers_of_a_vector_may_be_json_numbers_or_text() -> None:
     as_text = rule.evaluate({"edge_mm": "100", "loads_kn": ["420", "450", "550"]})
     as_numbers = rule.evaluate({"edge_mm": 100, "loads_kn": [Decimal("420.0"), 450, 550]})
     assert as_text == as_numbers
+
+
+@pytest.mark.parametrize("shape", ["cylinder", "core", "prism-half"])
+def test_depth_of_a_shape_that_has_none_is_refused_not_ignored(shape: str) -> None:
+    """A core of 100 mm and 125 mm length would be told its strength as if it were 200 mm long."""
+    rule = REGISTER.by_id["gbt50081-2019/specimen"]
+    with pytest.raises(RuleInputError, match="depth_mm: 125 is not accepted; accepted: nothing"):
+        rule.evaluate({"load_kn": "200", "shape": shape, "width_mm": "100", "depth_mm": "125"})
+    assert rule.evaluate({"load_kn": "200", "shape": "cube", "width_mm": "100", "depth_mm": "125"})

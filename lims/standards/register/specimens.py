@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from lims.standards.checks import all_passed
+from lims.standards.errors import RuleInputError
 from lims.standards.grades import require_grade
 from lims.standards.inputs import Choice, Count, Given, Instant, Many, Number
 from lims.standards.register.rule import Answer, Rule, Vector
@@ -48,11 +49,22 @@ def _grade(given: Given) -> Decimal | None:
     return None if grade is None else require_grade(grade)
 
 
+#: Shapes whose area is width times depth.
+SQUARE = frozenset({"cube", "core-cube"})
+
+
 def _specimen(given: Given) -> Answer:
     shape = given.word("shape")
-    strength = compressive_strength(
-        given.number("load_kn"), shape, given.number("width_mm"), given.number_or_none("depth_mm")
-    )
+    depth = given.number_or_none("depth_mm")
+    if depth is not None and shape not in SQUARE:  # a core's length, most likely: it would change nothing
+        raise RuleInputError(
+            "depth_mm",
+            depth,
+            N_(
+                "nothing: the area of this shape follows from its width; a short core's length has a rule of its own"
+            ),
+        )
+    strength = compressive_strength(given.number("load_kn"), shape, given.number("width_mm"), depth)
     factor = size_factor(
         shape, given.number("width_mm"), _grade(given), stated=given.number_or_none("size_factor")
     )
