@@ -23,7 +23,7 @@ from lims.base.views import GuardedView, MenuPlace, RecordView
 from lims.base.words import told
 from lims.results.schemas import BASES
 from lims.results.service import get_set
-from lims.rules.answers import LABELS, field_label, refusal, rows
+from lims.rules.answers import LABELS, OPTIONS, field_label, refusal, rows
 from lims.rules.calculator import as_text, controls, read_form
 from lims.rules.models import RuleEdition
 from lims.rules.service import (
@@ -197,6 +197,7 @@ class RulesView(GuardedView):
             controls=controls(rule, given, own.values() if own else {}),
             configurable=[field for field in rule.fields if field.name in rule.configurable],
             field_words=_,
+            option_words=OPTIONS,
             answer=answer,
             answer_rows=rows(answer) if answer else [],
             refused=refused,
