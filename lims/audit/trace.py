@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask_appbuilder.security.sqla.models import User
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Table, func, select
 
 from lims.audit.models import Finding
 from lims.audit.references import PARTS, Came, came_from, came_of, is_about, is_hub, record_of
@@ -203,7 +203,9 @@ def _step_back(found: Trace, step: Came, ids: Sequence[int], way: str) -> list[K
     else:
         own_column, other = step.link.c[step.column], step.link.c[step.parent_column]
         rows = current_session().execute(
-            select(own_column, other).where(own_column.in_(ids), other.is_not(None)).limit(MOST_NODES)
+            select(own_column, other)
+            .where(own_column.in_(ids), other.is_not(None), *_stands(step.link))
+            .limit(MOST_NODES)
         )
         pairs = [(own, parent) for own, parent in rows]
     missing = {parent for _own, parent in pairs} - {key for name, key in found.nodes if name == step.parent}
@@ -236,6 +238,11 @@ def _tell(found: Trace, keys: Sequence[Key]) -> None:
                 _step_on(found, step, ids, MOST_ABOUT, way="beside")
 
 
+def _stands(link: Table) -> list[ColumnElement[bool]]:
+    """A lot that was named by mistake and put right joins nothing any more."""
+    return [link.c.retired_at.is_(None)] if "retired_at" in link.c else []
+
+
 def _step_on(found: Trace, step: Came, ids: Sequence[int], most: int, way: str = "of") -> list[Key]:
     record = record_of(step.child)
     query = SERVICES[step.child].base_query()
@@ -245,7 +252,7 @@ def _step_on(found: Trace, step: Came, ids: Sequence[int], most: int, way: str =
         query = query.where(column.in_(ids))
     else:
         own, other = step.link.c[step.column], step.link.c[step.parent_column]
-        query = query.where(record.id.in_(select(own).where(other.in_(ids))))
+        query = query.where(record.id.in_(select(own).where(other.in_(ids), *_stands(step.link))))
     rows = current_session().scalars(query.order_by(record.id.desc()).limit(most + 1)).unique().all()
     if len(rows) > most:
         found.cut.add(step.child)
@@ -255,7 +262,7 @@ def _step_on(found: Trace, step: Came, ids: Sequence[int], most: int, way: str =
     elif rows:
         by_id = {row.id: row for row in rows}
         links = current_session().execute(
-            select(other, own).where(other.in_(ids), own.in_(by_id)).limit(MOST_NODES)
+            select(other, own).where(other.in_(ids), own.in_(by_id), *_stands(step.link)).limit(MOST_NODES)
         )
         pairs = [(parent, by_id[child]) for parent, child in links]
     new = []

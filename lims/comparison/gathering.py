@@ -152,12 +152,20 @@ def trial_rows(
         query = query.where(
             or_(
                 Batch.aggregate_sample_id.in_(samples),
-                exists().where(BatchLot.batch_id == Batch.id, BatchLot.aggregate_sample_id.in_(samples)),
+                exists().where(
+                    BatchLot.batch_id == Batch.id,
+                    BatchLot.retired_at.is_(None),
+                    BatchLot.aggregate_sample_id.in_(samples),
+                ),
             )
         )
     if admixture_lot_id is not None:
         query = query.where(
-            exists().where(BatchLot.batch_id == Batch.id, BatchLot.admixture_lot_id == admixture_lot_id)
+            exists().where(
+                BatchLot.batch_id == Batch.id,
+                BatchLot.retired_at.is_(None),
+                BatchLot.admixture_lot_id == admixture_lot_id,
+            )
         )
     if cast_from is not None:
         query = query.where(Batch.cast_at >= _start(cast_from))

@@ -93,7 +93,9 @@ def candidates(wanted: WantedIn) -> list[Candidate]:
         samples = select(AggregateSample.id).where(
             AggregateSample.aggregate_source_id == wanted.aggregate_source_id
         )
-        with_lot = select(BatchLot.batch_id).where(BatchLot.aggregate_sample_id.in_(samples))
+        with_lot = select(BatchLot.batch_id).where(
+            BatchLot.aggregate_sample_id.in_(samples), BatchLot.retired_at.is_(None)
+        )
         rest = rest.where(Batch.aggregate_sample_id.in_(samples) | Batch.id.in_(with_lot))
     if wanted.grade_mpa is not None:
         rest = rest.where(

@@ -336,7 +336,9 @@ def _aggregates(main: Sequence[MainRow]) -> list[dict[str, Any]]:
         ids |= set(
             session.scalars(
                 select(BatchLot.aggregate_sample_id).where(
-                    BatchLot.batch_id.in_([row.id for row in main]), BatchLot.aggregate_sample_id.is_not(None)
+                    BatchLot.batch_id.in_([row.id for row in main]),
+                    BatchLot.aggregate_sample_id.is_not(None),
+                    BatchLot.retired_at.is_(None),
                 )
             )
         )

@@ -84,7 +84,11 @@ class BatchApi(RecordApi):
 
     def read_for(self, records: Sequence[Batch]) -> None:
         lots: dict[int, list[BatchLot]] = {batch.id: [] for batch in records}
-        query = select(BatchLot).where(among(BatchLot.batch_id, lots)).order_by(BatchLot.id)
+        query = (
+            select(BatchLot)
+            .where(among(BatchLot.batch_id, lots), BatchLot.retired_at.is_(None))
+            .order_by(BatchLot.id)
+        )
         for lot in current_session().scalars(query) if lots else ():
             lots[lot.batch_id].append(lot)
         for batch in records:

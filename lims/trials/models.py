@@ -123,7 +123,12 @@ class Batch(Record):
     cement_lot: Mapped[CementLot | None] = relationship()
     aggregate_sample: Mapped[AggregateSample | None] = relationship()
     sets: Mapped[list[SpecimenSet]] = relationship(back_populates="batch", order_by="SpecimenSet.id")
-    lots: Mapped[list[BatchLot]] = relationship(back_populates="batch", order_by="BatchLot.id")
+    #: Those that stand; one that was put right is retired and stays in the record of changes.
+    lots: Mapped[list[BatchLot]] = relationship(
+        back_populates="batch",
+        order_by="BatchLot.id",
+        primaryjoin="and_(Batch.id == BatchLot.batch_id, BatchLot.retired_at.is_(None))",
+    )
     warnings: Mapped[list[BatchWarning]] = relationship(back_populates="batch", order_by="BatchWarning.id")
 
     __table_args__ = (CheckConstraint("volume_m3 > 0", name="volume_above_zero"),)

@@ -134,10 +134,30 @@ OtherProduct = Annotated[str | None, Text(400), Ui(_l("Lot of another cement"), 
 OutOfLimits = Annotated[str | None, Text(400), Ui(_l("Sample out of limits"), help=_WHY)]
 
 
+_BLANK = _l("Blank: as it was registered")
+
+
 class BatchEdit(_BatchFacts):
     """Trial, mix and casting time stay: specimens and results hang on them. Another lot or sample is asked about as at
-    casting."""
+    casting. Of the lots beside the cement (LOT_FIELDS) one that is not given stays."""
 
+    coarse_aggregate_sample_id: Annotated[
+        int | None, Reference("aggregate-samples"), Ui(_l("Sample of the stone"), help=_BLANK)
+    ] = None
+    fly_ash_lot_id: Annotated[int | None, Reference("scm-lots"), Ui(_l("Fly ash lot"), help=_BLANK)] = None
+    slag_lot_id: Annotated[int | None, Reference("scm-lots"), Ui(_l("Slag powder lot"), help=_BLANK)] = None
+    silica_fume_lot_id: Annotated[
+        int | None, Reference("scm-lots"), Ui(_l("Silica fume lot"), help=_BLANK)
+    ] = None
+    other_scm_lot_id: Annotated[
+        int | None, Reference("scm-lots"), Ui(_l("Other mineral admixture lot"), help=_BLANK)
+    ] = None
+    superplasticizer_lot_id: Annotated[
+        int | None, Reference("admixture-lots"), Ui(_l("Water reducer lot"), help=_BLANK)
+    ] = None
+    other_admixture_lot_id: Annotated[
+        int | None, Reference("admixture-lots"), Ui(_l("Other admixture lot"), help=_BLANK)
+    ] = None
     answer_lot_too_old: LotTooOld = None
     answer_other_product: OtherProduct = None
     answer_sample_out_of_limits: OutOfLimits = None

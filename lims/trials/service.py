@@ -12,6 +12,7 @@ from typing import Any
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import joinedload, lazyload
+from sqlalchemy.orm.attributes import flag_modified
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
@@ -213,7 +214,32 @@ class BatchService(RecordService[Batch]):
         if values.aggregate_sample_id not in (None, record.aggregate_sample_id):
             found = session.get(AggregateSample, values.aggregate_sample_id)
             samples = [found] if found is not None else []
+        samples += self._put_right(record, values)
         _ask(record, notice(record.cast_at, record.mix_revision, lot, samples), values)
+
+    def _put_right(self, record: Batch, values: BatchEdit) -> list[AggregateSample]:
+        """Lots beside the cement that were forgotten or mistaken at casting: what is given takes the place of what stood
+        there, which stays readable. Returns the samples that are new. Raises: Refused."""
+        _require_lots_of_their_kind(values)
+        session = current_session()
+        new = []
+        for field, (kind, attribute) in LOT_FIELDS.items():
+            key = getattr(values, field)
+            standing = [
+                lot for lot in record.lots if (lot.kind, getattr(lot, attribute) is None) == (kind, False)
+            ]
+            if key is None or key in [getattr(lot, attribute) for lot in standing]:
+                continue
+            for lot in standing:
+                lot.retired_at = utc_now()
+            flag_modified(record, "element")  # of two who put it right at once the second is told
+            session.add(BatchLot(batch_id=record.id, kind=kind, **{attribute: key}))
+            if attribute == "aggregate_sample_id":
+                new.append(session.get_one(AggregateSample, key))
+        return new
+
+    def after_edit(self, record: Batch, values: BatchEdit, actor: Actor) -> None:
+        current_session().expire(record, ["lots"])
 
     def before_retire(self, record: Batch, actor: Actor) -> None:
         """What waits of it is broken by nobody: its sets leave the lists of the day and the month's check with it."""
@@ -283,7 +309,7 @@ def _require_judgeable(values: BatchIn, design: MixDesign) -> None:
         ) from None
 
 
-def _require_lots_of_their_kind(values: BatchIn) -> None:
+def _require_lots_of_their_kind(values: BatchIn | BatchEdit) -> None:
     """Slag powder is no fly ash, whichever field it was chosen in. Raises: Refused, naming each that is of another kind."""
     problems = []
     session = current_session()

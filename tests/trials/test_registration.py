@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from lims.audit.trace import trace
 from lims.base.database import current_session
 from lims.base.display import local_time
-from lims.base.problems import Refused
+from lims.base.problems import Conflict, Refused
 from lims.base.services import SERVICES
 from lims.results.due import due_groups
 from lims.results.schemas import SetBreaksIn
@@ -47,6 +48,13 @@ def a_sample(mud: str) -> Any:
     source = SERVICES["aggregate-sources"].add({"code": "S1", "name": "Pit", "kind": "fine"}, ACTOR)
     return SERVICES["aggregate-samples"].add(
         {"code": "S1-1", "aggregate_source_id": source.id, "sampled_on": day(5), "mud_percent": mud}, ACTOR
+    )
+
+
+def a_stone(mud: str) -> Any:
+    source = SERVICES["aggregate-sources"].add({"code": "G1", "name": "Quarry", "kind": "coarse"}, ACTOR)
+    return SERVICES["aggregate-samples"].add(
+        {"code": "G1-1", "aggregate_source_id": source.id, "sampled_on": day(5), "mud_percent": mud}, ACTOR
     )
 
 
@@ -135,6 +143,34 @@ def test_lots_of_every_material_are_kept_with_what_they_were_used_for(records_on
         ("fly_ash", "FA-1"),
         ("superplasticizer", "WR-1"),
     ]
+
+
+def test_lot_that_was_forgotten_or_mistaken_at_casting_is_put_right(records_on_both: Flask) -> None:
+    add = SERVICES["scm-lots"].add
+    wrong, right, slag = (add({"code": c, "kind": k}, ACTOR) for c, k in (
+        ("FA-1", "fly_ash"), ("FA-2", "fly_ash"), ("SL-1", "slag"),
+    ))  # fmt: skip
+    batch = a_batch("40", fly_ash_lot_id=wrong.id)
+    service, batch_version = SERVICES["batches"], batch.version
+    with pytest.raises(Refused, match="of the kind"):
+        service.edit(batch.id, {"slag_lot_id": wrong.id}, batch.version, ACTOR)
+    changed = service.edit(
+        batch.id, {"fly_ash_lot_id": right.id, "slag_lot_id": slag.id}, batch.version, ACTOR
+    )
+    assert [(lot.kind, lot.title) for lot in changed.lots] == [
+        ("fly_ash", right.title),
+        ("slag", slag.title),
+    ]
+    with pytest.raises(Conflict):
+        service.edit(batch.id, {"fly_ash_lot_id": wrong.id}, batch_version, ACTOR)
+    kept = service.edit(batch.id, {"slump_mm": "170"}, changed.version, ACTOR)
+    assert len(kept.lots) == 2
+    found = trace("batches", batch.id, lambda _name: True)
+    assert {("scm-lots", right.id), ("scm-lots", slag.id)} <= set(found.nodes)
+    assert ("scm-lots", wrong.id) not in found.nodes
+    assert ("batches", batch.id) not in trace("scm-lots", wrong.id, lambda _name: True).nodes
+    with pytest.raises(Refused, match="Mud"):
+        service.edit(batch.id, {"coarse_aggregate_sample_id": a_stone("3").id}, kept.version, ACTOR)
 
 
 def test_lot_of_another_kind_than_its_field_is_refused_by_name(records: Flask) -> None:
@@ -294,6 +330,25 @@ def test_batch_is_cast_again_with_the_plan_and_the_equipment_of_the_last_one_tha
         assert re.search(rf'<input[^>]*name="{name}"[^>]*value="{value}"', page), name
     for _name, code in EQUIPMENT_OF_A_BATCH:
         assert re.search(rf"<option[^>]*selected[^>]*>{code}", page), code
+
+
+def test_form_of_a_batch_completes_its_lots_and_leaves_those_that_it_does_not_name(
+    app: Flask, technician: Any
+) -> None:
+    with app.app_context():
+        ash, slag = (
+            SERVICES["scm-lots"].add({"code": c, "kind": k}, ACTOR)
+            for c, k in (("FA-1", "fly_ash"), ("SL-1", "slag"))
+        )
+        batch = a_batch("40", fly_ash_lot_id=ash.id)
+        address, given = (
+            f"/batches/{batch.id}",
+            {"version": str(batch.version), "curing": "standard", "slag_lot_id": slag.id},
+        )
+    assert 'name="slag_lot_id"' in technician.get(f"{address}/edit").get_data(as_text=True)
+    assert technician.post(f"{address}/edit", given).status_code == 302
+    page = technician.get(address).get_data(as_text=True)
+    assert all(f'href="/scm-lots/{number}"' in page for number in (1, 2))
 
 
 def test_form_shows_what_was_noticed_and_keeps_what_was_typed(app: Flask, technician: Any) -> None:
