@@ -15,8 +15,9 @@ from flask import Flask
 from lims.base.exports import SheetWriter
 from lims.base.problems import Refused
 from lims.cli import sentence_of_the_place
+from lims.importing.imports import look
 from lims.reporting.commands import export
-from tests.factories import a_customer
+from tests.factories import ACTOR, a_customer
 from tests.reporting.production import ACCEPTED, a_production
 
 
@@ -83,6 +84,15 @@ def test_export_that_fails_on_its_way_leaves_what_stood_there_and_nothing_beside
     assert sentence_of_the_place(done.exception) == "The system: No space left on device"
     assert target.read_text(encoding="utf-8") == "of yesterday"
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_what_is_stored_comes_out_as_the_import_reads_it(app: Flask, data: Path, tmp_path: Path) -> None:
+    target = tmp_path / "stored.xlsx"
+    run("template", "breaks", "--output", str(target))
+    with app.app_context():
+        plan = look(target.name, target.read_bytes(), ACTOR, template="breaks")
+    assert (plan.count("same"), plan.refusals()) == (30, [])
+    assert "'breaks'" in refused("template", "prices", "--output", str(target))
 
 
 def test_mistakes_are_sentences(app: Flask, data: Path, tmp_path: Path) -> None:
