@@ -26,8 +26,9 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.fields import Choice, Code, Flag, Text, Ui
 from lims.base.passwords import check_password_policy, hash_password, password_matches
-from lims.base.problems import Conflict, NotFound, refuse
+from lims.base.problems import Conflict, Forbidden, NotFound, refuse
 from lims.base.schemas import Schema
+from lims.base.security import rights_of
 from lims.base.sessions import end_sessions_of
 
 ROLE_LABELS = {
@@ -150,12 +151,14 @@ def edit_user(user_id: int, data: AccountEdit, actor: Actor, version: int | None
     """Change an account that was read at `version`; a new role, a new password or disabling signs the person out
     everywhere.
 
-    Raises: NotFound, Refused, and Conflict with both values when another changed it meanwhile: who corrects a name does
-    not give back a role that was taken away.
+    Raises: Forbidden, NotFound, Refused, and Conflict with both values when another changed it meanwhile: who corrects a
+    name does not give back a role that was taken away.
     """
     _check_email(data.email)
     with transaction(actor, "account changed") as session:
-        session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+        both = select(User.id).where(User.id.in_({user_id, actor.user_id or user_id})).order_by(User.id)
+        session.execute(both.with_for_update(key_share=True))
+        _require_still_allowed(actor)
         user = session.get(User, user_id, populate_existing=True)
         if user is None:
             raise NotFound(f"user {user_id}")
@@ -183,6 +186,16 @@ def edit_user(user_id: int, data: AccountEdit, actor: Actor, version: int | None
         if ends:
             end_sessions_of(session, user.id)
     return user
+
+
+def _require_still_allowed(actor: Actor) -> None:
+    """Two administrators who take each other's role away in the same moment would leave none. Raises: Forbidden for who lost
+    it since the request came in."""
+    if actor.user_id is None:
+        return
+    user = current_session().get(User, actor.user_id, populate_existing=True)
+    if user is None or not user.active or ("can_write", "users") not in rights_of(user.id):
+        raise Forbidden("write users")
 
 
 def _shown(value: Any) -> str:

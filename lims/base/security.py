@@ -225,6 +225,11 @@ def _rights_of(roles: frozenset[int]) -> frozenset[tuple[str, str]]:
     return found
 
 
+def rights_of(user_id: int) -> frozenset[tuple[str, str]]:
+    """(permission, view) pairs of this account, by the roles that it has now."""
+    return _rights_of(roles_of(user_id))
+
+
 def granted() -> frozenset[tuple[str, str]]:
     """(permission, view) pairs of the asking user: asked once a request, kept with it."""
     of_request = vars(g._get_current_object())
@@ -238,7 +243,7 @@ def granted() -> frozenset[tuple[str, str]]:
     cached = of_request.get("lims_granted")
     if cached is not None and cached[0] == user.id:
         return cached[1]
-    found = _rights_of(roles_of(user.id))
+    found = rights_of(user.id)
     g.lims_granted = (user.id, found)
     return found
 

@@ -11,11 +11,12 @@ from flask_appbuilder.security.sqla.models import ApiKey, User
 from rich.console import Console
 from sqlalchemy import text
 
-from lims.accounts.roles import AUDITOR, TECHNICIAN
+from lims.accounts.roles import ADMINISTRATOR, AUDITOR, TECHNICIAN
 from lims.accounts.service import AccountEdit, edit_user, find_user, values_of
 from lims.base import security
+from lims.base.actor import user_actor
 from lims.base.database import current_session, transaction
-from lims.base.problems import Refused
+from lims.base.problems import Forbidden, Refused
 from lims.base.sessions import LoginSession
 from lims.demonstration import prepare
 from tests.conftest import PASSWORD, Person
@@ -103,6 +104,22 @@ def test_who_signs_in_with_the_old_password_while_it_is_changed_gets_no_session(
     assert client.get("/profile/").status_code == 302
     with app.app_context():
         assert current_session().query(LoginSession).filter_by(ended_at=None).count() == 0
+
+
+def test_two_administrators_who_take_each_other_s_role_at_once_leave_one(
+    app: Flask, administrator: Person
+) -> None:
+    with app.app_context():
+        first, second = find_user("administrator"), find_user("manager")
+        assert first is not None
+        assert second is not None
+        edit_user(second.id, AccountEdit.read({**values_of(second), "role": ADMINISTRATOR}), ACTOR)
+        # Both requests were let in; the second writes when the first has.
+        taken = {name: {**values_of(user), "role": AUDITOR} for name, user in (("1", first), ("2", second))}
+        edit_user(second.id, AccountEdit.read(taken["2"]), user_actor(first.id, "first"))
+        with pytest.raises(Forbidden):
+            edit_user(first.id, AccountEdit.read(taken["1"]), user_actor(second.id, "second"))
+    assert administrator.get("/users/").status_code == 200
 
 
 def test_account_that_another_changed_meanwhile_is_not_given_its_role_back_with_a_corrected_name(
