@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar, final
 
 from flask import current_app
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, String, and_, cast, false, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, String, and_, cast, false, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload, lazyload
 from sqlalchemy.orm.exc import StaleDataError
@@ -37,6 +37,8 @@ SERVICES: dict[str, RecordService[Any]] = {}
 PAGE_SIZES = (25, 50, 100, 200)
 #: No database takes a larger number for a key: SQLite's driver fails on it.
 LARGEST_KEY = 2**63 - 1
+#: PostgreSQL compares no larger number with what is no key.
+LARGEST_INTEGER = 2**31 - 1
 #: A list counts its entries so far: counting a million takes longer than showing the page. Pages have numbers as far.
 MOST_COUNTED = 10_000
 #: Seconds for which a list that has more, and is not narrowed, goes without being counted again.
@@ -311,6 +313,8 @@ class RecordService(Generic[R]):
         if not retired:
             conditions.append(self.record.retired_at.is_(None))
         if search.strip():
+            if chr(0) in search:
+                raise refuse("q", _("holds a control character; accepted: plain text"), search[:40])
             conditions.append(self._search(search.strip()))
         for name, value in filters.items():
             if name not in self.filter_columns:
@@ -364,9 +368,14 @@ class RecordService(Generic[R]):
                     wanted = {"true": True, "1": True, "false": False, "0": False}[value.lower()]
                 elif python_type is int:
                     wanted = int(value)
-                    if abs(wanted) > LARGEST_KEY:
+                    if abs(wanted) > (
+                        LARGEST_KEY if isinstance(column.type, BigInteger) else LARGEST_INTEGER
+                    ):
                         raise ValueError
-                elif python_type is not str:
+                elif python_type is str:
+                    if chr(0) in value:  # PostgreSQL's texts end at one
+                        raise ValueError
+                else:
                     wanted = Quantity(places=6, minimum=None, maximum=None).parse(value)
             except (ValueError, KeyError):
                 raise refuse(name, _("is not a value of this column"), value) from None

@@ -88,6 +88,23 @@ def test_place_that_no_column_can_hold_is_refused(
         SERVICES[name].page(order=order, after=after)
 
 
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"search": "C\0"}, "q"),
+        ({"filters": {"state": "wait\0ing"}}, "state"),
+        ({"filters": {"age_days": "9" * 12}}, "age_days"),
+        ({"filters": {"batch_id": "9" * 19}}, "batch_id"),
+    ],
+)
+def test_what_no_column_can_hold_is_refused_by_name_on_both_databases(
+    records_on_both: Flask, asked: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(Refused) as refusal:
+        SERVICES["specimen-sets"].page(**asked)
+    assert [problem.field for problem in refusal.value.problems] == [field]
+
+
 def test_list_search_finds_codes_names_and_what_stands_beside_them(
     records_on_both: Flask, actor: Any
 ) -> None:
