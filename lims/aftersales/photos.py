@@ -73,7 +73,7 @@ def clean_picture(content: bytes, name: str) -> tuple[bytes, str, int, int]:
                 )
             kind = str(opened.format)
             opened.load()
-            turn = TURNS.get(opened.getexif().get(ExifTags.Base.Orientation))
+            turn = TURNS.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
             upright = opened.transpose(turn) if turn is not None else opened
             made = upright.convert("RGBA" if kind == "PNG" and "A" in upright.getbands() else "RGB")
     except (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -214,13 +215,13 @@ def freeze(revision: MixRevision) -> None:
         revision.frozen_at = utc_now()
 
 
-def _held(session: Session, revision_id: int) -> Row[Any]:
+def _held(session: Session, revision_id: int) -> Row[datetime | None, str]:
     """Whether the revision was cast, as it is now; it stays so until the transaction ends."""
     wanted = select(MixRevision.frozen_at, MixRevision.code).where(MixRevision.id == revision_id)
     return session.execute(wanted.with_for_update()).one()
 
 
-def _require_open(revision: MixRevision | Row[Any]) -> None:
+def _require_open(revision: MixRevision | Row[datetime | None, str]) -> None:
     if revision.frozen_at is not None:
         raise refuse(
             "revision_id",
