@@ -19,7 +19,7 @@ from sqlalchemy import select
 from lims.aftersales.models import AdviceCard
 from lims.aftersales.schemas import CARD_LANGUAGES
 from lims.base.database import current_session
-from lims.base.display import laboratory_zone
+from lims.base.display import Cell, laboratory_zone
 from lims.base.forms import build_form, posted_values
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.schemas import localise
@@ -174,6 +174,11 @@ class ShareLinkView(RecordView):
     def show_context(self, record: Any) -> dict[str, Any]:
         days = views_by_day(record.id)
         found = super().show_context(record)
+        shown = ", ".join(str(SHAREABLE.get(key, key)) for key in record.shows.split(","))
+        found["sections"] = [
+            (title, [(column, Cell(shown) if column.name == "shows" else cell) for column, cell in items])
+            for title, items in found["sections"]
+        ]
         answers = ShareAnswerService().page(filters={"share_link_id": record.id})
         return {
             **found,

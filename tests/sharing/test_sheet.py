@@ -466,6 +466,11 @@ def test_builder_offers_the_own_trial_first_and_the_link_it_makes_opens(app: Fla
     assert "Nearest trials" in sheet
     assert "38.7" in sheet
     assert "C30-T" not in sheet
+    with app.app_context():
+        link = SERVICES["share-links"].page().items[0].id
+    assert "Forecast, Released strengths, Nearest trials" in sales.get(f"/share-links/{link}").get_data(
+        as_text=True
+    )
 
 
 def test_builder_proposes_a_trial_with_something_released_and_advice_that_holds_for_any(
