@@ -26,7 +26,7 @@ from lims.trials.warnings import WARNING_KINDS
 def batch_context(batch: Batch) -> dict[str, Any]:
     """Sets in the order of their ages, each with its due time, state and strength: two statements."""
     session = current_session()
-    rows = session.execute(
+    rows: Any = session.execute(  # of sets without a result the second is None
         select(SpecimenSet, SetResult)
         .outerjoin(
             SetResult, (SetResult.specimen_set_id == SpecimenSet.id) & SetResult.superseded_at.is_(None)
