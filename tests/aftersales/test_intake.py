@@ -57,6 +57,31 @@ def test_salesperson_takes_in_a_complaint_of_an_own_customer_by_the_form(
     assert sales.get(answer.headers["Location"]).status_code == 200
 
 
+def test_figures_of_the_service_count_customers_of_own_regions_alone(
+    app: Flask, sales: Person, sign_in_as: Callable[[str], Person], regions: dict[str, int]
+) -> None:
+    """Complaints, surveys, visits and plans: each has its own condition."""
+    with app.app_context():
+        today = f"{local_time(utc_now()):%Y-%m-%d}"
+        for name, mark in (("own", 5), ("foreign", 1)):
+            of = {"customer_id": regions[name]}
+            SERVICES["visits"].add(
+                {**of, "visited_on": today, "purpose": "x", "satisfaction": str(mark)}, ACTOR
+            )
+            survey = dict.fromkeys(("quality", "steadiness", "delivery", "service"), mark)
+            SERVICES["surveys"].add({**of, **survey, "answered_on": today}, ACTOR)
+            SERVICES["visit-plans"].add({**of, "planned_on": today, "purpose": "x"}, ACTOR)
+            SERVICES["complaints"].add({**of, "subject": "Cracks", "category": "cracking"}, ACTOR)
+    for person, mark, marks, seen in ((sales, "5.00", 2, 1), (sign_in_as(MANAGER), "3.00", 4, 2)):
+        page = person.get("/service/").get_data(as_text=True)
+        assert f'{mark}<span class="unit"> / 5</span>' in page
+        assert f"{marks} marks" in page
+        assert f'0<span class="unit"> / {seen}</span>' in page
+        assert f"{seen} made" in page
+        assert f"of {seen} complaints" in page
+        assert re.findall(r'category=cracking.*?<span class="[^"]*num[^"]*">(\d+)<', page) == [str(seen)]
+
+
 def test_form_of_a_complaint_that_is_sent_twice_makes_one_complaint(
     app: Flask, sales: Person, regions: dict[str, int]
 ) -> None:

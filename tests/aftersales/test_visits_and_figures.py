@@ -174,6 +174,36 @@ def test_clocks_kept_satisfaction_and_visits_are_counted() -> None:
     assert figures.visits_of_month(today())["made"] == 1
 
 
+def test_visits_of_a_month_are_those_of_its_days_and_a_plan_is_overdue_once_its_day_is_over() -> None:
+    days = ("2025-03-31", "2025-04-01", "2025-04-30", "2025-05-01")
+    planned, visited = a_customer("K-PLANNED"), a_customer("K-VISITED")
+    for day in days:
+        add("visits", customer_id=visited.id, visited_on=day, purpose="x")
+        add("visit-plans", customer_id=planned.id, planned_on=day, purpose="x")
+    add("visit-plans", customer_id=planned.id, planned_on=str(today()), purpose="x")
+    assert figures.visits_of_month(date(2025, 4, 15)) == {"overdue": 2, "made": 2}
+    assert figures.visits_of_month(today()) == {"planned": 1, "made": 0}
+
+
+@pytest.mark.parametrize(
+    ("case", "cards"),
+    [
+        ({"temperature_c": Decimal(30)}, {"use-04", "use-06"}),
+        ({"temperature_c": Decimal("29.9")}, set()),
+        ({"temperature_c": Decimal("4.9")}, {"use-05"}),
+        ({"temperature_c": Decimal(5)}, set()),
+        ({"slump_mm": Decimal(181), "slump_planned_mm": Decimal(150)}, {"use-09"}),
+        ({"slump_mm": Decimal(180), "slump_planned_mm": Decimal(150)}, set()),
+        ({"water_used_kg_m3": Decimal(175), "water_planned_kg_m3": Decimal(175)}, set()),
+        ({"lots": [CementLot(code="L-1", produced_on=date(2026, 3, 31))]}, set()),
+        ({"lots": [CementLot(code="L-1", produced_on=date(2026, 3, 30))]}, {"use-02"}),
+    ],
+)
+def test_card_comes_up_from_its_limit_on(case: dict[str, Any], cards: set[str]) -> None:
+    ship(ACTOR)
+    assert set(rules_for(Situation(day=date(2026, 7, 1), **case))) == cards
+
+
 def test_customers_won_and_lost_by_month_with_reasons() -> None:
     customer = a_customer(status="trial")
     for status, more in (("active", {}), ("lapsed", {"lapse_reason": "price"})):
