@@ -37,6 +37,8 @@ def test_worked_answer_of_gbt_50107_is_accepted_with_its_rule_and_edition() -> N
     assert (group.name, group.n, group.left_out) == ("C30", 10, 0)
     assert group.mean_mpa == Decimal("38.43")
     assert round(group.deviation_mpa, 3) == Decimal("2.199")
+    assert (group.least_mpa, group.most_mpa) == (Decimal("35.2"), Decimal("43.1"))
+    assert (round(group.variation_percent, 2), group.grade_percent) == (Decimal("5.72"), Decimal("128.1"))
     verdict = group.verdicts["gb"]
     assert verdict.accepted is True
     assert (verdict.rule_id, verdict.edition) == ("gbt50107-2010/lot", "2010")
@@ -182,6 +184,7 @@ def test_months_are_those_of_testing() -> None:
     # Cast 2 to 5 January, broken 30 January to 2 February.
     assert [(month.name, month.n) for month in months] == [("2026-01", 2), ("2026-02", 2)]
     assert months[0].mean_mpa == Decimal("39.6")
+    assert round(months[0].deviation_mpa or 0, 4) == Decimal("0.9899")  # of 38.9 and 40.3, one less than there are
     assert date.fromisoformat(months[0].name + "-01").month == 1
 
 
@@ -197,4 +200,6 @@ def test_series_of_a_grade_has_limits_groups_sums_and_signals() -> None:
     assert series.sums is not None
     assert series.sums.signal == "low"
     assert any("below" in word for number in range(13, 17) for word in series.signals_at(number))
+    told = [at for at in range(1, 17) if "the cumulative sum below passes h" in series.signals_at(at)]
+    assert told == [series.sums.signal_at]
     assert series_of("C30", rows[:2], "grade") is None
