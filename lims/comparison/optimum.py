@@ -147,8 +147,9 @@ def optimum_for(asked: OptimumQuestion, *, prices: bool) -> Optimum:
     )
 
 
-def _money(cost: float | None, cement: float, binder: float) -> tuple[float, float]:
-    return (cost, 0.0) if cost is not None else (cement, binder)
+def _money(cost: float | None, cement: float, binder: float) -> tuple[bool, float, float]:
+    """What to sort by. A mix that lacks a price stands after those that have one: kilograms are held against no money."""
+    return (False, cost, 0.0) if cost is not None else (True, cement, binder)
 
 
 def _cast(

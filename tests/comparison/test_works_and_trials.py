@@ -318,8 +318,28 @@ def test_without_prices_the_least_cement_stands_first_and_no_cost_is_given() -> 
     own, other, _trial = trials_of_both(offset=0.0)
     priced(own, other)
     found = optimum_for(OptimumQuestion.read({"cement_product_id": own.id}), prices=False)
-    assert all(item.cost is None for item in found.candidates)
-    assert all(item.cost is None for item in found.proposals)
+    assert found.proposals
+    assert {item.cost for item in (*found.candidates, *found.proposals)} == {None}
+    reaching = [item.cement_kg_m3 for item in found.candidates if item.reaches]
+    assert len(reaching) > 1
+    assert reaching == sorted(reaching)
+    assert found.best is found.candidates[0]
+
+
+@pytest.mark.usefixtures("records")
+def test_mix_whose_cost_is_not_known_is_not_called_the_cheapest_for_its_few_kilograms_of_cement() -> None:
+    own, other, trial = trials_of_both(offset=0.0, lots=1)
+    priced(own, other)  # slag is not
+    of_slag = {"cement_kg_m3": "120", "slag_kg_m3": "330", "coarse_aggregate_kg_m3": "1050"}
+    mix = add("mix-designs", code="SLAG", water_kg_m3="172", cement_product_id=own.id, **of_slag)
+    for number in range(3):
+        cast(trial, mix, a_lot(own, f"S-{number}"), 60.0)
+    found = optimum_for(OptimumQuestion.read({"cement_product_id": own.id}), prices=True)
+    reaching = [item.cost for item in found.candidates if item.reaches]
+    assert reaching[-1] is None
+    assert None not in reaching[:-1]
+    assert found.best is not None
+    assert found.best.cost == reaching[0] is not None
 
 
 @pytest.mark.usefixtures("records")
