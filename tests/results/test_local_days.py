@@ -22,8 +22,13 @@ def cast_three_days_before() -> Any:
 
 @pytest.mark.parametrize(
     ("calibrated_on", "due_on", "warned"),
-    [("2026-03-02", "2027-03-01", False), ("2025-03-02", "2026-03-01", True)],
-    ids=["calibrated on that day", "ran out the day before"],
+    [
+        ("2026-03-02", "2027-03-01", False),
+        ("2026-03-03", "2027-03-02", True),
+        ("2025-03-03", "2026-03-02", False),
+        ("2025-03-02", "2026-03-01", True),
+    ],
+    ids=["calibrated on that day", "calibrated the day after", "its last day", "ran out the day before"],
 )
 def test_calibration_of_the_press_is_asked_for_the_day_of_the_test(
     calibrated_on: str, due_on: str, warned: bool
