@@ -32,9 +32,24 @@ def test_sets_cover_the_volume_and_not_one_more(volume: Decimal) -> None:
     assert 50 * (sets - 1) < volume <= 50 * sets
 
 
-@pytest.mark.parametrize(("volume", "sets"), [("1050", 6), ("1850", 10)])
-def test_continuous_pour_by_gb50204(volume: str, sets: int) -> None:
+@pytest.mark.parametrize(
+    ("volume", "sets", "in_parts"), [("1000", 10, 10), ("1000.01", 6, 11), ("1050", 6, 11), ("1850", 10, 19)]
+)
+def test_continuous_pour_by_gb50204_has_fewer_sets_above_1000_cubic_metres(
+    volume: str, sets: int, in_parts: int
+) -> None:
     assert gb50204_sets_required(D(volume), continuous=True) == sets
+    assert gb50204_sets_required(D(volume)) == in_parts
+
+
+@pytest.mark.parametrize("name", ["batches", "shifts", "floors"])
+@pytest.mark.parametrize("count", [0, -1, True, 1.5, "2"])
+def test_count_of_gb50204_that_is_no_whole_number_from_one_on_is_refused_by_name(
+    name: str, count: object
+) -> None:
+    with pytest.raises(RuleInputError) as error:
+        gb50204_sets_required(D(90), **{name: count})  # type: ignore[arg-type]
+    assert (error.value.field, error.value.accepted) == (name, "a whole number of at least 1")
 
 
 def test_gb50204_takes_the_largest_of_its_counts() -> None:

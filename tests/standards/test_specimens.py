@@ -21,6 +21,7 @@ from lims.standards.specimens import (
     mean_of_cylinders,
     set_of_three,
     size_factor,
+    tolerance_hours,
 )
 
 D = Decimal
@@ -72,6 +73,11 @@ def test_exactly_15_percent_is_within_and_a_hair_more_takes_the_middle_value() -
     assert set_of_three([D("100"), D("100"), D("115")]).basis == "mean"
     assert set_of_three([D("100"), D("100"), D("115.000001")]).basis == "middle"
     assert set_of_three([D("84.999"), D("100"), D("115.001")]).basis == "invalid"
+
+
+def test_deviations_that_stand_beside_a_verdict_are_shares_of_the_middle_value() -> None:
+    found = set_of_three([D(90), D(130), D(100)])
+    assert (found.low_deviation, found.high_deviation) == (D("0.1"), D("0.3"))
 
 
 @given(st.permutations([0, 1, 2]), strengths, strengths, strengths)
@@ -177,6 +183,29 @@ def test_age_tolerance_edges(age: int, hours: str, within: bool) -> None:
     cast = datetime(2026, 1, 1, tzinfo=UTC)
     verdict = age_tolerance("gbt50081-2019", age, cast, cast + timedelta(hours=float(hours)))
     assert verdict.within is within
+
+
+@pytest.mark.parametrize(
+    ("code", "age", "hours"),
+    [
+        ("gbt50081-2019", 60, "24"),
+        ("gbt50081-2019", 83, None),
+        ("gbt50081-2019", 84, "48"),
+        ("gbt50081-2019", 3650, "48"),
+        ("astm-c39", 60, None),
+        ("astm-c39", 90, "48"),
+        ("astm-c39", 180, None),
+    ],
+)
+def test_age_has_a_tolerance_where_its_code_states_one(code: str, age: int, hours: str | None) -> None:
+    assert tolerance_hours(code, age) == (None if hours is None else D(hours))
+
+
+@pytest.mark.parametrize("age", [0, -3, 3651, 3.0, "3", True])
+def test_age_that_is_no_whole_number_of_days_is_refused_by_name(age: object) -> None:
+    with pytest.raises(RuleInputError) as error:
+        tolerance_hours("gbt50081-2019", age)  # type: ignore[arg-type]
+    assert error.value.field == "age_days"
 
 
 def test_naive_time_and_a_test_before_casting_are_refused() -> None:
