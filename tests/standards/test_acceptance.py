@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lims.standards.acceptance import LotVerdict, gbt50107_lot, gbt50107_sigma0
+from lims.standards.acceptance import (
+    LotVerdict,
+    aci214_standard_of_control,
+    aci318_acceptance,
+    aci318_required_average,
+    cusum,
+    en206_continuous,
+    en206_initial,
+    gbt50107_lot,
+    gbt50107_sigma0,
+)
+from lims.standards.errors import RuleInputError
 
 strengths = st.decimals(min_value=20, max_value=60, places=1)
 
@@ -64,3 +75,113 @@ def test_gbt50107_what_is_shown_decides(values: list[Decimal], grade: int) -> No
     assert centre.passed is (centre.value >= centre.limit)
     if found.s_mpa is not None:
         assert found.s_mpa == round(found.s_mpa, 2) >= Decimal("2.5")
+
+
+def decimals(text: str) -> list[Decimal]:
+    return [Decimal(value) for value in text.split()]
+
+
+@pytest.mark.parametrize(
+    ("fc", "values", "accepted"),
+    [
+        ("30", "30 30 30", True),
+        ("30", "30 30 29.9", False),
+        ("30", "26.55 31.7 31.75", True),
+        ("30", "26.54 40 40", False),
+        ("35", "31.55 40 40", True),  # up to 35 MPa a difference, 0.90 of it would be 31.5
+        ("35", "31.54 40 40", False),
+        ("36", "32.4 40 40", True),
+        ("36", "32.39 40 40", False),
+        ("30", "40 40 40 30 30 28", False),  # the last three of six
+    ],
+)
+def test_aci318_holds_every_mean_of_three_and_each_test_against_its_limit(
+    fc: str, values: str, accepted: bool
+) -> None:
+    assert aci318_acceptance(Decimal(fc), decimals(values)).accepted is accepted
+
+
+@pytest.mark.parametrize(
+    ("fc", "s", "n", "fcr"),
+    [
+        ("20.9", None, None, "27.9"),
+        ("21", None, None, "29.3"),
+        ("35", None, None, "43.3"),
+        ("35.1", None, None, "43.61"),
+        ("30", "2", 30, "32.68"),
+        ("35", "5", 30, "43.2"),
+        ("40", "3.5", 30, "44.69"),
+        ("40", "5", 30, "47.65"),
+        ("30", "2", 17, "33.02304"),  # a factor of 1.128
+    ],
+)
+def test_aci318_required_average_takes_the_larger_of_its_formulas(
+    fc: str, s: str | None, n: int | None, fcr: str
+) -> None:
+    found = aci318_required_average(Decimal(fc), None if s is None else Decimal(s), n)
+    assert found.fcr_mpa == Decimal(fcr)
+
+
+def test_aci318_refuses_a_deviation_without_its_number_of_tests() -> None:
+    for s, n, field in ((Decimal(3), None, "n"), (None, 20, "s_mpa"), (Decimal(3), 14, "n")):
+        with pytest.raises(RuleInputError) as error:
+            aci318_required_average(Decimal(30), s, n)
+        assert error.value.field == field
+
+
+def test_aci214_standard_of_control_changes_at_its_limits() -> None:
+    classes = {"2.79": "excellent", "2.8": "very good", "3.4": "very good", "3.41": "good", "4.1": "good"}
+    classes |= {"4.11": "fair", "4.8": "fair", "4.81": "poor"}
+    assert {s: aci214_standard_of_control(Decimal(s)) for s in classes} == classes
+
+
+@pytest.mark.parametrize(
+    ("values", "accepted"),
+    [("34 34 34", True), ("34 34 33.9", False), ("26 38 38", True), ("25.9 40 40", False)],
+)
+def test_en206_initial_asks_for_4_above_in_the_mean_and_4_below_at_worst(values: str, accepted: bool) -> None:
+    assert en206_initial(Decimal(30), decimals(values)).accepted is accepted
+
+
+@pytest.mark.parametrize(
+    ("s", "each", "accepted"),
+    [("2", "34.44", True), ("2", "34.43", False), ("4", "35.92", True), ("4", "35.91", False)],
+)
+def test_en206_continuous_takes_a_deviation_of_at_least_3(s: str, each: str, accepted: bool) -> None:
+    assert en206_continuous(Decimal(30), [Decimal(each)] * 15, Decimal(s)).accepted is accepted
+
+
+@pytest.mark.parametrize(
+    ("n", "s", "earlier", "field"),
+    [
+        (14, "3", 0, "strengths_mpa"),
+        (15, None, 0, "s_mpa"),
+        (34, None, 0, "s_mpa"),
+        (15, "3", 35, "s_mpa"),
+        (15, None, 34, "initial_strengths_mpa"),
+    ],
+)
+def test_en206_continuous_refuses_what_gives_no_deviation_or_two(
+    n: int, s: str | None, earlier: int, field: str
+) -> None:
+    given_s, before = (None if s is None else Decimal(s)), [Decimal(35)] * earlier or None
+    with pytest.raises(RuleInputError) as error:
+        en206_continuous(Decimal(30), [Decimal(35)] * n, given_s, before)
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("values", "high", "low", "signal"),
+    [
+        ("35 35 30", "4 8 7", "0 0 0", (None, None)),  # h itself is no signal
+        ("35 35 31.1 20 20", "4 8 8.1 0 0", "0 0 0 9 18", ("high", 3)),  # the first one stays
+        ("25 25 28.9", "0 0 0", "4 8 8.1", ("low", 3)),
+    ],
+)
+def test_cumulative_sums_signal_above_their_decision_interval(
+    values: str, high: str, low: str, signal: tuple[str | None, int | None]
+) -> None:
+    found = cusum(Decimal(30), Decimal(2), decimals(values), Decimal(4))
+    assert (found.k_mpa, found.h_mpa) == (1, 8)
+    assert (list(found.high_mpa), list(found.low_mpa)) == (decimals(high), decimals(low))
+    assert (found.signal, found.signal_at) == signal
