@@ -184,7 +184,9 @@ def test_months_are_those_of_testing() -> None:
     # Cast 2 to 5 January, broken 30 January to 2 February.
     assert [(month.name, month.n) for month in months] == [("2026-01", 2), ("2026-02", 2)]
     assert months[0].mean_mpa == Decimal("39.6")
-    assert round(months[0].deviation_mpa or 0, 4) == Decimal("0.9899")  # of 38.9 and 40.3, one less than there are
+    assert round(months[0].deviation_mpa or 0, 4) == Decimal(
+        "0.9899"
+    )  # of 38.9 and 40.3, one less than there are
     assert date.fromisoformat(months[0].name + "-01").month == 1
 
 

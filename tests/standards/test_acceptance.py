@@ -65,6 +65,27 @@ def test_gbt50107_5_1_3_takes_sigma0_to_a_hundredth() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("grade", "n", "sigma0", "limits"),
+    [
+        ("20", 3, "4", "22.8 17.2 17"),
+        ("25", 3, "4", "27.8 22.2 22.5"),
+        ("55", 9, None, "63.25 52.25"),
+        ("60", 9, None, "66 57"),
+        ("30", 10, None, "32.875 27"),
+        ("30", 14, None, "32.875 27"),
+        ("30", 15, None, "32.625 25.5"),
+        ("30", 19, None, "32.625 25.5"),
+        ("30", 20, None, "32.375 25.5"),
+    ],
+)
+def test_gbt50107_factors_change_with_the_grade_and_the_number_of_sets(
+    grade: str, n: int, sigma0: str | None, limits: str
+) -> None:
+    found = lot(grade, *["70"] * n, sigma0=sigma0)
+    assert [check.limit for check in found.checks] == decimals(limits)
+
+
 @given(st.lists(strengths, min_size=1, max_size=30), st.sampled_from([20, 30, 60]))
 def test_gbt50107_what_is_shown_decides(values: list[Decimal], grade: int) -> None:
     """A reader who compares the numbers as they stand comes to the same verdict."""
@@ -113,6 +134,7 @@ def test_aci318_holds_every_mean_of_three_and_each_test_against_its_limit(
         ("40", "3.5", 30, "44.69"),
         ("40", "5", 30, "47.65"),
         ("30", "2", 17, "33.02304"),  # a factor of 1.128
+        ("30", "2", 31, "32.68"),
     ],
 )
 def test_aci318_required_average_takes_the_larger_of_its_formulas(
@@ -149,6 +171,14 @@ def test_en206_initial_asks_for_4_above_in_the_mean_and_4_below_at_worst(values:
 )
 def test_en206_continuous_takes_a_deviation_of_at_least_3(s: str, each: str, accepted: bool) -> None:
     assert en206_continuous(Decimal(30), [Decimal(each)] * 15, Decimal(s)).accepted is accepted
+
+
+def test_en206_continuous_takes_its_deviation_from_35_results_of_its_own_or_earlier_ones() -> None:
+    results = decimals("35 36 37 38 39") * 7
+    own = en206_continuous(Decimal(30), results)
+    earlier = en206_continuous(Decimal(30), results[:15], None, results)
+    assert own.s_computed_mpa == earlier.s_computed_mpa
+    assert (own.s_mpa, own.accepted, earlier.accepted) == (3, True, True)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from lims.materials.schemas import CEMENT_TYPES as RECORDED
-from lims.standards.cement import CEMENT_TYPES, CLASSES, LOW_CLASS_TYPES, class_checks, class_limits
+from lims.standards.cement import (
+    CEMENT_TYPES,
+    CLASSES,
+    LOW_CLASS_TYPES,
+    class_checks,
+    class_limits,
+    lots,
+    mortar_strength,
+    retest_due_on,
+    retest_needed,
+    setting_checks,
+)
 from lims.standards.errors import RuleInputError
 
 D = Decimal
@@ -36,3 +48,48 @@ def test_other_classes_need_no_type(strength_class: str) -> None:
 
 def test_types_are_those_that_are_recorded() -> None:
     assert set(CEMENT_TYPES) <= set(RECORDED)
+
+
+@pytest.mark.parametrize(
+    ("made_on", "due_on"),
+    [
+        (date(2026, 1, 15), date(2026, 4, 15)),
+        (date(2026, 9, 15), date(2026, 12, 15)),
+        (date(2026, 10, 1), date(2027, 1, 1)),
+        (date(2025, 11, 30), date(2026, 2, 28)),
+        (date(2023, 11, 30), date(2024, 2, 29)),
+    ],
+)
+def test_lot_may_be_used_for_three_months_over_the_end_of_a_year_too(made_on: date, due_on: date) -> None:
+    assert retest_due_on(made_on) == due_on
+    assert not retest_needed(made_on, due_on)
+    assert retest_needed(made_on, date.fromordinal(due_on.toordinal() + 1))
+
+
+@pytest.mark.parametrize(
+    ("values", "strength", "dropped"),
+    [
+        ("40 40 40 40 36 44", "40.0", ""),  # exactly 10 % on both sides
+        ("40 40 40 40 40 46", "40.0", "46"),  # 46 of a mean of 41
+        ("40 40 40 40 35.9 44.1", None, "35.9 44.1"),
+        ("42 42 42 42 36.5 30", None, "30 36.5"),  # 36.5 is within 10 % of six, not of the other five
+    ],
+)
+def test_mortar_drops_one_value_beyond_10_percent(values: str, strength: str | None, dropped: str) -> None:
+    found = mortar_strength([D(value) for value in values.split()])
+    assert list(found.dropped) == [D(value) for value in dropped.split()]
+    assert found.strength_mpa == (None if strength is None else D(strength))
+
+
+def test_setting_times_at_their_limits_pass_and_a_final_set_before_the_initial_one_is_refused() -> None:
+    assert [check.passed for check in setting_checks(D(45), D(600))] == [True, True]
+    assert [check.passed for check in setting_checks(D("44.9"), D("600.1"))] == [False, False]
+    assert setting_checks(D(60), D(60))
+    with pytest.raises(RuleInputError) as refusal:
+        setting_checks(D(60), D(59))
+    assert refusal.value.field == "final_set_min"
+
+
+def test_delivery_is_tested_in_lots_of_500_t_in_bulk_and_200_t_in_bags() -> None:
+    asked = (("500", "bulk"), ("500.1", "bulk"), ("200", "bagged"), ("200.1", "bagged"))
+    assert [lots(D(mass), delivery) for mass, delivery in asked] == [1, 2, 1, 2]
