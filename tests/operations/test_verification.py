@@ -353,7 +353,7 @@ def test_upgrade_stops_when_its_backup_cannot_be_verified_unless_it_is_told_to_g
     assert told.returncode == 0, told.stderr
     assert "not verified" in told.stderr
     assert "ready" in told.stdout
-    assert not any(is_verified(folder) for folder in (tmp_path / "backups").iterdir())
+    assert [is_verified(folder) for folder in (tmp_path / "backups").iterdir()] == [False]
 
 
 def test_prune_keeps_the_newest_verified_backup_however_old(app: Flask) -> None:
