@@ -23,7 +23,7 @@ from lims.base.database import current_session
 from lims.base.display import format_decimal, local_time, local_today
 from lims.base.security import may
 from lims.base.services import SERVICES
-from lims.materials.models import RETEST_AFTER, AggregateSample, CementLot
+from lims.materials.models import AggregateSample, CementLot
 from lims.mixes.models import MixRevision
 from lims.searching.service import most_alike
 from lims.standards.aggregates import impurity_limits
@@ -92,8 +92,8 @@ class Match:
 
 def _lot_old(case: Situation) -> str:
     for lot in case.lots:
-        since = max((d for d in (lot.produced_on, lot.retested_on) if d is not None), default=None)
-        if since is not None and case.day - since > RETEST_AFTER:
+        since = lot.fresh_on
+        if since is not None and lot.too_old_on(case.day):
             return str(_("Lot %(lot)s was %(days)s days old.", lot=lot.code, days=(case.day - since).days))
     return ""
 

@@ -348,6 +348,8 @@ def scores(since: datetime) -> list[Score]:
         )
     ):
         assert plan.user_id is not None
+        if plan.state == "planned" and plan.planned_on == today:
+            continue  # its day is not over
         plans[plan.user_id][plan.state] += 1
     for visit in session.scalars(
         select(Visit).where(

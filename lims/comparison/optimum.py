@@ -201,6 +201,7 @@ def _forecast(
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
         .join(Trial, Trial.id == Batch.trial_id)
         .where(Batch.retired_at.is_(None), *SERVICES["trials"].visible())
+        .order_by(MixRevision.id)  # the newest stands at last: its recipe is the one that is forecast
     )
     if asked.trial_id is not None:
         cast = cast.where(Trial.id == asked.trial_id)

@@ -7,7 +7,7 @@ materials, not the other way round.
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import Date, ForeignKey, Integer, String, Text, UniqueConstraint
@@ -16,9 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from lims.base.columns import ExactDecimal
 from lims.base.display import local_today
 from lims.base.records import Key, Record
-
-#: A lot older than this is tested again before use (GB; also the source document: 3 个月后 复检).
-RETEST_AFTER = timedelta(days=92)
+from lims.standards.cement import retest_due_on
 
 
 class Region(Record):
@@ -90,10 +88,19 @@ class CementLot(Record):
     __table_args__ = (UniqueConstraint("cement_product_id", "code"),)
 
     @property
+    def fresh_on(self) -> date | None:
+        """The day of its last retest or, without one, of its production."""
+        return max((day for day in (self.produced_on, self.retested_on) if day is not None), default=None)
+
+    def too_old_on(self, day: date) -> bool:
+        """Is it to be tested again before it is used on this day? (GB 50204; the source document: 3 个月后 复检)"""
+        since = self.fresh_on
+        return since is not None and day > retest_due_on(since)
+
+    @property
     def needs_retest(self) -> bool:
         """More than three months since production or the last retest."""
-        since = max((d for d in (self.produced_on, self.retested_on) if d is not None), default=None)
-        return since is not None and local_today() - since > RETEST_AFTER
+        return self.too_old_on(local_today())
 
 
 class CementTest(Record):

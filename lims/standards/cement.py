@@ -8,7 +8,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_CEILING, Decimal, localcontext
 
 from lims.standards.checks import Check, at_least, at_most
@@ -173,6 +173,14 @@ def retest_needed(made_on: date, use_on: date) -> bool:
     if use_on < made_on:
         raise RuleInputError("use_on", use_on.isoformat(), N_("a day on or after made_on"))
     return use_on > retest_due_on(made_on)
+
+
+def oldest_usable(use_on: date) -> date:
+    """The earliest day of making whose lots may be used on this day without a retest, as `retest_due_on` counts months."""
+    made_on = use_on - timedelta(days=31 * RETEST_MONTHS + 1)
+    while retest_due_on(made_on) < use_on:
+        made_on += timedelta(days=1)
+    return made_on
 
 
 def uniformity(total_deviation_mpa: Decimal, testing_deviation_mpa: Decimal) -> Decimal:

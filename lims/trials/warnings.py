@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.base.display import format_decimal, local_day
-from lims.materials.models import RETEST_AFTER, AggregateSample, CementLot
+from lims.materials.models import AggregateSample, CementLot
 from lims.mixes.models import MixRevision
 from lims.standards.aggregates import MUD_LIMITS, impurity_limits
 
@@ -72,8 +72,8 @@ def notice(
 
 def _cement(cast_at: datetime, revision: MixRevision, lot: CementLot) -> list[Noticed]:
     found = []
-    since = max((day for day in (lot.produced_on, lot.retested_on) if day is not None), default=None)
-    if since is not None and local_day(cast_at) - since > RETEST_AFTER:
+    since = lot.fresh_on
+    if since is not None and lot.too_old_on(local_day(cast_at)):
         days = (local_day(cast_at) - since).days
         found.append(
             Noticed(

@@ -34,7 +34,7 @@ from lims.customers.models import Customer
 from lims.customers.schemas import CUSTOMER_STATUS
 from lims.forecasts.models import Forecast
 from lims.laboratory.views import guide
-from lims.materials.models import RETEST_AFTER, CementLot
+from lims.materials.models import CementLot
 from lims.mixes.models import MixDesign, MixRevision
 from lims.operations.backup import newest_verified_at
 from lims.operations.nightly import KIND as BACKUP
@@ -49,6 +49,7 @@ from lims.rules.service import confirmed_rules
 from lims.sharing.models import ShareLink
 from lims.sharing.schemas import ANSWER_KINDS
 from lims.sharing.service import ShareLinkService, number_of_open_answers, open_answers
+from lims.standards.cement import oldest_usable
 from lims.standards.register import REGISTER
 from lims.trials.models import Batch, Specimen, SpecimenSet, where_cured_as_standard
 from lims.web.addresses import address
@@ -482,11 +483,10 @@ def _follow_ups() -> Panel | None:
 def _old_lots() -> Panel | None:
     if not may("read", "cement-lots"):
         return None
-    today = local_today()
     rows = current_session().scalars(
         select(CementLot)
         .where(
-            func.coalesce(CementLot.retested_on, CementLot.produced_on) < today - RETEST_AFTER,
+            func.coalesce(CementLot.retested_on, CementLot.produced_on) < oldest_usable(local_today()),
             CementLot.retired_at.is_(None),
         )
         .options(joinedload(CementLot.cement_product))

@@ -195,8 +195,8 @@ def test_visits_of_a_month_are_those_of_its_days_and_a_plan_is_overdue_once_its_
         ({"slump_mm": Decimal(181), "slump_planned_mm": Decimal(150)}, {"use-09"}),
         ({"slump_mm": Decimal(180), "slump_planned_mm": Decimal(150)}, set()),
         ({"water_used_kg_m3": Decimal(175), "water_planned_kg_m3": Decimal(175)}, set()),
-        ({"lots": [CementLot(code="L-1", produced_on=date(2026, 3, 31))]}, set()),
-        ({"lots": [CementLot(code="L-1", produced_on=date(2026, 3, 30))]}, {"use-02"}),
+        ({"lots": [CementLot(code="L-1", produced_on=date(2026, 4, 1))]}, set()),
+        ({"lots": [CementLot(code="L-1", produced_on=date(2026, 3, 31))]}, {"use-02"}),
     ],
 )
 def test_card_comes_up_from_its_limit_on(case: dict[str, Any], cards: set[str]) -> None:
@@ -237,6 +237,8 @@ def test_score_weighs_the_measures_that_have_a_case() -> None:
     )  # fmt: skip
     score = figures.scores(utc_now() - timedelta(days=30))[0]
     assert (score.user_id, score.clocks, score.visits, score.satisfaction) == (good, 100, 50, 100)
+    add("visit-plans", customer_id=customer.id, planned_on=str(today()), user_id=good, purpose="x")
+    assert figures.scores(utc_now() - timedelta(days=30))[0] == score  # the day of this plan is not over
     assert score.total == 85  # 40 x 100 + 30 x 50 + 30 x 100, of 100
     mistaken = {"customer_id": customer.id, "visited_on": str(today()), "purpose": "x", "user_id": good}
     SERVICES["visits"].retire(add("visits", **mistaken, satisfaction="1").id, ACTOR)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lims.materials.schemas import CEMENT_TYPES as RECORDED
 from lims.standards.cement import (
@@ -16,6 +18,7 @@ from lims.standards.cement import (
     class_limits,
     lots,
     mortar_strength,
+    oldest_usable,
     retest_due_on,
     retest_needed,
     setting_checks,
@@ -48,6 +51,15 @@ def test_other_classes_need_no_type(strength_class: str) -> None:
 
 def test_types_are_those_that_are_recorded() -> None:
     assert set(CEMENT_TYPES) <= set(RECORDED)
+
+
+@given(st.dates(date(1990, 1, 1), date(2100, 1, 1)))
+def test_lot_made_on_the_oldest_usable_day_needs_no_retest_and_one_of_the_day_before_does(
+    use_on: date,
+) -> None:
+    made_on = oldest_usable(use_on)
+    assert not retest_needed(made_on, use_on)
+    assert retest_needed(made_on - timedelta(days=1), use_on)
 
 
 @pytest.mark.parametrize(
