@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import select
 
+from lims.aftersales.complaints import ComplaintService
 from lims.aftersales.models import ComplaintFact
-from lims.aftersales.service import ComplaintService
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session

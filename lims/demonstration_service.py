@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lims.accounts.service import list_users
-from lims.aftersales.service import ComplaintService
+from lims.aftersales.complaints import ComplaintService
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.services import SERVICES

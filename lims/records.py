@@ -1,7 +1,11 @@
 """Imports every subject's tables, so that metadata, migrations and relations are whole."""
 
+import lims.aftersales.escalation
 import lims.aftersales.jobs
+import lims.aftersales.photos
+import lims.aftersales.retests
 import lims.aftersales.service
+import lims.aftersales.visits
 import lims.audit.kept
 import lims.audit.service
 import lims.base.auditing.models

@@ -19,7 +19,8 @@ from lims.aftersales import figures
 from lims.aftersales.models import Complaint, ServiceSettings, VisitPlan
 from lims.aftersales.promises import hours_by_day, promises
 from lims.aftersales.schemas import CATEGORIES, CLOCKS, PLAN_STATES, ROOT_CAUSES, WEEKDAYS, ServiceSettingsIn
-from lims.aftersales.service import ServiceSettingsService, VisitPlanService
+from lims.aftersales.service import ServiceSettingsService
+from lims.aftersales.visits import VisitPlanService
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import form_text, local_time, local_today

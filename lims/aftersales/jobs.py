@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 
-from lims.aftersales.service import escalate, something_is_late
+from lims.aftersales.escalation import escalate, something_is_late
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.jobs import RunningJob, job_kind

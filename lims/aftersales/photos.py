@@ -9,18 +9,28 @@ from __future__ import annotations
 import io
 import re
 import struct
+from collections.abc import Sequence
 
 from flask_babel import gettext as _
 from PIL import ExifTags, Image, UnidentifiedImageError
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
 
-from lims.aftersales.models import Complaint, Photo, Visit
-from lims.aftersales.schemas import PhotoEdit
-from lims.aftersales.service import require_open_complaint
+from lims.aftersales.complaints import hold_complaint_of, require_open_complaint
+from lims.aftersales.models import (
+    Complaint,
+    Photo,
+    Visit,
+)
+from lims.aftersales.schemas import (
+    PhotoEdit,
+)
 from lims.base.actor import Actor
-from lims.base.database import transaction
+from lims.base.database import current_session, transaction
 from lims.base.files import keep_file
 from lims.base.problems import refuse
-from lims.base.services import SERVICES
+from lims.base.services import SERVICES, RecordService
+from lims.customers.regions import seen_through, seen_within
 
 #: What a telephone makes, with the name of the format as the decoder finds it in the bytes.
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -162,3 +172,50 @@ def file_name(given: str, media_type: str) -> str:
     )[0]
     ending = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}[media_type]
     return f"{stem.strip()[:80] or 'photo'}.{ending}"
+
+
+class PhotoService(RecordService[Photo]):
+    """Pictures come in by lims/aftersales/photos.py; what is written under one may change."""
+
+    record = Photo
+    schema = PhotoEdit
+    edit_schema = PhotoEdit
+    search_columns = ("name", "caption")
+    filter_columns = ("visit_id", "complaint_id")
+    order_columns = ("id", "name")
+    shown_relations = ("visit", "complaint")
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        of_customer = seen_through(Visit.customer_id)
+        return [
+            *seen_within(Photo.visit_id, Visit, of_customer),
+            *seen_within(Photo.complaint_id, Complaint, seen_through(Complaint.customer_id)),
+        ]
+
+    def locked(self, session: Session, record_id: int) -> Photo:
+        hold_complaint_of(session, Photo, record_id)
+        return super().locked(session, record_id)
+
+    def before_add(self, record: Photo, values: PhotoEdit, actor: Actor) -> None:
+        raise refuse("photo", _("comes with a visit or a complaint: send the picture there"))
+
+    def changeable(self, record: Photo) -> bool:
+        return record.complaint is None or record.complaint.is_open
+
+    def before_edit(self, record: Photo, values: PhotoEdit, actor: Actor) -> None:
+        require_open_complaint(record.complaint_id)
+
+    def before_retire(self, record: Photo, actor: Actor) -> None:
+        require_open_complaint(record.complaint_id)
+
+    def before_restore(self, record: Photo, actor: Actor) -> None:
+        require_open_complaint(record.complaint_id)
+        twin = select(Photo.id).where(
+            Photo.visit_id.is_not_distinct_from(record.visit_id),
+            Photo.complaint_id.is_not_distinct_from(record.complaint_id),
+            Photo.stored_file_id == record.stored_file_id,
+            Photo.id != record.id,
+            Photo.retired_at.is_(None),
+        )
+        if current_session().scalar(twin.limit(1)) is not None:
+            raise refuse("photo", _("is there already"), record.name)

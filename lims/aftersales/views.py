@@ -13,9 +13,19 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from lims.aftersales.complaints import (
+    ChecklistItemService,
+    ComplaintFactService,
+    ComplaintLotService,
+    ComplaintService,
+    changed_meanwhile,
+    in_form,
+)
 from lims.aftersales.desk import ServiceView
+from lims.aftersales.escalation import EscalationService
 from lims.aftersales.models import Complaint, ComplaintLot
-from lims.aftersales.photos import add_photo
+from lims.aftersales.photos import PhotoService, add_photo
+from lims.aftersales.retests import ObjectionService, RetestService
 from lims.aftersales.schemas import (
     CLOCKS,
     OBJECTION_STATES,
@@ -35,24 +45,12 @@ from lims.aftersales.schemas import (
 from lims.aftersales.service import (
     AdviceCardService,
     AttendanceService,
-    ChecklistItemService,
-    ComplaintFactService,
-    ComplaintLotService,
-    ComplaintService,
-    DeliveryService,
-    EscalationService,
     HolidayService,
-    ObjectionService,
-    PhotoService,
-    RetestService,
     SeminarService,
     StaffSurveyService,
     SurveyService,
-    VisitPlanService,
-    VisitService,
-    changed_meanwhile,
-    in_form,
 )
+from lims.aftersales.visits import DeliveryService, VisitPlanService, VisitService
 from lims.base.display import laboratory_zone, local_today
 from lims.base.files import download
 from lims.base.forms import posted_values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self, get_args
+from typing import Any, Self, cast, get_args
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext as _
@@ -29,6 +29,11 @@ class Schema(BaseModel):
             return cls.model_validate(given)
         except ValidationError as error:
             raise Refused(problems_of(error, data)) from None
+
+    @classmethod
+    def as_read(cls, data: Mapping[str, Any] | Schema) -> Self:
+        """`data` as it is when somebody has read it already, else read now. Raises: Refused."""
+        return cast(Self, data) if isinstance(data, Schema) else cls.read(data)
 
     @classmethod
     def inputs(cls) -> list[Input]:

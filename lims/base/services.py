@@ -407,7 +407,7 @@ class RecordService(Generic[R]):
 
     def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> R:
         """Validate, check and insert. Raises: Refused."""
-        values = data if isinstance(data, Schema) else self.schema.read(data)
+        values = self.schema.as_read(data)
         with transaction(actor) as session:
             record: Any = self.record()
             self._assign(record, values)
@@ -424,7 +424,7 @@ class RecordService(Generic[R]):
         Raises: NotFound, Refused, and Conflict with both values when someone else was faster.
         """
         schema = self.edit_schema or self.schema
-        values = data if isinstance(data, Schema) else schema.read(data)
+        values = schema.as_read(data)
         with transaction(actor) as session:
             record = self.locked(session, record_id)
             if record.version != version:

@@ -65,7 +65,7 @@ class MixDesignService(RecordService[MixDesign]):
 
     def add_history(self, data: Mapping[str, Any] | MixIn, laboratory: str, actor: Actor) -> MixDesign:
         """A mix of imported history: it carries the name of its source as laboratory."""
-        values = data if isinstance(data, Schema) else MixIn.read(data)
+        values = MixIn.as_read(data)
         with transaction(actor) as session:
             record = MixDesign(laboratory=laboratory)
             self._assign(record, values)

@@ -48,7 +48,7 @@ class CertificateService(RecordService[Certificate]):
 
     def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> Certificate:
         """Issue a certificate. Raises: Refused."""
-        values = data if isinstance(data, Schema) else self.schema.read(data)
+        values = self.schema.as_read(data)
         assert isinstance(values, CertificateIn)
         self._resolve(values, Certificate())
         return self.issue(values, actor)

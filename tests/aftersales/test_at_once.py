@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from lims.aftersales.models import VisitPlan
-from lims.aftersales.service import VisitPlanService
+from lims.aftersales.visits import VisitPlanService
 from lims.base.database import current_session
 from lims.base.display import local_today
 from lims.base.problems import Conflict, Refused

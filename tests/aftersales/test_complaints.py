@@ -11,9 +11,11 @@ from flask_appbuilder.security.sqla.models import Role, User
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 
+from lims.aftersales.complaints import ComplaintService
+from lims.aftersales.escalation import _escalate_one, escalate
 from lims.aftersales.models import Complaint, ComplaintFact, Escalation
 from lims.aftersales.photos import add_photo
-from lims.aftersales.service import ComplaintService, ServiceSettingsService, _escalate_one, escalate
+from lims.aftersales.service import ServiceSettingsService
 from lims.aftersales.shipped import CHECKS, ship
 from lims.aftersales.triggers import NEXT_STATES
 from lims.base.columns import utc_now

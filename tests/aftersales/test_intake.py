@@ -12,9 +12,9 @@ from flask import Flask
 
 from lims.accounts.roles import MANAGER, SERVICE
 from lims.accounts.service import find_user
+from lims.aftersales.complaints import ComplaintService
 from lims.aftersales.promises import promises
 from lims.aftersales.schemas import ServiceSettingsIn
-from lims.aftersales.service import ComplaintService
 from lims.base.columns import utc_now
 from lims.base.display import form_text, local_time
 from lims.base.services import SERVICES

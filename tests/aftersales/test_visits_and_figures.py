@@ -11,9 +11,11 @@ from flask_appbuilder.security.sqla.models import User
 
 from lims.aftersales import figures
 from lims.aftersales.advice import Situation, matching_cards, similar_complaints
+from lims.aftersales.complaints import ComplaintService
 from lims.aftersales.models import Visit
-from lims.aftersales.service import ComplaintService, ServiceSettingsService, VisitPlanService, workday
+from lims.aftersales.service import ServiceSettingsService
 from lims.aftersales.shipped import RULES, ship
+from lims.aftersales.visits import VisitPlanService, workday
 from lims.base.actor import system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
