@@ -132,13 +132,15 @@ def add_service(
     )
     for code, name, kind, status in (
         ("K-002", "南山矿 Nanshan mine", "mine", "prospect"),
-        ("K-003", "宏远预制 Hongyuan Precast", "precast", "active"),
+        ("K-003", "宏远预制 Hongyuan Precast", "precast", "trial"),
         ("K-004", "通达路桥 Tongda Roads", "contractor", "prospect"),
     ):
         other = SERVICES["customers"].add(
             {"code": code, "name": name, "kind": kind, "status": status, "region_id": region.id}, actor
         )
         if kind == "precast":
+            bought = {"code": code, "name": name, "kind": kind, "status": "active", "region_id": region.id}
+            SERVICES["customers"].edit(other.id, bought, other.version, actor)
             late = SERVICES["complaints"].add(
                 {
                     "customer_id": other.id,

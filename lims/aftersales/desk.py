@@ -93,6 +93,7 @@ class ServiceView(GuardedView):
                     {"name": _("Won"), "bars": True, "data": [won for _m, won, _l_ in months]},
                     {"name": _("Lost"), "bars": True, "data": [lost for _m, _w, lost in months]},
                 ],
+                "whole": True,
                 "labels": {"x": _("Month"), "y": _("Customers")},
             },
         )

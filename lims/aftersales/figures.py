@@ -188,7 +188,8 @@ def won_and_lost(today: date) -> tuple[list[tuple[str, int, int]], dict[str, int
         if month not in months:
             continue
         if change.after == "active":
-            months[month][0] += 1
+            # Who bought before they were entered was not won in that month.
+            months[month][0] += change.before != ""
         elif change.before in {"active", "trial"}:
             months[month][1] += 1
             reasons[change.reason or ""] += 1

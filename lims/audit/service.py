@@ -59,28 +59,5 @@ def latest_checkpoint_text() -> str:
     return found.text if found is not None else ""
 
 
-def checkpoint_for(actor: Actor, note: str = "") -> Checkpoint:
-    """A checkpoint over all that is sealed now: the newest one if nothing came after it, else a new one.
-
-    Inside a transaction it covers what was sealed before: the transaction itself is covered by the next.
-    """
-    found = latest_checkpoint()
-    # Taking one is itself a transaction, sealed after the head that it names.
-    if found is not None and head_of_record()[0] <= found.transaction_count + 1:
-        return found
-    return CheckpointService().take(actor, note)
-
-
-def covering_checkpoint(number: int) -> Checkpoint | None:
-    """The first checkpoint that covers transaction `number`; None while it has no anchor."""
-    query = (
-        select(Checkpoint)
-        .where(Checkpoint.transaction_count >= number, Checkpoint.text != "")
-        .order_by(Checkpoint.number)
-        .limit(1)
-    )
-    return current_session().scalars(query).one_or_none()
-
-
 # Papers print it without knowing of the audit.
 ANCHORS.append(latest_checkpoint_text)

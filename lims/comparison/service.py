@@ -326,12 +326,6 @@ def outward_comparison(
     )
 
 
-def outward_saved(comparison_id: int, *, with_cost: bool = False) -> OutwardComparison:
-    """The same of a comparison that was kept. Raises: NotFound."""
-    record = ComparisonService().get(comparison_id)
-    return _outward(record.own, record.other, outcome_of_record(record), "", record, with_cost=with_cost)
-
-
 def _product(product_id: int) -> CementProduct:
     found = current_session().get(CementProduct, product_id)
     if found is None:
@@ -344,7 +338,7 @@ def _outward(
     other: CementProduct,
     found: Outcome | None,
     reason: str,
-    asked: ComparisonQuestion | Comparison,
+    asked: ComparisonQuestion,
     *,
     with_cost: bool,
 ) -> OutwardComparison:

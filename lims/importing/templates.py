@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
 from lims.base.actor import Actor
@@ -847,11 +847,3 @@ def _own_laboratory() -> str:
     from flask import current_app
 
     return str(current_app.config.get("LIMS_LABORATORY", "own"))
-
-
-def count_of(template: Template) -> int:
-    """Records that an export of the template holds."""
-    return (
-        current_session().scalar(select(func.count()).select_from(template.query().order_by(None).subquery()))
-        or 0
-    )

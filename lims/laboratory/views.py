@@ -98,9 +98,8 @@ class LaboratoryView(GuardedView):
     def edit(self) -> ResponseReturnValue:
         self.allow("write")
         if request.method == "GET":
-            version = (
-                version_of_facts()
-            )  # before the facts: of what is stored in between it is too old, and refused
+            # Before the facts: of what is stored in between it is too old, and refused.
+            version = version_of_facts()
             forget_laboratory()
             facts = laboratory()
             values = {item.name: getattr(facts, item.name) for item in LaboratoryIn.inputs()}

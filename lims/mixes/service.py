@@ -141,6 +141,7 @@ class MixComponentService(RecordService[MixComponent]):
     search_columns = ("name", "kind")
     filter_columns = ("revision_id", "kind", "cement_product_id")
     order_columns = ("kind", "mass_kg_m3")
+    default_order = "id"  # as a recipe is written: cement first
     shown_relations = ("revision",)
     #: What goes into a cubic metre is summed over all components: one that is hidden would still be weighed.
     retirable = False

@@ -112,9 +112,8 @@ class MixRevisionView(PricedView):
     def show_context(self, record: Any) -> dict[str, Any]:
         context = super().show_context(record)
         further = ""
-        if (
-            record.frozen_at is not None and context["may_edit"]
-        ):  # neither changed nor taken out of use any more
+        # Neither changed nor taken out of use any more.
+        if record.frozen_at is not None and context["may_edit"]:
             context["may_edit"] = False
             recipe = {name: _plain(value) for name, value in self.form_values(record, None).items()}
             further = url_for("MixRevisionView.add", mix_design_id=record.mix_design_id, **recipe)

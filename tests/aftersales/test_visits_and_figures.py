@@ -213,6 +213,7 @@ def test_customers_won_and_lost_by_month_with_reasons() -> None:
         SERVICES["customers"].edit(
             row.id, {"code": row.code, "name": row.name, "status": status, **more}, row.version, ACTOR
         )
+    a_customer("K-OLD", status="active")  # was one before anybody entered it
     months, reasons = figures.won_and_lost(today())
     assert len(months) == 12
     assert months[-1][1:] == (1, 1)

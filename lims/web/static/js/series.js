@@ -20,7 +20,7 @@
         grid: { left: 48, right: 44, top: 58, bottom: 42 }, legend: { top: 0, type: "scroll", textStyle: { color: text } },
         tooltip: { trigger: "axis", renderMode: "richText" },
         xAxis: { type: "category", data: spec.x, name: spec.labels.x, nameLocation: "middle", nameGap: 26, axisLabel: { color: text } },
-        yAxis: { type: "value", max: spec.most, scale: Boolean(spec.least), name: spec.labels.y, nameTextStyle: { color: text, align: "left" }, axisLabel: { color: text }, splitLine: { lineStyle: { color: faint } } },
+        yAxis: { type: "value", max: spec.most, minInterval: spec.whole ? 1 : 0, scale: Boolean(spec.least), name: spec.labels.y, nameTextStyle: { color: text, align: "left" }, axisLabel: { color: text }, splitLine: { lineStyle: { color: faint } } },
         series: series,
       }, true);
       box.dataset.drawn = "yes";
