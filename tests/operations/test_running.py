@@ -29,6 +29,7 @@ from lims.app import LANGUAGES, create_app
 from lims.base.actor import system_actor
 from lims.base.database import current_session, database, sqlite_module
 from lims.base.jobs import KINDS, Job, enqueue, job_kind
+from lims.base.migration import head_revision
 from lims.base.problems import Refused
 from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
@@ -297,6 +298,8 @@ def _prepared(folder: Path) -> Path:
     data.mkdir()
     with closing(sqlite_module().connect(str(data / "lims.sqlite3"))) as made:
         made.execute("CREATE TABLE alembic_version (version_num)")
+        made.execute("INSERT INTO alembic_version VALUES (?)", (head_revision(),))
+        made.commit()
     return data
 
 
