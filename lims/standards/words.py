@@ -21,6 +21,10 @@ class Said(str):
         made.text, made.values = text, values
         return made
 
+    def __getnewargs__(self) -> tuple[str, dict[str, object]]:  # type: ignore[override]
+        """It is copied from what it was made of."""
+        return self.text, self.values
+
 
 def said(text: str, **values: object) -> Said:
     """`text` with its places, %(name)s, filled; a per cent sign is written twice. Values may themselves be texts of `said`
