@@ -142,9 +142,11 @@ def template_command(name: str, output: Path) -> None:
     app = _app()
 
     def work() -> int:
+        from lims.base.whole_files import whole_file
         from lims.importing.sheets import export_template
 
-        return output.write_bytes(export_template(name))
+        with whole_file(output) as arriving:
+            return arriving.write_bytes(export_template(name))
 
     _in_language(app, "en", work)
     click.echo(output)
