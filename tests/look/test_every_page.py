@@ -43,6 +43,7 @@ def look(chromium: Browser, demo_server: str, request: pytest.FixtureRequest) ->
     if theme == "dark" and visit.page.locator("html[data-bs-theme=dark]").count() == 0:
         visit.page.locator("[data-theme-toggle]").click()
     yield visit
+    visit.open("/lang/en")  # kept with the account, which others sign in as after this
     context.close()
 
 
