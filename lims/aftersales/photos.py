@@ -175,7 +175,7 @@ def file_name(given: str, media_type: str) -> str:
 
 
 class PhotoService(RecordService[Photo]):
-    """Pictures come in by lims/aftersales/photos.py; what is written under one may change."""
+    """Pictures come in by `add_photo`; what is written under one may change."""
 
     record = Photo
     schema = PhotoEdit

@@ -35,10 +35,10 @@ def with_rights_of_the_shell() -> Iterator[None]:
 def whole_file(path: Path) -> Iterator[Path]:
     """Where to write what shall stand at `path`: a file beside it, which takes its place at the end and is gone after a
     failure. What is no file (/dev/stdout, a pipe) is written as it is. Raises: OSError."""
-    place = path.resolve()  # a link stays one
-    if place.exists() and not place.is_file():
+    if path.exists() and not path.is_file():
         yield path
         return
+    place = path.resolve()  # a link stays one
     arriving = place.with_name(f".{place.name[:200]}-{secrets.token_hex(8)}")
     try:
         try:

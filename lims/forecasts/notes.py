@@ -22,10 +22,15 @@ def _sentence(text: str) -> str:
         )
         return said
     unused = re.fullmatch(
-        r"breaks at ([\d.,]+) d are not used: the history has no age near them", text, re.ASCII
+        r"breaks at ([\d.,]+) d are not used: too few mixes of the history have an age near them",
+        text,
+        re.ASCII,
     )
     if unused:
-        told: str = _("breaks at %(ages)s d are not used: the history has no age near them", ages=unused[1])
+        told: str = _(
+            "breaks at %(ages)s d are not used: too few mixes of the history have an age near them",
+            ages=unused[1],
+        )
         return told
     known: dict[str, str] = {
         "no history at this age: 28-d forecast moved along the mean curve, widened": _(

@@ -233,7 +233,11 @@ class RecordTemplate(Template):
         yield values
 
     def look(self, row: Row) -> None:
-        """Further checks of a row, before the service's."""
+        """Further checks of a row, before the service's. What a record is known by is not made up by an import: the same
+        file would make another one each time."""
+        blank = [name for name in self.key if self.columns[name].required and name not in row.values]
+        if blank:
+            row.refuse(Problem(name, _("is required")) for name in blank)
 
     def run(
         self, rows: Sequence[Row], actor: Actor, *, write: bool, progress: Progress | None = None
@@ -472,6 +476,7 @@ class AggregateSampleTemplate(RecordTemplate):
         return values
 
     def look(self, row: Row) -> None:
+        super().look(row)
         given = [name for name in self.sieves if name in row.values]
         if given and len(given) < len(self.sieves):
             row.refuse(

@@ -62,7 +62,7 @@ def _in_language(app: Flask, language: str, work: Callable[[], Any]) -> Any:
 
 
 class ListGroup(click.Group):
-    """`summary` and every list of the application by its name in the address: `lims export breaks`."""
+    """`summary`, `template` and every list of the application by its name in the address: `lims export breaks`."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return super().get_command(ctx, cmd_name) or list_command(cmd_name)
@@ -194,7 +194,7 @@ def list_command(name: str) -> click.Command:
             view = VIEWS.get(name)
             if view is None or not view.list_columns:
                 lists = ", ".join(sorted(key for key, item in VIEWS.items() if item.list_columns))
-                raise refuse("LIST", f"is not known; accepted: summary, {lists}", name)
+                raise refuse("LIST", f"is not known; accepted: summary, template, {lists}", name)
             query = ListQuery(search, dict(item.split("=", 1) for item in filters), order, retired)
             chosen = [part for part in columns.split(",") if part] or list(view.list_columns)
             known = view.known_columns()

@@ -22,7 +22,7 @@ from sqlalchemy import select
 from lims.base.api import json_object
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import actor_names, form_text, format_decimal, laboratory_zone, local_time, show_time
+from lims.base.display import actor_names, form_text, laboratory_zone, local_time, show_time
 from lims.base.forms import posted_values
 from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
@@ -380,7 +380,7 @@ class BreaksView(GuardedView):
         if result.strength_mpa is None:
             flash(_("Saved: the set is invalid, two values lie beyond 15 % of the middle one."), "warning")
         else:
-            flash(_("Saved: %(strength)s MPa", strength=format_decimal(result.strength_mpa)), "success")
+            flash(_("Saved: %(strength)s MPa", strength=f"{result.strength_mpa:.1f}"), "success")
         return redirect(url_for("BreaksView.enter", set_id=set_id))
 
     @expose("/sets/<int:set_id>/verify", methods=["POST"])
@@ -460,7 +460,13 @@ class BreaksView(GuardedView):
             name: posted.get(name, "")
             for name in ("tested_at", "press_id", "tested_by", "loading_rate_mpa_s", "remark")
         }
-        return {**localise(SetBreaksIn, data, laboratory_zone()), "loads_kn": loads}
+        typed = {**localise(SetBreaksIn, data, laboratory_zone()), "loads_kn": loads}
+        if posted.get("result_number"):
+            # A time whose control was left alone: it shows no fractions, and not which of two equal hours it is.
+            broken = next(iter(breaks_of([specimen.id for specimen in found.specimens]).values()), None)
+            if broken is not None and _typed(broken)["tested_at"] == data["tested_at"].strip():
+                typed["tested_at"] = broken.tested_at
+        return typed
 
     def _entry(
         self,

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import and_, func, select
@@ -96,7 +95,7 @@ def collect(link: ShareLink) -> dict[str, Any]:
                 "density_kg_m3": row.density_kg_m3,
                 "concrete_temperature_c": row.concrete_temperature_c,
             }
-            for row in sorted(main, key=attrgetter("cast_at", "id"))
+            for row in sorted(main, key=_in_order)
         ],
         "near": _near(batches, parts, results, masses),
         "cement": _cement(main, trial.cement_product_id),
@@ -146,6 +145,11 @@ def released_by_age(
     return {
         key: {item["age_days"]: item["mpa"] for item in _strengths(results, ids)} for key, ids in own.items()
     }
+
+
+def _in_order(row: MainRow) -> tuple[bool, Any, int]:
+    """By casting; those of imported history, of which nobody knows when they were cast, stand first."""
+    return row.cast_at is not None, row.cast_at or row.id, row.id
 
 
 def _day(moment: datetime | None) -> Any:

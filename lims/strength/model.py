@@ -803,7 +803,9 @@ class FittedModel:
             notes = list(common)
             if unused:
                 ages = ",".join(f"{age:g}" for age in unused)
-                notes.append(f"breaks at {ages} d are not used: the history has no age near them")
+                notes.append(
+                    f"breaks at {ages} d are not used: too few mixes of the history have an age near them"
+                )
             if not early and bare[i]:
                 nothing = "no composition either" if unused else "neither breaks nor a composition"
                 note = "; ".join([*notes, f"{nothing}: nothing to forecast from"])

@@ -53,6 +53,7 @@ SAMPLING_PLANS = {
 }
 #: One break day has its limits; more sets than this are a slip of the key.
 MOST_SETS_OF_A_BATCH = 400
+LEAST_PER_SET = 3
 
 
 class PlanAges(Kind):
@@ -190,7 +191,7 @@ class BatchIn(_BatchFacts):
         Decimal | None, Quantity(places=1, above=0, maximum=1000, unit="m³"), Ui(_l("One set for each"))
     ] = None
     sampling_plan: Annotated[str, Choice(SAMPLING_PLANS), Ui(_l("Sampling plan"))] = "per-volume"
-    specimens_per_set: Annotated[int, WholeNumber(3, 30), Ui(_l("Specimens in a set"))] = 3
+    specimens_per_set: Annotated[int, WholeNumber(LEAST_PER_SET, 30), Ui(_l("Specimens in a set"))] = 3
     hold_sets: Annotated[
         int, WholeNumber(0, 20), Ui(_l("Sets to hold"), help=_l("Kept for any age that is asked for later"))
     ] = 0

@@ -202,10 +202,12 @@ class BatchService(RecordService[Batch]):
 
     def before_edit(self, record: Batch, values: BatchEdit, actor: Actor) -> None:
         """A lot or sample that is named later is asked about as one that was named at casting."""
-        if record.cast_at is None:
-            return  # history of which nobody knows when it was cast
         session = current_session()
-        lot, samples = None, []
+        sand, lot, samples = record.aggregate_sample, None, self._put_right(record, values)
+        if sand is not None and values.aggregate_sample_id != sand.id:
+            _ask_no_more(record, sand)
+        if record.cast_at is None:
+            return  # history of which nobody knows when it was cast: there is nothing to ask
         if values.cement_lot_id != record.cement_lot_id:
             lot = session.get(CementLot, values.cement_lot_id) if values.cement_lot_id else None
             for answered in record.warnings:
@@ -213,8 +215,7 @@ class BatchService(RecordService[Batch]):
                     answered.retired_at = answered.retired_at or utc_now()
         if values.aggregate_sample_id not in (None, record.aggregate_sample_id):
             found = session.get(AggregateSample, values.aggregate_sample_id)
-            samples = [found] if found is not None else []
-        samples += self._put_right(record, values)
+            samples += [found] if found is not None else []
         _ask(record, notice(record.cast_at, record.mix_revision, lot, samples), values)
 
     def _put_right(self, record: Batch, values: BatchEdit) -> list[AggregateSample]:
@@ -232,10 +233,16 @@ class BatchService(RecordService[Batch]):
                 continue
             for lot in standing:
                 lot.retired_at = utc_now()
+                if lot.aggregate_sample is not None:
+                    _ask_no_more(record, lot.aggregate_sample)
             flag_modified(record, "element")  # of two who put it right at once the second is told
             session.add(BatchLot(batch_id=record.id, kind=kind, **{attribute: key}))
-            if attribute == "aggregate_sample_id":
-                new.append(session.get_one(AggregateSample, key))
+            # One that is not there is refused with the other references.
+            if (
+                attribute == "aggregate_sample_id"
+                and (sample := session.get(AggregateSample, key)) is not None
+            ):
+                new.append(sample)
         return new
 
     def after_edit(self, record: Batch, values: BatchEdit, actor: Actor) -> None:
@@ -307,6 +314,15 @@ def _require_judgeable(values: BatchIn, design: MixDesign) -> None:
             ),
             values.width_mm,
         ) from None
+
+
+def _ask_no_more(record: Batch, sample: AggregateSample) -> None:
+    """What was said of a sample that is no longer named stands on no paper any more. It was said in the language of whoever
+    cast it, with the code before a colon."""
+    of_sample = re.compile(rf"(?<![\w-]){re.escape(sample.code)} ?[:：]")
+    for answered in record.warnings:
+        if answered.kind == "sample-out-of-limits" and of_sample.search(answered.about):
+            answered.retired_at = answered.retired_at or utc_now()
 
 
 def _require_lots_of_their_kind(values: BatchIn | BatchEdit) -> None:

@@ -25,6 +25,7 @@ from lims.trials.labels import label_sheet, labels_of, zpl
 from lims.trials.models import Batch
 from lims.trials.plan import cubic_metres_per_set, specimens_per_set
 from lims.trials.schemas import (
+    LEAST_PER_SET,
     LOT_FIELDS,
     SET_PURPOSES,
     SET_STATES,
@@ -267,7 +268,8 @@ def _plan_of(batch: Batch) -> dict[str, Any]:
         if specimens and specimens[0].width_mm is not None:
             values["shape"] = specimens[0].shape
             values["width_mm"] = format_decimal(specimens[0].width_mm)
-            values["specimens_per_set"] = str(len(specimens))
+            if len(specimens) >= LEAST_PER_SET:  # imported history has as many as there were strengths
+                values["specimens_per_set"] = str(len(specimens))
     return values
 
 

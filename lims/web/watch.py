@@ -86,6 +86,7 @@ def _files_of(folder: Path) -> list[Path]:
 def _read(mapping_id: int, path: Path) -> tuple[str, bool]:
     """What to say of the file, and whether that is all there is to do."""
     from lims.forecasts.service import forecast_pending
+    from lims.importing.workbooks import Unread
     from lims.results.press_files import read_file
 
     try:
@@ -93,6 +94,11 @@ def _read(mapping_id: int, path: Path) -> tuple[str, bool]:
         if outcome.again and not outcome.used:
             return f"{path.name}: read before", True
         forecast_pending()
+    except Unread as error:
+        # What the reader itself refuses it refuses again; that it died or was late may be of this moment.
+        what = "; ".join(str(problem.message) for problem in error.problems)
+        told = bool(error.peak_kb)
+        return f"{path.name}: not read{'' if told else ' yet'}: {what}", told
     except Refused as error:
         what = "; ".join(str(problem.message) for problem in error.problems)
         return f"{path.name}: not read: {what}", True

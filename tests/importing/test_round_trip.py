@@ -149,6 +149,15 @@ def test_an_export_holds_what_the_query_asks_for(laboratory: Flask) -> None:
     assert [row.title for row in plan.rows] == ["江北搅拌站"]
 
 
+def test_row_without_what_its_record_is_known_by_is_refused_and_not_added_anew_each_time(
+    laboratory: Flask,
+) -> None:
+    sheet = "customer code,customer name\n,Nobody Ltd\nK-9,Known Ltd\n"
+    plan = look("k.csv", sheet.encode(), ACTOR, template="customers")
+    assert plan.count("new") == 1
+    assert "is required" in str(plan.refusals())
+
+
 def test_public_history_survives_the_round_trip(records: Flask) -> None:
     name = "boxcrete_data.csv"
     content = (DATA / name).read_bytes()

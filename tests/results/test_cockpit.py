@@ -194,7 +194,7 @@ def test_age_and_expired_calibration_are_said_before_the_break_and_at_the_entry(
 ) -> None:
     with app.app_context():
         press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
-        batch = cast(3, plan_ages="3,7")
+        batch = cast(3, plan_ages="3,7,14")
         set_id, press_id = batch.sets[0].id, press.id
         SERVICES["calibrations"].add(
             {
@@ -207,7 +207,7 @@ def test_age_and_expired_calibration_are_said_before_the_break_and_at_the_entry(
             ACTOR,
         )
         due_from, due_until = batch.sets[0].due_from, batch.sets[0].due_until
-        later = batch.sets[1].id
+        later, without_tolerance = batch.sets[1].id, batch.sets[2].id
     held = technician.get("/press/due.json").get_json()
     token = held["token"]
     # The entry page warns before the specimens are broken, also without a connection.
@@ -217,6 +217,10 @@ def test_age_and_expired_calibration_are_said_before_the_break_and_at_the_entry(
     assert "P1 ran out on 2025-01-01" in before
     assert "outside the tolerance" not in before
     assert "outside the tolerance" in technician.get(f"/press/sets/{later}").get_data(as_text=True)
+    # Of 14 d the code says nothing, and so does the page.
+    assert "outside the tolerance" not in technician.get(f"/press/sets/{without_tolerance}").get_data(
+        as_text=True
+    )
     answer = technician.client.post(
         "/press/entries",
         json={

@@ -66,7 +66,7 @@ def test_calculator_speaks_chinese_in_its_choices_checks_and_refusals(technician
     page = technician.post("/rules/astm-c33/fine", {"retained_g": "20 80 180 260 240 170 50"})
     assert ">细度模数</td>" in page.get_data(as_text=True)
     page = technician.get("/rules/jgj55-2011/proportion").get_data(as_text=True)
-    assert '<span class="num fw-medium">reinforced</span>' not in page
+    assert '<span class="num fw-medium">钢筋混凝土</span>' in page
     assert "累积和 1 · control/cusum" in technician.get("/rules/").get_data(as_text=True)
     refused = technician.post("/rules/gb50204-2015/cement-lots", {"mass_t": "3"}).get_data(as_text=True)
     assert "散装, 袋装" in refused

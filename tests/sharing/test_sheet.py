@@ -32,6 +32,7 @@ from lims.sharing.overview import overview
 from lims.sharing.redaction import SHAREABLE
 from lims.sharing.schemas import WantedIn
 from lims.sharing.service import ShareLinkService, count_view
+from lims.trials.models import Batch
 from tests.comparison.test_comparisons import priced, trials_of_both
 from tests.conftest import Person
 from tests.factories import ACTOR
@@ -211,6 +212,16 @@ def test_mix_that_was_never_cast_is_not_put_beside_the_trial(app: Flask) -> None
 
 
 @pytest.mark.postgresql
+def test_casting_of_unknown_time_beside_dated_ones_keeps_the_sheet_readable(app: Flask) -> None:
+    link_id, token = a_share(app)
+    link = link_of(app, link_id)
+    with app.app_context(), transaction(ACTOR) as session:
+        dated = session.scalars(select(Batch).where(Batch.trial_id == link.trial_id).limit(1)).one()
+        of_history = {"trial_id": dated.trial_id, "mix_revision_id": dated.mix_revision_id}
+        session.add(Batch(code="H-1", curing="standard", **of_history))
+    text_of(app, token)
+
+
 def test_sheet_counts_its_views_and_takes_an_answer_on_postgresql(postgresql_app: Flask) -> None:
     _link, token = a_share(postgresql_app)
     client = reader(postgresql_app)

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from lims.audit.trace import trace
-from lims.base.database import current_session
+from lims.base.database import current_session, transaction
 from lims.base.display import local_time
 from lims.base.problems import Conflict, Refused
 from lims.base.services import SERVICES
@@ -51,10 +51,11 @@ def a_sample(mud: str) -> Any:
     )
 
 
-def a_stone(mud: str) -> Any:
-    source = SERVICES["aggregate-sources"].add({"code": "G1", "name": "Quarry", "kind": "coarse"}, ACTOR)
+def a_stone(mud: str, code: str = "G1") -> Any:
+    source = SERVICES["aggregate-sources"].add({"code": code, "name": "Quarry", "kind": "coarse"}, ACTOR)
     return SERVICES["aggregate-samples"].add(
-        {"code": "G1-1", "aggregate_source_id": source.id, "sampled_on": day(5), "mud_percent": mud}, ACTOR
+        {"code": f"{code}-1", "aggregate_source_id": source.id, "sampled_on": day(5), "mud_percent": mud},
+        ACTOR,
     )
 
 
@@ -169,8 +170,31 @@ def test_lot_that_was_forgotten_or_mistaken_at_casting_is_put_right(records_on_b
     assert {("scm-lots", right.id), ("scm-lots", slag.id)} <= set(found.nodes)
     assert ("scm-lots", wrong.id) not in found.nodes
     assert ("batches", batch.id) not in trace("scm-lots", wrong.id, lambda _name: True).nodes
+    muddy = {"coarse_aggregate_sample_id": a_stone("3").id}
     with pytest.raises(Refused, match="Mud"):
-        service.edit(batch.id, {"coarse_aggregate_sample_id": a_stone("3").id}, kept.version, ACTOR)
+        service.edit(batch.id, muddy, kept.version, ACTOR)
+    with pytest.raises(Refused, match="no such record"):
+        service.edit(batch.id, {"coarse_aggregate_sample_id": 999_999}, kept.version, ACTOR)
+    asked = service.edit(batch.id, {**muddy, "answer_sample_out_of_limits": "washed"}, kept.version, ACTOR)
+    assert [warning.retired_at is None for warning in asked.warnings] == [True]
+    right_stone = service.edit(
+        batch.id, {"coarse_aggregate_sample_id": a_stone("0.1", "G2").id}, asked.version, ACTOR
+    )
+    assert [warning.retired_at is None for warning in right_stone.warnings] == [False]
+
+
+def test_lot_of_a_batch_of_which_nobody_knows_when_it_was_cast_is_put_right_without_a_question(
+    records_on_both: Flask,
+) -> None:
+    ash = SERVICES["scm-lots"].add({"code": "FA-1", "kind": "fly_ash"}, ACTOR)
+    known = a_batch("40")
+    with transaction(ACTOR) as session:
+        old = Batch(
+            code="H-1", trial_id=known.trial_id, mix_revision_id=known.mix_revision_id, curing="standard"
+        )
+        session.add(old)
+    changed = SERVICES["batches"].edit(old.id, {"fly_ash_lot_id": ash.id}, old.version, ACTOR)
+    assert [lot.title for lot in changed.lots] == ["FA-1"]
 
 
 def test_lot_of_another_kind_than_its_field_is_refused_by_name(records: Flask) -> None:

@@ -52,7 +52,6 @@ document.addEventListener("change", (event) => {
   field.reportValidity();
 });
 
-// What is there to be copied is marked as a whole: by Tab, and by a click, which would set a caret after the focus.
 document.querySelectorAll("[data-copy]").forEach((button) => button.addEventListener("click", () => {
   const field = document.getElementById(button.dataset.copy);
   const done = () => { button.textContent = button.dataset.done; };
@@ -60,6 +59,7 @@ document.querySelectorAll("[data-copy]").forEach((button) => button.addEventList
   if (navigator.clipboard) { navigator.clipboard.writeText(field.value).then(done, () => undefined); } // else: plain http of a works' network
   else if (document.execCommand("copy")) { done(); }
 }));
+// What is there to be copied is marked as a whole: by Tab, and by a click, which would set a caret after the focus.
 document.querySelectorAll("[data-select]").forEach((field) => ["focus", "click"].forEach((kind) => field.addEventListener(kind, () => field.select())));
 
 // Something was chosen from a list, and the person has done nothing since: no list opens by itself, whatever still arrives.
