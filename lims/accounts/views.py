@@ -32,7 +32,7 @@ from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.repeats import add_once
 from lims.base.security import current_actor, may, principal
 from lims.base.views import VIEWS as RECORD_VIEWS
-from lims.base.views import GuardedView, MenuPlace, RecordView, form_key
+from lims.base.views import GuardedView, MenuPlace, RecordView, form_key, met_another, opened_version
 
 #: Hints that a person may put away.
 HINTS = ("guide", "tour")
@@ -79,21 +79,15 @@ class UsersView(GuardedView):
             values = values_of(user)
             return self._form(AccountEdit, values, user.username, version=version_of(values))
         posted = posted_values(AccountEdit, request.form)
-        given = request.form.get("version", "")
-        version = int(given) if given.isdecimal() and len(given) < 19 else None
+        opened = opened_version()
+        version = opened if opened >= 0 else None
         again = partial(self._form, AccountEdit, _without_password(posted), user.username)
         try:
             edit_user(user_id, AccountEdit.read(posted), current_actor(), version)
         except Refused as error:
             return again(error.problems, version=version or 0), 422
         except Conflict as conflict:
-            problem = Problem(
-                "",
-                _(
-                    "Someone else changed this record after you opened it. Your values are kept; theirs stand beside them."
-                ),
-            )
-            return again([problem], theirs=conflict.theirs, version=conflict.current_version), 409
+            return again([met_another()], theirs=conflict.theirs, version=conflict.current_version), 409
         flash(_("Saved: %(title)s", title=user.username), "success")
         return redirect(url_for("UsersView.list"))
 

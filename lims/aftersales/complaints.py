@@ -47,7 +47,7 @@ from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.schemas import Input, Schema
-from lims.base.services import LARGEST_KEY, RecordService
+from lims.base.services import LARGEST_KEY, R, RecordService
 from lims.customers.models import Contact, Customer
 from lims.customers.regions import seen_through, seen_within
 from lims.customers.service import ERASED_TOO, require_own_site
@@ -202,11 +202,7 @@ class ComplaintService(RecordService[Complaint]):
         """The customer agrees with the solution. Raises: NotFound, Refused."""
         values = AgreementIn.as_read(data)
         with transaction(actor, "customer agrees") as session:
-            record: Complaint = self.locked(session, complaint_id)
-            if record.state != "solved":
-                raise refuse(
-                    "state", _("is “%(state)s”; accepted: solved", state=STATES[record.state]), record.code
-                )
+            record = self._solved(session, complaint_id)
             if record.solved_at and values.agreed_on < local_time(record.solved_at).date():
                 raise refuse("agreed_on", _("lies before the solution"), values.agreed_on)
             if values.agreed_on > local_today():
@@ -231,11 +227,7 @@ class ComplaintService(RecordService[Complaint]):
         """The customer does not agree: back to the site, with a new limit. Raises: NotFound, Refused."""
         values = ReasonIn.as_read(data)
         with transaction(actor, values.reason) as session:
-            record: Complaint = self.locked(session, complaint_id)
-            if record.state != "solved":
-                raise refuse(
-                    "state", _("is “%(state)s”; accepted: solved", state=STATES[record.state]), record.code
-                )
+            record = self._solved(session, complaint_id)
             now = utc_now()
             promise = promises()
             record.state = "on_site"
@@ -410,6 +402,15 @@ class ComplaintService(RecordService[Complaint]):
         record.state = state
         return record
 
+    def _solved(self, session: Session, complaint_id: int) -> Complaint:
+        """It, held, while the customer has not spoken yet. Raises: NotFound, Refused."""
+        record: Complaint = self.locked(session, complaint_id)
+        if record.state != "solved":
+            raise refuse(
+                "state", _("is “%(state)s”; accepted: solved", state=STATES[record.state]), record.code
+            )
+        return record
+
     def _note(self, record: Complaint, values: Schema, opened: Mapping[str, str] | None) -> None:
         """Write the fields of a step; of a form only what was changed in it, a field that was emptied too. Raises: Refused
         for what another changed meanwhile."""
@@ -557,7 +558,35 @@ def replace_person(session: Session, customer_id: int, known: Mapping[str, str |
 ERASED_TOO.append(replace_person)
 
 
-class ComplaintLotService(RecordService[ComplaintLot]):
+class PartOfComplaint(RecordService[R]):
+    """What a complaint rests on is fixed with it; `complaint_id` may be none."""
+
+    def locked(self, session: Session, record_id: int) -> R:
+        """The complaint is held before what belongs to it, as its own steps do: otherwise two would wait for each other."""
+        if 0 < record_id <= LARGEST_KEY:
+            part: Any = self.record
+            complaint_id = select(part.complaint_id).where(part.id == record_id).scalar_subquery()
+            session.execute(select(Complaint.id).where(Complaint.id == complaint_id).with_for_update())
+        return super().locked(session, record_id)
+
+    def changeable(self, record: Any) -> bool:
+        return record.complaint is None or record.complaint.is_open
+
+    def require_free(self, record: Any) -> None:
+        """Nothing that is over rests on it. Raises: Refused."""
+        require_open_complaint(record.complaint_id)
+
+    def before_edit(self, record: R, values: Any, actor: Actor) -> None:
+        self.require_free(record)
+
+    def before_retire(self, record: R, actor: Actor) -> None:
+        self.require_free(record)
+
+    def before_restore(self, record: R, actor: Actor) -> None:
+        self.require_free(record)
+
+
+class ComplaintLotService(PartOfComplaint[ComplaintLot]):
     record = ComplaintLot
     schema = ComplaintLotIn
     search_columns = ("remarks",)
@@ -567,19 +596,6 @@ class ComplaintLotService(RecordService[ComplaintLot]):
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_within(ComplaintLot.complaint_id, Complaint, seen_through(Complaint.customer_id))
-
-    def locked(self, session: Session, record_id: int) -> ComplaintLot:
-        hold_complaint_of(session, ComplaintLot, record_id)
-        return super().locked(session, record_id)
-
-    def changeable(self, record: ComplaintLot) -> bool:
-        return record.complaint.is_open
-
-    def before_edit(self, record: ComplaintLot, values: ComplaintLotIn, actor: Actor) -> None:
-        require_open_complaint(record.complaint_id)
-
-    def before_retire(self, record: ComplaintLot, actor: Actor) -> None:
-        require_open_complaint(record.complaint_id)
 
     def before_restore(self, record: ComplaintLot, actor: Actor) -> None:
         self.check(record)
@@ -613,13 +629,6 @@ def require_open_complaint(complaint_id: int | None) -> None:
         )
 
 
-def hold_complaint_of(session: Session, record: type[Any], record_id: int) -> None:
-    """The complaint is held before what belongs to it, as its own steps do: otherwise two would wait for each other."""
-    if 0 < record_id <= LARGEST_KEY:
-        complaint_id = select(record.complaint_id).where(record.id == record_id).scalar_subquery()
-        session.execute(select(Complaint.id).where(Complaint.id == complaint_id).with_for_update())
-
-
 class ChecklistItemService(RecordService[ChecklistItem]):
     record = ChecklistItem
     schema = ChecklistItemIn
@@ -633,7 +642,7 @@ class ChecklistItemService(RecordService[ChecklistItem]):
             raise refuse("most", _("lies below what it is at least"), record.most)
 
 
-class ComplaintFactService(RecordService[ComplaintFact]):
+class ComplaintFactService(PartOfComplaint[ComplaintFact]):
     record = ComplaintFact
     schema = ComplaintFactIn
     edit_schema = ComplaintFactIn
@@ -647,18 +656,8 @@ class ComplaintFactService(RecordService[ComplaintFact]):
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_within(ComplaintFact.complaint_id, Complaint, seen_through(Complaint.customer_id))
 
-    def locked(self, session: Session, record_id: int) -> ComplaintFact:
-        hold_complaint_of(session, ComplaintFact, record_id)
-        return super().locked(session, record_id)
-
     def before_add(self, record: ComplaintFact, values: ComplaintFactIn, actor: Actor) -> None:
         raise refuse("", _("comes from the checklist of the complaint's category"))
 
     def before_retire(self, record: ComplaintFact, actor: Actor) -> None:
         raise refuse("", _("stays in its list; accepted: another value, or none"), record.title)
-
-    def changeable(self, record: ComplaintFact) -> bool:
-        return record.complaint.is_open
-
-    def before_edit(self, record: ComplaintFact, values: ComplaintFactIn, actor: Actor) -> None:
-        require_open_complaint(record.complaint_id)

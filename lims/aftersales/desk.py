@@ -29,7 +29,15 @@ from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.security import current_actor, may, require
 from lims.base.services import SERVICES
 from lims.base.staff import staff_names
-from lims.base.views import GuardedView, MenuPlace, address_of, bounded_int, require_usual_year
+from lims.base.views import (
+    GuardedView,
+    MenuPlace,
+    address_of,
+    bounded_int,
+    met_another,
+    opened_version,
+    require_usual_year,
+)
 from lims.customers.schemas import LAPSE_REASONS
 
 #: Days that the page may look back.
@@ -149,8 +157,7 @@ class ServiceView(GuardedView):
         version, stored = self._stored()
         if request.method == "POST":
             values: dict[str, Any] = posted_values(ServiceSettingsIn, request.form)
-            given = request.form.get("version", "0")
-            opened = int(given) if given.isdecimal() and len(given) < 10 else -1
+            opened = opened_version("0")
             try:
                 ServiceSettingsService().save(values, current_actor(), opened)
             except Refused as error:
@@ -161,10 +168,7 @@ class ServiceView(GuardedView):
                     item.name: form_text(item, stored.get(item.name)) for item in ServiceSettingsIn.inputs()
                 }
                 theirs = {name: text for name, text in told.items() if text != values.get(name, "")}
-                message = _(
-                    "Someone else changed this record after you opened it. Your values are kept; theirs stand beside them."
-                )
-                problems = [Problem("", message)]
+                problems = [met_another()]
             else:
                 flash(_("The promises hold for every clock that starts from now on."), "success")
                 return redirect(url_for("ServiceView.overview"))

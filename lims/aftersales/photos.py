@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from flask_babel import gettext as _
 from PIL import ExifTags, Image, UnidentifiedImageError
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
 
-from lims.aftersales.complaints import hold_complaint_of, require_open_complaint
+from lims.aftersales.complaints import PartOfComplaint, require_open_complaint
 from lims.aftersales.models import (
     Complaint,
     Photo,
@@ -29,7 +28,7 @@ from lims.base.actor import Actor
 from lims.base.database import current_session, transaction
 from lims.base.files import keep_file
 from lims.base.problems import refuse
-from lims.base.services import SERVICES, RecordService
+from lims.base.services import SERVICES
 from lims.customers.regions import seen_through, seen_within
 
 #: What a telephone makes, with the name of the format as the decoder finds it in the bytes.
@@ -174,7 +173,7 @@ def file_name(given: str, media_type: str) -> str:
     return f"{stem.strip()[:80] or 'photo'}.{ending}"
 
 
-class PhotoService(RecordService[Photo]):
+class PhotoService(PartOfComplaint[Photo]):
     """Pictures come in by `add_photo`; what is written under one may change."""
 
     record = Photo
@@ -192,24 +191,11 @@ class PhotoService(RecordService[Photo]):
             *seen_within(Photo.complaint_id, Complaint, seen_through(Complaint.customer_id)),
         ]
 
-    def locked(self, session: Session, record_id: int) -> Photo:
-        hold_complaint_of(session, Photo, record_id)
-        return super().locked(session, record_id)
-
     def before_add(self, record: Photo, values: PhotoEdit, actor: Actor) -> None:
         raise refuse("photo", _("comes with a visit or a complaint: send the picture there"))
 
-    def changeable(self, record: Photo) -> bool:
-        return record.complaint is None or record.complaint.is_open
-
-    def before_edit(self, record: Photo, values: PhotoEdit, actor: Actor) -> None:
-        require_open_complaint(record.complaint_id)
-
-    def before_retire(self, record: Photo, actor: Actor) -> None:
-        require_open_complaint(record.complaint_id)
-
     def before_restore(self, record: Photo, actor: Actor) -> None:
-        require_open_complaint(record.complaint_id)
+        super().before_restore(record, actor)
         twin = select(Photo.id).where(
             Photo.visit_id.is_not_distinct_from(record.visit_id),
             Photo.complaint_id.is_not_distinct_from(record.complaint_id),

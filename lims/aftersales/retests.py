@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from lims.aftersales.complaints import hold_complaint_of, require_open_complaint
+from lims.aftersales.complaints import PartOfComplaint, require_open_complaint
 from lims.aftersales.models import (
     Complaint,
     Objection,
@@ -35,7 +35,7 @@ from lims.customers.regions import seen_through, seen_within
 from lims.materials.models import CementTest
 
 
-class RetestService(RecordService[Retest]):
+class RetestService(PartOfComplaint[Retest]):
     record = Retest
     schema = RetestIn
     search_columns = ("cement_lot.code", "remarks")
@@ -47,26 +47,11 @@ class RetestService(RecordService[Retest]):
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_within(Retest.complaint_id, Complaint, seen_through(Complaint.customer_id))
 
-    def locked(self, session: Session, record_id: int) -> Retest:
-        hold_complaint_of(session, Retest, record_id)
-        return super().locked(session, record_id)
-
     def changeable(self, record: Retest) -> bool:
-        is_open = record.complaint is None or record.complaint.is_open
-        return is_open and self._decided_by(record) is None
+        return super().changeable(record) and self._decided_by(record) is None
 
-    def before_edit(self, record: Retest, values: RetestIn, actor: Actor) -> None:
-        self._require_free(record)
-
-    def before_retire(self, record: Retest, actor: Actor) -> None:
-        self._require_free(record)
-
-    def before_restore(self, record: Retest, actor: Actor) -> None:
-        self._require_free(record)
-
-    def _require_free(self, record: Retest) -> None:
-        """Nothing that is over rests on it. Raises: Refused."""
-        require_open_complaint(record.complaint_id)
+    def require_free(self, record: Retest) -> None:
+        super().require_free(record)
         code = self._decided_by(record)
         if code is not None:
             raise refuse("", _("is fixed: objection %(code)s was decided by it", code=code), record.title)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar
@@ -154,6 +154,30 @@ def met_another() -> Problem:
             "Someone else changed this record after you opened it. Your values are kept; theirs stand beside them."
         ),
     )
+
+
+def opened_version(default: str = "") -> int:
+    """The version that the posted form says it was opened with; -1 when that is none."""
+    given = request.form.get("version", default)
+    return int(given) if given.isdecimal() and len(given) < 19 else -1
+
+
+def require_opened(version: int) -> None:
+    """Raises: Refused."""
+    if version < 0:
+        given = request.form.get("version", "")
+        raise refuse("version", _("is required: the version the form was opened with"), given)
+
+
+def times_left_alone(record: Any, schema: type[Schema], posted: Mapping[str, str]) -> dict[str, datetime]:
+    """Stored times whose control was not touched: it shows no fractions of a second, and of the hour that a change of clocks
+    repeats not which of the two. Read anew they would be others."""
+    stored = {item: getattr(record, item.name, None) for item in schema.inputs() if item.widget == "datetime"}
+    return {
+        item.name: time
+        for item, time in stored.items()
+        if isinstance(time, datetime) and posted.get(item.name, "").strip() == form_text(item, time)
+    }
 
 
 def require_usual_year(name: str, day: date) -> None:
@@ -304,14 +328,10 @@ class RecordView(GuardedView):
             values = self.form_values(record, schema)
             return self.render_form(self.form_for(schema, values, version=record.version), record)
         posted = posted_values(schema, request.form)
+        version = opened_version()
         try:
-            given = request.form.get("version", "")
-            version = int(given) if given.isdecimal() and len(given) < 19 else -1
-            if version < 0:
-                raise refuse("version", _("is required: the version the form was opened with"), given)
-            typed = localise(schema, posted, laboratory_zone()) | self._times_left_alone(
-                record, schema, posted
-            )
+            require_opened(version)
+            typed = localise(schema, posted, laboratory_zone()) | times_left_alone(record, schema, posted)
             record = self.service.edit(record_id, typed, version, current_actor())
         except Refused as error:
             form = self.form_for(schema, posted, problems=error.problems, version=version)
@@ -327,19 +347,6 @@ class RecordView(GuardedView):
             return self.render_form(form, record), 409
         flash(_("Saved: %(title)s", title=record.title), "success")
         return redirect(address_of(record))
-
-    @staticmethod
-    def _times_left_alone(record: Any, schema: type[Schema], posted: dict[str, Any]) -> dict[str, datetime]:
-        """Stored times whose control was not touched: it shows whole seconds, and of the hour that a change of clocks
-        repeats not which of the two."""
-        stored = {
-            item: getattr(record, item.name, None) for item in schema.inputs() if item.widget == "datetime"
-        }
-        return {
-            item.name: time
-            for item, time in stored.items()
-            if isinstance(time, datetime) and posted.get(item.name, "").strip() == form_text(item, time)
-        }
 
     @expose("/<int:record_id>/retire", methods=["POST"])
     @permission_name("write")

@@ -14,9 +14,9 @@ from flask_babel import lazy_gettext as _l
 
 from lims.base.forms import build_form, posted_values
 from lims.base.laboratory import forget_laboratory, laboratory
-from lims.base.problems import Conflict, Refused, refuse
+from lims.base.problems import Conflict, Refused
 from lims.base.security import current_actor
-from lims.base.views import GuardedView, MenuPlace, met_another
+from lims.base.views import GuardedView, MenuPlace, met_another, opened_version, require_opened
 from lims.laboratory.schemas import CODE_FAMILIES, LaboratoryIn
 from lims.laboratory.service import save_laboratory, steps, version_of_facts
 
@@ -106,11 +106,9 @@ class LaboratoryView(GuardedView):
             values["plan_ages"] = ",".join(str(age) for age in facts.plan_ages)
             return self._form(values, version)
         posted = posted_values(LaboratoryIn, request.form)
-        given = request.form.get("version", "0")
-        version = int(given) if given.isdecimal() and len(given) < 19 else -1
+        version = opened_version("0")
         try:
-            if version < 0:
-                raise refuse("version", _("is required: the version the form was opened with"), given)
+            require_opened(version)
             row = save_laboratory(posted, current_actor(), version)
         except Refused as error:
             return self._form(posted, version, error.problems), 422

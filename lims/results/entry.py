@@ -68,7 +68,7 @@ def due_entry(sets: Sequence[DueSet]) -> str:
     now = utc_now()
     usual = usual_ranges().of(sets)
     specimens = specimens_of([item.id for item in sets])
-    reader = (str(spoken_locale()), laboratory().timezone)
+    reader = (laboratory().codes.age_code, str(spoken_locale()), laboratory().timezone)
     rows = (
         _entry_row(
             item,
@@ -76,7 +76,6 @@ def due_entry(sets: Sequence[DueSet]) -> str:
             usual.get(item.id),
             item.when(now),
             by_middle_value(specimens[item.id]),
-            _window(item),
             *reader,
         )
         for item in sets
@@ -91,7 +90,7 @@ def _entry_row(
     expected: tuple[float, float] | None,
     when: str,
     by_middle: bool,
-    window: tuple[int, int] | None,
+    age_code: str,
     _language: str,
     _timezone: str,
 ) -> str:
@@ -101,7 +100,7 @@ def _entry_row(
         "age_days": item.age_days,
         "when": when,
         "when_text": _when_text(item, when_words()[when]),
-        "due": window,
+        "due": _window(item, age_code),
         "mix": item.mix_code,
         "shape": _shape(specimens),
         "rule": "cube-set" if by_middle else "mean",
@@ -130,17 +129,17 @@ def _when_text(item: DueSet, word: str) -> str:
     return f"{word} · {day}" if word else day
 
 
-def _window(item: DueSet) -> tuple[int, int] | None:
+def _window(item: DueSet, age_code: str) -> tuple[int, int] | None:
     """First and last moment of the code's tolerance, s since 1970: the page checks the age without a connection. None where
     the code states none: such a set is due all day, and no paper speaks of its age."""
-    if item.due_from is None or item.due_until is None or not _has_tolerance(item.age_days):
+    if item.due_from is None or item.due_until is None or not _has_tolerance(age_code, item.age_days):
         return None
     return int(item.due_from.timestamp()), int(item.due_until.timestamp())
 
 
-def _has_tolerance(age_days: int) -> bool:
+def _has_tolerance(age_code: str, age_days: int) -> bool:
     try:
-        return tolerance_hours(laboratory().codes.age_code, age_days) is not None
+        return tolerance_hours(age_code, age_days) is not None
     except RuleInputError:
         return False
 
@@ -277,7 +276,7 @@ def warnings_ahead(found: SpecimenSet, press_id: int | None) -> list[str]:
         return []
     begins, ends = found.due_from, found.due_until
     off = begins is not None and ends is not None and not begins <= utc_now() <= ends
-    off = off and _has_tolerance(found.age_days)
+    off = off and _has_tolerance(laboratory().codes.age_code, found.age_days)
     pressed = {(press_id, local_today())} if press_id is not None else set()
     return _warnings(off, pressed, set(), set(), None)
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, func, not_, select
+from sqlalchemy import ColumnElement, Select, func, not_, select
 from sqlalchemy.orm import aliased
 
 from lims.base.database import current_session
@@ -17,24 +17,18 @@ from lims.trials.warnings import EQUIPMENT, Noticed
 
 def valid_until(column: Any, key: int, day: date) -> date | None:
     """The last day covered by a calibration begun by `day`; None when there never was one."""
-    return current_session().scalar(
-        select(func.max(Calibration.due_on)).where(
-            column == key, Calibration.retired_at.is_(None), Calibration.calibrated_on <= day
-        )
+    return current_session().scalar(_covered(column == key, day))
+
+
+def _covered(of_device: ColumnElement[bool], day: date) -> Select[date | None]:
+    return select(func.max(Calibration.due_on)).where(
+        of_device, Calibration.retired_at.is_(None), Calibration.calibrated_on <= day
     )
 
 
 def presses_with_calibration() -> list[tuple[Press, date | None]]:
     """The presses in use by their codes, each with the last day that a calibration begun by today covers."""
-    covered = (
-        select(func.max(Calibration.due_on))
-        .where(
-            Calibration.press_id == Press.id,
-            Calibration.retired_at.is_(None),
-            Calibration.calibrated_on <= local_today(),
-        )
-        .scalar_subquery()
-    )
+    covered = _covered(Calibration.press_id == Press.id, local_today()).scalar_subquery()
     query = select(Press, covered).where(Press.retired_at.is_(None)).order_by(Press.code)
     return [(press, until) for press, until in current_session().execute(query)]
 

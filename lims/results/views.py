@@ -30,7 +30,7 @@ from lims.base.schemas import localise
 from lims.base.security import current_actor, may, principal
 from lims.base.services import SERVICES
 from lims.base.signatures import MEANINGS, signatures_of, signer
-from lims.base.views import GuardedView, MenuPlace, RecordView, Related, require_usual_year
+from lims.base.views import GuardedView, MenuPlace, RecordView, Related, require_usual_year, times_left_alone
 from lims.base.words import spoken_locale
 from lims.results.cockpit import HELD_FOR, held_sets, missed, tally, workload
 from lims.results.due import MOST_OF_A_GROUP, DueSet, due_groups, due_set, due_sets
@@ -462,10 +462,8 @@ class BreaksView(GuardedView):
         }
         typed = {**localise(SetBreaksIn, data, laboratory_zone()), "loads_kn": loads}
         if posted.get("result_number"):
-            # A time whose control was left alone: it shows no fractions, and not which of two equal hours it is.
             broken = next(iter(breaks_of([specimen.id for specimen in found.specimens]).values()), None)
-            if broken is not None and _typed(broken)["tested_at"] == data["tested_at"].strip():
-                typed["tested_at"] = broken.tested_at
+            typed |= times_left_alone(broken, SetBreaksIn, data)
         return typed
 
     def _entry(

@@ -21,7 +21,7 @@ from lims.mixes.service import FrozenRevision
 from lims.mixes.views import MixRevisionView
 from lims.sharing import candidates
 from lims.web.mix_page import recipe_context
-from tests.aftersales.test_at_once import at_once
+from tests.at_once import at_once
 from tests.conftest import Person
 from tests.factories import ACTOR, RECIPE, a_batch, a_mix
 

@@ -25,6 +25,7 @@ from lims.results import cockpit, due
 from lims.results.cockpit import missed, tally, workload
 from lims.results.due import due_groups, due_set, hour_of
 from lims.results.entry import EntryIn, entry_warnings, save_entry
+from lims.results.models import Break
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import (
     amend_set,
@@ -281,6 +282,12 @@ def test_correction_starts_from_when_by_whom_and_on_which_press_the_set_was_test
     refused = technician.post(f"/press/sets/{set_id}", given)
     assert refused.status_code == 422
     assert f'<option value="{press_id}" selected>' in refused.get_data(as_text=True)
+    loads = {f"load_{n}": load for n, load in enumerate(("424", "402", "396"), start=1)}
+    put_right = technician.post(f"/press/sets/{set_id}", {**given, **loads, "reason": "misread"})
+    assert put_right.status_code == 302
+    with app.app_context():
+        times = {item.tested_at for item in current_session().query(Break).filter_by(number=2)}
+        assert times == {tested}  # its control was left alone, and shows no fractions of a second
 
 
 def test_list_says_which_of_two_results_of_a_set_no_longer_counts(app: Flask, technician: Person) -> None:

@@ -6,7 +6,16 @@ from lims.standards.checks import all_passed
 from lims.standards.inputs import Count, Given, Number
 from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import shown
-from lims.standards.shotcrete import curing_check, rebound_check, rebound_percent, setting_checks
+from lims.standards.shotcrete import (
+    CURING_DAYS,
+    FINAL_SET_MIN,
+    INITIAL_SET_MIN,
+    REBOUND_LIMIT_PERCENT,
+    curing_check,
+    rebound_check,
+    rebound_percent,
+    setting_checks,
+)
 from lims.standards.words import N_
 
 
@@ -44,7 +53,13 @@ RULES = (
         fields=(
             Number(name="sprayed_kg", text=N_("Sprayed, kg"), above=0, maximum=1_000_000),
             Number(name="rebound_kg", text=N_("Rebound, kg"), minimum=0, maximum=1_000_000),
-            Number(name="limit_percent", text=N_("Limit, %"), minimum=1, maximum=50, default="20"),
+            Number(
+                name="limit_percent",
+                text=N_("Limit, %"),
+                minimum=1,
+                maximum=50,
+                default=str(REBOUND_LIMIT_PERCENT),
+            ),
         ),
         compute=_rebound,
         configurable=("limit_percent",),
@@ -72,14 +87,14 @@ RULES = (
                 text=N_("Limit of the initial set, min"),
                 above=0,
                 maximum=600,
-                default="5",
+                default=str(INITIAL_SET_MIN),
             ),
             Number(
                 name="final_limit_min",
                 text=N_("Limit of the final set, min"),
                 above=0,
                 maximum=600,
-                default="10",
+                default=str(FINAL_SET_MIN),
             ),
         ),
         compute=_setting,
@@ -100,7 +115,7 @@ RULES = (
         sources=(N_("source document"),),
         fields=(
             Count(name="curing_days", text=N_("Curing, d"), minimum=0, maximum=3650),
-            Count(name="least_days", text=N_("At least, d"), minimum=1, maximum=365, default=14),
+            Count(name="least_days", text=N_("At least, d"), minimum=1, maximum=365, default=CURING_DAYS),
         ),
         compute=_curing,
         configurable=("least_days",),
