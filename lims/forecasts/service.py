@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from flask import Flask, current_app, has_request_context
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from lims.base.actor import Actor, system_actor
-from lims.base.database import current_session, database, transaction
+from lims.base.database import among, current_session, database, transaction
 from lims.base.services import RecordService
 from lims.forecasts.history import Seen, as_cast, laboratory_key, mix_histories, recipe_histories
 from lims.forecasts.models import Forecast, ForecastModel
@@ -313,17 +313,30 @@ def _model_is_awaited() -> bool:
 
 def _expected(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], tuple[float, float]]:
     """The latest forecast's 90 % interval, half as wide again on both sides: beyond it, a slip of the key is likelier."""
-    mixes = {mix_id for mix_id, _age in wanted}
+    mixes = {mix_id for mix_id, age in wanted if age == TARGET_DAYS}
+    if not mixes:
+        return {}
+    latest = (
+        select(func.max(Forecast.id))
+        .where(
+            among(Forecast.mix_design_id, mixes),
+            Forecast.age_days == TARGET_DAYS,
+            Forecast.lower_90_mpa.is_not(None),
+            Forecast.upper_90_mpa.is_not(None),
+        )
+        .group_by(Forecast.mix_design_id)
+    )
     rows = current_session().execute(
-        select(Forecast.mix_design_id, Forecast.age_days, Forecast.lower_90_mpa, Forecast.upper_90_mpa)
-        .where(Forecast.mix_design_id.in_(mixes), Forecast.lower_90_mpa.is_not(None))
-        .order_by(Forecast.id)
+        select(Forecast.mix_design_id, Forecast.lower_90_mpa, Forecast.upper_90_mpa).where(
+            Forecast.id.in_(latest)
+        )
     )
     found = {}
-    for mix_id, age, low, high in rows:
-        if (mix_id, age) in wanted and low is not None and high is not None:
-            margin = float(high - low) / 2
-            found[int(mix_id), int(age)] = (max(0.0, float(low) - margin), float(high) + margin)
+    for mix_id, low, high in rows:
+        assert low is not None  # the condition leaves no others
+        assert high is not None
+        margin = float(high - low) / 2
+        found[int(mix_id), TARGET_DAYS] = (max(0.0, float(low) - margin), float(high) + margin)
     return found
 
 

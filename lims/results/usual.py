@@ -1,8 +1,9 @@
 """Between which strengths a result surprises nobody: what the entry page asks about is what lies outside.
 
-A range is kept for half a minute: it reads every result of a mix, and whether a younger one is counted already makes no
-difference to a slip of the key. The first result of a set of a batch that this process has listed widens the range of its
-mix as it is committed; one that replaces another puts it aside.
+A range is kept for half a minute, longer where reading it is dear: it reads every result of a mix, and whether a younger
+one is counted already makes no difference to a slip of the key. While one request reads it anew, the others get what was
+kept. The first result of a set of a batch that this process has listed widens the range of its mix as it is committed; one
+that replaces another puts it aside.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from lims.trials.models import Batch, SpecimenSet
 
 #: A strength below this part of the mix's least or above this multiple of its most at the same age is asked about.
 USUAL_FROM, USUAL_TO = Decimal("0.6"), Decimal("1.5")
-#: How long a range is kept, seconds.
-KEPT_SECONDS = 30.0
+#: How long a range is kept, seconds; at least so many times what it took to read.
+KEPT_SECONDS, KEPT_TIMES = 30.0, 100.0
 #: Mixes whose ranges a process keeps; more at once would be a laboratory of unusual breadth.
 MOST_KEPT = 5_000
 
@@ -33,6 +34,8 @@ MOST_KEPT = 5_000
 UNCOMMITTED = "lims_uncommitted_results"
 
 Range = tuple[float, float]
+#: Age in days -> MPa.
+Ranges = dict[int, Range]
 
 
 class UsualRanges:
@@ -40,14 +43,16 @@ class UsualRanges:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        #: mix revision id -> (until, age in days -> MPa)
-        self._of_results: dict[int, tuple[float, dict[int, Range]]] = {}
+        #: mix revision id -> (until, its ranges)
+        self._of_results: dict[int, tuple[float, Ranges]] = {}
         #: (mix design id, age in days) -> (until, MPa or None where nothing is forecast)
         self._forecast: dict[tuple[int, int], tuple[float, Range | None]] = {}
         #: batch id -> (mix revision id, mix design id), of the sets that were asked for
         self._mixes: dict[int, tuple[int, int]] = {}
         #: Two that write results of one mix must not undo each other.
         self._changes = threading.Lock()
+        #: Who reads ranges anew; whoever has older ones does not wait for it.
+        self._reading = threading.Lock()
         #: How often a range was put aside: what was read before is not kept after it.
         self._forgotten = 0
 
@@ -58,7 +63,7 @@ class UsualRanges:
         if len(self._mixes) > MOST_KEPT:
             self._mixes = {}
         self._mixes |= {item.batch_id: (item.mix_revision_id, item.mix_design_id) for item in waiting}
-        by_results = self._by_results({item.mix_revision_id for item in waiting}, now)
+        by_results = self._by_results({item.mix_revision_id for item in waiting})
         forecast = self._by_forecast({(item.mix_design_id, item.age_days) for item in waiting}, now)
         found = {}
         for item in waiting:
@@ -77,12 +82,11 @@ class UsualRanges:
             kept = self._of_results.get(revision)
             if kept is None:
                 return
-            ages = dict(kept[1])
+            ages = kept[1]
             for age, strength_mpa in first:
                 if strength_mpa is not None:
-                    low, high = float(strength_mpa * USUAL_FROM), float(strength_mpa * USUAL_TO)
-                    known = ages.get(age, (low, high))
-                    ages[age] = (min(low, known[0]), max(high, known[1]))
+                    own = (float(strength_mpa * USUAL_FROM), float(strength_mpa * USUAL_TO))
+                    ages = _wide(ages, {age: own})
             self._of_results[revision] = (kept[0], ages)
 
     def forget(self, batch_id: int) -> None:
@@ -96,12 +100,26 @@ class UsualRanges:
         for key in [key for key in list(self._forecast) if key[0] == design]:
             self._forecast.pop(key, None)
 
-    def _by_results(self, revisions: set[int], now: float) -> dict[int, dict[int, Range]]:
-        kept = {one: found[1] for one in revisions if (found := self._of_results.get(one)) and found[0] > now}
-        missing = revisions - kept.keys()
-        if not missing:
+    def _by_results(self, revisions: set[int]) -> dict[int, Ranges]:
+        kept, missing, old = self._kept(revisions)
+        if not (missing or old) or not self._reading.acquire(blocking=bool(missing)):
             return kept
-        forgotten = self._forgotten
+        try:
+            kept, missing, old = self._kept(revisions)  # another one may have read them meanwhile
+            return kept | self._read_results(missing | old) if missing or old else kept
+        finally:
+            self._reading.release()
+
+    def _kept(self, revisions: set[int]) -> tuple[dict[int, Ranges], set[int], set[int]]:
+        """What is kept of these mixes, of which nothing is, and whose time is over."""
+        now = self._clock()
+        found = {one: entry for one in revisions if (entry := self._of_results.get(one)) is not None}
+        old = {one for one, (until, _ages) in found.items() if until <= now}
+        return {one: ages for one, (_until, ages) in found.items()}, revisions - found.keys(), old
+
+    def _read_results(self, revisions: set[int]) -> dict[int, Ranges]:
+        began, forgotten = self._clock(), self._forgotten
+        before = {one: self._of_results.get(one) for one in revisions}
         rows = current_session().execute(
             select(
                 Batch.mix_revision_id,
@@ -112,23 +130,29 @@ class UsualRanges:
             .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
             .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
             .where(
-                among(Batch.mix_revision_id, missing),
+                among(Batch.mix_revision_id, revisions),
                 SetResult.superseded_at.is_(None),
                 SetResult.strength_mpa.is_not(None),
             )
             .group_by(Batch.mix_revision_id, SpecimenSet.age_days)
         )
-        read: dict[int, dict[int, Range]] = {one: {} for one in missing}
+        read: dict[int, Ranges] = {one: {} for one in revisions}
         for revision, age, least, most in rows:
             assert least is not None  # the condition leaves no others
             assert most is not None
             read[revision][age] = (float(least * USUAL_FROM), float(most * USUAL_TO))
+        ended = self._clock()
+        until = ended + max(KEPT_SECONDS, KEPT_TIMES * (ended - began))
         with self._changes:
             if len(self._of_results) > MOST_KEPT:
                 self._of_results = {}
             if forgotten == self._forgotten:
-                self._of_results |= {one: (now + KEPT_SECONDS, ages) for one, ages in read.items()}
-        return kept | read
+                for one, ages in read.items():
+                    entry = self._of_results.get(one)
+                    if entry is not None and entry is not before[one]:  # widened while it was read
+                        ages = _wide(ages, entry[1])
+                    self._of_results[one] = (until, ages)
+        return read
 
     def _by_forecast(self, wanted: set[tuple[int, int]], now: float) -> dict[tuple[int, int], Range | None]:
         kept = {one: found[1] for one in wanted if (found := self._forecast.get(one)) and found[0] > now}
@@ -143,6 +167,18 @@ class UsualRanges:
         read = {one: said.get(one) for one in missing}
         self._forecast |= {one: (now + KEPT_SECONDS, usual) for one, usual in read.items()}
         return kept | read
+
+
+def _wide(one: Ranges, other: Ranges) -> Ranges:
+    """What lies in either."""
+    both = one | other
+    return {
+        age: (
+            min(one.get(age, known)[0], other.get(age, known)[0]),
+            max(one.get(age, known)[1], other.get(age, known)[1]),
+        )
+        for age, known in both.items()
+    }
 
 
 def usual_ranges() -> UsualRanges:

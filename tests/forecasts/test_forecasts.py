@@ -17,8 +17,10 @@ from lims.forecasts.history import mix_histories, recipe_histories
 from lims.forecasts.models import Forecast
 from lims.forecasts.quality import judged_forecasts, watched_lots
 from lims.forecasts.service import forecast_pending, refresh_mix
+from lims.results.due import DueSet, due_set
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import correct_set, record_set
+from lims.results.usual import usual_ranges
 from lims.trials.models import SpecimenSet
 from lims.web.mix_page import mix_context
 from tests.factories import ACTOR, a_batch, a_mix
@@ -38,6 +40,12 @@ def entered(batch: Any, age: int, loads: tuple[str, str, str]) -> SpecimenSet:
 def old_batch(mix: Any = None) -> Any:
     cast_at = datetime.now(UTC) - timedelta(days=60)
     return a_batch("40", mix=mix, cast_at=cast_at.isoformat())
+
+
+def waiting_set(batch: Any, age_days: int) -> DueSet:
+    items = (due_set(one.id) for one in batch.sets if one.age_days == age_days)
+    (found,) = (item for item in items if item is not None)
+    return found
 
 
 def forecasts() -> list[Forecast]:
@@ -101,6 +109,27 @@ def test_new_break_and_correction_add_forecasts_and_leave_the_old_ones() -> None
     assert len(forecasts()) == 3
     again = forecasts()[0]
     assert (again.strength_mpa, again.inputs, again.created_at) == kept
+
+
+def test_entry_at_28_d_expects_the_latest_interval_of_the_mix_half_as_wide_again() -> None:
+    """On both sides of it; an entry at another age, or of a mix without a forecast, expects nothing of it."""
+    batch, other = old_batch(), a_batch("41", mix=a_mix("C30-nothing"))
+    entered(batch, 3, ("424", "401", "396"))
+    forecast_pending()
+    entered(batch, 7, ("600", "610", "620"))
+    forecast_pending()
+    first, latest = forecasts()
+    assert first.lower_90_mpa != latest.lower_90_mpa
+    margin = (latest.upper_90_mpa - latest.lower_90_mpa) / 2
+    at_28_d, others = (usual_ranges().of([waiting_set(one, 28)]) for one in (batch, other))
+    ((low, high),) = at_28_d.values()
+    assert (low, high) == pytest.approx(
+        (float(max(0, latest.lower_90_mpa - margin)), float(latest.upper_90_mpa + margin))
+    )
+    assert others == {}
+    again = old_batch(batch.mix_revision.mix_design)
+    ((at_7_d_low, at_7_d_high),) = usual_ranges().of([waiting_set(again, 7)]).values()
+    assert (at_7_d_low, at_7_d_high) == pytest.approx((600 / 22.5 * 0.6, 620 / 22.5 * 1.5), rel=0.05)
 
 
 def test_28_day_result_does_not_leak_into_its_own_forecast() -> None:

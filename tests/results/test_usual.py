@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from lims.results import usual
 from lims.results.due import DueSet, due_set
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import correct_set, record_set
-from lims.results.usual import KEPT_SECONDS, UsualRanges
+from lims.results.usual import KEPT_SECONDS, KEPT_TIMES, UsualRanges
 from tests.conftest import counting_sql
 from tests.factories import ACTOR, a_batch, a_mix
 
@@ -170,3 +172,74 @@ def test_result_that_is_committed_stays_in_the_range_when_reading_ends_later(mix
     widened = ranges.of([asked])
     current_session().rollback()
     assert widened == ranges.of([asked]) == {asked.id: (12.0, 30.0)}
+
+
+def test_range_that_was_dear_to_read_is_kept_longer(
+    mix: Any, records_on_both: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(waiting(mix), "450")
+    item, clock = waiting(mix), Clock()
+    ranges = UsualRanges(clock)
+    reads = usual.among
+
+    def slowly(*given: Any) -> Any:
+        clock.now += 2
+        return reads(*given)
+
+    monkeypatch.setattr(usual, "among", slowly)
+    first = ranges.of([item])
+    monkeypatch.setattr(usual, "EXPECTATIONS", [])
+    with counting_sql(records_on_both) as seen:
+        clock.now += 2 * KEPT_TIMES - 1
+        assert ranges.of([item]) == first
+        assert seen == []
+        clock.now += 2
+        assert ranges.of([item]) == first
+    assert len(seen) == 1
+
+
+def test_while_one_reads_a_range_anew_the_others_get_the_one_that_was_kept(
+    mix: Any, records_on_both: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(waiting(mix), "450")
+    item, clock = waiting(mix), Clock()
+    ranges = UsualRanges(clock)
+    first = ranges.of([item])
+    clock.now += KEPT_SECONDS + 1
+    reads = usual.among
+    told: list[Any] = []
+
+    def another_asks() -> None:
+        with records_on_both.app_context(), counting_sql(records_on_both) as seen:
+            told.extend((ranges.of([item]), list(seen)))
+
+    def meanwhile(*given: Any) -> Any:
+        another = threading.Thread(target=another_asks)
+        another.start()
+        another.join()
+        return reads(*given)
+
+    monkeypatch.setattr(usual, "EXPECTATIONS", [])
+    monkeypatch.setattr(usual, "among", meanwhile)
+    assert ranges.of([item]) == first
+    assert told == [first, []]
+
+
+def test_range_that_was_widened_while_it_was_read_anew_stays_wide(
+    mix: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item, other, clock = waiting(mix), waiting(mix), Clock()
+    enter(item, "450")
+    ranges = UsualRanges(clock)
+    ranges.of([item, other])
+    clock.now += KEPT_SECONDS + 1
+    reads = usual.among
+
+    def committed_meanwhile(*given: Any) -> Any:
+        ranges.widen(other.batch_id, [(3, Decimal(60))])
+        return reads(*given)
+
+    monkeypatch.setattr(usual, "among", committed_meanwhile)
+    ranges.of([other])
+    monkeypatch.setattr(usual, "among", reads)
+    assert ranges.of([other]) == {other.id: (12.0, 90.0)}
