@@ -34,6 +34,7 @@ from sqlalchemy import text
 from benchmarks.growth import postgresql
 from benchmarks.laboratory import PASSWORD, PER_SET, fill
 from benchmarks.report import Report
+from benchmarks.stolen import Stolen
 from lims.accounts.service import AccountIn, add_user
 from lims.app import create_app
 from lims.base.actor import system_actor
@@ -121,6 +122,8 @@ class Seen:
     """What technicians saw, all of them together or one."""
 
     ms: list[float] = field(default_factory=list)
+    #: When each of them had its answer, monotonic seconds.
+    ended: list[float] = field(default_factory=list)
     entry_ms: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     acknowledged: list[int] = field(default_factory=list)
@@ -173,6 +176,7 @@ class Technician(threading.Thread):
             return 0
         took = (time.perf_counter() - begun) * 1000
         self.seen.ms.append(took)
+        self.seen.ended.append(time.monotonic())
         if body:
             self.seen.entry_ms.append(took)
         self.seen.statuses[status] += 1
@@ -327,11 +331,12 @@ def processor_s(pid: int) -> float:
 def part(report: Report, people: list[Technician], seconds: float, think: float, server: int) -> list[int]:
     """Everybody at work for so long. Returns the sets whose result was acknowledged."""
     begun, own, theirs = time.monotonic(), time.process_time(), processor_s(server)
-    for person in people:
-        person.think, person.until = think, begun + seconds
-        person.start()
-    for person in people:
-        person.join()
+    with Stolen() as stolen:
+        for person in people:
+            person.think, person.until = think, begun + seconds
+            person.start()
+        for person in people:
+            person.join()
     took = time.monotonic() - begun
     own = time.process_time() - own
     how = "with a second between" if think else "flat out"
@@ -354,6 +359,13 @@ def part(report: Report, people: list[Technician], seconds: float, think: float,
         report.tell("... p95", p95, " ms")
     else:
         report.at_most("... p95", p95, 50 if think else 300, " ms")
+    report.tell("... processor that the machine's host gave to others", 100 * stolen.share, " %")
+    quiet = sorted(
+        stolen.quiet((ms, at) for p in people for ms, at in zip(p.seen.ms, p.seen.ended, strict=True))
+    )
+    if quiet:
+        report.tell("... requests while it gave none", 100 * len(quiet) / len(ms), " %")
+        report.tell("... ... p95 of these", quiet[int(len(quiet) * 0.95)], " ms")
     if entries:
         report.tell("... p95 of saving a set", entries[int(len(entries) * 0.95)], " ms")
     # One that is quick because it refuses, or leads to the sign-in, is no answer to what was asked.

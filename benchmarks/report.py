@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from benchmarks.stolen import processor_times
+
 
 @dataclass
 class Report:
@@ -15,6 +17,7 @@ class Report:
 
     title: str
     rows: list[tuple[str, str, str, bool | None]] = field(default_factory=list)
+    _began: tuple[float, float] = field(default_factory=processor_times)
 
     def at_most(self, what: str, figure: float, target: float, unit: str = "") -> None:
         self._add(what, figure, f"<= {target:g}{unit}", figure <= target, unit)
@@ -44,6 +47,9 @@ class Report:
         )
 
     def close(self) -> None:
+        stolen, every = (now - then for now, then in zip(processor_times(), self._began, strict=True))
+        if stolen > 0:
+            print(f"processor that the machine's host gave to others meanwhile: {100 * stolen / every:.1f} %")
         missed = [row for row in self.rows if row[3] is False]
         print(f"{len(missed)} missed" if missed else "every target held")
         sys.exit(1 if missed else 0)

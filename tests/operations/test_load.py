@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import load
 from benchmarks.load import Browser
+from benchmarks.stolen import Stolen
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -50,3 +51,27 @@ def test_connection_that_nobody_used_for_long_may_be_closed(
     assert [browser.ask("GET", "/")[0] for _time in range(2)] == [200, 200]
     assert browser.sent_again == 0
     browser.connection.close()
+
+
+def test_request_counts_as_quiet_when_nothing_was_stolen_while_it_lasted() -> None:
+    """Half a second of each two processors; the third and the last look found a tenth of them stolen."""
+    stolen = Stolen()
+    stolen.looks = [(0.0, 0.0, 0.0), (0.5, 0.0, 1.0), (1.0, 0.1, 2.0), (1.5, 0.1, 3.0), (2.0, 0.2, 4.0)]
+    in_the_first, into_the_second, across, in_the_third, before_the_fourth = (
+        (400.0, 0.45),
+        (100.0, 0.55),
+        (800.0, 1.2),
+        (100.0, 1.2),
+        (500.0, 1.5),
+    )
+    asked = [in_the_first, into_the_second, across, in_the_third, before_the_fourth, (10.0, 1.9)]
+    assert stolen.quiet(asked) == [400.0, 100.0, 500.0]
+    assert stolen.share == pytest.approx(0.05)
+
+
+def test_share_that_was_stolen_is_of_what_the_machine_counts() -> None:
+    with Stolen() as stolen:
+        pass
+    assert len(stolen.looks) >= 2
+    assert 0 <= stolen.share <= 1
+    assert stolen.looks[-1][2] >= stolen.looks[0][2]
