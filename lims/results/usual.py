@@ -25,8 +25,8 @@ from lims.trials.models import Batch, SpecimenSet
 
 #: A strength below this part of the mix's least or above this multiple of its most at the same age is asked about.
 USUAL_FROM, USUAL_TO = Decimal("0.6"), Decimal("1.5")
-#: How long a range is kept, seconds; at least so many times what it took to read.
-KEPT_SECONDS, KEPT_TIMES = 30.0, 100.0
+#: How long a range is kept, seconds: so many times what it took to read, within these bounds.
+KEPT_SECONDS, KEPT_AT_MOST_SECONDS, KEPT_TIMES = 30.0, 300.0, 100.0
 #: Mixes whose ranges a process keeps; more at once would be a laboratory of unusual breadth.
 MOST_KEPT = 5_000
 
@@ -76,7 +76,7 @@ class UsualRanges:
 
     def widen(self, batch_id: int, first: Sequence[First]) -> None:
         """Results of this batch came beside those that stand: a range can only grow by them, so nothing is read anew. A
-        forecast that they bring is heeded within KEPT_SECONDS, as in every other process: it is made after them."""
+        forecast that they bring is heeded within KEPT_SECONDS: it is made after them."""
         revision, _design = self._mixes.get(batch_id, (0, 0))
         with self._changes:
             kept = self._of_results.get(revision)
@@ -142,7 +142,7 @@ class UsualRanges:
             assert most is not None
             read[revision][age] = (float(least * USUAL_FROM), float(most * USUAL_TO))
         ended = self._clock()
-        until = ended + max(KEPT_SECONDS, KEPT_TIMES * (ended - began))
+        until = ended + min(KEPT_AT_MOST_SECONDS, max(KEPT_SECONDS, KEPT_TIMES * (ended - began)))
         with self._changes:
             if len(self._of_results) > MOST_KEPT:
                 self._of_results = {}

@@ -16,7 +16,7 @@ from lims.results import usual
 from lims.results.due import DueSet, due_set
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import correct_set, record_set
-from lims.results.usual import KEPT_SECONDS, KEPT_TIMES, UsualRanges
+from lims.results.usual import KEPT_AT_MOST_SECONDS, KEPT_SECONDS, KEPT_TIMES, UsualRanges
 from tests.conftest import counting_sql
 from tests.factories import ACTOR, a_batch, a_mix
 
@@ -174,8 +174,11 @@ def test_result_that_is_committed_stays_in_the_range_when_reading_ends_later(mix
     assert widened == ranges.of([asked]) == {asked.id: (12.0, 30.0)}
 
 
+@pytest.mark.parametrize(
+    ("took_s", "kept_s"), [(0.1, KEPT_SECONDS), (2, 2 * KEPT_TIMES), (20, KEPT_AT_MOST_SECONDS)]
+)
 def test_range_that_was_dear_to_read_is_kept_longer(
-    mix: Any, records_on_both: Flask, monkeypatch: pytest.MonkeyPatch
+    mix: Any, records_on_both: Flask, monkeypatch: pytest.MonkeyPatch, took_s: float, kept_s: float
 ) -> None:
     enter(waiting(mix), "450")
     item, clock = waiting(mix), Clock()
@@ -183,14 +186,14 @@ def test_range_that_was_dear_to_read_is_kept_longer(
     reads = usual.among
 
     def slowly(*given: Any) -> Any:
-        clock.now += 2
+        clock.now += took_s
         return reads(*given)
 
     monkeypatch.setattr(usual, "among", slowly)
     first = ranges.of([item])
     monkeypatch.setattr(usual, "EXPECTATIONS", [])
     with counting_sql(records_on_both) as seen:
-        clock.now += 2 * KEPT_TIMES - 1
+        clock.now += kept_s - 1
         assert ranges.of([item]) == first
         assert seen == []
         clock.now += 2
