@@ -32,7 +32,8 @@ from lims.standards.specimens import (
     factor_beside_set,
     untested_factor,
 )
-from lims.trials.plan import SHOTCRETE_SOURCES
+from lims.standards.words import N_, said
+from lims.trials.plan import LIMIT_PLACES, SHOTCRETE_SOURCES
 from lims.trials.plan import SOURCES as PLAN_SOURCES
 from lims.trials.schemas import SHAPES
 
@@ -81,7 +82,10 @@ class RuleEditionService(RecordService[RuleEdition]):
                 )
                 continue
             try:
-                fields[name].parse(given, name)
+                value = fields[name].parse(given, name)
+                if rule.id.startswith("shotcrete/") and isinstance(value, Decimal) and _too_fine(value):
+                    what = said(N_("a number with at most %(places)s decimal places"), places=LIMIT_PLACES)
+                    raise RuleInputError(name, given, what)
             except RuleInputError as error:
                 problems.append(Problem("settings", refusal(rule, error), given))
         if not values.settings:
@@ -99,6 +103,11 @@ class RuleEditionService(RecordService[RuleEdition]):
 
     def before_edit(self, record: RuleEdition, values: Any, actor: Actor) -> None:
         raise refuse("", _("an edition is never changed; accepted: a new edition"))
+
+
+def _too_fine(limit: Decimal) -> bool:
+    scaled = limit.scaleb(LIMIT_PLACES)
+    return scaled != scaled.to_integral_value()
 
 
 def rule_of(rule_id: str) -> Rule:

@@ -158,8 +158,9 @@ class ShotcreteTrialApi(RecordApi):
     service = ShotcreteTrialView.service
     fields = (
         "id", "version", "trial_id", "batch_id", "sprayed_on", "surface", "accelerator_lot_id", "accelerator_percent",
-        "sprayed_kg", "rebound_kg", "rebound_percent", "rebound_limit_percent", "initial_set_min", "final_set_min",
-        "panels", "curing_days", "outcome", "remarks",
+        "sprayed_kg", "rebound_kg", "rebound_percent", "rebound_limit_percent", "initial_set_min",
+        "initial_set_limit_min", "final_set_min", "final_set_limit_min", "panels", "curing_days", "least_curing_days",
+        "outcome", "remarks",
     )  # fmt: skip
 
 

@@ -297,7 +297,8 @@ class Specimen(Record):
 
 
 class ShotcreteTrial(Record):
-    """One spraying: rebound, setting with accelerator, panels. Judged by the limits in force on the day of spraying."""
+    """One spraying: rebound, setting with accelerator, panels. Judged by the limits in force on the day of spraying, which
+    are kept with it: None where nothing was measured, and of setting and curing that were judged before 0025."""
 
     __tablename__ = "shotcrete_trials"
     record_name = "shotcrete-trials"
@@ -314,8 +315,11 @@ class ShotcreteTrial(Record):
     rebound_limit_percent: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     initial_set_min: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     final_set_min: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    initial_set_limit_min: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
+    final_set_limit_min: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=1))
     panels: Mapped[int | None] = mapped_column(Integer)
     curing_days: Mapped[int | None] = mapped_column(Integer)
+    least_curing_days: Mapped[int | None] = mapped_column(Integer)
     #: passed or failed; None while nothing that is judged was measured.
     outcome: Mapped[str | None] = mapped_column(String(10), index=True)
     remarks: Mapped[str | None] = mapped_column(Text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from flask import current_app
 
@@ -35,6 +35,10 @@ def _own() -> Mapping[str, str]:
 SHOTCRETE_SOURCES: list[Callable[[date], Mapping[str, str]]] = []
 
 
+#: Decimal places of a limit of shotcrete: it is kept with what it judged.
+LIMIT_PLACES = 1
+
+
 @dataclass(frozen=True, slots=True)
 class ShotcreteLimits:
     """What a spraying is judged by: at most, but for the days of curing."""
@@ -49,8 +53,13 @@ def shotcrete_limits(day: date) -> ShotcreteLimits:
     """The laboratory's limits in force on a day: a later edition does not judge what was sprayed before it."""
     own: Mapping[str, str] = next((found for source in SHOTCRETE_SOURCES if (found := source(day))), {})
     return ShotcreteLimits(
-        rebound_percent=Decimal(own.get("limit_percent", REBOUND_LIMIT_PERCENT)),
-        initial_set_min=Decimal(own.get("initial_limit_min", INITIAL_SET_MIN)),
-        final_set_min=Decimal(own.get("final_limit_min", FINAL_SET_MIN)),
+        rebound_percent=_as_kept(own.get("limit_percent", REBOUND_LIMIT_PERCENT)),
+        initial_set_min=_as_kept(own.get("initial_limit_min", INITIAL_SET_MIN)),
+        final_set_min=_as_kept(own.get("final_limit_min", FINAL_SET_MIN)),
         curing_days=int(Decimal(own.get("least_days", CURING_DAYS))),
     )
+
+
+def _as_kept(limit: str | Decimal) -> Decimal:
+    """Of an edition from before LIMIT_PLACES was asked for: no time that is measured to 0.1 min is judged otherwise."""
+    return Decimal(limit).quantize(Decimal(1).scaleb(-LIMIT_PLACES), ROUND_FLOOR)

@@ -46,7 +46,7 @@ from lims.trials.models import (
     SpecimenSet,
     Trial,
 )
-from lims.trials.plan import cubic_metres_per_set, shotcrete_limits
+from lims.trials.plan import ShotcreteLimits, cubic_metres_per_set, shotcrete_limits
 from lims.trials.schemas import (
     LOT_FIELDS,
     MOST_SETS_OF_A_BATCH,
@@ -515,11 +515,23 @@ class ShotcreteTrialService(RecordService[ShotcreteTrial]):
         self._judge(record, values)
 
     def _judge(self, record: ShotcreteTrial, values: ShotcreteTrialIn) -> None:
-        """Rebound, setting and curing against the limits in force on the day of spraying, whenever that is written: who
-        corrects a remark a year later changes no verdict. The limit of the rebound is kept with the record."""
+        """Rebound, setting and curing against the limits in force on the day of spraying, which are kept with the record: a
+        value that is corrected later is judged by what judged it, whatever edition was written since. Where nothing of what
+        is judged changed, the verdict stays: the limits of what was judged before they were kept are known to nobody."""
+        judged = ("sprayed_on", "sprayed_kg", "rebound_kg", "initial_set_min", "final_set_min", "curing_days")
+        if record.id is not None and all(getattr(record, name) == getattr(values, name) for name in judged):
+            return
         checks: list[Check] = []
         limits = shotcrete_limits(values.sprayed_on)
+        if record.id is not None and record.sprayed_on == values.sprayed_on:
+            limits = ShotcreteLimits(
+                _or(record.rebound_limit_percent, limits.rebound_percent),
+                _or(record.initial_set_limit_min, limits.initial_set_min),
+                _or(record.final_set_limit_min, limits.final_set_min),
+                _or(record.least_curing_days, limits.curing_days),
+            )
         record.rebound_percent = record.rebound_limit_percent = None
+        record.initial_set_limit_min = record.final_set_limit_min = record.least_curing_days = None
         try:
             if values.sprayed_kg is not None and values.rebound_kg is not None:
                 checks.append(rebound_check(values.sprayed_kg, values.rebound_kg, limits.rebound_percent))
@@ -530,11 +542,18 @@ class ShotcreteTrialService(RecordService[ShotcreteTrial]):
                 checks += setting_checks(
                     values.initial_set_min, values.final_set_min, limits.initial_set_min, limits.final_set_min
                 )
+                record.initial_set_limit_min = limits.initial_set_min
+                record.final_set_limit_min = limits.final_set_min
             if values.curing_days is not None:
                 checks.append(curing_check(values.curing_days, limits.curing_days))
+                record.least_curing_days = limits.curing_days
         except RuleInputError as error:
             raise refuse(error.field, told_refusal(error)) from None
         record.outcome = None if not checks else "passed" if all_passed(checks) else "failed"
+
+
+def _or(kept: Any, otherwise: Any) -> Any:
+    return otherwise if kept is None else kept
 
 
 class CuringTankService(RecordService[CuringTank]):

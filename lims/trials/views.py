@@ -401,18 +401,34 @@ class ShotcreteTrialView(RecordView):
     labels = {
         "rebound_percent": _l("Rebound"),
         "rebound_limit_percent": _l("Limit of the rebound"),
+        "initial_set_limit_min": _l("Limit of the initial set"),
+        "final_set_limit_min": _l("Limit of the final set"),
+        "least_curing_days": _l("Curing asked for"),
         "outcome": _l("Outcome"),
     }
-    units = {"rebound_percent": "%", "rebound_limit_percent": "%"}
+    units = {
+        "rebound_percent": "%",
+        "rebound_limit_percent": "%",
+        "initial_set_limit_min": "min",
+        "final_set_limit_min": "min",
+        "least_curing_days": "d",
+    }
     choices = {"outcome": SHOTCRETE_OUTCOMES}
     show_sections = (
         (_l("Spraying"), ("trial", "batch", "sprayed_on", "surface", "panels", "outcome")),
         (_l("Rebound"), ("sprayed_kg", "rebound_kg", "rebound_percent", "rebound_limit_percent")),
         (
             _l("Setting with accelerator"),
-            ("accelerator_lot", "accelerator_percent", "initial_set_min", "final_set_min"),
+            (
+                "accelerator_lot",
+                "accelerator_percent",
+                "initial_set_min",
+                "initial_set_limit_min",
+                "final_set_min",
+                "final_set_limit_min",
+            ),
         ),
-        (_l("Afterwards"), ("curing_days", "remarks")),
+        (_l("Afterwards"), ("curing_days", "least_curing_days", "remarks")),
     )
     form_sections = (
         (_l("Spraying"), ("trial_id", "batch_id", "sprayed_on", "surface", "panels")),

@@ -169,6 +169,7 @@ def test_own_sampling_plan_is_what_a_batch_proposes(records_on_both: Flask) -> N
     ("rule", "settings"),
     [
         ("shotcrete/rebound", "limit_percent = 80"),
+        ("shotcrete/rebound", "limit_percent = 12.25"),  # no spraying could keep it
         ("shotcrete/rebound", "sprayed_kg = 80"),
         ("shotcrete/rebound", "limit_percent"),
         ("gbt50081-2019/cube-set", "edge_mm = 100"),

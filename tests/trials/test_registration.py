@@ -440,6 +440,27 @@ def test_shotcrete_keeps_the_laboratorys_own_limits_of_its_day(records: Flask) -
         SERVICES["rule-editions"].add(edition, ACTOR)
     remarked = service.edit(sprayed.id, {**trial, **measured, "remarks": "wet wall"}, sprayed.version, ACTOR)
     assert (remarked.outcome, remarked.rebound_limit_percent) == ("passed", Decimal(20))
+    # An edition that is written later and holds for that day judges neither a value that is put right nor a remark.
+    late = {
+        "rule_id": "shotcrete/setting",
+        "settings": {"final_limit_min": "7"},
+        "reason": "x",
+        "effective_on": day(20),
+    }
+    SERVICES["rule-editions"].add(late, ACTOR)
+    limits = ("initial_set_limit_min", "final_set_limit_min", "least_curing_days")
+    right = service.edit(sprayed.id, {**trial, **measured, "final_set_min": "8.5"}, remarked.version, ACTOR)
+    assert (right.outcome, *(getattr(right, name) for name in limits)) == ("passed", 5, 10, 14)
+    with transaction(ACTOR):
+        for name in limits:  # as one that was judged before they were kept
+            setattr(right, name, None)
+    remarks = {"remarks": "dry wall", "panels": "2"}
+    right = service.edit(
+        sprayed.id, {**trial, **measured, "final_set_min": "8.5", **remarks}, right.version, ACTOR
+    )
+    assert (right.outcome, right.panels, right.final_set_limit_min) == ("passed", 2, None)
+    moved = service.edit(sprayed.id, {**trial, **measured, "sprayed_on": day(8)}, right.version, ACTOR)
+    assert (moved.outcome, moved.final_set_limit_min) == ("failed", 7)
     for one in ({"sprayed_kg", "rebound_kg"}, {"initial_set_min", "final_set_min"}, {"curing_days"}):
         alone = {name: value for name, value in measured.items() if name in one}
         assert service.add({**trial, "sprayed_on": day(1), **alone}, ACTOR).outcome == "failed"
