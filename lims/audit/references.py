@@ -17,9 +17,9 @@ from lims.base.services import SERVICES
 
 #: Their rows tell about the record that they refer to: shown beside it, not followed any further.
 ABOUT = frozenset({
-    "advice_cards", "attendances", "calibrations", "cement_tests", "certificates", "comparisons", "competitors",
-    "complaint_facts", "complaints", "contacts", "curing_readings", "customer_materials", "escalations", "findings",
-    "forecasts", "maintenance_plans", "maintenance_records", "objections", "photos", "press_rows", "prices",
+    "advice_cards", "attendances", "batch_warnings", "calibrations", "cement_tests", "certificates", "comparisons",
+    "competitors", "complaint_facts", "complaints", "contacts", "curing_readings", "customer_materials", "escalations",
+    "findings", "forecasts", "maintenance_plans", "maintenance_records", "objections", "photos", "press_rows", "prices",
     "process_changes", "programme_entries", "retests", "scale_checks", "seminars", "share_links", "signatures",
     "site_stocks", "stage_changes", "surveys", "usage_cards", "usage_mixes", "usage_notes", "usage_tasks", "visit_plans",
     "visits",
@@ -86,7 +86,7 @@ def references() -> tuple[Came, ...]:
         ]
         if name in shown:
             steps += [Came(shown[name], parent, column, name in ABOUT) for column, parent in keys]
-        elif len(keys) > 1:
+        elif len(keys) > 1 and name not in ABOUT:
             own, child = keys[0]
             steps += [Came(child, parent, own, is_about(child), table, column) for column, parent in keys[1:]]
     return tuple(steps)

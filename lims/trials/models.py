@@ -186,6 +186,10 @@ class BatchWarning(Record):
     kind: Mapped[str] = mapped_column(String(40), nullable=False)
     about: Mapped[str] = mapped_column(String(200), nullable=False)
     answer: Mapped[str] = mapped_column(String(400), nullable=False)
+    #: What was noticed about a sample falls when the batch no longer names it.
+    aggregate_sample_id: Mapped[int | None] = mapped_column(
+        Key, ForeignKey("aggregate_samples.id"), index=True
+    )
 
     batch: Mapped[Batch] = relationship(back_populates="warnings")
 

@@ -203,9 +203,7 @@ class BatchService(RecordService[Batch]):
     def before_edit(self, record: Batch, values: BatchEdit, actor: Actor) -> None:
         """A lot or sample that is named later is asked about as one that was named at casting."""
         session = current_session()
-        sand, lot, samples = record.aggregate_sample, None, self._put_right(record, values)
-        if sand is not None and values.aggregate_sample_id != sand.id:
-            _ask_no_more(record, sand)
+        lot, samples = None, self._put_right(record, values)
         if record.cast_at is None:
             return  # history of which nobody knows when it was cast: there is nothing to ask
         if values.cement_lot_id != record.cement_lot_id:
@@ -233,8 +231,6 @@ class BatchService(RecordService[Batch]):
                 continue
             for lot in standing:
                 lot.retired_at = utc_now()
-                if lot.aggregate_sample is not None:
-                    _ask_no_more(record, lot.aggregate_sample)
             flag_modified(record, "element")  # of two who put it right at once the second is told
             session.add(BatchLot(batch_id=record.id, kind=kind, **{attribute: key}))
             # One that is not there is refused with the other references.
@@ -243,6 +239,13 @@ class BatchService(RecordService[Batch]):
                 and (sample := session.get(AggregateSample, key)) is not None
             ):
                 new.append(sample)
+        named = {lot.aggregate_sample_id for lot in record.lots if lot.retired_at is None}
+        named |= {values.aggregate_sample_id, *(sample.id for sample in new)}
+        for (
+            answered
+        ) in record.warnings:  # what was said of a sample that is no longer named stands on no paper any more
+            if answered.aggregate_sample_id is not None and answered.aggregate_sample_id not in named:
+                answered.retired_at = answered.retired_at or utc_now()
         return new
 
     def after_edit(self, record: Batch, values: BatchEdit, actor: Actor) -> None:
@@ -316,15 +319,6 @@ def _require_judgeable(values: BatchIn, design: MixDesign) -> None:
         ) from None
 
 
-def _ask_no_more(record: Batch, sample: AggregateSample) -> None:
-    """What was said of a sample that is no longer named stands on no paper any more. It was said in the language of whoever
-    cast it, with the code before a colon."""
-    of_sample = re.compile(rf"(?<![\w-]){re.escape(sample.code)} ?[:：]")
-    for answered in record.warnings:
-        if answered.kind == "sample-out-of-limits" and of_sample.search(answered.about):
-            answered.retired_at = answered.retired_at or utc_now()
-
-
 def _require_lots_of_their_kind(values: BatchIn | BatchEdit) -> None:
     """Slag powder is no fly ash, whichever field it was chosen in. Raises: Refused, naming each that is of another kind."""
     problems = []
@@ -362,7 +356,9 @@ def _ask(record: Batch, noticed: Sequence[Noticed], values: BatchIn | BatchEdit)
         )
     for item in noticed:
         answer = getattr(values, ANSWERS[item.kind])
-        record.warnings.append(BatchWarning(kind=item.kind, about=item.message[:200], answer=answer))
+        kept = BatchWarning(kind=item.kind, about=item.message[:200], answer=answer)
+        kept.aggregate_sample_id = item.aggregate_sample_id
+        record.warnings.append(kept)
 
 
 def add_set(

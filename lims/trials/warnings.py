@@ -47,6 +47,8 @@ class Noticed:
     kind: str
     about: str
     message: str
+    #: Of what was noticed about a sample.
+    aggregate_sample_id: int | None = None
 
 
 #: Asked about the equipment of a batch: (day of casting, scale id, mould id). lims/results registers itself here, since
@@ -125,5 +127,6 @@ def _sample(sample: AggregateSample, grade: Decimal) -> list[Noticed]:
                 what=", ".join(beyond),
                 grade=format_decimal(grade),
             ),
+            sample.id,
         )
     ]

@@ -12,8 +12,10 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from benchmarks.laboratory import fill
+from lims.base.actor import system_actor
 from lims.base.database import make_engine
 from lims.base.migration import current_revision, downgrade, head_revision, upgrade
+from lims.base.services import SERVICES
 from lims.operations.record_of_changes import faults_of_record, guards_that_differ
 from lims.settings import Settings
 from tests.faults.conftest import LONG, Figures
@@ -54,11 +56,30 @@ def _hashes(engine: Engine, columns: dict[str, list[str]]) -> dict[str, tuple[in
     return found
 
 
+def _with_an_answered_warning() -> None:
+    """Its sample is found by what was said, on the way up from before 0026."""
+    actor = system_actor("bench")
+    source = SERVICES["aggregate-sources"].add({"code": "S1", "name": "Pit", "kind": "fine"}, actor)
+    sample = {
+        "code": "S1-1",
+        "aggregate_source_id": source.id,
+        "sampled_on": "2026-03-02",
+        "mud_percent": "9",
+    }
+    key = SERVICES["aggregate-samples"].add(sample, actor).id
+    batch = SERVICES["batches"].page(size=25).items[0]
+    answered = {"aggregate_sample_id": key, "answer_sample_out_of_limits": "washed"}
+    SERVICES["batches"].edit(batch.id, answered, batch.version, actor)
+    assert [warning.aggregate_sample_id for warning in batch.warnings] == [key]
+
+
 @pytest.fixture
 def filled(which: str, request: pytest.FixtureRequest, size: Size) -> Iterator[tuple[Settings, Engine]]:
     """A laboratory with results, some sets still waiting, at the newest revision."""
     app: Flask = request.getfixturevalue("app" if which == "sqlite" else "postgresql_app")
     fill(app, size(450, 100_000), open_share=0.3)
+    with app.app_context():
+        _with_an_answered_warning()
     app.extensions["lims.database"].engine.dispose()
     settings: Settings = app.config["LIMS_SETTINGS"]
     engine = make_engine(settings.sqlalchemy_url)

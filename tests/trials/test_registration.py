@@ -170,17 +170,28 @@ def test_lot_that_was_forgotten_or_mistaken_at_casting_is_put_right(records_on_b
     assert {("scm-lots", right.id), ("scm-lots", slag.id)} <= set(found.nodes)
     assert ("scm-lots", wrong.id) not in found.nodes
     assert ("batches", batch.id) not in trace("scm-lots", wrong.id, lambda _name: True).nodes
-    muddy = {"coarse_aggregate_sample_id": a_stone("3").id}
+    stone = a_stone("3")
+    muddy = {"coarse_aggregate_sample_id": stone.id}
     with pytest.raises(Refused, match="Mud"):
         service.edit(batch.id, muddy, kept.version, ACTOR)
     with pytest.raises(Refused, match="no such record"):
         service.edit(batch.id, {"coarse_aggregate_sample_id": 999_999}, kept.version, ACTOR)
     asked = service.edit(batch.id, {**muddy, "answer_sample_out_of_limits": "washed"}, kept.version, ACTOR)
     assert [warning.retired_at is None for warning in asked.warnings] == [True]
+    named_twice = {"aggregate_sample_id": stone.id, "answer_sample_out_of_limits": "washed"}
+    asked = service.edit(batch.id, named_twice, asked.version, ACTOR)
+    asked = service.edit(batch.id, {"aggregate_sample_id": None}, asked.version, ACTOR)
+    assert all(warning.retired_at is None for warning in asked.warnings), "the stone is still named"
+    renamed = {
+        "code": "Q-7",
+        "aggregate_source_id": stone.aggregate_source_id,
+        "sampled_on": stone.sampled_on,
+    }
+    SERVICES["aggregate-samples"].edit(stone.id, renamed, stone.version, ACTOR)
     right_stone = service.edit(
         batch.id, {"coarse_aggregate_sample_id": a_stone("0.1", "G2").id}, asked.version, ACTOR
     )
-    assert [warning.retired_at is None for warning in right_stone.warnings] == [False]
+    assert [warning.retired_at is None for warning in right_stone.warnings] == [False, False]
 
 
 def test_lot_of_a_batch_of_which_nobody_knows_when_it_was_cast_is_put_right_without_a_question(
