@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,17 @@ PERSONS = "persons"
 DEVICES = {"press_id": "presses", "scale_id": "scales", "mould_id": "moulds"}
 
 Key = tuple[str, int]
+
+#: What may be put right after casting: record -> column -> the records that it names.
+CORRECTED = {
+    "batches": {
+        "cement_lot_id": "cement-lots", "aggregate_sample_id": "aggregate-samples", "scale_id": "scales",
+        "mould_id": "moulds",
+    },
+    "specimen-sets": {"curing_tank_id": "curing-tanks"},
+}  # fmt: skip
+#: Changes of one kind of record that are looked through for corrections, the newest.
+MOST_CHANGES = 400
 
 #: Columns that hold a moment worth telling -> the column that names who.
 EVENTS = {
@@ -89,6 +101,9 @@ class Event:
     what: str
     key: Key
     who: str
+    #: Of a correction: what the record named before, and since; None where it named nothing.
+    before: Key | None = None
+    after: Key | None = None
 
 
 @dataclass(slots=True)
@@ -102,6 +117,10 @@ class Trace:
     full: bool = False
     #: actor key or written name -> record -> what the person did to it
     persons: dict[str, dict[Key, list[str]]] = field(default_factory=dict)
+    #: What was put right about what the records name, in order.
+    corrections: list[Event] = field(default_factory=list)
+    #: Titles of what stood there before, and is no part of the trace any more.
+    stood: dict[Key, str] = field(default_factory=dict)
     #: A person's own trace begins with no record.
     person: str = ""
     #: May the one who asks read records of this name?
@@ -125,7 +144,7 @@ class Trace:
 
     def events(self) -> list[Event]:
         """Every moment of every record, in order."""
-        found = []
+        found = list(self.corrections)
         for node in self.nodes.values():
             for column, by in EVENTS.items():
                 at = getattr(node.record, column, None)
@@ -158,6 +177,7 @@ def trace(name: str, record_id: int, reads: Callable[[str], bool] | None = None)
     _back(found, [key for key, node in found.nodes.items() if node.way == "of"], "beside")
     _calibrations(found)
     _findings(found)
+    _corrections(found)
     _persons(found)
     return found
 
@@ -331,6 +351,41 @@ def _findings(found: Trace) -> None:
             key = (name, item.about_id)
             if found.add("findings", item, "beside", found.nodes[key].depth + 1) is not None:
                 found.join(key, ("findings", item.id), "about")
+
+
+def _corrections(found: Trace) -> None:
+    """What batches and sets of the trace named before it was put right, out of the record of changes."""
+    for name, columns in CORRECTED.items():
+        ids = [str(key) for kind, key in found.nodes if kind == name]
+        query = (
+            select(AuditEntry, AuditTransaction.at, AuditTransaction.actor)
+            .join(AuditTransaction, AuditTransaction.txid == AuditEntry.txid)
+            .where(
+                AuditEntry.table_name == record_of(name).__tablename__,
+                AuditEntry.pk.in_(ids),
+                AuditEntry.op.in_(("I", "U")),
+            )
+            .order_by(AuditEntry.seq.desc())
+            .limit(MOST_CHANGES)
+        )
+        rows = current_session().execute(query).all() if ids else ()
+        made = {(entry.pk, entry.txid) for entry, _at, _who in rows if entry.op == "I"}
+        for entry, at, who in rows:
+            if (entry.pk, entry.txid) in made:
+                continue  # written in two steps, put right in none
+            changed = json.loads(entry.payload)
+            for column, names in columns.items():
+                if column not in changed:
+                    continue
+                before, after = ((names, one) if one is not None else None for one in changed[column])
+                key = (name, int(entry.pk))
+                found.corrections.append(Event(at, False, column, key, who, before, after))
+    named: dict[str, set[int]] = defaultdict(set)
+    for event in found.corrections:
+        for kind, number in filter(None, (event.before, event.after)):
+            named[kind].add(number)
+    for kind, numbers in named.items():
+        found.stood |= {(kind, record.id): record.title for record in _load(kind, numbers)}
 
 
 def _beyond_breaks(found: Trace) -> int:

@@ -12,7 +12,9 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.audit.drawing import Drawing, draw
-from lims.audit.trace import MOST_NODES, PERSONS, Key, Trace
+from lims.audit.log import label_of
+from lims.audit.references import record_of
+from lims.audit.trace import MOST_NODES, PERSONS, Event, Key, Trace
 from lims.base.display import actor_names, show_day, show_time
 from lims.base.views import VIEWS, address_of
 
@@ -205,7 +207,8 @@ def _events(found: Trace, shown: dict[Key, Face]) -> list[dict[str, Any]]:
     for event in found.events():
         if shown[event.key].readable:
             at = event.at.replace(second=0, microsecond=0)
-            lines[at, event.day_only, event.what, event.key[0], event.who].append(event.key)
+            what = _happened(found, event)
+            lines[at, event.day_only, what, event.key[0], event.who].append(event.key)
     events = []
     for (at, day_only, what, name, who), keys in lines.items():
         first = shown[keys[0]]
@@ -213,7 +216,7 @@ def _events(found: Trace, shown: dict[Key, Face]) -> list[dict[str, Any]]:
             {
                 "when": show_day(at.date()) if day_only else show_time(at),
                 "iso": at.date().isoformat() if day_only else at.isoformat(),
-                "what": HAPPENED[what],
+                "what": what,
                 "kind": first.kind if len(keys) == 1 else f"{len(keys)} × {first.kind}",
                 "title": first.title if len(keys) == 1 else f"{first.title} … {shown[keys[-1]].title}",
                 "href": first.href if len(keys) == 1 else f"#t-{name}",
@@ -222,6 +225,21 @@ def _events(found: Trace, shown: dict[Key, Face]) -> list[dict[str, Any]]:
             }
         )
     return events
+
+
+def _happened(found: Trace, event: Event) -> str:
+    """What happened, in words; of a correction also what stood and what stands, as far as the reader may know."""
+    if event.what in HAPPENED:
+        return str(HAPPENED[event.what])
+    label, _unit = label_of(record_of(event.key[0]).__tablename__, event.what)
+    before, after = (_named(found, key) or "–" for key in (event.before, event.after))
+    return str(_("put right: %(what)s %(after)s, before %(before)s", what=label, after=after, before=before))
+
+
+def _named(found: Trace, key: Key | None) -> str:
+    if key is None:
+        return ""
+    return found.stood.get(key, "") if found.reads(key[0]) else str(_("not yours to read"))
 
 
 def _people(found: Trace, shown: dict[Key, Face]) -> list[dict[str, Any]]:
@@ -272,6 +290,7 @@ def as_json(found: Trace) -> dict[str, Any]:
                 "at": event.at.date().isoformat() if event.day_only else event.at.isoformat(),
                 "what": event.what.removesuffix("_at").removesuffix("_on"),
                 "node": number[event.key],
+                **_corrected(found, event),
                 **({"who": names[event.who]} if event.who else {}),
             }
             for event in found.events()
@@ -288,6 +307,17 @@ def as_json(found: Trace) -> dict[str, Any]:
             }
             for person, records in found.persons.items()
         ],
+    }
+
+
+def _corrected(found: Trace, event: Event) -> dict[str, Any]:
+    if event.what in HAPPENED:
+        return {}
+    return {
+        "what": "corrected",
+        "field": event.what,
+        "before": _named(found, event.before) or None,
+        "after": _named(found, event.after) or None,
     }
 
 

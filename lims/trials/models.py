@@ -134,6 +134,12 @@ class Batch(Record):
     __table_args__ = (CheckConstraint("volume_m3 > 0", name="volume_above_zero"),)
 
     @property
+    def curing_tank_id(self) -> int | None:
+        """Where the sets lie that were cast with it; None also where they lie in several."""
+        tanks = {found.curing_tank_id for found in self.sets if found.purpose != "retest"}
+        return tanks.pop() if len(tanks) == 1 else None
+
+    @property
     def standard_curing(self) -> bool:
         """Does the strength of this batch stand for the mix under standard curing?"""
         return cured_as_standard(self.curing, self.curing_temperature_c)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -133,14 +134,26 @@ _WHY = _l("Asked only when it applies: why the batch is cast all the same")
 LotTooOld = Annotated[str | None, Text(400), Ui(_l("Lot over three months old"), help=_WHY)]
 OtherProduct = Annotated[str | None, Text(400), Ui(_l("Lot of another cement"), help=_WHY)]
 OutOfLimits = Annotated[str | None, Text(400), Ui(_l("Sample out of limits"), help=_WHY)]
+NotCalibrated = Annotated[str | None, Text(400), Ui(_l("Scale not calibrated"), help=_WHY)]
+NotChecked = Annotated[str | None, Text(400), Ui(_l("Moulds not checked"), help=_WHY)]
+Tank = Annotated[int | None, Reference("curing-tanks"), Ui(_l("Curing tank"))]
+ScaleUsed = Annotated[int | None, Reference("scales"), Ui(_l("Scale of the batching"))]
+MouldsUsed = Annotated[int | None, Reference("moulds"), Ui(_l("Moulds"))]
+#: What a batch was weighed, cast and cured in.
+EQUIPMENT_FIELDS = ("curing_tank_id", "scale_id", "mould_id")
 
 
 _BLANK = _l("Blank: as it was registered")
 
 
 class BatchEdit(_BatchFacts):
-    """Trial, mix and casting time stay: specimens and results hang on them. Another lot or sample is asked about as at
-    casting. Of the lots beside the cement (LOT_FIELDS) one that is not given stays."""
+    """Trial, mix and casting time stay: specimens and results hang on them. Another lot, sample, scale or set of moulds is
+    asked about as at casting. Of the lots beside the cement (LOT_FIELDS) one that is not given stays. Of the equipment
+    (EQUIPMENT_FIELDS) one that is not mentioned stays, one that is given blank is named no more; the tank is the sets'."""
+
+    curing_tank_id: Tank = None
+    scale_id: ScaleUsed = None
+    mould_id: MouldsUsed = None
 
     coarse_aggregate_sample_id: Annotated[
         int | None, Reference("aggregate-samples"), Ui(_l("Sample of the stone"), help=_BLANK)
@@ -162,6 +175,18 @@ class BatchEdit(_BatchFacts):
     answer_lot_too_old: LotTooOld = None
     answer_other_product: OtherProduct = None
     answer_sample_out_of_limits: OutOfLimits = None
+    answer_scale_not_calibrated: NotCalibrated = None
+    answer_moulds_not_checked: NotChecked = None
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        found = super().read(data)
+        blank = [name for name in EQUIPMENT_FIELDS if name in data and name not in found.model_fields_set]
+        return found.model_copy(update=dict.fromkeys(blank))
+
+    def values(self) -> dict[str, Any]:
+        kept = set(EQUIPMENT_FIELDS) - self.model_fields_set
+        return {name: value for name, value in super().values().items() if name not in kept}
 
 
 #: Field of BatchIn -> (component kind, attribute of BatchLot).
@@ -200,9 +225,9 @@ class BatchIn(_BatchFacts):
         WholeNumber(0, 20),
         Ui(_l("Sets for the customer's site"), help=_l("Reserved; broken when the site asks")),
     ] = 0
-    curing_tank_id: Annotated[int | None, Reference("curing-tanks"), Ui(_l("Curing tank"))] = None
-    scale_id: Annotated[int | None, Reference("scales"), Ui(_l("Scale of the batching"))] = None
-    mould_id: Annotated[int | None, Reference("moulds"), Ui(_l("Moulds"))] = None
+    curing_tank_id: Tank = None
+    scale_id: ScaleUsed = None
+    mould_id: MouldsUsed = None
     coarse_aggregate_sample_id: Annotated[
         int | None, Reference("aggregate-samples"), Ui(_l("Sample of the stone"))
     ] = None
@@ -221,12 +246,8 @@ class BatchIn(_BatchFacts):
     answer_lot_too_old: LotTooOld = None
     answer_other_product: OtherProduct = None
     answer_sample_out_of_limits: OutOfLimits = None
-    answer_scale_not_calibrated: Annotated[
-        str | None, Text(400), Ui(_l("Scale not calibrated"), help=_WHY)
-    ] = None
-    answer_moulds_not_checked: Annotated[str | None, Text(400), Ui(_l("Moulds not checked"), help=_WHY)] = (
-        None
-    )
+    answer_scale_not_calibrated: NotCalibrated = None
+    answer_moulds_not_checked: NotChecked = None
     shape: Annotated[str, Choice(SHAPES), Ui(_l("Shape"))] = "cube"
     width_mm: Annotated[
         Decimal, Quantity(places=1, minimum=40, maximum=300, unit="mm"), Ui(_l("Edge or diameter"))

@@ -48,6 +48,7 @@ from lims.trials.models import (
 )
 from lims.trials.plan import ShotcreteLimits, cubic_metres_per_set, shotcrete_limits
 from lims.trials.schemas import (
+    EQUIPMENT_FIELDS,
     LOT_FIELDS,
     MOST_SETS_OF_A_BATCH,
     SET_STATES,
@@ -61,7 +62,7 @@ from lims.trials.schemas import (
     SpecimenSetEdit,
     TrialIn,
 )
-from lims.trials.warnings import ANSWERS, EQUIPMENT, OF_CEMENT_LOT, Noticed, notice
+from lims.trials.warnings import ANSWERS, EQUIPMENT, OF_CEMENT_LOT, OF_EQUIPMENT, Noticed, notice
 
 #: The 15 % rule of GB/T 50081 looks at three.
 CUBES_OF_A_SET = 3
@@ -201,9 +202,10 @@ class BatchService(RecordService[Batch]):
         _ask(record, noticed, values)
 
     def before_edit(self, record: Batch, values: BatchEdit, actor: Actor) -> None:
-        """A lot or sample that is named later is asked about as one that was named at casting."""
+        """A lot, a sample, a scale or moulds named later are asked about as those that were named at casting."""
         session = current_session()
         lot, samples = None, self._put_right(record, values)
+        other = self._other_equipment(record, values)
         if record.cast_at is None:
             return  # history of which nobody knows when it was cast: there is nothing to ask
         if values.cement_lot_id != record.cement_lot_id:
@@ -214,7 +216,28 @@ class BatchService(RecordService[Batch]):
         if values.aggregate_sample_id not in (None, record.aggregate_sample_id):
             found = session.get(AggregateSample, values.aggregate_sample_id)
             samples += [found] if found is not None else []
-        _ask(record, notice(record.cast_at, record.mix_revision, lot, samples), values)
+        noticed = notice(record.cast_at, record.mix_revision, lot, samples)
+        for ask in EQUIPMENT:
+            noticed += ask(local_day(record.cast_at), other.get("scale_id"), other.get("mould_id"))
+        _ask(record, noticed, values)
+
+    def _other_equipment(self, record: Batch, values: BatchEdit) -> dict[str, int | None]:
+        """Equipment that was forgotten or mistaken at casting, by its field. What was answered about what is no longer named
+        falls, and the sets lie where it is said now."""
+        given = values.values()
+        other = {
+            name: given[name]
+            for name in EQUIPMENT_FIELDS
+            if name in given and given[name] != getattr(record, name)
+        }
+        for answered in record.warnings if other else ():
+            if OF_EQUIPMENT.get(answered.kind) in other:
+                answered.retired_at = answered.retired_at or utc_now()
+        if "curing_tank_id" in other:
+            flag_modified(record, "element")  # of two who put it right at once the second is told
+            for found in self._sets_of(record, SpecimenSet.purpose != "retest"):
+                found.curing_tank_id = other["curing_tank_id"]
+        return other
 
     def _put_right(self, record: Batch, values: BatchEdit) -> list[AggregateSample]:
         """Lots beside the cement that were forgotten or mistaken at casting: what is given takes the place of what stood

@@ -40,6 +40,10 @@ ANSWERS = {
 OF_CEMENT_LOT = ("lot-too-old", "other-product")
 
 
+#: What is noticed about a batch's equipment -> the input that names it.
+OF_EQUIPMENT = {"scale-not-calibrated": "scale_id", "moulds-not-checked": "mould_id"}
+
+
 @dataclass(frozen=True, slots=True)
 class Noticed:
     """One thing, in words that name the lot or sample."""

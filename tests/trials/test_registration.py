@@ -194,6 +194,33 @@ def test_lot_that_was_forgotten_or_mistaken_at_casting_is_put_right(records_on_b
     assert [warning.retired_at is None for warning in right_stone.warnings] == [False, False]
 
 
+def test_equipment_that_was_forgotten_or_mistaken_at_casting_is_put_right(records_on_both: Flask) -> None:
+    add, service = {name: found.add for name, found in SERVICES.items()}, SERVICES["batches"]
+    wrong, right = (add["scales"]({"code": code, "name": "Scale"}, ACTOR) for code in ("W-1", "W-2"))
+    cold, warm = (add["curing-tanks"]({"code": code, "name": "Tank"}, ACTOR) for code in ("T-1", "T-2"))
+    batch = a_batch("40", scale_id=wrong.id, answer_scale_not_calibrated="new", hold_sets="1")
+    changed = service.edit(batch.id, {"slump_mm": "170"}, batch.version, ACTOR)
+    assert changed.scale_id == wrong.id, "what is not mentioned stays"
+    with pytest.raises(Refused, match=r"W-2 was never calibrated"):
+        service.edit(batch.id, {"scale_id": right.id}, changed.version, ACTOR)
+    before = changed.version
+    changed = service.edit(batch.id, {"curing_tank_id": cold.id}, before, ACTOR)
+    with pytest.raises(Conflict):
+        service.edit(batch.id, {"curing_tank_id": warm.id}, before, ACTOR)
+    named = {"scale_id": right.id, "answer_scale_not_calibrated": "sent in", "curing_tank_id": warm.id}
+    changed = service.edit(batch.id, named, changed.version, ACTOR)
+    assert [(w.answer, w.retired_at is None) for w in changed.warnings] == [("new", False), ("sent in", True)]
+    assert {found.curing_tank_id for found in changed.sets} == {warm.id}
+    found = trace("batches", batch.id, lambda _name: True)
+    titles = [
+        tuple(found.stood.get(key) if key else None for key in (e.before, e.after)) for e in found.corrections
+    ]
+    tanks = [(None, cold.title), (cold.title, warm.title)]
+    assert sorted(set(titles), key=str) == sorted([(wrong.title, right.title), *tanks], key=str)
+    changed = service.edit(batch.id, {"scale_id": ""}, changed.version, ACTOR)
+    assert (changed.scale_id, any(w.retired_at is None for w in changed.warnings)) == (None, False)
+
+
 def test_lot_of_a_batch_of_which_nobody_knows_when_it_was_cast_is_put_right_without_a_question(
     records_on_both: Flask,
 ) -> None:
@@ -360,11 +387,26 @@ def test_batch_is_cast_again_with_the_plan_and_the_equipment_of_the_last_one_tha
         address = f"/batches/{cast.id}"
     shown = technician.get(address).get_data(as_text=True)
     assert all(re.search(rf'<a href="/{name}/1">{code}', shown) for name, code in EQUIPMENT_OF_A_BATCH)
+    corrected = technician.get(f"{address}/edit").get_data(as_text=True)
+    for _name, code in EQUIPMENT_OF_A_BATCH:
+        assert re.search(rf"<option[^>]*selected[^>]*>{code}", corrected), code
     page = technician.get("/batches/add?repeat=last").get_data(as_text=True)
     for name, value in (("plan_ages", "5,28"), ("hold_sets", "2"), ("site_sets", "3"), ("width_mm", "100")):
         assert re.search(rf'<input[^>]*name="{name}"[^>]*value="{value}"', page), name
     for _name, code in EQUIPMENT_OF_A_BATCH:
         assert re.search(rf"<option[^>]*selected[^>]*>{code}", page), code
+    with app.app_context():
+        other = SERVICES["scales"].add({"code": "W-8", "name": "scales"}, ACTOR)
+        named = {"scale_id": other.id, "answer_scale_not_calibrated": "new"}
+        SERVICES["batches"].edit(cast.id, named, cast.version, ACTOR)
+    said = technician.get(f"/trace{address}").get_data(as_text=True)
+    assert re.findall("put right: ([^<]*?) *<", said) == ["Scale of the batching W-8, before W-9"]
+    (event,) = (
+        e
+        for e in technician.get(f"/trace{address}/trace.json").get_json()["events"]
+        if e["what"] == "corrected"
+    )
+    assert (event["field"], event["before"], event["after"]) == ("scale_id", "W-9", "W-8")
 
 
 def test_form_of_a_batch_completes_its_lots_and_leaves_those_that_it_does_not_name(
