@@ -30,7 +30,7 @@ from lims.mixes.schemas import COMPONENT_KINDS, MixDesignIn, MixIn
 from lims.mixes.service import MixDesignService
 from lims.trials.models import Batch, SpecimenSet
 from lims.trials.schemas import LOT_FIELDS, BatchIn
-from lims.trials.warnings import ANSWERS
+from lims.trials.warnings import ANSWERS, OF_EQUIPMENT
 
 Progress = Callable[[int, int], None]
 
@@ -260,11 +260,7 @@ class RecordTemplate(Template):
             return
         row.title = record.title
         stored = self.stored(record)
-        different = [
-            name
-            for name, value in row.values.items()
-            if name in stored and name not in self.key and value != stored[name]
-        ]
+        different = self.different(row, stored)
         if not different:
             row.same()
             return
@@ -291,11 +287,23 @@ class RecordTemplate(Template):
         schema = self.service.edit_schema or self.schema
         # What a sheet cannot change is not said again about what it does change.
         names = {item.name for item in schema.inputs()} - set(self.fixed)
-        data = {name: value for name, value in {**stored, **row.values}.items() if name in names}
+        data = {name: value for name, value in self.data(row, stored, different).items() if name in names}
         made = self.service.edit(record.id, schema.read(data), record.version, actor)
         row.outcome = "changed"
         row.changes = [Change(str(self.columns[name].label), *shown[name]) for name in different]
         row.written.append((self.record_name, made.id))
+
+    def different(self, row: Row, stored: Mapping[str, Any]) -> list[str]:
+        """Columns that the row gives otherwise than what is stored."""
+        return [
+            name
+            for name, value in row.values.items()
+            if name in stored and name not in self.key and value != stored[name]
+        ]
+
+    def data(self, row: Row, stored: Mapping[str, Any], different: Sequence[str]) -> dict[str, Any]:
+        """What an edit is given: the record as it stands, but for what the row says."""
+        return {**stored, **row.values}
 
     def _shown(self, record: Any, row: Row, name: str, stored: Mapping[str, Any]) -> tuple[str, str]:
         column = self.columns[name]
@@ -512,14 +520,16 @@ class BatchTemplate(RecordTemplate):
         "specimens_per_set",
         "hold_sets",
         "site_sets",
-        "curing_tank_id",
-        "scale_id",
-        "mould_id",
-        *LOT_FIELDS,
-        *ANSWERS.values(),
         "shape",
         "width_mm",
     )
+    #: Answer -> what it is about.
+    answered: ClassVar[dict[str, tuple[str, ...]]] = {
+        ANSWERS["lot-too-old"]: ("cement_lot_id",),
+        ANSWERS["other-product"]: ("cement_lot_id",),
+        ANSWERS["sample-out-of-limits"]: ("aggregate_sample_id", "coarse_aggregate_sample_id"),
+        **{ANSWERS[kind]: (name,) for kind, name in OF_EQUIPMENT.items()},
+    }
 
     def make_columns(self) -> dict[str, Column]:
         first = ("code", "trial_id", "mix_revision_id", "cast_at", "volume_m3", "plan_ages")
@@ -576,8 +586,8 @@ class BatchTemplate(RecordTemplate):
         values["hold_sets"] = sum(item.purpose == "hold" for item in record.sets)
         values["site_sets"] = sum(item.purpose == "site" for item in record.sets)
         first = record.sets[0] if record.sets else None
+        values["curing_tank_id"] = record.curing_tank_id
         values["specimens_per_set"] = len(first.specimens) if first else None
-        values["curing_tank_id"] = first.curing_tank_id if first else None
         values["shape"] = first.specimens[0].shape if first and first.specimens else None
         values["width_mm"] = first.specimens[0].width_mm if first and first.specimens else None
         for name, (kind, attribute) in LOT_FIELDS.items():
@@ -585,6 +595,38 @@ class BatchTemplate(RecordTemplate):
         answers = {item.kind: item.answer for item in record.warnings if item.retired_at is None}
         values.update({name: answers.get(kind) for kind, name in ANSWERS.items()})
         return values
+
+    def different(self, row: Row, stored: Mapping[str, Any]) -> list[str]:
+        """An answer is no change of its own: it goes with a lot, sample or device that is new. One that nobody asked for is
+        let be, as at casting. Raises: Refused for another answer about what stays."""
+        found = super().different(row, stored)
+        answers = [name for name in found if name in self.answered]
+        other = [
+            name for name in answers if stored[name] is not None and not set(found) & set(self.answered[name])
+        ]
+        if other:
+            raise Refused(
+                [
+                    Problem(
+                        name,
+                        _(
+                            "cannot change any more: stored is %(old)s; accepted: that, or blank",
+                            old=stored[name],
+                        ),
+                        row.values[name],
+                    )
+                    for name in other
+                ]
+            )
+        return [name for name in found if name not in answers]
+
+    def data(self, row: Row, stored: Mapping[str, Any], different: Sequence[str]) -> dict[str, Any]:
+        """Without what answered about another lot or device, and without lots that stay: one may be out of use by now."""
+        kept = {name: value for name, value in stored.items() if name not in (*LOT_FIELDS, *self.answered)}
+        said = {
+            name: value for name, value in row.values.items() if name not in LOT_FIELDS or name in different
+        }
+        return {**kept, **said}
 
     def code_of(self, record: Any, name: str) -> str | None:
         if name == "cement_lot_id" and record.cement_lot is not None:

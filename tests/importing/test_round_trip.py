@@ -158,6 +158,47 @@ def test_row_without_what_its_record_is_known_by_is_refused_and_not_added_anew_e
     assert "is required" in str(plan.refusals())
 
 
+def test_sheet_of_batches_fills_in_what_the_form_fills_in_and_is_asked_as_the_form_is(
+    laboratory: Flask,
+) -> None:
+    add = {name: service.add for name, service in SERVICES.items()}
+    old = f"{datetime.now(UTC) - timedelta(days=120):%Y-%m-%d}"
+    product = SERVICES["cement-products"].find(code="PO525")
+    assert product is not None
+    lot = add["cement-lots"]({"code": "OLD-1", "cement_product_id": product.id, "produced_on": old}, ACTOR)
+    ash = add["scm-lots"]({"code": "FA-1", "kind": "fly_ash"}, ACTOR)
+    scale = add["scales"]({"code": "W-1", "name": "Scale"}, ACTOR)
+    add["curing-tanks"]({"code": "T-1", "name": "Tank"}, ACTOR)
+    batch = a_batch("20", mix=SERVICES["mix-designs"].find(code="C30-1"))
+    heads = "code,cement_lot_id,fly_ash_lot_id,scale_id,curing_tank_id"
+    row = f"{batch.code},{lot.code},{ash.code},{scale.code},T-1"
+
+    def looked(more_heads: str = "", more: str = "") -> Any:
+        content = f"{heads}{more_heads}\n{row}{more}\n".encode()
+        return content, look("b.csv", content, ACTOR, template="batches")
+
+    _content, plan = looked()
+    assert {item.column for item in plan.refusals()} == {"Lot over three months old", "Scale not calibrated"}
+    content, plan = looked(
+        ",answer_lot_too_old,answer_scale_not_calibrated,answer_moulds_not_checked", ",dry,new,n/a"
+    )
+    assert plan.refusals() == []
+    import_file("b.csv", content, ACTOR, template="batches")
+    current_session().expire_all()
+    assert (batch.cement_lot_id, batch.scale_id, [item.title for item in batch.lots]) == (
+        lot.id,
+        scale.id,
+        ["FA-1"],
+    )
+    assert batch.curing_tank_id is not None
+    assert sorted(item.answer for item in batch.warnings) == ["dry", "new"]
+    assert look("b.csv", content, ACTOR, template="batches").changes_nothing
+    refused = looked(",answer_lot_too_old", ",another")[1].refusals()
+    assert [item.message for item in refused] == [
+        "cannot change any more: stored is dry; accepted: that, or blank"
+    ]
+
+
 def test_public_history_survives_the_round_trip(records: Flask) -> None:
     name = "boxcrete_data.csv"
     content = (DATA / name).read_bytes()
