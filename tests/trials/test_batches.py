@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from flask import Flask
 
-from lims.base.database import current_session
+from lims.base.database import current_session, transaction
+from lims.base.migration import alembic_config
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.trials.models import SpecimenSet
@@ -82,3 +86,20 @@ def test_trial_numbers_run_on_and_a_blank_code_keeps_the_old_one(records: Flask)
     assert int(second.code[-4:]) == int(first.code[-4:]) + 1
     changed = SERVICES["trials"].edit(first.id, {"name": "One again"}, first.version, ACTOR)
     assert changed.code == first.code
+
+
+def test_sets_that_were_due_at_an_instant_get_the_window_of_today_when_the_database_is_upgraded(
+    records_on_both: Flask,
+) -> None:
+    batch = a_batch("40", plan_ages="14,28,56")
+    sets = {found.age_days: found for found in batch.sets}
+    windows = {age: (found.due_from, found.due_at, found.due_until) for age, found in sets.items()}
+    with transaction(ACTOR) as session:
+        for age in (14, 56):
+            sets[age].due_from = sets[age].due_until = sets[age].due_at
+        session.flush()
+        migration = ScriptDirectory.from_config(alembic_config(None)).get_revision("0027").module
+        with Operations.context(MigrationContext.configure(session.connection())):
+            migration.upgrade()
+    current_session().expire_all()
+    assert {age: (found.due_from, found.due_at, found.due_until) for age, found in sets.items()} == windows
