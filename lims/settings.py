@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     lock_minutes: int = Field(default=15, ge=0, le=480)
     #: Records are kept without end; the least that is promised to customers and accreditation, years.
     retention_years: int = Field(default=10, ge=6, le=100)
+    #: Files that jobs made (exports, summaries, marked workbooks) go after so many days; what they hold stays stored. A
+    #: file that is also referred to elsewhere stays for that.
+    exports_kept_days: int = Field(default=30, ge=1, le=3650)
     #: How long a bearer token lives, minutes.
     token_minutes: int = Field(default=30, ge=1)
     #: Processes that serve, of the embedded server and of gunicorn. 0: one a core, at most four;

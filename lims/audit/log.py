@@ -106,7 +106,7 @@ WORDS = {
     "key_prefix": _l("Beginning of the key"), "label": _l("Name"), "language": _l("Language"),
     "last_name": _l("Family name"), "last_used_on": _l("Last used"), "loading_rate_mpa_s": _l("Loading rate"),
     "lookup_hash": _l("Hash of the key"), "mark": _l("Mark of the row"), "meaning": _l("Meaning"),
-    "media_type": _l("Type of file"), "number": _l("No."), "parameters": _l("Parameters"),
+    "media_type": _l("Type of file"), "removed_at": _l("Taken away"), "number": _l("No."), "parameters": _l("Parameters"),
     "password": _l("Password"), "phone": _l("Phone"), "plan_ages": _l("Ages of the plan"), "reason": _l("Reason"),
     "repeats": _l("Times"), "retained_g": _l("Masses retained"), "retired_at": _l("Out of use since"),
     "retract_reason": _l("Reason of the retraction"), "retracted_at": _l("Retracted"),

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from lims.base.auditing.models import AuditEntry, AuditTransaction
 from lims.base.denials import DeniedAttempt
 from lims.base.files import StoredFile
+from lims.base.jobs import Job
 from lims.base.repeats import REMEMBERED
 from lims.base.sessions import LONGEST
 from lims.results.models import Break, SetResult
@@ -32,13 +33,17 @@ class Kept:
 def kept_for(settings: Any, session: Session) -> list[Kept]:
     years = settings.retention_years
 
-    def counted(model: Any, moment: Any) -> tuple[int, datetime | None]:
-        number, first = session.execute(select(func.count(), func.min(moment)).select_from(model)).one()
+    def counted(model: Any, moment: Any, *conditions: Any) -> tuple[int, datetime | None]:
+        found = select(func.count(), func.min(moment)).select_from(model).where(*conditions)
+        number, first = session.execute(found).one()
         return int(number), first
 
     results = counted(SetResult, SetResult.created_at)
     breaks = counted(Break, Break.created_at)
-    files = counted(StoredFile, StoredFile.created_at)
+    kept = StoredFile.removed_at.is_(None)
+    of_jobs = StoredFile.id.in_(select(Job.file_id).where(Job.file_id.is_not(None)))
+    files = counted(StoredFile, StoredFile.created_at, kept, ~of_jobs)
+    made = counted(StoredFile, StoredFile.created_at, kept, of_jobs)
     denials = counted(DeniedAttempt, DeniedAttempt.attempted_at)
     entries = session.scalar(select(func.max(AuditEntry.seq))) or 0
     first = session.scalar(select(AuditTransaction.at).order_by(AuditTransaction.id).limit(1))
@@ -57,10 +62,16 @@ def kept_for(settings: Any, session: Session) -> list[Kept]:
             _("Taken out of use, it stays readable."),
         ),
         Kept(
-            _("Uploaded, exported and issued files"),
+            _("Uploaded and issued files"),
             without_end,
             _("Known by their SHA-256, byte for byte; names of persons stay in them."),
             *files,
+        ),
+        Kept(
+            _("Files that jobs made: exports, summaries, marked workbooks"),
+            _("%(days)s days at most", days=settings.exports_kept_days),
+            _("What they hold stays in the records; that they were made, and their SHA-256, stays as well."),
+            *made,
         ),
         Kept(_("Record of changes"), without_end, _("Chained and sealed."), int(entries), first),
         Kept(_("Denied attempts"), without_end, _("Bounded in number a minute."), *denials),

@@ -1,13 +1,15 @@
 """Bytes that must not change: uploaded workbooks, issued papers, photos. Kept once, known by their SHA-256.
 
 They stand in the database, so that a backup, a transaction and a second web process see the same. The file's name
-belongs to the record that refers to it: the same bytes may come under two names.
+belongs to the record that refers to it: the same bytes may come under two names. What a job made goes after a while
+(`forget_files` in lims/base/jobs.py); its row stays, with the SHA-256 of what it was.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from datetime import datetime
 from urllib.parse import quote
 
 from flask import Response
@@ -15,6 +17,7 @@ from sqlalchemy import Integer, LargeBinary, String, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, deferred, mapped_column
 
+from lims.base.columns import UtcDateTime
 from lims.base.database import current_session, database
 from lims.base.problems import NotFound
 from lims.base.records import Record, stamps
@@ -24,7 +27,7 @@ SHOWN_IN_PLACE = frozenset({"application/pdf", "image/png", "image/jpeg", "image
 
 
 class StoredFile(Record):
-    """Bytes with their hash. Never changed, never deleted."""
+    """Bytes with their hash. Never changed; the row is never deleted."""
 
     __tablename__ = "stored_files"
     record_name = "stored-files"
@@ -33,6 +36,8 @@ class StoredFile(Record):
     media_type: Mapped[str] = mapped_column(String(100), nullable=False)
     size_bytes: Mapped[int] = mapped_column(Integer, nullable=False)
     content: Mapped[bytes] = deferred(mapped_column(LargeBinary, nullable=False))
+    #: Since when the content is empty; it was that of a job alone.
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def title(self) -> str:
@@ -45,9 +50,13 @@ def keep_file(session: Session, content: bytes, media_type: str) -> StoredFile:
     Of two who bring the same bytes at once the second waits for the first, and gets its row.
     """
     digest = hashlib.sha256(content).hexdigest()
-    known = select(StoredFile).where(StoredFile.sha256 == digest)
-    found = session.scalars(known).one_or_none()
+    known = select(StoredFile).where(StoredFile.sha256 == digest).execution_options(populate_existing=True)
+    # Held: whoever takes old files away waits, and finds that it is referred to.
+    found = session.scalars(known.with_for_update(read=True)).one_or_none()
     if found is not None:
+        if found.removed_at is not None:
+            found.content, found.removed_at = bytes(content), None
+            session.flush()
         return found
     insert = (sqlite if database().is_sqlite else postgresql).insert(StoredFile)
     made = insert.values(
@@ -62,9 +71,9 @@ def keep_file(session: Session, content: bytes, media_type: str) -> StoredFile:
 
 
 def stored_file(file_id: int) -> StoredFile:
-    """Raises: NotFound."""
+    """Raises: NotFound, also when the bytes were taken away."""
     found = current_session().get(StoredFile, file_id) if 0 < file_id < 2**63 else None
-    if found is None:
+    if found is None or found.removed_at is not None:
         raise NotFound(f"stored-files {file_id}")
     return found
 

@@ -36,6 +36,8 @@ from lims.base.actor import Actor, system_actor
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.database import AFTERWARDS, current_session, database, transaction
 from lims.base.display import actor_names
+from lims.base.files import StoredFile
+from lims.base.metadata import Model
 from lims.base.problems import (
     CarrierAway,
     Conflict,
@@ -75,6 +77,9 @@ WRITTEN_WITHIN_S = 120.0
 #: Once, and once more after a worker has died.
 MOST_ATTEMPTS = 2
 WORKER = system_actor("worker")
+NIGHT = system_actor("nightly")
+#: Files that one transaction takes away.
+FILES_AT_ONCE = 100
 #: Key in a session's info: numbers of jobs to hand over at its commit.
 HANDED_OVER = "jobs"
 
@@ -102,6 +107,8 @@ class Job(Record):
     #: A file that came of it, and its name.
     file_id: Mapped[int | None] = mapped_column(Key, ForeignKey("stored_files.id"), index=True)
     file_name: Mapped[str | None] = mapped_column(String(200))
+    #: Since when the file is gone (`forget_files`); its name stays.
+    file_removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: A page that shows what came of it.
     href: Mapped[str | None] = mapped_column(String(300))
 
@@ -566,6 +573,49 @@ def _is_wanted(kind: JobKind, now: datetime) -> bool:
         return False
     waiting = select(Job.id).where(Job.kind == kind.name, Job.state.in_(OPEN)).limit(1)
     return current_session().scalar(waiting) is None
+
+
+def forget_files(now: datetime, kept_for: timedelta) -> int:
+    """Take away the files of jobs that ended longer than `kept_for` ago: lists with names of persons. Bytes that something
+    else refers to as well stay for that. Returns how many jobs lost theirs.
+
+    Not while another job runs that may have kept a file and not said so yet: the next night takes them.
+    """
+    count = 0
+    while True:
+        with transaction(NIGHT, "old files of jobs") as session:
+            clocked = [name for name, kind in KINDS.items() if kind.due is not None]
+            running = select(Job.id).where(Job.state == RUNNING, Job.kind.not_in(clocked)).limit(1)
+            if session.scalar(running) is not None:
+                return count
+            old = (
+                select(Job)
+                .where(Job.file_id.is_not(None), Job.state.not_in(OPEN), Job.finished_at < now - kept_for)
+                .order_by(Job.id)
+                .limit(FILES_AT_ONCE)
+            )
+            jobs = session.scalars(old.with_for_update().execution_options(populate_existing=True)).all()
+            files = {job.file_id for job in jobs}
+            for job in jobs:
+                job.file_id, job.file_removed_at = None, now
+            session.flush()
+            gone = select(StoredFile).where(StoredFile.id.in_(files)).order_by(StoredFile.id)
+            for stored in session.scalars(gone.with_for_update().execution_options(populate_existing=True)):
+                if not _is_referred_to(session, stored.id):
+                    stored.content, stored.removed_at = b"", now
+        count += len(jobs)
+        if len(jobs) < FILES_AT_ONCE:
+            return count
+
+
+def _is_referred_to(session: Session, file_id: int) -> bool:
+    columns = (
+        column
+        for table in Model.metadata.tables.values()
+        for column in table.columns
+        if any(key.column is StoredFile.__table__.c.id for key in column.foreign_keys)
+    )
+    return any(session.scalar(select(column).where(column == file_id).limit(1)) for column in columns)
 
 
 def run_waiting(app: Flask) -> list[str]:

@@ -33,6 +33,7 @@ class JobApi(RecordApi):
         "finished_at",
         "message",
         "file_name",
+        "file_removed_at",
         "href",
         "created_at",
         "created_by",

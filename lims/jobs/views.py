@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import Any
 
-from flask import flash, jsonify, redirect, url_for
+from flask import current_app, flash, jsonify, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from lims.base.display import local_day, show_day
 from lims.base.files import download, stored_file
 from lims.base.jobs import KINDS, OPEN, Job, cancel, progress_of
 from lims.base.problems import NotFound
@@ -42,6 +44,7 @@ class JobView(RecordView):
         "started_at": _l("Started"),
         "finished_at": _l("Finished"),
         "file_name": _l("File"),
+        "file_removed_at": _l("File taken away"),
         "message": _l("Message"),
         "attempts": _l("Attempts"),
     }
@@ -56,6 +59,10 @@ class JobView(RecordView):
             "open": record.state in OPEN,
             "known": record.kind in KINDS,
             "form_key": secrets.token_urlsafe(16),
+            "gone": _gone(record) if record.file_removed_at is not None else "",
+            "kept_until": local_day(record.finished_at + timedelta(days=_kept_days()))
+            if record.finished_at
+            else None,
         }
 
     @expose("/<int:record_id>/state.json")
@@ -80,6 +87,9 @@ class JobView(RecordView):
         """The file that came of it."""
         self.allow("read")
         job: Job = self.service.get(record_id)
+        if job.file_removed_at is not None:
+            flash(_gone(job), "warning")
+            return redirect(url_for("JobView.show", record_id=record_id))
         if job.file_id is None:
             raise NotFound(f"jobs {record_id} file")
         return download(stored_file(job.file_id), job.file_name or "file")
@@ -100,6 +110,23 @@ class JobView(RecordView):
         job = self.service.again(record_id, current_actor(), form_key({}))
         flash(_("Asked for again."), "success")
         return redirect(url_for("JobView.show", record_id=job.id))
+
+
+def _kept_days() -> int:
+    days: int = current_app.config["LIMS_SETTINGS"].exports_kept_days
+    return days
+
+
+def _gone(job: Job) -> str:
+    assert job.file_removed_at is not None
+    day = show_day(local_day(job.file_removed_at))
+    return str(
+        _(
+            "The file was taken away on %(day)s; what a job made is kept for %(days)s days.",
+            day=day,
+            days=_kept_days(),
+        )
+    )
 
 
 VIEWS = (JobView,)

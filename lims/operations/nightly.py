@@ -18,7 +18,7 @@ from lims.base.auditing.models import AuditTransaction
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import laboratory_zone
-from lims.base.jobs import CANCELLED, DONE, Cancelled, Job, RunningJob, job_kind
+from lims.base.jobs import CANCELLED, DONE, Cancelled, Job, RunningJob, forget_files, job_kind
 from lims.base.problems import Refused, Unavailable, refuse
 from lims.base.repeats import forget_requests
 from lims.base.sessions import forget_sessions
@@ -103,6 +103,7 @@ def backup(job: RunningJob) -> dict[str, Any]:
     job.progress(0, 2)
     swept = sweep(settings, utc_now())
     _forget(utc_now())
+    _forget_files(settings, utc_now())
     refresh_statistics()
     try:
         manifest = back_up(settings, folder)
@@ -131,6 +132,16 @@ def _forget(now: datetime) -> None:
         log.warning("old sessions and request keys were not taken away: %s", error)
         return
     log.info("taken away: %s", ", ".join(f"{count} {name}" for name, count in gone.items()))
+
+
+def _forget_files(settings: Settings, now: datetime) -> None:
+    """Exports that nobody fetches any more. That they could not be taken away stands in the way of no backup."""
+    try:
+        gone = forget_files(now, timedelta(days=settings.exports_kept_days))
+    except (Unavailable, SQLAlchemyError) as error:
+        log.warning("old files of jobs were not taken away: %s", error)
+        return
+    log.info("taken away: %s files of jobs", gone)
 
 
 def _prove(settings: Settings, folder: Path) -> None:

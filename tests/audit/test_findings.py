@@ -145,4 +145,5 @@ def test_retention_tells_what_is_kept_and_how_long(sign_in_as: Callable[[str], P
     assert "without end; at least 10 years" in page
     assert "from before an upgrade or a restore until somebody removes them" in page
     assert "90 days at most" in page
+    assert "30 days at most" in page  # what jobs made
     assert "Record of changes" in page

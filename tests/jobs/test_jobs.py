@@ -19,7 +19,7 @@ from lims.base import jobs
 from lims.base.actor import system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.files import bytes_of, keep_file
+from lims.base.files import StoredFile, bytes_of, keep_file
 from lims.base.jobs import (
     GIVEN_UP_AFTER,
     Job,
@@ -89,6 +89,43 @@ def test_job_runs_once_in_the_name_of_who_asked_and_keeps_what_came_of_it(app: F
     assert job.file_id is not None
     with app.app_context():
         assert bytes_of(job.file_id).decode() == "混凝土"
+
+
+@pytest.mark.parametrize("kept", ["one", "both"])
+def test_file_of_a_job_goes_after_its_time_and_comes_back_with_the_same_bytes(
+    app: Flask, work: Any, sign_in_as: Any, kept: str
+) -> None:
+    def run(job: RunningJob) -> dict[str, Any]:
+        with transaction(job.actor, "export") as session:
+            return {"file_id": keep_file(session, b"Ann Lee", "text/csv").id, "file_name": "customers.csv"}
+
+    kind = work(run)
+    old, young = _ask(app, kind), _ask(app, kind)
+    assert run_waiting(app) == ["done", "done"]
+    manager = sign_in_as(MANAGER)
+    assert "The file is kept until" in manager.get(f"/jobs/{old}").get_data(as_text=True)
+    later = utc_now() + timedelta(days=31)
+    with app.app_context():
+        session = current_session()
+        if kept == "both":
+            with transaction(ASKER):
+                session.get_one(Job, young).finished_at = later
+        with transaction(ASKER):
+            session.get_one(Job, young).state = "running"
+        assert jobs.forget_files(later, timedelta(days=30)) == 0, "another may have kept the same bytes"
+        with transaction(ASKER):
+            session.get_one(Job, young).state = "done"
+        assert jobs.forget_files(later - timedelta(days=2), timedelta(days=30)) == 0
+        assert jobs.forget_files(later, timedelta(days=30)) == (1 if kept == "both" else 2)
+        file = session.query(StoredFile).one()
+        assert (file.content, file.removed_at) == ((b"Ann Lee", None) if kept == "both" else (b"", later))
+    answer = manager.get(f"/jobs/{old}/file", follow_redirects=True)
+    assert "The file was taken away on" in answer.get_data(as_text=True)
+    assert manager.get(f"/api/v1/jobs/{old}").get_json()["result"]["file_removed_at"] is not None
+    assert (manager.get(f"/jobs/{young}/file").status_code == 200) == (kept == "both")
+    again = _ask(app, kind)
+    assert run_waiting(app) == ["done"]
+    assert manager.get(f"/jobs/{again}/file").get_data() == b"Ann Lee"
 
 
 def test_refused_job_says_why_and_an_unexpected_mistake_shows_no_traceback(app: Flask, work: Any) -> None:

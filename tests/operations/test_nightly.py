@@ -18,6 +18,7 @@ from lims.base.actor import system_actor
 from lims.base.auditing.models import AuditTransaction
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.files import StoredFile, keep_file
 from lims.base.jobs import Job, ask_for_what_is_due, cancel, enqueue, run_waiting
 from lims.base.laboratory import forget_laboratory
 from lims.base.repeats import RequestKey
@@ -135,9 +136,13 @@ def test_clock_that_was_once_ahead_stops_neither_backups_nor_their_alarm(shangha
         job_id = enqueue("backup", {}, system_actor("clock")).id
         with transaction(system_actor("test")) as session:
             session.add(RequestKey(key_sha256="k", sent_sha256="", created_at=_at("2020-01-01 00:00")))
+            file_id = keep_file(session, b"Ann Lee", "text/csv").id
+            old = {"kind": "list-export", "arguments": "{}", "language": "en", "state": "done", "attempts": 1}
+            session.add(Job(**old, finished_at=_at("2020-01-01 00:00"), file_id=file_id))
     assert run_waiting(shanghai) == ["done"]
     with shanghai.app_context():
         assert current_session().get(RequestKey, "k") is None
+        assert current_session().get_one(StoredFile, file_id).content == b"", "and the record verifies"
         with transaction(system_actor("test")) as session:
             job = session.get(Job, job_id)
             assert job is not None
