@@ -340,14 +340,18 @@ def select_rows(
 
 def _shared_out(by_lab: dict[str, list[MixHistory]], room: int) -> list[MixHistory]:
     """Up to `room` rows, as evenly over the laboratories as their numbers allow."""
-    share = 0
-    for waiting, rows in zip(range(len(by_lab), 0, -1), sorted(by_lab.values(), key=len), strict=True):
-        share = room // waiting
-        room -= min(len(rows), share)
-    left = sum(max(0, len(rows) - share) for rows in by_lab.values())
-    chosen = [mix for rows in by_lab.values() for mix in _spaced(rows, share)]
-    if left and room > 0 and share == 0:  # more laboratories than rows: one of each as far as they go
-        chosen = [rows[0] for rows in by_lab.values()][:room]
+    share, left = 0, room
+    for waiting, size in zip(range(len(by_lab), 0, -1), sorted(map(len, by_lab.values())), strict=True):
+        if size > left // waiting:  # this one and the larger ones take alike
+            share = left // waiting
+            break
+        share, left = size, left - size
+    more = room - sum(min(len(rows), share) for rows in by_lab.values())
+    chosen = []
+    for rows in by_lab.values():  # what cannot be shared out evenly goes to the first
+        one_more = len(rows) > share and more > 0
+        more -= one_more
+        chosen += _spaced(rows, share + one_more)
     return chosen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -263,6 +264,19 @@ def test_ten_thousand_mixes_of_one_laboratory_are_thinned_evenly() -> None:
     picked = select_rows(mixed, frozenset({"S1"}))
     assert len(picked) <= MOST_ROWS
     assert sum(1 for mix in picked if mix.lab == "S1") == 100
+
+
+@pytest.mark.parametrize(("labs", "each"), [(7, 100), (400, 2), (600, 5), (3000, 1)])
+def test_hundreds_of_laboratories_leave_room_for_the_one_asked_about(labs: int, each: int) -> None:
+    """And keep to the number of rows that a fit can take."""
+    many = [MixHistory(f"S{i % labs}", str(i), ()) for i in range(labs * each)]
+    own = [MixHistory("own", str(i), ()) for i in range(50)]
+    assert {mix.mix_id for mix in select_rows(many + own, frozenset({"own"})) if mix.lab == "own"} == {
+        mix.mix_id for mix in own
+    }
+    evenly = Counter(mix.lab for mix in select_rows(many, frozenset(mix.lab for mix in many)))
+    assert evenly.total() == MOST_ROWS
+    assert max(evenly.values()) - min(evenly.values()) <= 1
 
 
 def test_analytic_gradient_of_the_marginal_likelihood_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
