@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, eigh
 
 from lims.strength.features import Scaler, composition_features, composition_matrix, early_features
-from lims.strength.history import AgeStrength, MixHistory
+from lims.strength.history import LEAST_TELLING_MPA, AgeStrength, MixHistory
 from lims.strength.intervals import (
     CONFORMAL_FROM,
     DEFAULT_C,
@@ -693,27 +693,34 @@ class FittedModel:
         return len(rows) < LEAST_ROWS or (own < LEAST_ROWS <= self.usable((), STANDARD_AGE)[1])
 
     def mean_curve(self) -> dict[float, float]:
-        """Mean of ln(f(t)/f28) over the history, by age: moves a break to a neighbouring age."""
+        """Mean of ln(f(t)/f28) over the history, by age: moves a break to a neighbouring age. It never falls, though other
+        mixes stand behind each age (those with 100 d gained more than those with 180 d)."""
         if self._curve is None:
-            sums: dict[float, list[float]] = {28.0: [0.0]}
+            found: dict[float, list[float]] = {STANDARD_AGE: [0.0]}
             for mix in (*self.history, *self.prior):
-                reached = mix.strength_at(28.0)
+                reached = mix.strength_at(STANDARD_AGE)
                 if reached is not None:
                     for item in mix.breaks:
-                        if item.strength_mpa > 0:
-                            sums.setdefault(item.age_days, []).append(
+                        if item.strength_mpa >= LEAST_TELLING_MPA:
+                            found.setdefault(item.age_days, []).append(
                                 math.log(item.strength_mpa / reached.strength_mpa)
                             )
-            self._curve = {age: float(np.mean(values)) for age, values in sorted(sums.items())}
+            young = {age: found[age] for age in sorted(found) if age < STANDARD_AGE}
+            old = {age: found[age] for age in sorted(found) if age > STANDARD_AGE}
+            self._curve = {
+                **dict(zip(young, (min(level, 0.0) for level in _rising([*young.values()])), strict=True)),
+                STANDARD_AGE: 0.0,
+                **dict(zip(old, (max(level, 0.0) for level in _rising([*old.values()])), strict=True)),
+            }
         return self._curve
 
     def level_at(self, age_days: float) -> float:
-        """ln(f(t)/f28) at any age, linear in ln t between the ages of the history, EC2 (s 0.25) beyond them."""
+        """ln(f(t)/f28) at any age, linear in ln t between the ages of the history, on from its ends as EC2 (s 0.25) goes."""
         curve = self.mean_curve()
-        ages = np.array(list(curve))
-        if len(ages) < 2 or not ages[0] <= age_days <= ages[-1]:
-            return 0.25 * (1 - math.sqrt(28 / age_days))
-        return float(np.interp(math.log(age_days), np.log(ages), np.array(list(curve.values()))))
+        ages = list(curve)
+        within = min(max(age_days, ages[0]), ages[-1])
+        known = float(np.interp(math.log(within), np.log(ages), list(curve.values())))
+        return known + 0.25 * (math.sqrt(28 / within) - math.sqrt(28 / age_days))
 
     def _moved(self, mix: MixHistory, own: tuple[float, ...], early: tuple[float, ...]) -> MixHistory:
         found = mix.strength_at(own[-1])
@@ -901,6 +908,18 @@ class FittedModel:
         if model is None:
             raise ValueError(f"no sub-model for early ages {early}")
         return json.dumps(model.to_dict(), sort_keys=True, separators=(",", ":"))
+
+
+def _rising(values: Sequence[Sequence[float]]) -> list[float]:
+    """The means of these in order, none below the one before it: least squares, each value counting once."""
+    blocks: list[tuple[float, int, int]] = []  # sum, values, places
+    for found in values:
+        block = (math.fsum(found), len(found), 1)
+        while blocks and blocks[-1][0] / blocks[-1][1] > block[0] / block[1]:
+            total, count, places = blocks.pop()
+            block = (total + block[0], count + block[1], places + block[2])
+        blocks.append(block)
+    return [total / count for total, count, places in blocks for _place in range(places)]
 
 
 def version_of(parameters: str) -> str:

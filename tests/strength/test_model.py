@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from lims.strength.history import AgeStrength, MixHistory, combine
 from lims.strength.intervals import conformal_quantile, conformal_survival, fit_lab_t, lab_scale
 from lims.strength.kernel import Hyper, cross_kernel, fit_hyper, own_variance
 from lims.strength.maturity import age_factor, corrected
-from lims.strength.model import MOST_ROWS, SubModel, fit, select_rows
+from lims.strength.model import MOST_ROWS, SubModel, _rising, fit, select_rows
 
 RNG = np.random.default_rng(7)
 
@@ -186,6 +187,31 @@ def test_break_at_an_age_the_history_lacks_is_moved_and_said_so(model) -> None: 
     (found,) = model.forecast([mix])
     assert found.strength_mpa is not None
     assert "mean curve" in found.note
+
+
+@pytest.mark.parametrize("history", [(), HISTORY], ids=["the prior that ships", "3, 7 and 28 d alone"])
+def test_strength_never_falls_along_the_mean_curve(history: list[MixHistory]) -> None:
+    """Nor where it leaves the ages of the history: at 18 h a mix has not more than at 24 h."""
+    slow = MixHistory("L", "hardly set", (AgeStrength(2.0, 0.1), AgeStrength(28.0, 40.0)))
+    curve = fit([*history, slow], prior=None if not history else ())
+    levels = [curve.level_at(age) for age in np.geomspace(0.3, 3650, 400)]
+    assert all(later > earlier - 1e-9 for earlier, later in pairwise(levels))
+    assert max(later - earlier for earlier, later in pairwise(levels)) < 0.25
+    assert curve.level_at(28.0) == 0
+    assert curve.level_at(3.0) == pytest.approx(math.log(0.47), abs=0.03)
+
+
+@given(st.lists(st.lists(st.floats(-3, 3), min_size=1, max_size=4), max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_rising_means_are_the_nearest_that_do_not_fall(values: list[list[float]]) -> None:
+    found = _rising(values)
+    assert all(later >= earlier - 1e-12 for earlier, later in pairwise(found))
+    assert math.fsum(f * len(v) for f, v in zip(found, values, strict=True)) == pytest.approx(
+        math.fsum(map(math.fsum, values)), abs=1e-9
+    )
+    means = [math.fsum(v) / len(v) for v in values]
+    if means == sorted(means):
+        assert found == pytest.approx(means)
 
 
 def test_later_age_than_the_history_has_rests_on_the_28_day_result_once_it_is_there(model) -> None:  # type: ignore[no-untyped-def]
