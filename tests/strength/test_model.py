@@ -238,6 +238,25 @@ def test_mix_far_outside_the_history_is_widened_and_said_so(model) -> None:  # t
     )
 
 
+def test_material_that_the_history_never_had_is_said_to_be_outside_it(model) -> None:  # type: ignore[no-untyped-def]
+    fume = dict(NEW[0].composition, silica_fume_kg_m3=40.0)
+    (found,) = model.forecast([MixHistory("L", "fume", early(NEW[0], 3.0).breaks, fume)])
+    (usual,) = model.forecast([early(NEW[0], 3.0)])
+    assert "outside what the history has seen" in found.note
+    assert "outside" not in usual.note
+    assert (
+        found.intervals[0.9][1] / found.intervals[0.9][0] > usual.intervals[0.9][1] / usual.intervals[0.9][0]
+    )
+
+
+def test_composition_that_no_mix_of_the_history_tells_leaves_the_interval_as_it_is() -> None:
+    bare = fit([MixHistory(mix.lab, mix.mix_id, mix.breaks) for mix in HISTORY], prior=())
+    asked = early(NEW[0], 3.0)
+    known, unknown = bare.forecast([asked, MixHistory(asked.lab, asked.mix_id, asked.breaks)])
+    assert known.intervals[0.9] == pytest.approx(unknown.intervals[0.9])
+    assert "outside" not in known.note
+
+
 def test_first_forecast_of_a_laboratory_comes_from_the_shipped_prior() -> None:
     (found,) = fit(()).forecast([early(NEW[0], 3.0)])
     assert found.strength_mpa is not None
