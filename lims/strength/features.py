@@ -31,6 +31,8 @@ CLIP = 4.0
 #: Deviation of each feature from mix to mix of a laboratory that varies it (UCI and BOxCrete; by judgement where these have
 #: none): the measure of how far a mix is from a history that never varied it, one without any fly ash say.
 USUAL_SPREAD = (0.2, 0.2, 0.15, 0.03, 0.1, 0.15, 1.0, 0.25, 1.4, 0.04)
+#: A history that varies a feature less than this share of that does not vary it: masses are rounded.
+LEAST_SPREAD = 0.1
 #: The scale of a feature that no mix of the history has: what is asked tells nothing there, nor is it outside of anything.
 NEVER_KNOWN = 1e9
 
@@ -102,10 +104,12 @@ class Scaler:
         mean = np.where(counts > 0, np.nansum(raw, axis=0) / np.maximum(counts, 1), 0.0)
         centred = np.where(known, raw - mean, 0.0)
         spread = np.sqrt((centred**2).sum(axis=0) / np.maximum(counts - 1, 1))
-        usual = np.concatenate([USUAL_SPREAD, np.ones(max(raw.shape[1] - len(USUAL_SPREAD), 0))])[
-            : raw.shape[1]
-        ]
-        scale = np.where(spread > 1e-9, spread, np.where(counts > 0, usual, NEVER_KNOWN))
+        usual = np.zeros(raw.shape[1])
+        usual[: len(USUAL_SPREAD)] = USUAL_SPREAD[: raw.shape[1]]
+        scale = np.where(
+            spread > 1e-9, np.maximum(spread, LEAST_SPREAD * usual), np.where(usual > 0, usual, 1.0)
+        )
+        scale = np.where(counts > 0, scale, NEVER_KNOWN)
         scaled = np.where(known, centred / scale, 0.0)
         low = np.maximum(scaled.min(axis=0, initial=0.0), -CLIP)
         high = np.minimum(scaled.max(axis=0, initial=0.0), CLIP)

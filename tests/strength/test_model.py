@@ -249,6 +249,21 @@ def test_material_that_the_history_never_had_is_said_to_be_outside_it(model) -> 
     )
 
 
+def test_rounded_masses_do_not_make_a_usual_dose_an_unusual_one() -> None:
+    """At 1 % of the binder, to 0.1 kg, the doses of a history differ by hundredths of a per cent."""
+
+    def dosed(mix: MixHistory, percent: float) -> MixHistory:
+        binder = mix.composition["cement_kg_m3"] + mix.composition["fly_ash_kg_m3"]
+        masses = dict(mix.composition, superplasticizer_kg_m3=round(binder * percent / 100, 1))
+        return MixHistory(mix.lab, mix.mix_id, mix.breaks, masses)
+
+    rounded = fit([dosed(mix, 1.0) for mix in HISTORY[:40]], prior=())
+    usual, more, other = rounded.forecast([dosed(early(NEW[0], 3.0), dose) for dose in (1.0, 1.03, 1.3)])
+    assert (usual.note, more.note) == ("", "")
+    assert more.strength_mpa == pytest.approx(usual.strength_mpa, rel=0.005)
+    assert "outside what the history has seen" in other.note
+
+
 def test_composition_that_no_mix_of_the_history_tells_leaves_the_interval_as_it_is() -> None:
     bare = fit([MixHistory(mix.lab, mix.mix_id, mix.breaks) for mix in HISTORY], prior=())
     asked = early(NEW[0], 3.0)
