@@ -115,12 +115,15 @@ class Scaler:
         high = np.minimum(scaled.max(axis=0, initial=0.0), CLIP)
         return cls(mean, scale, low, high)
 
+    def standardised(self, raw: Array) -> Array:
+        """As `apply`, wherever it lies."""
+        return np.where(np.isnan(raw), 0.0, (raw - self.mean) / self.scale)
+
     def apply(self, raw: Array) -> Array:
-        scaled = (raw - self.mean) / self.scale
-        return np.clip(np.where(np.isnan(scaled), 0.0, scaled), self.low, self.high)
+        return np.clip(self.standardised(raw), self.low, self.high)
 
     def excess(self, raw: Array) -> Array:
         """(n,) how far a row lies beyond the training set, in standard deviations of the worst feature."""
-        scaled = np.where(np.isnan(raw), 0.0, (raw - self.mean) / self.scale)
+        scaled = self.standardised(raw)
         beyond = np.maximum(np.maximum(self.low - scaled, scaled - self.high), 0.0)
         return np.asarray(beyond.max(axis=1, initial=0.0))

@@ -19,7 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, eigh
 
-from lims.strength.features import Scaler, composition_features, composition_matrix, early_features
+from lims.strength.features import (
+    CLIP,
+    COMPOSITION_FEATURES,
+    Scaler,
+    composition_features,
+    composition_matrix,
+    early_features,
+)
 from lims.strength.history import LEAST_TELLING_MPA, AgeStrength, MixHistory
 from lims.strength.intervals import (
     CONFORMAL_FROM,
@@ -72,6 +79,8 @@ OUTSIDE_FROM = 0.5
 #: A stored sub-model whose rows have moved further than this (ln of the strength) was fitted on a slip that was put right;
 #: one that moved less than the second is as good as it was.
 LARGEST_MOVE, LEAST_MOVE = 0.10, 0.01
+#: The same of their composition, in standard deviations of a feature.
+LARGEST_SHIFT, LEAST_SHIFT = 0.5, 0.05
 
 
 @dataclass(frozen=True)
@@ -498,21 +507,24 @@ def _beats_the_mean(model: SubModel) -> bool:
 
 
 def _still_holds(model: SubModel, rows: Sequence[MixHistory], stale_after: float) -> bool:
-    """Do the results that it was fitted on still stand? One that was taken back, or put right, is not learned from any
-    longer; another batch that moves its mix's mean a little counts as a new mix does."""
-    now = {mix.key: mix for mix in rows}
-    moved = 0
-    for key, reached, last in zip(model.keys, model.reached.tolist(), model.last.tolist(), strict=True):
-        mix = now.get(key)
-        if mix is None:
-            return False
-        pairs = [(mix.strength_at(model.target), reached)]
-        if model.early:
-            pairs.append((mix.strength_at(model.early[-1]), last))
-        move = max(abs(math.log(item.strength_mpa) - was) for item, was in pairs if item is not None)
-        if move > LARGEST_MOVE:
-            return False
-        moved += move > LEAST_MOVE
+    """Do the results and recipes that it was fitted on still stand? One that was taken back, or put right, is not learned
+    from any longer; another batch that moves its mix's mean a little counts as a new mix does."""
+    known = {mix.key: mix for mix in rows}
+    if not all(key in known for key in model.keys):
+        return False
+    now = [known[key] for key in model.keys]
+    raw, last, _variance = raw_features(now, model.early)
+    strengths = [mix.strength_at(model.target) for mix in now]
+    reached = np.log([item.strength_mpa for item in strengths if item is not None])
+    recipe = len(COMPOSITION_FEATURES)
+    x = np.abs(np.clip(model.scaler.standardised(raw), -CLIP, CLIP) - model.x)
+    # The gains between early ages are logarithms, as the strengths are.
+    gains = (x * model.scale)[:, recipe:].max(axis=1, initial=0.0)
+    move = np.maximum(np.maximum(np.abs(reached - model.reached), np.abs(last - model.last)), gains)
+    shift = x[:, :recipe].max(axis=1, initial=0.0)
+    if (move > LARGEST_MOVE).any() or (shift > LARGEST_SHIFT).any():
+        return False
+    moved = int(((move > LEAST_MOVE) | (shift > LEAST_SHIFT)).sum())
     return moved <= len(model.keys) * stale_after + 1
 
 

@@ -148,6 +148,26 @@ def test_stored_sub_model_is_not_used_once_a_result_it_learned_from_is_put_right
         assert HISTORY[0].key in now.held_out((3.0,))
 
 
+@pytest.mark.parametrize(
+    ("age", "factor", "water", "kept"),
+    [(3.0, 1.03, 1.0, True), (3.0, 1.25, 1.0, False), (3.0, 1.0, 1.15, False), (3.0, 1.0, 1.005, True)],
+    ids=["another batch at 3 d", "3 d put right", "water put right", "water weighed again"],
+)
+def test_stored_sub_model_is_not_used_once_an_earlier_break_or_the_recipe_is_put_right(  # type: ignore[no-untyped-def]
+    model, age: float, factor: float, water: float, kept: bool
+) -> None:
+    model.submodel((3.0, 7.0), 28.0, frozenset())
+    was = HISTORY[0]
+    breaks = tuple(
+        AgeStrength(b.age_days, b.strength_mpa * (factor if b.age_days == age else 1), b.count)
+        for b in was.breaks
+    )
+    masses = dict(was.composition, water_kg_m3=was.composition["water_kg_m3"] * water)
+    now = fit([MixHistory(was.lab, was.mix_id, breaks, masses), *HISTORY[1:]], prior=())
+    now.adopt(model, 0.1)
+    assert now.has((3.0, 7.0), 28.0) is kept
+
+
 def test_sub_model_of_more_rows_than_are_learned_from_is_kept_and_serves_every_forecast(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
