@@ -456,13 +456,15 @@ def _admixture(batches: Sequence[TrialBatch], slump_mm: float | None, level: flo
         return Admixture(reason="slumps_differ")
     reference = float(slump.mean()) if slump_mm is None else slump_mm
     x = -np.log(np.array([b.water_binder_ratio for b in known]))
-    columns = [np.ones_like(own), own]
+    by_ratio = [x - x.mean()] if float(np.ptp(x)) > 1e-9 else []
+    X = np.column_stack([np.ones_like(own), own, *by_ratio])
+    if float(np.ptp(dose)) == 0.0 or np.linalg.matrix_rank(X) < X.shape[1]:
+        return Admixture(reason="few_batches")  # each cement at a ratio of its own, say
     if np.ptp(slump) > 15:
-        columns.append(slump - reference)
-    columns.append(x - x.mean())
-    X = np.column_stack(columns)
-    if len(dose) <= X.shape[1] + 1 or float(np.ptp(dose)) == 0.0:
-        return Admixture(reason="few_batches")
+        with_slump = np.column_stack([X[:, :2], slump - reference, *by_ratio])
+        # Two cements with a slump each say nothing of what slump costs; so close together they count as equal.
+        if np.linalg.matrix_rank(with_slump) == with_slump.shape[1]:
+            X = with_slump
     one_lot = len({b.lot for b in known if b.own}) == len({b.lot for b in known if not b.own}) == 1
     lots = [str(i) if one_lot else f"{b.own}|{b.lot}" for i, b in enumerate(known)]
     b = linear_posterior(X, dose, lots, LEAST_DOSE_SD).draw(SEED + 1)

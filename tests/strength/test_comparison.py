@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -197,6 +198,30 @@ def test_admixture_is_not_compared_between_different_slumps() -> None:
     ]
     found = compare(batches, 42.0, WATER)
     assert (found.admixture.difference, found.admixture.reason) == (None, "slumps_differ")
+
+
+@pytest.mark.parametrize(
+    ("dosed_at", "slumps", "reason"),
+    [((0.47, 0.47), (190, 190), ""), ((0.47, 0.40), (190, 190), "few_batches"), (RATIOS, (182, 198), "")],
+    ids=["all at one ratio", "each cement at a ratio of its own", "each cement at a slump of its own"],
+)
+def test_admixture_of_batches_that_do_not_tell_its_causes_apart_is_no_fault(
+    dosed_at: tuple[float, ...], slumps: tuple[float, float], reason: str
+) -> None:
+    batches = [
+        replace(
+            b,
+            slump_mm=(slumps[not b.own] if b.water_binder_ratio in at else None),
+        )
+        for b in trials(6, lots=8)
+        for at in [dosed_at if len(dosed_at) == 3 else dosed_at[not b.own :][:1]]
+    ]
+    found = compare(batches, 42.0, WATER).admixture
+    assert found.reason == reason
+    if not reason:
+        assert found.difference is not None
+        assert found.difference.low < 0.3 < found.difference.high
+        assert found.difference.high - found.difference.low < 0.4
 
 
 def test_copied_recipes_do_not_make_a_dose_exact() -> None:
