@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import gc
 import io
+import math
 import sys
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import click
 from rich.console import Console
@@ -31,13 +33,26 @@ def _levels(_context: click.Context, _parameter: click.Parameter, value: str) ->
     return levels
 
 
+class _Age(click.FloatRange):
+    """Days. Not a number is neither below nor above a bound."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found: float = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is not accepted; accepted: {self.min} to {self.max} days", param, ctx)
+        return found
+
+
+AGE = _Age(0.1, 3650)
+
+
 @click.command()
 @click.option(
     "--history", type=FILE, help="Known strengths, a row a specimen or set. Without it: the shipped prior."
 )
 @click.option("--early", type=FILE, required=True, help="Mixes to forecast with the breaks they have.")
 @click.option("--output", type=FILE, required=True, help="Where the forecasts go, as CSV.")
-@click.option("--age", default=28.0, show_default=True, type=click.FloatRange(0.1, 3650), help="Age in days.")
+@click.option("--age", default=28.0, show_default=True, type=AGE, help="Age in days.")
 @click.option("--levels", default="0.5,0.9", show_default=True, callback=_levels, help="Interval levels.")
 @click.option("--strict", is_flag=True, help="Refuse the files when any row is doubtful.")
 def forecast(
@@ -104,7 +119,7 @@ def forecast(
 @click.option(
     "--by", type=click.Choice(["mix", "lab"]), default="mix", show_default=True, help="What is left out."
 )
-@click.option("--age", default=28.0, show_default=True, type=click.FloatRange(0.1, 3650), help="Age in days.")
+@click.option("--age", default=28.0, show_default=True, type=AGE, help="Age in days.")
 @click.option("--output", type=FILE, help="Also write the scores here, as CSV.")
 def backtest(history: Path, by: str, age: float, output: Path | None) -> None:
     """What the forecast would have said of HISTORY, beside codes and regressions: a table and CSV."""

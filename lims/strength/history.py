@@ -108,8 +108,8 @@ class MixHistory:
 def combine(strengths_mpa: Sequence[float]) -> float:
     """One value for the specimens of an age.
 
-    Up to three: the mean, or the middle one when exactly one lies beyond 15 % of it; more: the median when they
-    scatter as widely, else the mean. A slip of the pen (22.9 among 55.9) then does not move the mix.
+    The mean; from three on the middle one (of an even number the mean of both) when one or more lie beyond 15 % of it.
+    A slip of the pen (22.9 among 55.9) then does not move the mix.
     """
     if len(strengths_mpa) == 1:
         return float(strengths_mpa[0])

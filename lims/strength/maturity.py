@@ -44,7 +44,9 @@ def corrected(mix: MixHistory, usual_c: float | None = None) -> tuple[MixHistory
             f"cured at {temperature:g} degC: its breaks say nothing about standard curing and are not used"
         )
     factor = age_factor(temperature)
-    moved = tuple(AgeStrength(round(b.age_days * factor, 3), b.strength_mpa, b.count) for b in mix.breaks)
+    moved = tuple(
+        AgeStrength(max(round(b.age_days * factor, 3), 0.001), b.strength_mpa, b.count) for b in mix.breaks
+    )
     return replace(mix, breaks=moved, curing_temperature_c=None), (
         f"cured at {temperature:g} degC: ages multiplied by {factor:.3g} to 20 degC; forecast for standard curing"
     )

@@ -13,11 +13,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from lims.strength.history import COMPOSITION, LEAST_TELLING_MPA, AgeStrength, MixHistory, combine
 from lims.strength.model import Forecast
@@ -125,8 +125,8 @@ def parse_table(text: str, name: str = "table") -> Table:
     if not text.strip():
         return Table([], 0, remarks, {})
     delimiter = _delimiter(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = [cell.strip().lower() for cell in next(reader)]
+    lines = _lines(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), name)
+    header = [cell.strip().lower() for cell in next(lines)[1]]
     missing = [column for column in REQUIRED if column not in header]
     if missing:
         raise TableError(
@@ -143,8 +143,7 @@ def parse_table(text: str, name: str = "table") -> Table:
     found: dict[tuple[str, str], _Mix] = {}
     describing = [place[column] for column in OPTIONAL if column in place]
     rows = 0
-    for cells in reader:
-        row = reader.line_num
+    for row, cells in lines:
         if not any(cells) or "".join(cells).isspace():
             continue
         rows += 1
@@ -163,6 +162,19 @@ def parse_table(text: str, name: str = "table") -> Table:
         if mix.notes:
             notes[lab, mix_id] = "; ".join(dict.fromkeys(mix.notes))
     return Table(mixes, rows, remarks, notes)
+
+
+def _lines(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the line they end in. A quotation mark that is never closed would take all rows below into one cell."""
+    begins = 1
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise TableError(
+            f"{name}: row {begins}: {error}; accepted: cells without quotation marks or with one at either end"
+        ) from error
 
 
 def _delimiter(text: str) -> str:
@@ -186,10 +198,8 @@ def _read_row(
     described = tuple([cells[i] for i in describing])
     if mix is None:
         mix = found[lab, mix_id] = _Mix(_composition(row, cells, place, remarks), row)
-        mix.temperature = _number(
-            row, cells, place, "curing_temperature_c", remarks, low=-60, high=120, zero=True
-        )
-        mix.grade = _number(row, cells, place, "grade_mpa", remarks, low=0, high=MOST_MPA)
+        mix.temperature = _temperature(row, cells, place, remarks)
+        mix.grade = _grade(row, cells, place, remarks)
         mix.described = described
     elif described != mix.described:
         _look_at_composition(row, cells, place, mix, mix_id, remarks)
@@ -244,10 +254,9 @@ def _read_row(
 def _composition(row: int, cells: list[str], place: dict[str, int], remarks: Remarks) -> dict[str, float]:
     composition = {}
     for column in COMPOSITION:
-        if column in place and cells[place[column]]:
-            mass = _number(row, cells, place, column, remarks, low=0, high=LARGEST_MASS_KG_M3, zero=True)
-            if mass is not None:
-                composition[column] = mass
+        mass = _mass(row, cells, place, column, remarks)
+        if mass is not None:
+            composition[column] = mass
     if composition.get("cement_kg_m3") == 0 and sum(composition.values()) == 0:
         return {}
     return composition
@@ -257,24 +266,16 @@ def _look_at_composition(
     row: int, cells: list[str], place: dict[str, int], mix: _Mix, mix_id: str, remarks: Remarks
 ) -> None:
     for column in COMPOSITION:
-        if column not in place:
-            continue
-        text = cells[place[column]].strip()
-        if not text:
-            continue
-        value = _float(text)
+        value = _mass(row, cells, place, column, remarks)
         if value is None:
             continue
-        had = mix.composition.get(column)
-        if had is None:
-            if 0 <= value <= LARGEST_MASS_KG_M3:
-                mix.composition[column] = value
-        elif abs(had - value) > 1e-6 * max(1.0, had):
+        had = mix.composition.setdefault(column, value)
+        if abs(had - value) > 1e-6 * max(1.0, had):
             remarks.add(
                 "two compositions",
                 row,
                 column,
-                f"{text[:40]} differs from {had:g} of row {mix.first_row} for mix {mix_id[:60]}; the first is kept",
+                f"{value:g} differs from {had:g} of row {mix.first_row} for mix {mix_id[:60]}; the first is kept",
             )
             mix.notes.append("given with two compositions; the first is used")
             return
@@ -286,9 +287,12 @@ def _described_alike(
     """Grade and curing of a later row of a mix; what the first one lacked is taken. False: its break is of another
     curing."""
     alike = True
-    for column, attribute in (("grade_mpa", "grade"), ("curing_temperature_c", "temperature")):
-        value = _float(cells[place[column]].strip()) if column in place else None
-        if value is None or not math.isfinite(value) or (column == "grade_mpa" and not 0 < value <= MOST_MPA):
+    for column, attribute, read in (
+        ("grade_mpa", "grade", _grade),
+        ("curing_temperature_c", "temperature", _temperature),
+    ):
+        value = read(row, cells, place, remarks)
+        if value is None:
             continue
         had = getattr(mix, attribute)
         if had is None:
@@ -318,6 +322,20 @@ def _look_at_growth(mix_id: str, mix: _Mix, breaks: Sequence[AgeStrength], remar
             )
             mix.notes.append(f"{later.age_days:g} d lies below {earlier.age_days:g} d")
             return
+
+
+def _mass(row: int, cells: list[str], place: dict[str, int], column: str, remarks: Remarks) -> float | None:
+    if column not in place or not cells[place[column]]:
+        return None  # most cells, told at once
+    return _number(row, cells, place, column, remarks, low=0, high=LARGEST_MASS_KG_M3, zero=True)
+
+
+def _temperature(row: int, cells: list[str], place: dict[str, int], remarks: Remarks) -> float | None:
+    return _number(row, cells, place, "curing_temperature_c", remarks, low=-60, high=120, zero=True)
+
+
+def _grade(row: int, cells: list[str], place: dict[str, int], remarks: Remarks) -> float | None:
+    return _number(row, cells, place, "grade_mpa", remarks, low=0, high=MOST_MPA)
 
 
 def _number(

@@ -428,6 +428,8 @@ def test_cold_breaks_count_for_younger_ones() -> None:
     moved, word = corrected(mix)
     assert moved.breaks[0].age_days == pytest.approx(4.3, abs=0.1)
     assert "10" in word
+    first_minute, _word = corrected(MixHistory("L", "new", (AgeStrength(0.0004, 1.0),), {}, 10.0))
+    assert first_minute.breaks[0].age_days > 0
     frozen, word = corrected(MixHistory("L", "ice", (AgeStrength(7.0, 2.0),), {}, -10.0))
     assert frozen.breaks == ()
     assert "not used" in word

@@ -171,6 +171,27 @@ def test_break_cured_at_another_temperature_is_left_out_and_told() -> None:
     assert "row 5, grade_mpa: 40 differs from 30 of row 2 for mix A; the first is kept" in told
 
 
+def test_doubtful_cell_of_a_later_row_of_a_mix_is_told_as_one_of_the_first_is() -> None:
+    table = parse_table(
+        "lab,mix_id,age_days,strength_mpa,cement_kg_m3,water_kg_m3,curing_temperature_c,grade_mpa\n"
+        "L,A,3,20,,,,\nL,A,7,26,abc,-5,500,9999\nL,A,28,38,350,170,20,30\n"
+    )
+    told = table.remarks.lines()
+    for start in (
+        "cement_kg_m3: 'abc'",
+        "water_kg_m3: '-5'",
+        "curing_temperature_c: '500'",
+        "grade_mpa: '9999'",
+    ):
+        assert any(line.startswith(f"row 3, {start} is not accepted; accepted: ") for line in told)
+    (mix,) = table.mixes
+    assert (mix.composition, mix.curing_temperature_c, mix.grade_mpa) == (
+        {"cement_kg_m3": 350.0, "water_kg_m3": 170.0},
+        20.0,
+        30.0,
+    )
+
+
 @pytest.fixture
 def nothing_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is said beside a number, without the second that a number takes."""
@@ -212,7 +233,10 @@ def test_mix_whose_result_stands_in_the_history_is_told_from_a_forecast(
         ("a,b,c\n1,2,3\n", "no column lab"),
         ("lab,mix_id,age_days,strength_mpa,strength_mpa\n", "twice"),
         ("lab\0,mix_id\n", "binary"),
+        ('lab,mix_id,age_days,strength_mpa\nL,A,3,20\nL,"B,3,20\n' + "L,C,3,20\n" * 3, "row 3: .*quotation"),
+        ('lab,mix_id,age_days,strength_mpa\nL,"B,3,20\n' + "L,C,3,20\n" * 20_000, "row 2: .*quotation"),
     ],
+    ids=["other columns", "a column twice", "binary", "cell that never ends", "and is long"],
 )
 def test_file_that_is_no_table_is_refused(text: str, words: str) -> None:
     with pytest.raises(TableError, match=words):
@@ -231,7 +255,7 @@ def test_encodings_and_separators_of_chinese_spreadsheets_are_read(tmp_path: Pat
 
 def test_wrong_levels_and_missing_files_are_refused(tmp_path: Path) -> None:
     early = write(tmp_path / "early.csv", rows_of(NEW[:1], (3.0,)))
-    for more in (["--levels", "1.5"], ["--levels", "x"], ["--age", "-3"]):
+    for more in (["--levels", "1.5"], ["--levels", "x"], ["--age", "-3"], ["--age", "nan"]):
         assert forecast(tmp_path, early, *more)[0].exit_code == 2
     assert forecast(tmp_path, tmp_path / "none.csv")[0].exit_code == 2
     assert forecast(tmp_path, early, "--output", str(tmp_path / "no" / "out.csv"))[0].exit_code == 2
