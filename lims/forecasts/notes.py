@@ -53,6 +53,13 @@ def _sentence(text: str) -> str:
         "no composition either: nothing to forecast from": _(
             "no composition either: nothing to forecast from"
         ),
+        "water or binder unknown": _("water or binder unknown"),
+        "no breaks, and water or binder unknown: nothing to forecast from": _(
+            "no breaks, and water or binder unknown: nothing to forecast from"
+        ),
+        "water or binder unknown: nothing to forecast from": _(
+            "water or binder unknown: nothing to forecast from"
+        ),
         "no history has these ages, add one with results at the target age": _(
             "no history has these ages, add one with results at the target age"
         ),

@@ -595,6 +595,8 @@ class FittedModel:
         More ages and later ones tell more, as long as enough mixes have them; None when no mix has any.
         """
         best: tuple[float, tuple[float, ...]] | None = None
+        # An age that too few have by itself is in no set that enough have: of 27 early ages there are 20,000 sets of four.
+        ages = tuple(age for age in ages if len(self.usable((age,), target)[0]) >= LEAST_ROWS)
         for size in range(min(len(ages), 4), 0, -1):
             for subset in combinations(ages, size):
                 rows, own = self.usable(subset, target)
@@ -830,14 +832,20 @@ class FittedModel:
                     f"breaks at {ages} d are not used: too few mixes of the history have an age near them"
                 )
             if not early and bare[i]:
-                nothing = "no composition either" if unused else "neither breaks nor a composition"
+                if any(mix.composition.values()):
+                    nothing = (
+                        "water or binder unknown" if unused else "no breaks, and water or binder unknown"
+                    )
+                else:
+                    nothing = "no composition either" if unused else "neither breaks nor a composition"
                 note = "; ".join([*notes, f"{nothing}: nothing to forecast from"])
                 results.append(Forecast(mix.lab, mix.mix_id, target, None, note=note))
                 continue
             if outside[i] > OUTSIDE_FROM:
                 notes.append("outside what the history has seen, treat with care")
             if bare[i] and early:
-                notes.append("composition unknown, strengths alone")
+                told = any(mix.composition.values())
+                notes.append("water or binder unknown" if told else "composition unknown, strengths alone")
             if not model.informative:
                 notes.append("no better than the running mean: these early tests carry little information")
             if mix.lab not in own_names and not rule.local:

@@ -30,6 +30,22 @@ def test_every_sentence_of_the_model_is_known_in_chinese(app: Flask, mix: MixHis
     assert not any(word in said for word in ("the", "history", "mixes", "strengths"))
 
 
+def test_every_sentence_about_a_recipe_that_is_not_whole_is_given_to_the_translators(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dry = {"cement_kg_m3": 350.0, "fine_aggregate_kg_m3": 750.0}
+    asked = [
+        MixHistory("L", "no break", (), dry),
+        MixHistory("L", "early", (AgeStrength(0.5, 3.0),), dry),
+        MixHistory("L", "3 d", (AgeStrength(3.0, 15.0),), dry),
+    ]
+    notes = [item.note for item in fit(HISTORY[:20], prior=()).forecast(asked)]
+    monkeypatch.setattr("lims.forecasts.notes._", lambda text, **values: "¶" + text % values)
+    for note in notes:
+        assert "water or binder unknown" in note
+        assert all(part.startswith("¶") for part in in_words(note).split("; "))
+
+
 def test_unknown_note_stays_as_it_was_stored(app: Flask) -> None:
     with app.test_request_context():
         assert in_words("something older; another") == "something older; another"

@@ -202,6 +202,26 @@ def test_mix_without_breaks_and_composition_is_refused_with_the_reason(model) ->
     assert "nothing to forecast from" in found.note
 
 
+def test_composition_without_water_is_not_said_to_be_unknown(model) -> None:  # type: ignore[no-untyped-def]
+    dry = {name: mass for name, mass in NEW[0].composition.items() if name != "water_kg_m3"}
+    young = (AgeStrength(0.5, 3.0),)
+    three = early(NEW[0], 3.0).breaks
+    alone, with_young, with_three = model.forecast(
+        [MixHistory("L", "dry", breaks, dry) for breaks in ((), young, three)]
+    )
+    assert alone.strength_mpa is with_young.strength_mpa is None
+    assert alone.note == "no breaks, and water or binder unknown: nothing to forecast from"
+    assert with_young.note.endswith("; water or binder unknown: nothing to forecast from")
+    assert with_three.note == "water or binder unknown"
+
+
+def test_break_of_every_day_takes_no_longer_than_those_of_the_ages_that_count() -> None:
+    """Not a look at each of 20,000 sets of four ages."""
+    model = fit(HISTORY, prior=())
+    assert model.choose_ages(tuple(float(age) for age in range(1, 28)), 28.0) == (3.0, 7.0)
+    assert len(model._usable) < 40
+
+
 def test_break_at_an_age_the_history_lacks_is_moved_and_said_so(model) -> None:  # type: ignore[no-untyped-def]
     mix = MixHistory("L", "odd", (AgeStrength(4.0, 20.0),), NEW[0].composition)
     (found,) = model.forecast([mix])
