@@ -20,7 +20,7 @@ from lims.forecasts.service import TARGET_DAYS
 from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.results.models import Break, SetResult
-from lims.standards.specimens import factor_beside_set
+from lims.standards.specimens import commonest_shape, factor_beside_set, shape_of_rule
 from lims.strength.curves import aci209, band, ec2, fit_curve
 from lims.trials.models import Batch, Specimen, SpecimenSet, cured_as_standard, where_cured_as_standard
 
@@ -54,7 +54,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         .order_by(SpecimenSet.age_days, Break.id)
     ).all()
     results = session.execute(
-        select(SpecimenSet.age_days, SetResult.strength_mpa, SetResult.specimen_count, Batch.mix_revision_id)
+        select(SpecimenSet.age_days, SetResult.strength_mpa, SetResult.rule_id, Batch.mix_revision_id)
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
         .join(Batch, Batch.id == SpecimenSet.batch_id)
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
@@ -76,12 +76,15 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
     for age, strength, rule_id, width_mm, _curing, _temperature in rows:
         # On the scale of the results and of the forecast, in which sets of any size stand beside each other.
         by_age[int(age)].append(float(strength * factor_beside_set(rule_id, width_mm)))
-    # A forecast stands for the recipe by which the mix is cast now, and so does what it is held against.
-    at_target = [
-        float(strength or 0)
-        for age, strength, _n, revision_id in results
-        if age == TARGET_DAYS and (revised is None or revision_id in revised.revisions)
+    # A forecast stands for the recipe by which the mix is cast now and for the shape that it is broken as more often, and so
+    # does what it is held against.
+    of_mix = [
+        (age, float(strength or 0), shape_of_rule(rule_id))
+        for age, strength, rule_id, revision_id in results
+        if revised is None or revision_id in revised.revisions
     ]
+    wanted = commonest_shape(shape for _age, _mpa, shape in of_mix)
+    at_target = [mpa for age, mpa, shape in of_mix if age == TARGET_DAYS and shape in ("", wanted)]
     actual = sum(at_target) / len(at_target) if at_target else None
     of_recipe = [
         item for item in said if revised is None or not revised.since or item.created_at >= revised.since
