@@ -95,7 +95,7 @@ def fit_curve(
         raise ValueError("a curve needs at least one strength above 0")
     distinct = len(np.unique(t))
     if distinct == 1:
-        f28 = float(f.mean()) / float(ec2(t[:1], 1.0)[0])
+        f28 = float(np.average(f, weights=w)) / float(ec2(t[:1], 1.0)[0])
         return Curve("ec2", (f28, 0.25))
     top = float(f.max())
     try:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
 from lims.strength.control import cumulative_sums
+from lims.strength.features import Scaler, composition_features, early_features
 from lims.strength.history import AgeStrength, MixHistory, combine
 from lims.strength.intervals import conformal_quantile, conformal_survival, fit_lab_t, lab_scale
 from lims.strength.kernel import Hyper, cross_kernel, fit_hyper, own_variance
@@ -408,6 +409,38 @@ def test_kernel_is_a_covariance(scales: list[float], ls: float) -> None:
     known = labs >= 0
     assert np.linalg.eigvalsh(k[np.ix_(known, known)]).min() > -1e-9
     assert np.allclose(np.diag(k)[known], own_variance(hyper, x)[known])
+
+
+def test_features_of_a_mix_are_those_of_a_calculation_by_hand() -> None:
+    """Cement 240, slag 80, fly ash 60, silica fume 20: 400 kg of binder."""
+    masses = [240.0, 80.0, 60.0, 20.0, math.nan, 40.0, 180.0, 4.8, 1100.0, 700.0]
+    nothing_but_cement = [300.0, *[math.nan] * 5, 150.0, 60.0, math.nan, 800.0]
+    unknown = [math.nan] * 10
+    whole, bare, none = composition_features(np.array([masses, nothing_but_cement, unknown]))
+    assert whole == pytest.approx(
+        [math.log(0.45), 0.2, 0.15, 0.05, 0.0, 0.1, 1.2, math.log(400), 4.5, 700 / 1800]
+    )
+    # A binder that is not told beside the cement is none; 20 % of admixture is a typing error; sand alone tells no ratio.
+    assert bare == pytest.approx(
+        [math.log(0.5), 0.0, 0.0, 0.0, 0.0, 0.0, 8.0, math.log(300), 800 / 300, math.nan], nan_ok=True
+    )
+    assert np.isnan(none).all()
+    assert early_features(np.array([[4.0, 13.0, 31.0]]))[0] == pytest.approx(
+        [math.log(31), math.log(18 / 9), math.log(36 / 18)]
+    )
+
+
+def test_scale_of_a_feature_is_that_of_the_mixes_that_tell_it() -> None:
+    raw = np.zeros((4, 10))
+    raw[:, 6] = [0.0, 1.0, 2.0, math.nan]
+    scaler = Scaler.of(raw)
+    said = np.zeros((3, 10))
+    said[:, 6] = [1.5, 9.0, math.nan]
+    assert scaler.apply(said)[:, 6] == pytest.approx([0.5, 1.0, 0.0])
+    assert scaler.excess(said) == pytest.approx([0.0, 7.0, 0.0])
+    far = np.zeros((100, 10))
+    far[0, 6] = 50.0
+    assert Scaler.of(far).apply(far)[0, 6] == 4.0
 
 
 def test_combined_strength_of_a_set_ignores_one_slip_of_the_pen() -> None:
