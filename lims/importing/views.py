@@ -250,6 +250,7 @@ class ImportView(GuardedView):
         if run.kind in TEMPLATES:
             for name in TEMPLATES[run.kind].writes:
                 require("read", name)
+        self._known(run)
         if run.file_id is None:
             raise NotFound(f"file of import-runs {run_id}")
         stored = stored_file(run.file_id)
@@ -267,7 +268,15 @@ class ImportView(GuardedView):
             self._require(TEMPLATES[run.kind])
         elif run.created_by != current_actor().key:
             raise NotFound(f"import-runs {run_id}")
+        self._known(run)
         return run
+
+    def _known(self, run: ImportRun) -> None:
+        """Who may know of some records of a subject only, customers of own regions, knows of own files only: another's may
+        hold any. Raises: NotFound."""
+        names = TEMPLATES[run.kind].writes if run.kind in TEMPLATES else ()
+        if run.created_by != current_actor().key and any(SERVICES[name].visible() for name in names):
+            raise NotFound(f"import-runs {run.id}")
 
     def _of_kind(self, run: ImportRun, template: str) -> ImportRun:
         from lims.base.database import transaction

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 from flask import Flask
 
-from lims.accounts.roles import AUDITOR, MANAGER, SALES, TECHNICIAN
+from lims.accounts.roles import AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.services import SERVICES
@@ -334,6 +334,20 @@ def test_sheet_with_what_is_stored_is_given_to_who_may_import_it_and_changes_not
     answer = manager.get("/import/templates/breaks/filled.xlsx")
     assert answer.status_code == 400
     assert "more than 2 records" in answer.get_data(as_text=True)
+
+
+def test_file_with_customers_of_other_regions_is_hidden_from_who_may_not_know_of_them(
+    app: Flask, sales: Person, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        SERVICES["regions"].add({"code": "R1", "name": "West"}, ACTOR)
+    content = filled("customers", {"code": "K-7", "name": "Seven Ltd", "region_id": "R1", "phone": "4711"})
+    page = send(sign_in_as(MANAGER), content).location
+    for path in ("", "/marked.xlsx"):
+        assert sales.get(page + path).status_code == 404
+        assert sign_in_as(SERVICE).get(page + path).status_code == 200  # who may read all regions
+    assert sales.post(page + "/apply").status_code == 404
+    assert sales.get(send(sales, content).location + "/marked.xlsx").status_code == 200
 
 
 def test_the_uploaded_bytes_come_back_as_they_were(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
