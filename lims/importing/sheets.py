@@ -21,6 +21,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from lims.base.database import current_session
@@ -32,12 +33,14 @@ from lims.importing.columns import LANGUAGES, Column, choice_text, in_all_langua
 from lims.importing.imports import TEMPLATES, Plan, Refusal, template_of
 from lims.importing.numbers import Form
 from lims.importing.templates import Template
-from lims.importing.workbooks import Book
+from lims.importing.workbooks import Book, Percentage
 
 #: Rows that the drop-down lists of a template reach over.
 LIST_ROWS = 2000
 #: A marked copy keeps the looks of the original up to this size; above, it holds the values.
 MOST_TO_COPY = 1_500_000
+#: Cells that merged ranges of a marked copy cover: each is an object, and a file may merge a whole sheet.
+MOST_MERGED = 100_000
 #: A fixed time in the files, so that making them again changes nothing.
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -277,6 +280,8 @@ def _put(cell: Any, value: Any) -> None:
         cell.number_format = "yyyy-mm-dd hh:mm:ss" if value.second else "yyyy-mm-dd hh:mm"
     elif isinstance(value, date):
         cell.number_format = "yyyy-mm-dd"
+    elif isinstance(value, Percentage):
+        cell.number_format = "0.00%"
 
 
 def _saved(book: Workbook) -> bytes:
@@ -307,9 +312,10 @@ def marked_workbook(plan: Plan, original: bytes | None) -> bytes:
     The original keeps its looks where it is an .xlsx of moderate size; else its values stand in a new workbook.
     """
     refusals = plan.refusals()
-    book = _copied(plan.book, original) or _values(plan.book)
+    copied = _copied(plan.book, original)
+    book, sheet = (copied, plan.reading.sheet) if copied is not None else _values(plan)
     with contextlib.suppress(KeyError):
-        _mark(book[plan.reading.sheet], refusals)
+        _mark(book[sheet], refusals)
     listed = book.create_sheet(_free_name(book.sheetnames))
     for number, words in enumerate(
         (
@@ -365,18 +371,30 @@ def _copied(book: Book, original: bytes | None) -> Workbook | None:
     return found if not {sheet.name for sheet in book.sheets} - set(found.sheetnames) else None
 
 
-def _values(book: Book) -> Workbook:
-    made = Workbook()
+def _values(plan: Plan) -> tuple[Workbook, str]:
+    """The values in a new workbook, and how its sheet of this reading is called there. It is corrected and read again: what
+    decides how a value reads goes along."""
+    made, name, room = Workbook(), "", MOST_MERGED
     made.remove(made.worksheets[0])
-    for sheet in book.sheets:
+    if plan.book.mac_dates:
+        made.epoch = CALENDAR_MAC_1904
+    for sheet in plan.book.sheets:
         target = made.create_sheet(re.sub(r"[\[\]:*?/\\]", "_", sheet.name)[:31] or "Sheet")
+        if sheet.name == plan.reading.sheet:
+            name = target.title
         if sheet.hidden:
             target.sheet_state = "hidden"
         for number, cells in enumerate(sheet.rows, start=1):
             for position, value in enumerate(cells, start=1):
                 if value is not None:
                     _put(target.cell(number, position), value)
-    return made
+        for at in sheet.errors | sheet.no_value:  # blank it would be taken for not known
+            target[at].value, target[at].data_type = "#N/A", "e"
+        for top, left, bottom, right in sheet.merged:
+            room -= (bottom - top + 1) * (right - left + 1)
+            if room >= 0:
+                target.merge_cells(None, top + 1, left + 1, bottom + 1, right + 1)
+    return made, name
 
 
 __all__ = ["TEMPLATES", "export_template", "marked_workbook", "template_workbook"]

@@ -269,6 +269,33 @@ def test_text_never_becomes_a_formula_in_what_we_write(records: Flask) -> None:
         )
 
 
+def test_marked_copy_that_is_read_again_says_what_the_original_said(records: Flask) -> None:
+    """Of a file whose looks are not kept: an .xls, a large one, one that a job read."""
+    SERVICES["aggregate-sources"].add({"code": "S", "name": "S"}, ACTOR)
+    row = {"aggregate_source_id": "S", "sampled_on": 44647, "moisture_percent": 0.3, "mud_percent": "=1+1"}
+    rows = [{**row, "code": "S 1"}, {"code": "S-2", "sampled_on": 44648, "clay_lumps_percent": 0.2}]
+    book, sheet = filled_book("aggregate-samples", *rows)
+    book.epoch = CALENDAR_MAC_1904
+    at = {name: letter_of("aggregate-samples", name) for name in (*row, "clay_lumps_percent")}
+    sheet[f"{at['moisture_percent']}{FIRST}"].number_format = "0%"
+    error = sheet[f"{at['clay_lumps_percent']}{FIRST}"]
+    error.value, error.data_type = "#N/A", "e"
+    source = at["aggregate_source_id"]
+    sheet.merge_cells(f"{source}{FIRST}:{source}{FIRST + 1}")
+    first = plan_of(saved(book), "aggregate-samples")
+    again = plan_of(marked_workbook(first, None), "aggregate-samples")
+    assert [row.values for row in again.rows] == [row.values for row in first.rows]
+    assert [item.cell for item in again.refusals()] == [item.cell for item in first.refusals()]
+    assert first.rows[0].values["moisture_percent"] == Decimal(30)
+    assert first.rows[1].values["aggregate_source_id"] == 1
+
+
+def test_marked_copy_of_a_file_whose_name_no_sheet_may_have_is_marked(records: Flask) -> None:
+    plan = plan_of(b"code,name\nK 1,One\n", "customers", "export[1].csv")
+    marked = openpyxl.load_workbook(io.BytesIO(marked_workbook(plan, None))).worksheets[0]
+    assert "not a code" in marked["A2"].comment.text
+
+
 # --- files that are made to harm -----------------------------------------------------------------------------------
 
 
