@@ -31,7 +31,13 @@ _DATED = re.compile(
 )
 _NUMBERED = re.compile(r"(?:^|[^0-9])([1-9][0-9]?)\s*(?:#|号|號)?$")
 _AVERAGE = re.compile(r"平均|均值|代表值|average|mean|avg", re.IGNORECASE)
-_UNIT = re.compile(r"[（(\[]\s*([^()（）\[\]]{1,16})\s*[)）\]]|[,，/]\s*([^,，/()（）]{1,12})$")
+_UNIT = re.compile(
+    r"[（(\[]\s*([^()（）\[\]]{1,16})\s*[)）\]]|[,，]\s*([^,，()（）]{1,12})$|/\s*([^,，/()（）]{1,12})$"
+    r"|\s((?:[a-z]{1,3}/\S{1,8}|MPa|kN|psi|mm))$",
+    re.IGNORECASE,
+)
+#: Heads that name a material and are no mass of it: "water/binder", "水胶比".
+_RATIO = re.compile(r"ratio|/(?:binder|cement)|/[bcw]\b|[^合]比例?$|取代率|掺率|摻率")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +255,10 @@ def _folded(text: str) -> str:
 
 
 def unit_in(text: str) -> tuple[str, str]:
-    """(head without its unit, unit): "破坏荷载(kN)" -> ("破坏荷载", "kN")."""
+    """(head without its unit, unit): "破坏荷载(kN)" -> ("破坏荷载", "kN"). The days of "28 (d)" are an age."""
     for found in _UNIT.finditer(text):
-        unit = spelled(found.group(1) or found.group(2))
-        if unit:
+        unit = spelled(next(filter(None, found.groups())))
+        if unit and not (unit == "d" and text[: found.start()].rstrip()[-1:].isdigit()):
             return (text[: found.start()] + text[found.end() :]).strip(), unit
     return text, ""
 
@@ -266,7 +272,7 @@ def field_of(template: Template, text: str) -> tuple[str, int]:
     if folded in aliases:
         return aliases[folded], 3
     parts = [alias for alias in aliases if len(alias) >= 2 and alias in folded]
-    if parts and len(folded) <= 24:
+    if parts and len(folded) <= 24 and not _RATIO.search(folded):
         return aliases[max(parts, key=len)], 1
     return "", 0
 
@@ -628,8 +634,8 @@ def _told(book: Book, sheet: Sheet, reading: Reading, template: Template) -> Ite
         )
     if reading.rounds:
         yield _("Values with more places than are kept are rounded, half to even.")
-    units = {(str(template.columns[c.field].label), c.unit) for c in reading.columns if c.unit}
-    for label, unit in sorted(units):
+    read_as = ((template.columns[c.field], c.unit) for c in reading.columns if c.unit)
+    for label, unit in sorted({(str(column.label), unit) for column, unit in read_as if unit != column.unit}):
         yield _("%(what)s is converted from %(unit)s.", what=label, unit=unit)
 
 

@@ -59,6 +59,14 @@ SPELLINGS = {
     "mm": "mm", "毫米": "mm", "cm": "cm", "m": "m", "in": "in", "in.": "in", "inch": "in", "inches": "in", '"': "in",
     "t": "t", "kg": "kg", "吨": "t", "噸": "t", "m3": "m³", "m³": "m³", "方": "m³", "yd3": "yd³", "yd³": "yd³", "cy": "yd³",
 }  # fmt: skip
+#: Units that nothing is converted from: a column in one is its field's own, or left to a person.
+OTHER_SPELLINGS = {
+    "%": "%", "d": "d", "day": "d", "days": "d", "天": "d", "h": "h", "hr": "h", "hrs": "h", "hour": "h", "hours": "h",
+    "小时": "h", "小時": "h", "min": "min", "minutes": "min", "分钟": "min", "分鐘": "min", "s": "s", "秒": "s",
+    "°c": "°C", "℃": "°C", "°f": "°F", "℉": "°F", "g": "g", "克": "g", "l": "L", "ml": "mL", "l/m3": "L/m³", "l/m³": "L/m³",
+    "m2/kg": "m²/kg", "m²/kg": "m²/kg", "m^2/kg": "m²/kg", "cm2/g": "cm²/g", "cm²/g": "cm²/g", "mpa/s": "MPa/s",
+    "kn/s": "kN/s",
+}  # fmt: skip
 DECIMAL_MARKS = (".", ",")
 DATE_FORMS = ("auto", "ymd", "dmy", "mdy", "serial-1900", "serial-1904")
 
@@ -156,7 +164,8 @@ def _digits(text: str, form: Form, unit: str) -> str:
 
 def spelled(text: str) -> str:
     """The unit that is written so, "" when none is."""
-    return SPELLINGS.get(re.sub(r"\s+", "", plain(text)).lower(), "")
+    written = re.sub(r"\s+", "", plain(text)).lower()
+    return SPELLINGS.get(written) or OTHER_SPELLINGS.get(written, "")
 
 
 def units_for(unit: str) -> tuple[str, ...]:

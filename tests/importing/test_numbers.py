@@ -100,6 +100,7 @@ def test_blank_is_not_zero(records: Flask, cell: Any) -> None:
 def test_the_columns_own_unit_may_stand_in_a_cell_another_may_not(records: Flask) -> None:
     assert number_of("150 mm", Form(), "mm") == 150
     assert number_of("5000 PSI", Form(), "psi") == 5000
+    assert number_of("28 天", Form(), "d") == 28
     assert number_of("4.8 %", Form(), "%") == Decimal("4.8")
     assert number_of("４.８％", Form(), "%") == Decimal("4.8")
     with pytest.raises(Unreadable, match="MPa"):

@@ -232,6 +232,30 @@ def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(recor
         ("D", "fine_aggregate_kg_m3", "kg/m³", None, None),
     ]
     assert [item[0] for item in columns_of("breaks", "试件编号", "荷载(kg)", "试验日期")] == ["A", "C"]
+    assert columns_of("mixes", "Mix", "粉煤灰(%)", "Water, kg/m³", "水泥 kg/m³", "Fly ash, L/m3") == [
+        ("A", "code", "", None, None),
+        ("C", "water_kg_m3", "kg/m³", None, None),
+        ("D", "cement_kg_m3", "kg/m³", None, None),
+    ]
+    assert columns_of("cement-lots", "Lot", "比表面积(cm2/g)", "Initial set, h") == [("A", "code", "", None, None)]
+    assert [item[1] for item in columns_of("cement-lots", "Lot", "比表面积, m²/kg")] == [
+        "code",
+        "specific_surface_m2_kg",
+    ]
+    assert [item[1] for item in columns_of("history", "Mix", "Age (h)")] == ["mix_id"]
+
+
+@pytest.mark.parametrize(
+    "head", ["Water/binder", "Water-cement ratio", "水泥与粉煤灰之比", "粉煤灰取代率"]
+)
+def test_a_ratio_is_no_mass_of_the_material_that_it_names(records: Flask, head: str) -> None:
+    """0.5 would be half a kilogram of water in a cubic metre."""
+    assert [item[1] for item in columns_of("mixes", "Mix", head)] == ["code"]
+
+
+def test_a_column_in_the_unit_of_its_field_is_not_said_to_be_converted(records: Flask) -> None:
+    book, _sheet = sheet_of([["Mix", "Cement (kg/m3)", "Water"], ["A", 350, 170]])
+    assert proposal(saved(book), "mixes")[1].remarks == []
 
 
 @pytest.mark.parametrize(
