@@ -200,6 +200,8 @@ def _upload(
         reading = find_reading(book, template, mapping)
     if reading is None and mapping:
         reading = mapping_named(mapping)
+    if encoding:  # what a person said of the file, whoever says later how it reads
+        reading = replace(reading or Reading(template, "", 0, ()), encoding=encoding)
     digest = hashlib.sha256(content).hexdigest()
     with transaction(actor, f"upload {name}"[:200]) as session:
         kept = keep_file(
@@ -277,6 +279,11 @@ def remember(code: str, book: Book, reading: Reading, actor: Actor) -> ImportMap
     return found
 
 
+def is_settled(run: ImportRun) -> bool:
+    """Has somebody said which column is what? Before that a reading holds at most the characters of a text file."""
+    return bool(run.reading) and bool(Reading.of_json(run.reading).columns)
+
+
 def settle(run: ImportRun, reading: Reading, actor: Actor) -> ImportRun:
     """The file is read so. Raises: Refused for one that was applied."""
     with transaction(actor, "mapping of a file") as session:
@@ -339,7 +346,7 @@ def compare(plan: Plan, actor: Actor) -> Plan:
 
 def preview(run: ImportRun, actor: Actor, limits: Limits = AT_ONCE) -> Plan:
     """Every row of the file as new, changed, same or refused. Raises: Refused when the file cannot be read so."""
-    if not run.reading:
+    if not is_settled(run):
         raise refuse("mapping", _("nobody has said yet how this file reads"), run.file_name)
     return compare(prepare(run.file_name, book_of(run, limits), Reading.of_json(run.reading)), actor)
 
@@ -356,7 +363,7 @@ def apply(
 
     Raises: NotApplied with the refusals, NotAsSeen where it would do something else by now; Refused, Unavailable.
     """
-    if not run.reading:
+    if not is_settled(run):
         raise refuse("mapping", _("nobody has said yet how this file reads"), run.file_name)
     plan = prepare(run.file_name, book or book_of(run, limits), Reading.of_json(run.reading))
     with transaction(actor, f"import {run.id}") as session:
@@ -432,7 +439,7 @@ def import_file(
         if plan.changes_nothing:
             return earlier, plan
     run, book = _upload(name, content, actor, template, mapping)
-    if not run.reading:
+    if not is_settled(run):
         run = settle(run, reading_by_itself(run, template), actor)
     limits = AS_A_JOB if run.remarks == LARGE else AT_ONCE
     plan = apply(run, actor, progress, limits, book)
@@ -469,7 +476,7 @@ def run_import(job: RunningJob, run_id: int) -> dict[str, Any]:
         current_session().info.setdefault("forecast_mixes", set()).update(_mixes_of_breaks(run_id))
         forecast_pending()
         return _told(run_id, run.rows_new, run.rows_changed, run.rows_same)
-    if not run.reading:
+    if not is_settled(run):
         run = settle(run, reading_by_itself(run, run.kind), job.actor)
     try:
         plan = apply(run, job.actor, job.progress, AS_A_JOB)

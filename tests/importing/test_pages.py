@@ -336,6 +336,21 @@ def test_sheet_with_what_is_stored_is_given_to_who_may_import_it_and_changes_not
     assert "more than 2 records" in answer.get_data(as_text=True)
 
 
+def test_characters_that_a_person_names_hold_for_a_sheet_that_is_mapped_by_hand(
+    app: Flask, sales: Person
+) -> None:
+    """These bytes are Chinese too: read without asking, the name would be another."""
+    content = "Customer code,Customer name\nK-1,Größe\n".encode("cp1252")
+    page = send(sales, content, "k.csv", template="customers", encoding="cp1252").location
+    mapping = sales.get(page).location
+    assert "Größe" in sales.get(mapping).get_data(as_text=True)
+    form = {"template": "customers", "sheet": "k", "header_row": "1", "field_A": "code", "field_B": "name"}
+    assert sales.post(mapping, form).status_code == 302
+    assert sales.post(page + "/apply").status_code == 302
+    with app.app_context():
+        assert current_session().query(Customer).one().name == "Größe"
+
+
 def test_file_with_customers_of_other_regions_is_hidden_from_who_may_not_know_of_them(
     app: Flask, sales: Person, sign_in_as: Callable[[str], Person]
 ) -> None:
