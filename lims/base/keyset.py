@@ -12,6 +12,7 @@ from typing import Any
 from flask_babel import gettext as _
 
 from lims.base.columns import ExactDecimal, UtcDateTime
+from lims.base.fields import is_sendable
 from lims.base.problems import refuse
 
 
@@ -76,6 +77,6 @@ def _typed(value: Any, wanted: type[Any]) -> Any:
         return number
     if type(value) is not wanted or (type(value) is int and abs(value) >= 2**63):
         raise ValueError
-    if type(value) is str and chr(0) in value:
+    if type(value) is str and (chr(0) in value or not is_sendable(value)):
         raise ValueError
     return value

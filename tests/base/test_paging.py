@@ -62,7 +62,8 @@ def test_list_counts_so_far_and_says_when_there_are_more(
     "after",
     ["x", "!!!", "W10", "é", "A" * 2000, *(
         base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
-        for told in ([1], [None, -1], [1.5, 2], [1, 10**30], [True, 1], {"a": 1}, [[], 1], "[[[["))],
+        for told in ([1], [None, -1], [1.5, 2], [1, 10**30], [True, 1], {"a": 1}, [[], 1], "[[[[",
+                     ["\ud800", 1]))],
 )  # fmt: skip
 def test_place_that_no_page_gave_is_refused(records: Flask, after: str) -> None:
     with pytest.raises(Refused, match="place in this list"):
