@@ -25,6 +25,8 @@ from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letter
 
 #: The names of a template's columns stand in one of the first rows; other people's heads within these.
 TEMPLATE_HEAD_ROWS, FREE_HEAD_ROWS = 12, 30
+#: Sheets of our templates around the one that is read.
+AROUND = ("Examples", "Notes")
 _AGE = re.compile(r"(?:^|[^0-9.])([0-9]{1,4})\s*(?:days?|天|日|d(?![a-z]))", re.IGNORECASE)
 _DATED = re.compile(
     r"[0-9]{2,4}\s*[-/.年]\s*[0-9]{1,2}(?:\s*[-/.月]\s*[0-9]{1,2}\s*日?|\s*月份?)?|[0-9]{1,2}\s*月份?"
@@ -90,7 +92,10 @@ class Reading:
 
 
 def own_reading(book: Book, templates: Sequence[Template]) -> Reading | None:
-    """The template that this file is: one of its first rows holds the names of the columns. None for other sheets."""
+    """The template that this file is: one of its first rows holds the names of the columns. None for other sheets.
+
+    Raises: Refused where a name stands twice: which of the two is meant is not ours to guess.
+    """
     for sheet in book.sheets:
         if sheet.hidden:
             continue
@@ -100,6 +105,13 @@ def own_reading(book: Book, templates: Sequence[Template]) -> Reading | None:
             hits = sum(name in best.columns for name in names)
             needed = {name for name, column in best.columns.items() if column.required}
             if hits >= 2 and hits * 2 >= sum(bool(name) for name in names) and needed <= set(names):
+                for name in best.columns:
+                    if names.count(name) > 1:
+                        raise refuse(
+                            "file",
+                            _("“%(what)s” names two columns; accepted: each once", what=name),
+                            book.name,
+                        )
                 columns = tuple(
                     MappedColumn(column_letters(position), name)
                     for position, name in enumerate(names)
@@ -599,9 +611,9 @@ def _filled(
     twice = set()
     for top, left, bottom, right in sheet.merged:
         column = columns.get(left)
-        if bottom < header_row or top == bottom or column is None or right - left > 50:
+        if top < header_row or top == bottom or column is None or right - left > 50:
             continue
-        for index in range(max(top, header_row), min(bottom + 1, len(sheet.rows))):
+        for index in range(top, min(bottom + 1, len(sheet.rows))):
             if column.measured:
                 twice.add((index, left))
             else:
@@ -615,6 +627,14 @@ def _told(book: Book, sheet: Sheet, reading: Reading, template: Template) -> Ite
     ]
     if hidden:
         yield _("Hidden sheets are not read: %(what)s.", what=", ".join(hidden)[:200])
+    ours = AROUND if reading.own else ()
+    others = [
+        item.name
+        for item in book.sheets
+        if not item.hidden and item.rows and item.name not in (sheet.name, *ours)
+    ]
+    if others:
+        yield _("Other sheets are not read: %(what)s.", what=", ".join(others)[:200])
     rows = [number for number in sheet.hidden_rows if number > reading.header_row]
     if rows:
         yield _("Hidden rows are read like the others: %(what)s.", what=_listed(rows))

@@ -31,6 +31,7 @@ from lims.base.fields import Choice, Day, Instant, Quantity, WholeNumber
 from lims.base.problems import refuse
 from lims.importing.columns import LANGUAGES, Column, choice_text, in_all_languages, value_of
 from lims.importing.imports import TEMPLATES, Plan, Refusal, template_of
+from lims.importing.mapping import AROUND
 from lims.importing.numbers import Form
 from lims.importing.templates import Template
 from lims.importing.workbooks import Book, Percentage
@@ -52,7 +53,8 @@ BOLD = Font(bold=True)
 TITLE = Font(bold=True, size=14)
 WRAP = Alignment(wrap_text=True, vertical="top")
 
-DATA, EXAMPLES, NOTES, LISTS = "Data", "Examples", "Notes", "_lists"
+DATA, LISTS = "Data", "_lists"
+EXAMPLES, NOTES = AROUND
 
 #: What every template says about itself: English, simplified and traditional Chinese.
 SAYINGS = (

@@ -151,11 +151,12 @@ def resolve(rows: Sequence[Row], columns: Mapping[str, Column]) -> None:
             if len(ids) == 1:
                 row.values[column.name] = ids[0]
                 continue
-            message = (
-                _("fits several records; accepted: PRODUCT:CODE")
-                if ids
-                else _("names no record of “%(what)s”; accepted: its code", what=column.label)
-            )
+            if not ids:
+                message = _("names no record of “%(what)s”; accepted: its code", what=column.label)
+            elif column.reference == CementLot.record_name:
+                message = _("fits several records; accepted: PRODUCT:CODE")
+            else:
+                message = _("names several records of “%(what)s”; accepted: its code", what=column.label)
             row.refuse([Problem(column.name, message, str(code))])
             del row.values[column.name]
 

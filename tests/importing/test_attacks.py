@@ -179,6 +179,14 @@ def test_merged_keys_count_for_every_row_and_merged_measurements_are_refused(rec
     assert {item.cell for item in refused.refusals()} >= {f"{value}{FIRST}", f"{value}{FIRST + 1}"}
 
 
+def test_a_head_that_reaches_down_into_the_rows_is_nobodys_value(records: Flask) -> None:
+    strength = {"lab": "L", "age_days": 7, "strength_mpa": 30}
+    book, sheet = filled_book("history", strength, {**strength, "mix_id": "A"})
+    column = letter_of("history", "mix_id")
+    sheet.merge_cells(f"{column}{FIRST - 1}:{column}{FIRST}")
+    assert ["mix_id" in row.values for row in plan_of(saved(book), "history").rows] == [False, True]
+
+
 def test_hidden_rows_are_read_and_told_hidden_sheets_are_not_read_and_told(records: Flask) -> None:
     book, sheet = filled_book("mixes", RECIPE, {**RECIPE, "code": "M-2"})
     sheet.row_dimensions[FIRST + 1].hidden = True
@@ -189,6 +197,30 @@ def test_hidden_rows_are_read_and_told_hidden_sheets_are_not_read_and_told(recor
     assert plan.count("new") == 2
     assert any("Hidden rows" in remark and str(FIRST + 1) in remark for remark in plan.remarks)
     assert any("Hidden sheets" in remark and "Old" in remark for remark in plan.remarks)
+
+
+def test_a_second_sheet_with_rows_is_told_and_the_sheets_of_the_template_are_not(records: Flask) -> None:
+    """Months lie in sheets side by side; one is read."""
+    book, _sheet = filled_book("mixes", RECIPE)
+    for name in ("Examples", "Notes"):
+        book.create_sheet(name)["A1"] = "x"
+    assert plan_of(saved(book)).remarks == []
+    book.copy_worksheet(book["Data"]).title = "二月"
+    plan = plan_of(saved(book))
+    assert plan.count("new") == 1
+    assert plan.remarks == ["Other sheets are not read: 二月."]
+
+
+def test_a_name_that_stands_above_two_columns_is_refused(records: Flask) -> None:
+    with pytest.raises(Refused, match="“name” names two columns"):
+        plan_of(b"code,name,name\nK-1,One,Two\n", "customers", "k.csv")
+
+
+def test_a_name_that_several_records_have_is_refused_with_what_tells_them_apart(records: Flask) -> None:
+    for code in ("R1", "R2"):
+        SERVICES["regions"].add({"code": code, "name": "West"}, ACTOR)
+    (refusal,) = plan_of(b"code,name,region_id\nK-1,One,West\n", "customers", "k.csv").refusals()
+    assert refusal.message == "names several records of “Region”; accepted: its code"
 
 
 def test_days_of_both_calendars_are_the_same_day(records: Flask) -> None:
