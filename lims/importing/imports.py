@@ -110,9 +110,10 @@ class Plan:
 
     @property
     def mark(self) -> str:
-        """The same for a plan that does the same to each row: what somebody looked at, and what is written then."""
+        """The same for a plan that reads the file so and does the same to each row: what somebody looked at, and what is
+        written then."""
         told = [(row.number, row.outcome, [(c.old, c.new) for c in row.changes]) for row in self.rows]
-        return hashlib.sha256(repr(told).encode()).hexdigest()
+        return hashlib.sha256(repr((self.reading.to_json(), told)).encode()).hexdigest()
 
     def refusals(self) -> list[Refusal]:
         """Every problem with its cell. One of no single column stands at the row's first key."""
@@ -252,7 +253,14 @@ def mapping_named(code: str) -> Reading:
     found = SERVICES["import-mappings"].find(code=code)
     if found is None:
         raise refuse("mapping", _("there is no such record"), code)
+    _in_use(found)
     return Reading.of_json(found.reading)
+
+
+def _in_use(mapping: ImportMapping) -> None:
+    """Raises: Refused for a mapping that somebody has put away: it reads no file, and is not changed in passing."""
+    if mapping.retired_at is not None:
+        raise refuse("mapping", _("is out of use; accepted: a record in use"), mapping.code)
 
 
 def for_this_file(reading: Reading, book: Book) -> Reading:
@@ -274,6 +282,7 @@ def remember(code: str, book: Book, reading: Reading, actor: Actor) -> ImportMap
         if found is None:
             made: ImportMapping = service.add(data, actor)
             return made
+        _in_use(found)
         found.template, found.heads, found.reading = reading.template, heads, data["reading"]
         session.flush()
     return found

@@ -165,7 +165,11 @@ def test_a_free_form_sheet_is_mapped_once_and_remembered(app: Flask, sales: Pers
     assert sales.post(mapping, posted).status_code == 302
     text = sales.get(sent.location).get_data(as_text=True)
     assert 'data-count="new">2<' in text
-    sales.post(sent.location + "/apply")
+    looked_at = {"seen": re.findall(r'name="seen" value="([0-9a-f]{64})"', text)[0]}
+    assert sales.post(mapping, {**posted, "field_C": "contact_name"}).status_code == 302  # on another tab
+    assert sales.post(sent.location + "/apply", looked_at).status_code == 409
+    assert sales.post(mapping, posted).status_code == 302
+    assert sales.post(sent.location + "/apply", looked_at).status_code == 302
     with app.app_context():
         kinds = {customer.code: customer.kind for customer in current_session().query(Customer)}
         assert kinds == {"K-1": "dealer", "K-2": "dealer"}
@@ -175,6 +179,13 @@ def test_a_free_form_sheet_is_mapped_once_and_remembered(app: Flask, sales: Pers
     text = sales.get(again.location).get_data(as_text=True)
     assert 'data-count="new">1<' in text
     assert 'data-count="same">2<' in text
+    with app.app_context():
+        SERVICES["import-mappings"].retire(1, ACTOR)
+    again = send(sales, workbook(rows), "list3.xlsx")
+    unread = sales.get(again.location).location  # what was put away reads nothing
+    for answer in (sales.post(unread, posted), send(sales, workbook(rows), mapping="sales-list")):
+        assert answer.status_code == 422
+        assert "is out of use" in answer.get_data(as_text=True)
 
 
 def test_file_with_other_heads_than_its_named_mapping_is_shown_with_its_own(

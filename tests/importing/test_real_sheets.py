@@ -237,7 +237,9 @@ def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(recor
         ("C", "water_kg_m3", "kg/m³", None, None),
         ("D", "cement_kg_m3", "kg/m³", None, None),
     ]
-    assert columns_of("cement-lots", "Lot", "比表面积(cm2/g)", "Initial set, h") == [("A", "code", "", None, None)]
+    assert columns_of("cement-lots", "Lot", "比表面积(cm2/g)", "Initial set, h") == [
+        ("A", "code", "", None, None)
+    ]
     assert [item[1] for item in columns_of("cement-lots", "Lot", "比表面积, m²/kg")] == [
         "code",
         "specific_surface_m2_kg",
@@ -245,9 +247,7 @@ def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(recor
     assert [item[1] for item in columns_of("history", "Mix", "Age (h)")] == ["mix_id"]
 
 
-@pytest.mark.parametrize(
-    "head", ["Water/binder", "Water-cement ratio", "水泥与粉煤灰之比", "粉煤灰取代率"]
-)
+@pytest.mark.parametrize("head", ["Water/binder", "Water-cement ratio", "水泥与粉煤灰之比", "粉煤灰取代率"])
 def test_a_ratio_is_no_mass_of_the_material_that_it_names(records: Flask, head: str) -> None:
     """0.5 would be half a kilogram of water in a cubic metre."""
     assert [item[1] for item in columns_of("mixes", "Mix", head)] == ["code"]
