@@ -269,7 +269,7 @@ def value_of(column: Column, cell: Cell, form: Form, unit: str = "") -> Any:
     if not text.strip():
         return None
     if isinstance(kind, Reference):
-        return plain(text)
+        return text.strip()
     if isinstance(kind, Choice):
         return kind.parse(choice_key(kind, text))
     return kind.parse(text)

@@ -11,14 +11,17 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
 
 from flask import current_app
+from flask_babel import force_locale
 from flask_babel import gettext as _
 
 from lims.base.fields import Instant, Quantity
 from lims.base.problems import Problem, Refused, refuse
-from lims.importing.columns import Column, Place, Row, fill, in_all_languages
+from lims.base.views import VIEWS, RecordView
+from lims.importing.columns import LANGUAGES, Column, Place, Row, fill, in_all_languages
 from lims.importing.numbers import DATE_FORMS, DECIMAL_MARKS, Form, plain, spelled, units_for
 from lims.importing.templates import Template
 from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letters, column_of, shown
@@ -32,6 +35,8 @@ _DATED = re.compile(
     r"[0-9]{2,4}\s*[-/.年]\s*[0-9]{1,2}(?:\s*[-/.月]\s*[0-9]{1,2}\s*日?|\s*月份?)?|[0-9]{1,2}\s*月份?"
 )
 _NUMBERED = re.compile(r"(?:^|[^0-9])([1-9][0-9]?)\s*(?:#|号|號)?$")
+#: What two writings of a head differ in.
+_BETWEEN = re.compile(r"[\s*_:：.]+")
 _AVERAGE = re.compile(r"平均|均值|代表值|average|mean|avg", re.IGNORECASE)
 _UNIT = re.compile(
     r"[（(\[]\s*([^()（）\[\]]{1,16})\s*[)）\]]|[,，]\s*([^,，()（）]{1,12})$|/\s*([^,，/()（）]{1,12})$"
@@ -251,7 +256,7 @@ def same_heads(book: Book, reading: Reading) -> None:
 
 
 def _aliases(template: Template) -> dict[str, str]:
-    """Every known head -> the field; translated once an application."""
+    """Every known head -> the field, "" for none; translated once an application."""
     kept: dict[str, dict[str, str]] = current_app.extensions.setdefault("lims.importing.heads", {})
     if template.name in kept:
         return kept[template.name]
@@ -259,11 +264,37 @@ def _aliases(template: Template) -> dict[str, str]:
     for name, column in template.columns.items():
         for text in (name, *in_all_languages(column.label), *column.aliases):
             found.setdefault(_folded(text), name)
+    for view in filter(None, map(VIEWS.get, template.writes)):
+        # Heads of our own lists, also of what is no field: "age within tolerance" is no age.
+        for name in (*view.list_columns, *view.more_columns):
+            field_name = next((item for item in (name, f"{name}_id") if item in template.columns), "")
+            for text in _in_all_languages_of(view, name):
+                found.setdefault(_folded(text), field_name)
     return found
 
 
+def _in_all_languages_of(view: RecordView, name: str) -> Iterator[str]:
+    for language in LANGUAGES:
+        with force_locale(language):
+            yield view.label(name)
+
+
 def _folded(text: str) -> str:
-    return re.sub(r"[\s*_:：.]+", "", plain(text)).lower()
+    return _BETWEEN.sub("", plain(text)).lower()
+
+
+def _says(text: str, folded: str, alias: str) -> bool:
+    """Is the alias part of the head? Letters as words of their own: a dosage is no age."""
+    if alias not in folded:
+        return False
+    if not (alias.isascii() and alias.isalpha()):
+        return True
+    return _as_words(alias).search(_BETWEEN.sub(" ", plain(text)).lower()) is not None
+
+
+@cache
+def _as_words(alias: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![a-z]){' ?'.join(alias)}(?:e?s)?(?![a-z])")
 
 
 def unit_in(text: str) -> tuple[str, str]:
@@ -282,8 +313,10 @@ def field_of(template: Template, text: str) -> tuple[str, int]:
     if not folded:
         return "", 0
     if folded in aliases:
-        return aliases[folded], 3
-    parts = [alias for alias in aliases if len(alias) >= 2 and alias in folded]
+        return aliases[folded], 3 if aliases[folded] else 0
+    parts = [
+        alias for alias, name in aliases.items() if name and len(alias) >= 2 and _says(text, folded, alias)
+    ]
     if parts and len(folded) <= 24 and not _RATIO.search(folded):
         return aliases[max(parts, key=len)], 1
     return "", 0

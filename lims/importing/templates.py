@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
@@ -23,6 +24,7 @@ from lims.base.services import SERVICES
 from lims.customers.models import Customer
 from lims.customers.schemas import CustomerIn
 from lims.importing.columns import Change, Column, Row, Words, columns_of, own_column, text_of
+from lims.importing.numbers import plain
 from lims.materials.models import AggregateSample, CementLot, CementProduct
 from lims.materials.schemas import SIEVES_MM, AggregateSampleIn, CementLotIn
 from lims.mixes.models import MixDesign, MixRevision
@@ -161,34 +163,52 @@ def resolve(rows: Sequence[Row], columns: Mapping[str, Column]) -> None:
             del row.values[column.name]
 
 
-def ids_of(record_name: str, codes: set[str]) -> dict[str, list[int]]:
-    """Code (or name, where it is nobody else's) -> ids of the records in use."""
+def ids_of(record_name: str, texts: set[str]) -> dict[str, list[int]]:
+    """Code (or name, or code and name as lists show them, where it is nobody else's) -> ids of the records in use."""
     session = current_session()
     record: Any = SERVICES[record_name].record
-    seen = SERVICES[record_name].visible()
+    in_use = (record.retired_at.is_(None), *SERVICES[record_name].visible())
+    narrow: dict[str, list[str]] = {}
+    for text in texts:
+        narrow.setdefault(plain(text), []).append(text)
     found: dict[str, list[int]] = {}
+
+    def add(written: Iterable[str], key: int) -> None:
+        for text in written:
+            found.setdefault(text, []).append(key)
+
     if record is CementLot:
-        plain = {code.rpartition(":")[2] for code in codes}
+        codes = {code.rpartition(":")[2] for code in narrow}
         query = select(CementLot.id, CementLot.code, CementProduct.code).join(CementProduct)
-        for key, code, product in session.execute(
-            query.where(among(CementLot.code, plain), CementLot.retired_at.is_(None))
-        ):
-            found.setdefault(code, []).append(key)
-            found.setdefault(f"{product}:{code}", []).append(key)
+        for key, code, product in session.execute(query.where(among(CementLot.code, codes), *in_use)):
+            add(narrow.get(code, ()), key)
+            add(narrow.get(f"{product}:{code}", ()), key)
         return found
     for key, code in session.execute(
-        select(record.id, record.code).where(among(record.code, codes), record.retired_at.is_(None), *seen)
+        select(record.id, record.code).where(among(record.code, narrow), *in_use)
     ):
-        found.setdefault(code, []).append(key)
+        add(narrow[code], key)
     if hasattr(record, "name"):
-        missing = codes - found.keys()
-        for key, name in session.execute(
-            select(record.id, record.name).where(
-                among(record.name, missing), record.retired_at.is_(None), *seen
-            )
-        ):
-            found.setdefault(name, []).append(key)
+        # A name keeps the width of its signs: 西南（一）.
+        missing = texts - found.keys()
+        names = select(record.id, record.name).where(
+            among(record.name, {*missing, *map(plain, missing)}), *in_use
+        )
+        of_name: dict[str, list[int]] = {}
+        for key, name in session.execute(names):
+            of_name.setdefault(name, []).append(key)
+        found |= {text: ids for text in missing if (ids := of_name.get(text) or of_name.get(plain(text)))}
+    listed = {text for text in texts - found.keys() if " " in text}
+    codes = {plain(text.partition(" ")[0]) for text in listed}
+    for item in session.scalars(select(record).where(among(record.code, codes), *in_use)) if listed else ():
+        add({item.title} & listed, item.id)
     return found
+
+
+def _to_the_second(stored: Any, value: Any) -> Any:
+    """A stored time as lists write it, where the sheet's says no parts of a second."""
+    is_time = isinstance(stored, datetime) and isinstance(value, datetime)
+    return stored.replace(microsecond=0) if is_time and not value.microsecond else stored
 
 
 # --- records with one row each ---------------------------------------------------------------------------------
@@ -299,7 +319,7 @@ class RecordTemplate(Template):
         return [
             name
             for name, value in row.values.items()
-            if name in stored and name not in self.key and value != stored[name]
+            if name in stored and name not in self.key and value != _to_the_second(stored[name], value)
         ]
 
     def data(self, row: Row, stored: Mapping[str, Any], different: Sequence[str]) -> dict[str, Any]:
@@ -564,9 +584,17 @@ class BatchTemplate(RecordTemplate):
 
     def query(self) -> Any:
         """Batches that were cast here; those of imported strengths are in the template of histories."""
+        return self._all().where(Batch.cast_at.is_not(None))
+
+    def existing(self, rows: Sequence[Row]) -> dict[tuple[Any, ...], Any]:
+        """Those of imported strengths too, which a list shows."""
+        query = self._all().where(among(Batch.code, codes_in(rows)))
+        return {(record.code,): record for record in current_session().scalars(query).unique()}
+
+    def _all(self) -> Any:
         return (
             select(Batch)
-            .where(Batch.cast_at.is_not(None), *self.service.visible())
+            .where(*self.service.visible())
             .options(
                 joinedload(Batch.trial),
                 joinedload(Batch.mix_revision),
@@ -758,6 +786,7 @@ class MixTemplate(Template):
         self, rows: Sequence[Row], actor: Actor, *, write: bool, progress: Progress | None = None
     ) -> None:
         own = _own_laboratory()
+        self._split(rows, own)
         for row in rows:
             row.values.setdefault("laboratory", own)
             row.values.setdefault("revision", 1)
@@ -773,6 +802,30 @@ class MixTemplate(Template):
                 self._one(row, designs, own, actor)
             if progress is not None:
                 progress(done, len(ready))
+
+    def _split(self, rows: Sequence[Row], own: str) -> None:
+        """Codes with a revision behind (C30-A/2), as lists and batches name it: that revision of the mix that is there,
+        not a mix of this name."""
+        parts: dict[str, tuple[str, int]] = {}
+        for code in codes_in(row for row in rows if "revision" not in row.values):
+            mix, _slash, number = code.rpartition("/")
+            if mix and number.isascii() and number.isdigit() and 0 < int(number[:6]) <= 10_000:
+                parts[code] = mix, int(number[:6])
+        if not parts:
+            return
+        laboratories: dict[str, list[str]] = {}
+        wanted = {*parts, *(mix for mix, _number in parts.values())}
+        stored = select(MixDesign.code, MixDesign.laboratory).where(among(MixDesign.code, wanted))
+        for code, laboratory in current_session().execute(stored):
+            laboratories.setdefault(code, []).append(laboratory)
+        for row in rows:
+            code = row.values.get("code", "")
+            mix, number = parts.get(code, ("", 0))
+            if "revision" in row.values or code in laboratories or mix not in laboratories:
+                continue
+            row.values["code"], row.values["revision"] = mix, number
+            if own not in laboratories[mix] and len(laboratories[mix]) == 1:
+                row.values.setdefault("laboratory", laboratories[mix][0])
 
     def _one(self, row: Row, designs: dict[tuple[str, str], MixDesign], own: str, actor: Actor) -> None:
         values = row.values

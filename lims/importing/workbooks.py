@@ -23,6 +23,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 
+from lims.base.exports import text_is_formula
 from lims.base.problems import Refused, refuse
 
 READER = Path(__file__).with_name("reading_process.py")
@@ -344,12 +345,17 @@ def _text(name: str, content: bytes, encoding: str, delimiter: str) -> Book:
         raise refuse("file", _("is not text"), name)
     try:
         rows: list[list[Cell]] = [
-            [cell if cell.strip() else None for cell in row]
+            [_unquoted(cell) if cell.strip() else None for cell in row]
             for row in csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITERS[delimiter], strict=True)
         ]
     except csv.Error as error:
         raise refuse("file", _("is not a csv table (%(why)s)", why=str(error)), name) from None
     return Book(name, [Sheet(Path(name).stem[:31] or "csv", rows)], None, encoding, delimiter)
+
+
+def _unquoted(cell: str) -> str:
+    """The apostrophe that our lists put before a text which a program would take for a formula is no part of it."""
+    return cell[1:] if cell.startswith("'") and text_is_formula(cell[1:]) else cell
 
 
 def decoded(name: str, content: bytes, encoding: str = "") -> tuple[str, str]:

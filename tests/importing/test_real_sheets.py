@@ -245,6 +245,7 @@ def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(recor
         "specific_surface_m2_kg",
     ]
     assert [item[1] for item in columns_of("history", "Mix", "Age (h)")] == ["mix_id"]
+    assert [item[0] for item in columns_of("history", "Mix", "Dosage", "Tested ages")] == ["A", "C"]
 
 
 @pytest.mark.parametrize("head", ["Water/binder", "Water-cement ratio", "水泥与粉煤灰之比", "粉煤灰取代率"])
