@@ -160,9 +160,9 @@ def as_cast(mix_design_ids: Collection[int] | None = None) -> dict[int, AsCast]:
     return found
 
 
-def recipes_of_revised() -> dict[int, Recipe]:
-    """Revision id -> its recipe, of the mixes that were cast by more than one revision."""
-    return {item.id: item.recipe for revisions in _of_several(None).values() for item in revisions}
+def recipes_of_revised(mix_design_ids: Collection[int] | None = None) -> dict[int, Recipe]:
+    """Revision id -> its recipe, of the mixes (of these, or all) that were cast by more than one revision."""
+    return {item.id: item.recipe for revisions in _of_several(mix_design_ids).values() for item in revisions}
 
 
 def _of_several(mix_design_ids: Collection[int] | None) -> dict[int, list[_Revision]]:

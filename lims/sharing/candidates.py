@@ -70,7 +70,8 @@ def candidates(wanted: WantedIn) -> list[Candidate]:
         .join(Trial, Trial.id == Batch.trial_id)
         .where(
             MixDesign.laboratory == current_app.config.get("LIMS_LABORATORY", "own"), Batch.retired_at.is_(None),
-            *SERVICES["trials"].visible(),
+            # A link of what is out of use is refused.
+            MixDesign.retired_at.is_(None), Trial.retired_at.is_(None), *SERVICES["trials"].visible(),
         )
         .group_by(MixRevision.mix_design_id, MixDesign.code, MixDesign.name, MixDesign.strength_class,
                   MixDesign.grade_mpa)
@@ -128,10 +129,14 @@ def candidates(wanted: WantedIn) -> list[Candidate]:
 
 
 def _masses(mix_ids: Collection[int]) -> dict[int, dict[str, float]]:
-    """Composition of the newest revision of each mix."""
+    """Composition of the newest revision of each mix that was cast: a draft is no concrete that a sheet could show."""
     newest = (
         select(func.max(MixRevision.id))
-        .where(MixRevision.mix_design_id.in_(mix_ids), MixRevision.retired_at.is_(None))
+        .where(
+            MixRevision.mix_design_id.in_(mix_ids),
+            MixRevision.retired_at.is_(None),
+            MixRevision.frozen_at.is_not(None),
+        )
         .group_by(MixRevision.mix_design_id)
     )
     found: dict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys(COMPOSITION, 0.0))

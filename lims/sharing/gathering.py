@@ -4,7 +4,7 @@ holds. Not for anyone's eyes as it is: lims/sharing/redaction.py takes out of it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,11 +16,13 @@ from lims.base.database import current_session
 from lims.base.display import local_time
 from lims.base.laboratory import laboratory
 from lims.customers.models import Customer
+from lims.forecasts.history import Recipe, recipes_of_revised
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import AggregateSample, AggregateSource, CementLot, CementProduct, Region
 from lims.mixes.models import BINDERS, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
 from lims.sharing.models import ShareBatch, ShareLink
+from lims.standards.specimens import commonest_shape, shape_of_rule
 from lims.trials.models import Batch, BatchLot, SpecimenSet, Trial, cured_as_standard
 
 #: Batches of one part of a link.
@@ -50,7 +52,7 @@ def collect(link: ShareLink) -> dict[str, Any]:
         .order_by(Batch.id)
     ).all()  # fmt: skip
     main = [row for row in batches if parts[row.id] == 0]
-    results = _results([row for row in batches if _standard(row)])
+    results = _of_one_shape(_results([row for row in batches if _standard(row)]), {row.id for row in main})
     masses = _masses({row.revision_id for row in batches})
     trial = session.execute(
         select(
@@ -106,9 +108,9 @@ def collect(link: ShareLink) -> dict[str, Any]:
 
 
 def newest_batches(trial_id: int, mix_design_id: int | None = None) -> list[int]:
-    """The newest batches of a trial: of this mix, or of the mix that was cast last."""
+    """The newest batches of a trial: of this mix, or of the mix that was cast last, by the recipe of the last of them."""
     query = (
-        select(Batch.id, MixRevision.mix_design_id)
+        select(Batch.id, MixRevision.id.label("revision_id"), MixRevision.mix_design_id)
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
         .where(Batch.trial_id == trial_id, Batch.retired_at.is_(None))
         .order_by(Batch.id.desc())
@@ -116,19 +118,29 @@ def newest_batches(trial_id: int, mix_design_id: int | None = None) -> list[int]
     if mix_design_id is not None:
         query = query.where(MixRevision.mix_design_id == mix_design_id)
     rows = current_session().execute(query.limit(MOST_BATCHES)).all()
-    return sorted(batch_id for batch_id, mix_id in rows if mix_id == rows[0][1])
+    of_mix = [row for row in rows if row.mix_design_id == rows[0].mix_design_id]
+    recipes = recipes_of_revised({row.mix_design_id for row in of_mix})
+    return sorted(row.id for row in by_one_recipe(of_mix, recipes))
+
+
+def by_one_recipe(newest_first: Sequence[MainRow], recipes: Mapping[int, Recipe]) -> list[MainRow]:
+    """Batches (`revision_id`) by the recipe of the newest: the sheet names one, and what was cast by a former one is another
+    concrete. `recipes`: of revised mixes."""
+    present = recipes.get(newest_first[0].revision_id, ()) if newest_first else ()
+    return [row for row in newest_first if recipes.get(row.revision_id, ()) in ((), present)]
 
 
 def released_by_age(
     trial_ids: Collection[int], mix_ids: Collection[int]
 ) -> dict[tuple[int, int], dict[int, Decimal]]:
-    """What a sheet would say of each mix of these trials, by (trial, mix): MPa by age in days. Two statements."""
+    """What a sheet would say of each mix of these trials, by (trial, mix): MPa by age in days. Three statements, two more
+    where mixes were revised."""
     place = func.row_number().over(
         partition_by=(Batch.trial_id, MixRevision.mix_design_id), order_by=Batch.id.desc()
     )
     numbered = (
         select(
-            Batch.id, Batch.trial_id, Batch.curing, Batch.curing_temperature_c,
+            Batch.id, Batch.trial_id, Batch.curing, Batch.curing_temperature_c, Batch.mix_revision_id.label("revision_id"),
             MixRevision.mix_design_id.label("mix_id"), place.label("place"),
         )
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
@@ -137,14 +149,18 @@ def released_by_age(
         )
         .subquery()
     )  # fmt: skip
-    batches = current_session().execute(select(numbered).where(numbered.c.place <= MOST_BATCHES)).all()
+    query = select(numbered).where(numbered.c.place <= MOST_BATCHES).order_by(numbered.c.place)
+    batches = current_session().execute(query).all()
     results = _results([row for row in batches if _standard(row)])
-    own: dict[tuple[int, int], set[int]] = defaultdict(set)
+    recipes = recipes_of_revised(mix_ids)
+    of_key: dict[tuple[int, int], list[MainRow]] = defaultdict(list)
     for row in batches:
-        own[row.trial_id, row.mix_id].add(row.id)
-    return {
-        key: {item["age_days"]: item["mpa"] for item in _strengths(results, ids)} for key, ids in own.items()
-    }
+        of_key[row.trial_id, row.mix_id].append(row)
+    found = {}
+    for key, rows in of_key.items():
+        ids = {row.id for row in by_one_recipe(rows, recipes)}
+        found[key] = {item["age_days"]: item["mpa"] for item in _strengths(_of_one_shape(results, ids), ids)}
+    return found
 
 
 def _in_order(row: MainRow) -> tuple[bool, Any, int]:
@@ -173,6 +189,7 @@ def _results(batches: Sequence[MainRow]) -> Sequence[MainRow]:
                 SpecimenSet.due_at,
                 SetResult.strength_mpa,
                 SetResult.specimen_count,
+                SetResult.rule_id,
                 SetResult.state,
                 SetResult.superseded_at,
                 SetResult.released_at,
@@ -197,6 +214,15 @@ def _results(batches: Sequence[MainRow]) -> Sequence[MainRow]:
 
 def _released(row: MainRow) -> bool:
     return row.state == "released" and row.superseded_at is None and row.strength_mpa is not None
+
+
+def _of_one_shape(results: Sequence[MainRow], batch_ids: set[int]) -> list[MainRow]:
+    """Without what was broken as cylinders where most of these batches' sets were cubes, or the other way round: a cylinder
+    bears about four fifths of what a cube does, so no mean is made of both, nor do they stand beside each other."""
+    wanted = commonest_shape(
+        shape_of_rule(row.rule_id) for row in results if row.batch_id in batch_ids and _released(row)
+    )
+    return [row for row in results if not wanted or shape_of_rule(row.rule_id or "") in ("", wanted)]
 
 
 def _strengths(results: Sequence[MainRow], batch_ids: set[int]) -> list[dict[str, Any]]:
@@ -231,7 +257,9 @@ def _result(results: Sequence[MainRow], main: Sequence[MainRow]) -> dict[str, An
             "specimens": sum(row.specimen_count for row in known),
             "released_on": _day(max(released)) if released else None,
         }
-    due = [row.due_at for row in rows if row.due_at is not None]
+    # What was taken back, or came out invalid, is awaited no more.
+    over = {row.set_id for row in rows if row.state == "retracted" or (row.state and not row.superseded_at)}
+    due = [row.due_at for row in rows if row.due_at is not None and row.set_id not in over]
     return {"expected_on": _day(min(due))} if due else None
 
 

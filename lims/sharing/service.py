@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -30,12 +31,13 @@ from lims.base.schemas import Schema
 from lims.base.services import Page, RecordService
 from lims.comparison.service import outward_comparison
 from lims.customers.regions import seen_through, seen_within
+from lims.forecasts.history import recipes_of_revised
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import CementProduct
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.models import SetResult
-from lims.sharing.gathering import newest_batches
+from lims.sharing.gathering import by_one_recipe, newest_batches
 from lims.sharing.models import ShareAnswer, ShareBatch, ShareLink, ShareView
 from lims.sharing.redaction import Sheet
 from lims.sharing.schemas import ShareLinkIn
@@ -112,7 +114,7 @@ class ShareLinkService(RecordService[ShareLink]):
         record.frozen = json.dumps(
             {
                 "forecast": _forecast(own),
-                "comparison": _comparison(record, values),
+                "comparison": _comparison(record, values, own),
                 "cards": _cards(values.card_ids, record.language),
             }
         )
@@ -331,37 +333,41 @@ def _count(links: Sequence[ShareLink]) -> None:
 
 
 def _batches_of_mix(mix_design_id: int) -> list[int]:
-    """The newest batches of this mix, of whichever trial the salesperson may know of."""
-    return list(
-        current_session().scalars(
-            select(Batch.id)
-            .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
-            .where(
-                MixRevision.mix_design_id == mix_design_id,
-                Batch.retired_at.is_(None),
-                *batches_of_seen(Batch.trial_id),
-            )
-            .order_by(Batch.id.desc())
-            .limit(NEAR_BATCHES)
+    """The newest batches of this mix by its last recipe, of whichever trial the salesperson may know of."""
+    query = (
+        select(Batch.id, MixRevision.id.label("revision_id"))
+        .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
+        .where(
+            MixRevision.mix_design_id == mix_design_id,
+            Batch.retired_at.is_(None),
+            *batches_of_seen(Batch.trial_id),
         )
+        .order_by(Batch.id.desc())
+        .limit(NEAR_BATCHES)
     )
+    rows = current_session().execute(query).all()
+    return [row.id for row in by_one_recipe(rows, recipes_of_revised([mix_design_id]))]
 
 
 def _forecast(batch_ids: Sequence[int]) -> dict[str, Any] | None:
-    """The stored forecast of the mix as it stands, or, where the result is known, the one made from early breaks.
+    """The stored forecast of the mix as these batches were cast, or, where the result is known, the one made from early
+    breaks.
 
     Only one that rests on released results: a number made of others would give them away.
     """
     session = current_session()
-    mix_id = session.scalar(
-        select(MixRevision.mix_design_id)
+    newest = session.execute(
+        select(MixRevision.mix_design_id, MixRevision.id)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
         .where(Batch.id.in_(batch_ids))
+        .order_by(Batch.id.desc())
         .limit(1)
-    )
-    if mix_id is None:
+    ).one_or_none()
+    if newest is None:
         return None
+    mix_id, revision_id = newest
     released, unreleased = _ages_of(mix_id)
+    so_cast = _when_so_cast(mix_id, revision_id)
     said = [
         item
         for item in session.scalars(
@@ -371,7 +377,12 @@ def _forecast(batch_ids: Sequence[int]) -> dict[str, Any] | None:
             .limit(40)
         )
         if (ages := _early_ages(item)) <= released
-        and not any(unreleased[age] <= item.created_at for age in ages & unreleased.keys())
+        and so_cast(item.created_at)
+        and not any(
+            entered <= item.created_at and (until is None or item.created_at < until)
+            for age in ages
+            for entered, until in unreleased[age]
+        )
     ]
     known = session.scalar(
         select(SetResult.id)
@@ -407,32 +418,46 @@ def _early_ages(forecast: Forecast) -> set[int]:
     return {int(age) for age in forecast.early_ages.split(",") if age}
 
 
-def _ages_of(mix_id: int) -> tuple[set[int], dict[int, datetime]]:
-    """Ages at which the mix has released results; and those at which it has others, with when the first was entered: a
-    forecast from before does not rest on it."""
-    rows = current_session().execute(
-        select(SpecimenSet.age_days, SetResult.state, func.min(SetResult.created_at))
+def _ages_of(mix_id: int) -> tuple[set[int], dict[int, list[tuple[datetime, datetime | None]]]]:
+    """Ages at which the mix has released results; and, by age, from when until when others stood that never were: a forecast
+    from between, of an entry that was put right since too, rests on them."""
+    of_mix = (
+        select(SpecimenSet.age_days, SetResult.created_at, SetResult.superseded_at)
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
         .join(Batch, Batch.id == SpecimenSet.batch_id)
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
-        .where(
-            MixRevision.mix_design_id == mix_id,
-            SetResult.superseded_at.is_(None),
-            SetResult.state.in_(("entered", "verified", "released")),
-        )
-        .group_by(SpecimenSet.age_days, SetResult.state)
+        .where(MixRevision.mix_design_id == mix_id)
     )
-    released: set[int] = set()
-    unreleased: dict[int, datetime] = {}
-    for age, state, first in rows:
-        if state == "released":
-            released.add(age)
-        else:
-            unreleased[age] = min(first, unreleased.get(age, first))
+    counts = of_mix.where(SetResult.state == "released", SetResult.superseded_at.is_(None))
+    released = set(current_session().scalars(counts.with_only_columns(SpecimenSet.age_days).distinct()))
+    unreleased: dict[int, list[tuple[datetime, datetime | None]]] = defaultdict(list)
+    for age, entered, superseded in current_session().execute(
+        of_mix.where(SetResult.state.in_(("entered", "verified")))
+    ):
+        unreleased[age].append((entered, superseded))
     return released, unreleased
 
 
-def _comparison(record: ShareLink, values: ShareLinkIn) -> dict[str, Any] | None:
+def _when_so_cast(mix_id: int, revision_id: int) -> Callable[[datetime], bool]:
+    """At this time, was the mix cast by the recipe of this revision? A forecast stands for the recipe of its day."""
+    recipes = recipes_of_revised([mix_id])
+    if not recipes:
+        return lambda _at: True
+    cast = current_session().execute(
+        select(MixRevision.id, MixRevision.frozen_at, MixRevision.retired_at)
+        .where(MixRevision.mix_design_id == mix_id, MixRevision.frozen_at.is_not(None))
+        .order_by(MixRevision.id.desc())
+    )
+    spans = [(recipes[key], first, last) for key, first, last in cast if first is not None]
+
+    def so_cast(at: datetime) -> bool:
+        in_use = (recipe for recipe, first, last in spans if first <= at and (last is None or at < last))
+        return next(in_use, None) in ((), recipes[revision_id])
+
+    return so_cast
+
+
+def _comparison(record: ShareLink, values: ShareLinkIn, own_batches: Sequence[int]) -> dict[str, Any] | None:
     """Our cement against another of its kind, as the comparison says it for outsiders."""
     if values.compared_with_id is None or "comparison" not in values.shows:
         return None
@@ -443,8 +468,7 @@ def _comparison(record: ShareLink, values: ShareLinkIn) -> dict[str, Any] | None
         select(MixDesign.grade_mpa)
         .join(MixRevision, MixRevision.mix_design_id == MixDesign.id)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
-        .where(Batch.trial_id == record.trial_id)
-        .order_by(Batch.id.desc())
+        .where(Batch.id.in_(own_batches))
         .limit(1)
     )
     if own is None or grade is None:

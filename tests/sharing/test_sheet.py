@@ -9,6 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import openpyxl
 import pytest
@@ -23,8 +26,9 @@ from lims.base.display import local_today
 from lims.base.problems import Refused
 from lims.base.repeats import RequestKey
 from lims.base.services import SERVICES
+from lims.forecasts.models import Forecast
 from lims.laboratory.service import save_laboratory
-from lims.results.service import amend_set, record_set, release, result_of, retract, verify
+from lims.results.service import amend_set, correct_set, record_set, release, result_of, retract, verify
 from lims.sharing import gathering
 from lims.sharing.candidates import candidates
 from lims.sharing.models import ShareAnswer, ShareView
@@ -35,7 +39,7 @@ from lims.sharing.service import ShareLinkService, count_view
 from lims.trials.models import Batch
 from tests.comparison.test_comparisons import priced, trials_of_both
 from tests.conftest import Person
-from tests.factories import ACTOR
+from tests.factories import ACTOR, RECIPE
 from tests.sharing.sheets import (
     CHECKER,
     LOADS,
@@ -152,7 +156,9 @@ def test_comparison_per_m3_stands_on_every_form_without_a_price_or_a_maker(app: 
         own, other, _trial = trials_of_both()
         priced(own, other)
         shown = a_shown_trial()
-    _link, token = a_share(app, trial=shown, compared_with_id=other.id)
+        stronger = SERVICES["mix-designs"].add({"code": "C40-S", "strength_class": "C40", **RECIPE}, ACTOR)
+        a_batch(shown[0], stronger, released=())  # cast after what is shared, in the same trial
+    _link, token = a_share(app, trial=shown, mix_design_id=shown[2].id, compared_with_id=other.id)
     client = reader(app)
     sheet = client.get(f"/s/{token}/sheet.json").get_json()
     found = sheet["comparison"]
@@ -199,6 +205,115 @@ def test_forecast_from_before_an_unreleased_entry_goes_out_all_the_same(app: Fla
         record_set(set_of(batch, 3).id, entry(*LOADS[3]), ACTOR)
     _link, token = a_share(app, trial=shown)
     assert reader(app).get(f"/s/{token}/sheet.json").get_json()["forecast"]["mpa"].startswith("37.2")
+
+
+def a_revision(mix: Any, cement_kg_m3: str = "420") -> Any:
+    """Another recipe of the mix, as what is cast from now on names it."""
+    recipe = {**RECIPE, "cement_kg_m3": cement_kg_m3, "mix_design_id": mix.id, "reason": "more cement"}
+    revision = SERVICES["mix-revisions"].add(recipe, ACTOR)
+    return SimpleNamespace(id=mix.id, latest_revision_id=revision.id)
+
+
+def a_later_forecast(mix: Any, mpa: str) -> None:
+    """Like the one that `a_shown_trial` has, said now."""
+    with transaction(ACTOR) as session:
+        said = session.scalars(select(Forecast).where(Forecast.mix_design_id == mix.id)).first()
+        assert said is not None
+        left = {"id", "created_at", "changed_at"}
+        kept = {c.key: getattr(said, c.key) for c in Forecast.__mapper__.columns if c.key not in left}
+        session.add(Forecast(**{**kept, "strength_mpa": Decimal(mpa)}))
+
+
+def shown_by(app: Flask, trial: Any, mix: Any, **more: Any) -> Any:
+    """The sheet of a new link to this mix, as JSON."""
+    _link, token = a_share(
+        app, trial=(trial, None, mix, SimpleNamespace(id=None)), mix_design_id=mix.id, **more
+    )
+    return reader(app).get(f"/s/{token}/sheet.json").get_json()
+
+
+def test_cylinders_beside_cubes_move_no_mean_of_the_sheet_nor_of_the_builder(app: Flask) -> None:
+    with app.app_context():
+        trial, _batch, mix, _customer = a_shown_trial(released=(3, 28))
+        a_batch(trial, mix, released=(28,), more_kn=-300, shape="cylinder")
+        other = a_shown_trial(released=(28,), code="C30-T")
+        a_batch(other[0], other[2], released=(3,), shape="cylinder")
+        found = {item.code: item.strengths for item in candidates(WantedIn.read({}))}
+        assert found["C30-S"] == {3: Decimal("18.1"), 28: Decimal("38.7")}
+    sheet = shown_by(app, trial, mix, near_ids=str(other[2].id))
+    told = [(item["age_days"], item["mpa"], item["sets"]) for item in sheet["strengths"]]
+    assert told == [(3, "18.1", 1), (28, "38.7", 1)]
+    assert (sheet["result"]["mpa"], sheet["result"]["specimens"]) == ("38.7", 3)
+    assert [item["age_days"] for item in sheet["near"][0]["strengths"]] == [28]
+
+
+def test_a_recast_mix_shows_recipe_strengths_and_forecast_of_one_recipe(app: Flask) -> None:
+    with app.app_context():
+        trial, _batch, mix, _customer = a_shown_trial(released=(3, 28))
+    former = shown_by(app, trial, mix)
+    with app.app_context():
+        mix_now = a_revision(mix)
+        draft = candidates(WantedIn.read({}))
+        assert [item.binder_kg_m3 for item in draft] == [350.0]  # of what was cast
+        elsewhere = SERVICES["trials"].add({"name": "Elsewhere"}, ACTOR)
+        a_batch(elsewhere, mix_now, released=(3,), more_kn=100)
+        a_later_forecast(mix, "44.4")
+    # The trial's own batches are by the former recipe, and so is what was forecast of it.
+    assert shown_by(app, trial, mix)["forecast"] == former["forecast"]
+    sheet = shown_by(app, elsewhere, mix)
+    assert (sheet["forecast"]["mpa"], sheet["result"].keys()) == ("44.40", {"expected_on"})
+    with app.app_context():
+        a_batch(trial, mix_now, released=(3,), more_kn=100)
+        found = {item.trial_id: item.strengths for item in candidates(WantedIn.read({"trial_id": trial.id}))}
+    sheet = shown_by(app, trial, mix)
+    cement = next(item for item in sheet["mix"]["components"] if item["kind"] == "cement")
+    assert (cement["mass_kg_m3"], sheet["forecast"]["mpa"]) == ("420", "44.40")
+    assert [(item["age_days"], item["mpa"]) for item in sheet["strengths"]] == [(3, "22.5")]
+    assert found[trial.id] == {3: Decimal("22.5")}
+    with app.app_context():
+        other = a_shown_trial(code="C30-T")
+    near = shown_by(app, other[0], other[2], near_ids=str(mix.id))["near"][0]
+    assert (near["binder_kg_m3"], [item["age_days"] for item in near["strengths"]]) == ("420", [3])
+
+
+def test_forecast_made_of_an_entry_that_was_put_right_since_stays_inside(app: Flask) -> None:
+    with app.app_context():
+        trial, _batch, mix, _customer = a_shown_trial(released=(3,))
+        other = a_batch(trial, mix, released=(), entered=(3,), more_kn=500)
+        a_later_forecast(mix, "77.7")  # of a slip of the key
+        found = set_of(other, 3)
+        at = datetime.now(UTC) - timedelta(days=37)
+        correct_set(found.id, entry(*LOADS[3], at=at), 1, ACTOR, "typed wrong")
+    assert shown_by(app, trial, mix)["forecast"]["mpa"] == "37.20"
+    with app.app_context():
+        a_later_forecast(mix, "38.8")
+        verify(found.id, CHECKER)
+        release(found.id, CHECKER)
+    assert shown_by(app, trial, mix)["forecast"]["mpa"] == "38.80"
+
+
+def test_result_that_was_taken_back_is_not_expected_on_the_day_that_is_past(app: Flask) -> None:
+    with app.app_context():
+        shown = a_shown_trial(released=(3, 28))
+        invalid = a_shown_trial(released=(3,), code="C30-I")
+    assert shown_by(app, invalid[0], invalid[2])["result"].keys() == {"expected_on"}
+    with app.app_context():
+        found = set_of(invalid[1], 28)
+        record_set(found.id, entry("500", "870", "1300"), ACTOR)
+        verify(found.id, CHECKER)
+        release(found.id, CHECKER)
+        retract(set_of(shown[1], 28).id, "mould", CHECKER)
+    assert "result" not in shown_by(app, shown[0], shown[2])
+    assert "result" not in shown_by(app, invalid[0], invalid[2])
+
+
+@pytest.mark.parametrize("kind", ["mix-designs", "trials"])
+def test_builder_offers_nothing_that_a_link_would_be_refused_for(app: Flask, kind: str) -> None:
+    with app.app_context():
+        trial, _batch, mix, _customer = a_shown_trial()
+        assert len(candidates(WantedIn.read({}))) == 1
+        SERVICES[kind].retire((mix if kind == "mix-designs" else trial).id, ACTOR)
+        assert candidates(WantedIn.read({})) == []
 
 
 def test_mix_that_was_never_cast_is_not_put_beside_the_trial(app: Flask) -> None:
