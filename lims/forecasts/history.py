@@ -94,7 +94,7 @@ Recipe = tuple[int, ...]
 class _Revision:
     id: int
     frozen_at: datetime | None
-    retired: bool
+    retired_at: datetime | None
     masses: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -119,7 +119,7 @@ def _revisions(mix_design_ids: Collection[int] | None) -> dict[int, list[_Revisi
     by_id: dict[int, _Revision] = {}
     found: dict[int, list[_Revision]] = defaultdict(list)
     for key, design_id, frozen_at, retired_at in session.execute(query):
-        by_id[key] = _Revision(key, frozen_at, retired_at is not None)
+        by_id[key] = _Revision(key, frozen_at, retired_at)
         found[design_id].append(by_id[key])
     for revision_id, kind, mass in session.execute(components):
         name = f"{kind}_kg_m3"
@@ -134,7 +134,7 @@ def _revisions(mix_design_ids: Collection[int] | None) -> dict[int, list[_Revisi
 def _as_it_is(revisions: Sequence[_Revision]) -> _Revision | None:
     """The revision that says what the mix is: the newest in use that was cast. A draft says what somebody thinks of; before
     anything was cast, the newest draft that is in use."""
-    in_use = [item for item in revisions if not item.retired] or list(revisions)
+    in_use = [item for item in revisions if item.retired_at is None] or list(revisions)
     cast = [item for item in in_use if item.frozen_at is not None]
     return next(reversed(cast or in_use), None)
 
@@ -163,6 +163,27 @@ def as_cast(mix_design_ids: Collection[int] | None = None) -> dict[int, AsCast]:
 def recipes_of_revised(mix_design_ids: Collection[int] | None = None) -> dict[int, Recipe]:
     """Revision id -> its recipe, of the mixes (of these, or all) that were cast by more than one revision."""
     return {item.id: item.recipe for revisions in _of_several(mix_design_ids).values() for item in revisions}
+
+
+@dataclass(frozen=True, slots=True)
+class Recast:
+    """A mix that was cast by more than one revision, newest first."""
+
+    revisions: tuple[_Revision, ...]
+
+    def so_cast(self, revision_id: int, at: datetime) -> bool:
+        """At this time, was the mix cast by the recipe of this revision? A forecast stands for the recipe of its day."""
+        wanted = next((item.recipe for item in self.revisions if item.id == revision_id), ())
+        for item in self.revisions:
+            cast = item.frozen_at is not None and item.frozen_at <= at
+            if cast and (item.retired_at is None or at < item.retired_at):
+                return item.recipe in ((), wanted)
+        return False
+
+
+def recasts(mix_design_ids: Collection[int]) -> dict[int, Recast]:
+    """mix_design id -> by which recipe it was cast when, of those of these that were cast by more than one revision."""
+    return {key: Recast(tuple(reversed(found))) for key, found in _of_several(mix_design_ids).items()}
 
 
 def _of_several(mix_design_ids: Collection[int] | None) -> dict[int, list[_Revision]]:

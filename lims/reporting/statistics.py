@@ -19,7 +19,9 @@ from sqlalchemy import func, select
 
 from lims.base.database import among, current_session
 from lims.base.display import format_decimal, laboratory_zone
+from lims.base.laboratory import laboratory
 from lims.customers.models import Customer
+from lims.forecasts.history import Recast, recasts
 from lims.forecasts.models import Forecast
 from lims.materials.models import CementLot, CementProduct, Region
 from lims.mixes.models import MixDesign, MixRevision
@@ -40,9 +42,10 @@ from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import plain
 from lims.standards.rounding import exact_context
-from lims.standards.specimens import factor_beside_set
+from lims.standards.specimens import commonest_shape, factor_beside_set, shape_of_rule
 from lims.standards.statistics import mean, sample_deviation
 from lims.trials.models import Batch, Specimen, SpecimenSet, Trial, cured_as_standard
+from lims.trials.schemas import SHAPES
 from lims.trials.service import batches_of_seen
 
 #: Verdicts of a summary: name -> rules that may give it.
@@ -83,6 +86,12 @@ class ResultRow:
     entered_at: datetime
     region_id: int | None = None
     customer_id: int | None = None
+    revision_id: int = 0
+    #: cube or cylinder, "" of what was reported.
+    shape: str = ""
+    #: The shape in words where it is not the laboratory's own: a cylinder bears about four fifths of what a cube does, so
+    #: the two are neither put together nor judged together.
+    apart: str = ""
     forecast_mpa: Decimal | None = None
     lower_90_mpa: Decimal | None = None
     upper_90_mpa: Decimal | None = None
@@ -91,6 +100,15 @@ class ResultRow:
     def counts(self) -> bool:
         """Does it stand for the concrete: a valid set under standard curing?"""
         return self.strength_mpa is not None and self.strength_mpa > 0 and self.standard
+
+    @property
+    def graded(self) -> str:
+        """The grade that groups are told apart by, "C30 · Cylinder"."""
+        return self.beside(self.grade) or self.apart
+
+    def beside(self, name: str) -> str:
+        """A name under which this result may stand beside the laboratory's others."""
+        return f"{name} · {self.apart}" if name and self.apart else name
 
     @property
     def forecast_error_percent(self) -> Decimal | None:
@@ -158,6 +176,7 @@ def result_rows(filters: SummaryFilters) -> Iterator[ResultRow]:
             MixDesign.laboratory,
             Trial.region_id,
             Trial.customer_id,
+            Batch.mix_revision_id,
         )
         .select_from(SetResult)
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
@@ -192,8 +211,9 @@ def _row(row: Any) -> ResultRow:
     (
         set_id, set_code, batch_id, batch_code, element, mix_id, mix, grade_mpa, strength_class, region, customer,
         cement_code, cement_name, lot, age_days, cast_at, tested_at, strength, basis, state, rule_id, edition,
-        specimens, least, most, width, curing, temperature, entered_at, made_by, region_id, customer_id,
+        specimens, least, most, width, curing, temperature, entered_at, made_by, region_id, customer_id, revision_id,
     ) = row  # fmt: skip
+    shape = shape_of_rule(rule_id)
     return ResultRow(
         set_id,
         set_code,
@@ -222,6 +242,9 @@ def _row(row: Any) -> ResultRow:
         entered_at,
         region_id,
         customer_id,
+        revision_id,
+        shape,
+        str(SHAPES[shape]) if shape and shape != laboratory().codes.shape else "",
     )
 
 
@@ -261,13 +284,26 @@ def with_forecasts(rows: Iterable[ResultRow]) -> list[ResultRow]:
         said[item.mix_design_id].append(item)
     for items in said.values():
         items.sort(key=lambda item: -item.early_ages.count(","))  # stable: newest first among equals
-    return [_forecast_of(row, said.get(row.mix_id, ())) for row in found]
+    recast = recasts(mixes) if mixes else {}
+    shapes: dict[int, list[str]] = defaultdict(list)
+    for row in found:
+        shapes[row.mix_id].append(row.shape)
+    # Of cubes and cylinders of one mix the commoner are forecast.
+    forecast = {(mix_id, commonest_shape(given)) for mix_id, given in shapes.items()}
+    return [
+        _forecast_of(row, said.get(row.mix_id, ()), recast.get(row.mix_id))
+        if not row.shape or (row.mix_id, row.shape) in forecast
+        else row
+        for row in found
+    ]
 
 
-def _forecast_of(row: ResultRow, said: Sequence[Any]) -> ResultRow:
+def _forecast_of(row: ResultRow, said: Sequence[Any], recast: Recast | None) -> ResultRow:
     if row.age_days != ACCEPTANCE_DAYS:
         return row
     for item in said:
+        if recast is not None and not recast.so_cast(row.revision_id, item.created_at):
+            continue  # said of the mix by another recipe
         if item.held_out or item.created_at <= row.entered_at:
             return replace(
                 row,
@@ -334,13 +370,13 @@ class Group:
 
 
 KEYS: dict[str, Callable[[ResultRow], str]] = {
-    "grade": lambda row: row.grade,
+    "grade": lambda row: row.beside(row.grade),
     "region": lambda row: row.region,
     "customer": lambda row: row.customer,
     "cement": lambda row: row.cement,
-    "mix": lambda row: row.mix,
+    "mix": lambda row: row.beside(row.mix),
     # Every maker numbers its own lots.
-    "lot": lambda row: f"{row.cement.partition(' ')[0]}:{row.lot}" if row.lot else "",
+    "lot": lambda row: row.beside(f"{row.cement.partition(' ')[0]}:{row.lot}" if row.lot else ""),
 }
 #: What tells apart those of one name: their strengths are not judged together.
 SAME_NAME: dict[str, Callable[[ResultRow], int]] = {
@@ -355,7 +391,7 @@ def grouped(rows: Iterable[ResultRow], by: str) -> list[Group]:
     key, other = KEYS[by], SAME_NAME.get(by, lambda _row: 0)
     found: dict[tuple[str, Decimal, str, int, int], list[ResultRow]] = defaultdict(list)
     for row in rows:
-        found[key(row), row.grade_mpa or Decimal(0), row.grade, row.age_days, other(row)].append(row)
+        found[key(row), row.grade_mpa or Decimal(0), row.graded, row.age_days, other(row)].append(row)
     return [
         group_of(name, members)
         for (name, _grade_mpa, _grade, _age, _other), members in sorted(
@@ -371,9 +407,10 @@ def group_of(name: str, rows: Sequence[ResultRow]) -> Group:
     first = rows[0]
     errors = [error for row in counted if (error := row.forecast_error_percent) is not None]
     if not strengths:
-        return Group(name, first.grade, first.grade_mpa, first.age_days, 0, len(rows))
+        return Group(name, first.graded, first.grade_mpa, first.age_days, 0, len(rows))
     deviation = sample_deviation(strengths) if len(strengths) > 1 else None
-    verdicts = verdicts_on(first.grade_mpa, first.age_days, strengths)
+    shape = commonest_shape(row.shape for row in counted)
+    verdicts = verdicts_on(first.grade_mpa, first.age_days, strengths, shape)
     control = ""
     judged = first.grade_mpa is not None and first.age_days == ACCEPTANCE_DAYS
     if deviation is not None and len(strengths) >= CONTROL_FROM and judged:
@@ -381,7 +418,7 @@ def group_of(name: str, rows: Sequence[ResultRow]) -> Group:
     with localcontext(exact_context()):
         return Group(
             name,
-            first.grade,
+            first.graded,
             first.grade_mpa,
             first.age_days,
             len(strengths),
@@ -411,7 +448,9 @@ def _within_test(rows: Sequence[ResultRow]) -> Decimal | None:
     return aci214_within_test_deviation(values, count)
 
 
-def verdicts_on(grade_mpa: Decimal | None, age_days: int, strengths: Sequence[Decimal]) -> dict[str, Verdict]:
+def verdicts_on(
+    grade_mpa: Decimal | None, age_days: int, strengths: Sequence[Decimal], shape: str = ""
+) -> dict[str, Verdict]:
     """GB/T 50107, ACI 318 and EN 206 on results in the order of casting, or why one of them cannot judge."""
     if grade_mpa is None or age_days != ACCEPTANCE_DAYS:
         why = (
@@ -422,7 +461,9 @@ def verdicts_on(grade_mpa: Decimal | None, age_days: int, strengths: Sequence[De
         return {name: _silent(rule_id, why) for name, rule_id in (("gb", GB), ("aci", ACI), ("en", EN[0]))}
     values = [_plain(value) for value in strengths]
     return {
-        "gb": _judged(GB, {"grade_mpa": _plain(grade_mpa), "strengths_mpa": values}),
+        "gb": _judged(GB, {"grade_mpa": _plain(grade_mpa), "strengths_mpa": values})
+        if shape != "cylinder"
+        else _silent(GB, _("it judges cubes, and these are cylinders")),
         "aci": _judged(ACI, {"fc_mpa": _plain(grade_mpa), "strengths_mpa": values})
         if len(values) >= ACI_CONSECUTIVE_TESTS
         else _silent(ACI, _("needs %(n)s consecutive tests", n=ACI_CONSECUTIVE_TESTS)),
@@ -506,7 +547,7 @@ def by_month(rows: Iterable[ResultRow]) -> list[Month]:
     for row in rows:
         if row.counts and row.tested_at is not None:
             month = f"{row.tested_at.astimezone(zone):%Y-%m}"
-            found[month, row.grade_mpa or Decimal(0), row.grade, row.age_days].append(row)
+            found[month, row.grade_mpa or Decimal(0), row.graded, row.age_days].append(row)
     months = []
     for (name, _mpa, grade, age), members in sorted(found.items(), key=lambda item: item[0]):
         strengths = [row.strength_mpa for row in members if row.strength_mpa is not None]

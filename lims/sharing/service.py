@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -31,7 +31,7 @@ from lims.base.schemas import Schema
 from lims.base.services import Page, RecordService
 from lims.comparison.service import outward_comparison
 from lims.customers.regions import seen_through, seen_within
-from lims.forecasts.history import recipes_of_revised
+from lims.forecasts.history import recasts, recipes_of_revised
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import CementProduct
@@ -367,7 +367,7 @@ def _forecast(batch_ids: Sequence[int]) -> dict[str, Any] | None:
         return None
     mix_id, revision_id = newest
     released, unreleased = _ages_of(mix_id)
-    so_cast = _when_so_cast(mix_id, revision_id)
+    recast = recasts([mix_id]).get(mix_id)
     said = [
         item
         for item in session.scalars(
@@ -377,7 +377,7 @@ def _forecast(batch_ids: Sequence[int]) -> dict[str, Any] | None:
             .limit(40)
         )
         if (ages := _early_ages(item)) <= released
-        and so_cast(item.created_at)
+        and (recast is None or recast.so_cast(revision_id, item.created_at))
         and not any(
             entered <= item.created_at and (until is None or item.created_at < until)
             for age in ages
@@ -436,25 +436,6 @@ def _ages_of(mix_id: int) -> tuple[set[int], dict[int, list[tuple[datetime, date
     ):
         unreleased[age].append((entered, superseded))
     return released, unreleased
-
-
-def _when_so_cast(mix_id: int, revision_id: int) -> Callable[[datetime], bool]:
-    """At this time, was the mix cast by the recipe of this revision? A forecast stands for the recipe of its day."""
-    recipes = recipes_of_revised([mix_id])
-    if not recipes:
-        return lambda _at: True
-    cast = current_session().execute(
-        select(MixRevision.id, MixRevision.frozen_at, MixRevision.retired_at)
-        .where(MixRevision.mix_design_id == mix_id, MixRevision.frozen_at.is_not(None))
-        .order_by(MixRevision.id.desc())
-    )
-    spans = [(recipes[key], first, last) for key, first, last in cast if first is not None]
-
-    def so_cast(at: datetime) -> bool:
-        in_use = (recipe for recipe, first, last in spans if first <= at and (last is None or at < last))
-        return next(in_use, None) in ((), recipes[revision_id])
-
-    return so_cast
 
 
 def _comparison(record: ShareLink, values: ShareLinkIn, own_batches: Sequence[int]) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,13 +12,15 @@ import pytest
 from lims.base.database import transaction
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
+from lims.forecasts.models import Forecast
 from lims.mixes.service import MixDesignService
 from lims.reporting.control import charted, names_of, series_of
 from lims.reporting.schemas import SummaryFilters
-from lims.reporting.statistics import by_month, grouped, result_rows, verdicts_on
+from lims.reporting.statistics import by_month, grouped, result_rows, verdicts_on, with_forecasts
 from lims.results.service import retract
 from tests.factories import ACTOR, RECIPE, a_batch, a_customer, a_mix
 from tests.reporting.production import ACCEPTED, REJECTED, a_production, broken, set_of
+from tests.sharing.sheets import a_forecast
 
 pytestmark = pytest.mark.usefixtures("records_on_both")
 
@@ -205,3 +208,46 @@ def test_series_of_a_grade_has_limits_groups_sums_and_signals() -> None:
     told = [at for at in range(1, 17) if "the cumulative sum below passes h" in series.signals_at(at)]
     assert told == [series.sums.signal_at]
     assert series_of("C30", rows[:2], "grade") is None
+
+
+def test_cylinders_are_put_together_with_no_cubes_nor_judged_as_cubes() -> None:
+    batches = a_production(("38", "39", "40"))
+    mix = batches[0].mix_revision
+    cast = {"plan_ages": "28", "shape": "cylinder", "cast_at": "2026-01-05T02:00:00+00:00"}
+    broken(a_batch("40", mix=SimpleNamespace(latest_revision_id=mix.id), **cast), "31")
+    a_forecast(mix.mix_design)
+    with transaction(ACTOR) as session:
+        for forecast in session.query(Forecast):
+            forecast.held_out = True
+    rows = with_forecasts(result_rows(filters()))
+    cubes, cylinders = grouped(rows, "grade")
+    assert (cubes.forecast_n, cylinders.forecast_n) == (3, 0)
+    assert [(group.grade, group.n) for group in (cubes, cylinders)] == [("C30", 3), ("C30 · Cylinder", 1)]
+    assert cubes.mean_mpa == Decimal("39")
+    assert (cubes.verdicts["gb"].accepted, cylinders.verdicts["gb"].accepted) == (True, None)
+    assert cylinders.verdicts["gb"].why == "it judges cubes, and these are cylinders"
+    assert [(month.grade, month.n) for month in by_month(rows)] == [("C30", 3), ("C30 · Cylinder", 1)]
+    for by, name in (("grade", "C30"), ("mix", "C30-P")):
+        assert names_of(rows, by) == [(name, 3), (f"{name} · Cylinder", 1)]
+
+
+def test_forecast_of_a_recast_mix_is_held_against_results_of_its_recipe_alone() -> None:
+    (former,) = a_production(("38",), first=datetime(2026, 1, 5, 2, 0, tzinfo=UTC))
+    mix = former.mix_revision.mix_design
+    revision = SERVICES["mix-revisions"].add(
+        {**RECIPE, "cement_kg_m3": "420", "mix_design_id": mix.id, "reason": "more cement"}, ACTOR
+    )
+    a_forecast(mix)  # before the new recipe is cast
+    cast = {"plan_ages": "28", "cast_at": "2026-01-15T02:00:00+00:00"}
+    now = a_batch("40", mix=SimpleNamespace(latest_revision_id=revision.id), **cast)
+    broken(now, "46")
+    said = {row.batch_id: row.forecast_mpa for row in with_forecasts(result_rows(filters()))}
+    assert said == {
+        former.id: None,
+        now.id: None,
+    }  # the one came after its result, and is of the former recipe
+    with transaction(ACTOR) as session:
+        for forecast in session.query(Forecast):
+            forecast.held_out = True
+    said = {row.batch_id: row.forecast_mpa for row in with_forecasts(result_rows(filters()))}
+    assert said == {former.id: Decimal("37.20"), now.id: None}
