@@ -84,7 +84,9 @@ def keep_answer(link: ShareLink, given: AnswerIn) -> ShareAnswer:
             raise refuse("", _("has been answered often today; please call us"))
         customer_id = link.customer_id
         if given.kind == "trial":
-            customer_id = customer_id or _open_prospect(link, given, actor)
+            # A task of a customer out of use is refused, and that is nothing the reader could put right.
+            in_use = link.customer is not None and link.customer.retired_at is None
+            customer_id = link.customer_id if in_use else _open_prospect(link, given, actor)
             _open_task(link, given, customer_id, actor)
         answer = ShareAnswer(share_link_id=link.id, customer_id=customer_id, **told)
         session.add(answer)
@@ -99,7 +101,7 @@ def _open_prospect(link: ShareLink, given: AnswerIn, actor: Actor) -> int:
     known = session.scalar(
         select(ShareAnswer.customer_id)
         .join(Customer, Customer.id == ShareAnswer.customer_id)
-        .where(ShareAnswer.share_link_id == link.id, Customer.name == name)
+        .where(ShareAnswer.share_link_id == link.id, Customer.name == name, Customer.retired_at.is_(None))
         .limit(1)
     )
     if known is not None:
@@ -107,12 +109,13 @@ def _open_prospect(link: ShareLink, given: AnswerIn, actor: Actor) -> int:
     number = 1 + (session.scalar(select(func.count()).select_from(ShareAnswer)) or 0)
     code = f"P-{link.id}-{number}"
     email = given.contact if "@" in given.contact else None
+    region = link.trial.region
     values = {
         "code": code,
         "name": name,
         "kind": "mixing_station",
         "status": "prospect",
-        "region_id": link.trial.region_id,
+        "region_id": region.id if region is not None and region.retired_at is None else None,
         "owner_id": link.owner_id,
         "contact_name": given.name[:80],
         "email": email,

@@ -36,7 +36,7 @@ from lims.sharing.overview import overview
 from lims.sharing.redaction import SHAREABLE
 from lims.sharing.schemas import WantedIn
 from lims.sharing.service import ShareLinkService, count_view
-from lims.trials.models import Batch
+from lims.trials.models import Batch, Trial
 from tests.comparison.test_comparisons import priced, trials_of_both
 from tests.conftest import Person
 from tests.factories import ACTOR, RECIPE
@@ -477,6 +477,37 @@ def test_answer_that_is_sent_twice_is_kept_once_with_one_task(app: Flask) -> Non
         assert SERVICES["visit-plans"].page().total == 1
     assert client.post(f"/s/{token}/answer", data={**sent, "message": "b"}).status_code == 303
     assert link_of(app, link_id).answers == 2
+
+
+@pytest.mark.parametrize("kind", ["regions", "customers", "prospects"])
+def test_trial_can_be_asked_for_when_customer_region_or_prospect_went_out_of_use(
+    app: Flask, kind: str
+) -> None:
+    with app.app_context():
+        shown = a_shown_trial()
+        region = SERVICES["regions"].add({"code": "R1", "name": "South"}, ACTOR)
+        with transaction(ACTOR) as session:
+            session.get_one(Trial, shown[0].id).region_id = region.id
+    link_id, token = a_share(app, trial=shown, customer_id=shown[3].id if kind == "customers" else None)
+    sent = {
+        "mark": mark_of(app, token),
+        "kind": "trial",
+        "name": "Ms Zhao",
+        "company": "North",
+        "contact": "139",
+    }
+    if kind == "prospects":
+        assert reader(app).post(f"/s/{token}/answer", data={**sent, "message": "first"}).status_code == 303
+    with app.app_context():
+        prospect = SERVICES["customers"].find(name="North")
+        gone = {"regions": region, "customers": shown[3], "prospects": prospect}[kind]
+        SERVICES["regions" if kind == "regions" else "customers"].retire(gone.id, ACTOR)
+    assert reader(app).post(f"/s/{token}/answer", data=sent).status_code == 303
+    with app.app_context():
+        answer = SERVICES["share-answers"].page(filters={"share_link_id": link_id}).items[0]
+        assert (answer.customer.name, answer.customer.retired_at) == ("North", None)
+        assert SERVICES["visit-plans"].page(filters={"customer_id": answer.customer_id}).total == 1
+        assert answer.customer.region_id == (None if kind == "regions" else region.id)
 
 
 @pytest.mark.postgresql
