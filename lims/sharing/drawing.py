@@ -17,9 +17,10 @@ from lims.forecasts.service import TARGET_DAYS
 from lims.sharing.redaction import Sheet
 from lims.strength.curves import Curve, band, fit_curve
 
-#: Ages of the axis, days; strength needs its early days wide, so the axis is logarithmic.
+#: Ages of the axis, days; strength needs its early days wide, so the axis is logarithmic. It is as long as the curve, and
+#: longer where something was broken later.
 FROM_DAYS, TO_DAYS = 1.0, 91.0
-TICKS = (1, 3, 7, 14, 28, 56, 91)
+TICKS = (1, 3, 7, 14, 28, 56, 91, 180, 365, 730, 1825, 3650)
 GRID_POINTS = 40
 #: Units of the picture.
 WIDTH, HEIGHT = 640, 380
@@ -86,9 +87,10 @@ def strength_svg(sheet: Sheet) -> Markup | None:
     )
     step = round(round_step(highest, LINES, least=1))
     top = step * math.ceil(highest * 1.04 / step)
+    last = max([TO_DAYS, *(age for age, _mpa in points)])
 
     def x(age: float) -> float:
-        share: float = math.log(max(age, FROM_DAYS) / FROM_DAYS) / math.log(TO_DAYS / FROM_DAYS)
+        share: float = math.log(max(age, FROM_DAYS) / FROM_DAYS) / math.log(last / FROM_DAYS)
         return float(LEFT + share * (WIDTH - LEFT - RIGHT))
 
     def y(mpa: float) -> float:
@@ -116,7 +118,7 @@ def strength_svg(sheet: Sheet) -> Markup | None:
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(mark):.1f}" y2="{y(mark):.1f}" stroke="#d9e2e0"/>'
             f'<text {tick} x="{LEFT - 8}" y="{y(mark) + 5:.1f}" text-anchor="end">{mark}</text>'
         )
-    for age in TICKS:
+    for age in (tick_at for tick_at in TICKS if tick_at <= last):
         drawn.append(
             f'<text {tick} x="{x(age):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{age}</text>'
         )

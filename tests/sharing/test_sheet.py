@@ -31,6 +31,7 @@ from lims.laboratory.service import save_laboratory
 from lims.results.service import amend_set, correct_set, record_set, release, result_of, retract, verify
 from lims.sharing import gathering
 from lims.sharing.candidates import candidates
+from lims.sharing.drawing import LEFT, RIGHT, WIDTH, strength_svg
 from lims.sharing.models import ShareAnswer, ShareView
 from lims.sharing.overview import overview
 from lims.sharing.redaction import SHAREABLE
@@ -389,6 +390,20 @@ def test_workbook_of_the_sheet_has_numbers_in_cells_of_their_own_and_text_stays_
     assert [(cell.value, cell.data_type) for cell in rows["Cement"][1:3]] == [(350, "n"), ("kg/m³", "s")]
     cells = [str(cell.value) for row in book.iter_rows() for cell in row]
     assert not [text for text in cells if re.search(r"^\d.*\d (MPa|kg/m³|%)$", text)]
+
+
+def test_what_was_broken_after_three_months_stands_inside_the_picture(app: Flask) -> None:
+    curve = {"ages_days": [1.0, 28.0, 91.0], "mpa": [10.0, 38.0, 42.0]}
+    pictures = {}
+    for age in (28, 90, 180, 365):
+        sheet = {"drawn": curve, "strengths": [{"age_days": age, "mpa": "38.7"}]}
+        with app.test_request_context():
+            pictures[age] = str(strength_svg(sheet))
+        (at,) = re.findall(r'<circle class="broken"[^>]* cx="([\d.]+)"', pictures[age])
+        assert LEFT < float(at) <= WIDTH - RIGHT
+    ticks = re.findall(r'text-anchor="middle">(\d+)<', pictures[365])
+    assert ticks == ["1", "3", "7", "14", "28", "56", "91", "180", "365"]
+    assert 'text-anchor="middle">180<' not in pictures[90]
 
 
 def test_what_is_not_ticked_is_on_no_form(app: Flask) -> None:
