@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -40,6 +41,11 @@ service = CertificateService()
 
 def issued(batch: Any, **more: Any) -> Any:
     return service.issue(CertificateIn.read({"batch_id": batch.id, **more}), ACTOR)
+
+
+def printed(paper: Any) -> Any:
+    """What the layout was filled with: not every machine can read the paper itself."""
+    return json.loads(paper.content)
 
 
 def text_of(content: bytes, folder: Path) -> str:
@@ -96,7 +102,10 @@ def test_only_released_results_are_on_the_paper(batch: Any, tmp_path: Path) -> N
     late = a_batch(mix=None, plan_ages="3,28", cast_at=(batch.cast_at).isoformat())
     broken(late, "17.77", age_days=3)
     broken(late, "66.66", age_days=28, state="verified")
-    text = text_of(bytes_of(issued(late).file_id), tmp_path)
+    paper = issued(late)
+    assert [(item["age_days"], item["strength_mpa"]) for item in printed(paper)["sets"]] == [("3", "17.8")]
+    assert set_of(late).code not in paper.content
+    text = text_of(bytes_of(paper.file_id), tmp_path)
     assert "17.8" in text
     assert "66.7" not in text
     assert set_of(late).code not in text
@@ -164,11 +173,37 @@ def test_paper_says_everything_in_both_scripts(app: Flask, tmp_path: Path) -> No
             ACTOR,
         )
         broken(made, "38.9", press_id=press.id, tested_by="Li Wei", loading_rate_mpa_s="0.9")
+        # None of these was valid on the day of the test, or stands any more.
+        for number, begins, ends in (
+            ("JZ-LATER", "2026-03-03", "2028-01-01"), ("JZ-OVER", "2026-02-01", "2026-03-01"),
+            ("JZ-RETIRED", "2026-02-01", "2027-06-01"), ("JZ-BEFORE", "2025-06-01", "2026-12-31"),
+        ):  # fmt: skip
+            given = {"calibrated_on": begins, "due_on": ends, "calibrated_by": "Else"}
+            other = SERVICES["calibrations"].add(
+                {"press_id": press.id, "certificate_number": number, **given}, ACTOR
+            )
+            if number == "JZ-RETIRED":
+                SERVICES["calibrations"].retire(other.id, ACTOR)
         ANCHORS.append(lambda: "lims.example/42 abcdef")
         try:
-            text = text_of(bytes_of(issued(made).file_id), tmp_path)
+            paper = issued(made)
         finally:
             ANCHORS.pop()
+        (of_set,) = printed(paper)["sets"]
+        assert {name: of_set["press"][name] for name in ("code", "calibration", "valid_until")} == {
+            "code": "YES-2000", "calibration": "JZ-0731", "valid_until": "2027-01-01"
+        }  # fmt: skip
+        assert (of_set["tested_by"], of_set["grade_percent"], of_set["valid"]) == ("Li Wei", "130", True)
+        assert (of_set["entered"]["by"], of_set["verified"]["by"], of_set["released"]["by"]) == (
+            "test", "checker", "checker"
+        )  # fmt: skip
+        assert (of_set["age_hours"], of_set["age_within"], len(of_set["age_limits"])) == ("672", True, 2)
+        assert of_set["rate"] == {"value": "0.9", "low": "0.5", "high": "0.8"}
+        (reservation,) = printed(paper)["reservations"]
+        assert reservation["en"].startswith(f"{of_set['code']}: The loading rate of 0.9 MPa/s")
+        assert reservation["zh"] != reservation["en"]
+        assert "will say so" not in reservation["en"]
+        text = text_of(bytes_of(paper.file_id), tmp_path)
     for words in (
         "混凝土抗压强度检测报告",
         "Test certificate",
