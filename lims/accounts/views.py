@@ -27,7 +27,7 @@ from lims.accounts.service import (
     version_of,
 )
 from lims.base.forms import build_form, posted_values
-from lims.base.preferences import choose, choose_columns, forget, save_filter
+from lims.base.preferences import MOST_QUERY, choose, choose_columns, forget, save_filter
 from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.repeats import add_once
 from lims.base.security import current_actor, may, principal
@@ -229,7 +229,7 @@ class PreferencesView(GuardedView):
             self._user_id(),
             view.class_permission_name,
             name,
-            request.form.get("query", "")[:500],
+            request.form.get("query", ""),
             current_actor(),
         )
         flash(_("Saved: %(title)s", title=name.strip()), "success")
@@ -272,7 +272,7 @@ class PreferencesView(GuardedView):
         return RECORD_VIEWS[name]
 
     def _back(self, view: RecordView) -> str:
-        query = request.form.get("query", "")[:500]
+        query = request.form.get("query", "")[:MOST_QUERY]
         return url_for(f"{view.endpoint}.list") + (f"?{query}" if query else "")
 
 

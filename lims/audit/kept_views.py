@@ -56,6 +56,7 @@ class FindingView(RecordView):
         (_l("Finding"), ("subject", "severity", "due_on", "responsible_id", "description")),
         (_l("About"), ("about_record", "about_id", "sample")),
     )
+    list_links = ((_l("Overdue findings"), "FindingView.overdue"),)
     empty_hint = _l("Draw an audit sample, or open a record and write a finding about it.")
     show_template = "lims/finding_show.html"
 

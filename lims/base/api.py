@@ -24,7 +24,7 @@ from lims.base.problems import NotFound, refuse
 from lims.base.repeats import add_once
 from lims.base.schemas import Schema
 from lims.base.security import concealed, current_actor, require
-from lims.base.services import MOST_COUNTED, PAGE_SIZES, RecordService
+from lims.base.services import MOST_COUNTED, MOST_VALUES, PAGE_SIZES, RecordService
 from lims.base.signatures import signer
 from lims.base.views import bounded_int
 
@@ -187,9 +187,7 @@ class RecordApi(BaseApi):
         for name, values in args.items():
             if name in {"q", "page", "page_size", "order", "after", "retired"}:
                 continue
-            if len(values) > 1:
-                raise refuse(name, _("is given more than once"), values[0])
-            filters[name] = values[0]
+            filters[name] = values
         page = self.service.page(
             search=request.args.get("q", "")[:100],
             filters=filters,
@@ -327,7 +325,12 @@ class RecordApi(BaseApi):
                 },
             },
             *(
-                {"in": "query", "name": column, "schema": {"type": "string"}, "description": "equal to"}
+                {
+                    "in": "query",
+                    "name": column,
+                    "schema": {"type": "array", "items": {"type": "string"}, "maxItems": MOST_VALUES},
+                    "description": "equal to; given several times: to one of these",
+                }
                 for column in self.service.filter_columns
             ),
         ]

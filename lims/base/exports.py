@@ -61,7 +61,8 @@ class ListQuery:
     """What a list was asked for: the words of its address, without the page."""
 
     search: str = ""
-    filters: Mapping[str, str] = field(default_factory=dict)
+    #: Of a column the value, or several of them.
+    filters: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     order: str = ""
     retired: bool = False
 

@@ -18,6 +18,8 @@ from lims.base.records import Record
 #: Saved filters of one list; more are no longer found at a glance.
 MOST_SAVED_FILTERS = 20
 MOST_NAME = 60
+#: Characters of a list's address: a search of a hundred Chinese ones takes nine hundred.
+MOST_QUERY = 2000
 
 
 class Preference(Record):
@@ -90,6 +92,11 @@ def save_filter(user_id: int, scope: str, name: str, query: str, actor: Actor) -
         raise refuse(
             "name", _("is not accepted; accepted: a name of 1 to %(most)s characters", most=MOST_NAME), name
         )
+    if len(query) > MOST_QUERY:
+        told = _(
+            "has %(n)s characters; accepted: %(least)s to %(most)s", n=len(query), least=0, most=MOST_QUERY
+        )
+        raise refuse("query", told, query)
     saved = [item for item in preferences_of(user_id, scope) if item.kind == "filter"]
     if len(saved) >= MOST_SAVED_FILTERS and all(item.name != name for item in saved):
         raise refuse(

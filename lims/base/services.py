@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Generic, TypeVar, final
 
 from flask import current_app
 from flask_babel import gettext as _
-from sqlalchemy import BigInteger, ColumnElement, String, and_, cast, false, func, or_, select
+from pydantic_core import PydanticCustomError
+from sqlalchemy import BigInteger, ColumnElement, String, and_, cast, false, func, not_, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload, lazyload
 from sqlalchemy.orm.exc import StaleDataError
@@ -22,7 +23,7 @@ from lims.base.columns import utc_now
 from lims.base.constraints import problem_of, unknown_problem
 from lims.base.database import current_session, database, number_of_rows, transaction
 from lims.base.display import local_today
-from lims.base.fields import Quantity, Reference
+from lims.base.fields import Choice, Flag, Quantity, Reference, WholeNumber
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.records import Record
 from lims.base.schemas import Schema
@@ -35,6 +36,8 @@ R = TypeVar("R", bound=Record)
 SERVICES: dict[str, RecordService[Any]] = {}
 
 PAGE_SIZES = (25, 50, 100, 200)
+#: Values of one column that a list is narrowed to at once.
+MOST_VALUES = 20
 #: No database takes a larger number for a key: SQLite's driver fails on it.
 LARGEST_KEY = 2**63 - 1
 #: PostgreSQL compares no larger number with what is no key.
@@ -62,6 +65,9 @@ class TextIndex:
 
 #: record_name -> its index.
 TEXT_INDEXES: dict[str, TextIndex] = {}
+
+#: record_name -> column -> its values, of columns that no schema brings in (a state): the view has words for each.
+STORED_VALUES: dict[str, dict[str, Choice]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ class RecordService(Generic[R]):
     edit_schema: ClassVar[type[Schema] | None] = None
     #: Columns that the free-text search looks at (a dotted path goes over one many-to-one relation).
     search_columns: ClassVar[tuple[str, ...]] = ()
-    #: Columns that a list may be filtered by (equality) and ordered by: a whitelist.
+    #: Columns that a list may be filtered by (equal to a value, or to one of several) and ordered by: a whitelist.
     filter_columns: ClassVar[tuple[str, ...]] = ()
     order_columns: ClassVar[tuple[str, ...]] = ("id",)
     #: Many-to-one relations that lists and pages show; loaded with the row.
@@ -324,9 +330,9 @@ class RecordService(Generic[R]):
                         "is not a filter of this list; accepted: %(what)s",
                         what=", ".join(self.filter_columns),
                     ),
-                    value,
+                    values_of(value)[0],
                 )
-            conditions.append(self._equals(name, value))
+            conditions.append(self._equals(name, values_of(value)))
         return conditions
 
     def _search(self, letters: str) -> ColumnElement[bool]:
@@ -355,32 +361,60 @@ class RecordService(Generic[R]):
         matched: ColumnElement[bool] = key.in_(ids)
         return matched
 
-    def _equals(self, name: str, value: Any) -> ColumnElement[bool]:
+    def _equals(self, name: str, values: Sequence[Any]) -> ColumnElement[bool]:
+        """The column holds one of these. Raises: Refused."""
+        if len(values) > MOST_VALUES:
+            raise refuse(
+                name,
+                _(
+                    "has %(number)s values; accepted: up to %(most)s at once",
+                    number=len(values),
+                    most=MOST_VALUES,
+                ),
+                ", ".join(map(str, values)),
+            )
         column: InstrumentedAttribute[Any] = getattr(self.record, name)
-        wanted = value
-        if isinstance(value, str):
-            try:
-                python_type = column.type.python_type
-            except NotImplementedError:
-                python_type = str
-            try:
-                if python_type is bool:
-                    wanted = {"true": True, "1": True, "false": False, "0": False}[value.lower()]
-                elif python_type is int:
-                    wanted = int(value)
-                    if abs(wanted) > (
-                        LARGEST_KEY if isinstance(column.type, BigInteger) else LARGEST_INTEGER
-                    ):
-                        raise ValueError
-                elif python_type is str:
-                    if chr(0) in value:  # PostgreSQL's texts end at one
-                        raise ValueError
-                else:
-                    wanted = Quantity(places=6, minimum=None, maximum=None).parse(value)
-            except (ValueError, KeyError):
-                raise refuse(name, _("is not a value of this column"), value) from None
-        equal: ColumnElement[bool] = column == wanted
+        wanted = [self._wanted(name, column, value) if isinstance(value, str) else value for value in values]
+        if len(wanted) > 1:
+            return column.in_(wanted)
+        if isinstance(wanted[0], bool):  # as its index says it
+            return and_(column) if wanted[0] else not_(column)
+        equal: ColumnElement[bool] = column == wanted[0]
         return equal
+
+    def _wanted(self, name: str, column: InstrumentedAttribute[Any], text: str) -> Any:
+        """A value of an address as the column holds it. Raises: Refused."""
+        try:
+            python_type = column.type.python_type
+        except NotImplementedError:
+            python_type = str
+        try:
+            known = STORED_VALUES.get(self.record.record_name, {}).get(name) or self._choices.get(name)
+            if known is not None:  # or a slip would say that there is none
+                text = str(known.parse(text))
+            if python_type is bool:
+                return Flag().parse(text)
+            if python_type is int:
+                most = LARGEST_KEY if isinstance(column.type, BigInteger) else LARGEST_INTEGER
+                return WholeNumber(maximum=most).parse(text)
+            if python_type is str:
+                if chr(0) in text:  # PostgreSQL's texts end at one
+                    raise refuse(name, _("holds a control character; accepted: plain text"), text[:40])
+                return text
+            return Quantity(places=6, minimum=None, maximum=None).parse(text)
+        except PydanticCustomError as error:
+            raise refuse(name, str((error.context or {})["message"]), text) from None
+
+    @cached_property
+    def _choices(self) -> dict[str, Choice]:
+        """Filters whose values are a fixed list. Who works here is none: it is not asked for each time."""
+        return {
+            item.name: item.kind
+            for schema in (getattr(self, "schema", None), self.edit_schema)
+            if schema is not None
+            for item in schema.inputs()
+            if isinstance(item.kind, Choice) and not isinstance(item.kind, Staff)
+        }
 
     def _order(self, order: str) -> list[Any]:
         order = order or self.default_order
@@ -573,6 +607,11 @@ class RecordService(Generic[R]):
                 if old != new:
                     theirs[name], yours[name] = old, new
         return Conflict(record.id, theirs, yours, record.version)
+
+
+def values_of(given: Any) -> list[Any]:
+    """What a filter asks for: one value, or each of several once."""
+    return list(dict.fromkeys(given)) if isinstance(given, list | tuple) else [given]
 
 
 def _left_out(record: type[Record], path: str) -> Any:

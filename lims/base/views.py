@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from flask import flash, g, jsonify, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -21,6 +22,7 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from sqlalchemy import Boolean
 
 from lims.base.display import (
     EMPTY,
@@ -34,16 +36,16 @@ from lims.base.display import (
     local_today,
 )
 from lims.base.exports import FORMATS, MOST_ROWS_AT_ONCE, ListQuery, answer_with, export_later, table_of
-from lims.base.fields import Reference, is_usual_year
+from lims.base.fields import Choice, Reference, is_usual_year
 from lims.base.forms import Form, build_form, posted_values
 from lims.base.laboratory import laboratory
-from lims.base.preferences import Preference, preferences_of
+from lims.base.preferences import MOST_QUERY, Preference, preferences_of
 from lims.base.problems import Conflict, Problem, Refused, refuse
 from lims.base.records import Record
 from lims.base.repeats import add_once
 from lims.base.schemas import Input, Schema, localise
 from lims.base.security import concealed, current_actor, may, principal, require
-from lims.base.services import PAGE_SIZES, SERVICES, RecordService
+from lims.base.services import PAGE_SIZES, SERVICES, STORED_VALUES, RecordService, values_of
 from lims.base.words import spoken_locale
 
 #: record_name -> its view, filled when the application is made.
@@ -212,6 +214,8 @@ class RecordView(GuardedView):
     empty_hint: ClassVar[Any] = ""
     #: Days of a new form that are mostly today.
     begins_today: ClassVar[tuple[str, ...]] = ()
+    #: Pages that stand beside the list: (words, endpoint).
+    list_links: ClassVar[tuple[tuple[Any, str], ...]] = ()
     list_template: ClassVar[str] = "lims/record_list.html"
     show_template: ClassVar[str] = "lims/record_show.html"
     form_template: ClassVar[str] = "lims/record_form.html"
@@ -226,6 +230,7 @@ class RecordView(GuardedView):
         ]
         for schema in schemas:
             self.inputs.update({item.name: item for item in schema.inputs()})
+        STORED_VALUES[name] = {column: Choice(words) for column, words in self.choices.items()}
         VIEWS[name] = self
         #: By language and clock.
         self._of_readers: dict[tuple[str, str], Told] = {}
@@ -246,6 +251,8 @@ class RecordView(GuardedView):
         liked = self._liked()
         names = self.chosen_columns(liked)
         rows = self.rows(page.items, names)
+        given = _given()
+        kept = {key: value for key, value in given.items() if key not in {"page", "size", "format", "after"}}
         return self.page(
             self.list_template,
             list_page=page,
@@ -256,12 +263,10 @@ class RecordView(GuardedView):
             filters=self._filter_controls(),
             chips=self._chips(),
             saved_filters=[(item.name, json.loads(item.value)) for item in liked if item.kind == "filter"],
-            export_query={
-                key: value
-                for key, value in request.args.items()
-                if key not in {"page", "size", "format", "after"}
-            },
-            query=request.query_string.decode("utf-8", "replace")[:500],
+            given=given,
+            export_query=kept,
+            saved_query=urlencode(kept, doseq=True),
+            query=request.query_string.decode("utf-8", "replace")[:MOST_QUERY],
             order=request.args.get("order", "") or self.service.default_order,
             may_add=self.may_add(),
             may_retire=self.may_retire(),
@@ -555,8 +560,8 @@ class RecordView(GuardedView):
         chips = []
         for condition in self.conditions(self.asked()):
             rest: dict[str, Any] = {
-                key: other
-                for key, other in request.args.items()
+                key: others
+                for key, others in _given().items()
                 if key not in {condition["name"], "page", "after"}
             }
             chips.append({**condition, "without": url_for(f"{self.endpoint}.list", **rest)})
@@ -566,54 +571,60 @@ class RecordView(GuardedView):
         """Every condition of a query in words."""
         given = {**({"q": query.search} if query.search else {}), **query.filters}
         found = []
-        for name, value in given.items():
-            item = self.inputs.get(name)
-            options = getattr(item.kind, "options", {}) if item else {}
-            text = str(options.get(value, value))
-            if item is not None and isinstance(item.kind, Reference) and value.isdecimal():
-                target = SERVICES[item.kind.record_name].find(id=int(value[:18]))
-                text = target.title if target is not None else value
+        for name, asked in given.items():
+            text = _(", ").join(self._in_words(name, value) for value in values_of(asked))
             found.append(
                 {"name": name, "label": _("Search") if name == "q" else self.label(name), "text": text}
             )
         return found
 
+    def _in_words(self, name: str, value: str) -> str:
+        """A value of a filter as the list tells it."""
+        item = self.inputs.get(name)
+        if item is not None and isinstance(item.kind, Reference) and value.isdecimal():
+            target = SERVICES[item.kind.record_name].find(id=int(value[:18]))
+            return target.title if target is not None else value
+        return str(self._options(name).get(value, value))
+
+    def _options(self, name: str) -> Mapping[str, Any]:
+        """The values of a column that are a fixed list -> words."""
+        item, column = self.inputs.get(name), getattr(self.service.record, name, None)
+        found = self.choices.get(name) or (getattr(item.kind, "options", None) if item else None)
+        if found is None and isinstance(getattr(column, "type", None), Boolean):
+            return {"true": _("yes"), "false": _("no")}
+        return found or {}
+
     def _search(self) -> str:
         return request.args.get("q", "")[:100]
 
-    def _filters(self) -> dict[str, str]:
+    def _filters(self) -> dict[str, str | Sequence[str]]:
         known = {"q", "page", "size", "order", "retired", "after", "_l_"}
-        filters: dict[str, str] = {}
-        for name, values in request.args.lists():
-            if name in known:
-                continue
-            if len(values) > 1:
-                raise refuse(name, _("is given more than once"), values[0])
-            if values[0]:
-                filters[name] = values[0]
+        filters: dict[str, str | Sequence[str]] = {}
+        for name, given in request.args.lists():
+            values = [value for value in given if value]
+            if name not in known and values:
+                filters[name] = values if len(values) > 1 else values[0]
         return filters
 
     def _filter_controls(self) -> Sequence[dict[str, Any]]:
-        """Choice columns get a select; a relation filter that came by link is shown so that it can be cleared."""
-        given = self._filters()
+        """Choice columns get a select. What came by a link, and several values at once, stay through a search; their chip
+        clears them."""
+        given = {name: values_of(value) for name, value in self._filters().items()}
         controls: list[dict[str, Any]] = []
         for name in self.service.filter_columns:
-            item = self.inputs.get(name)
-            options = getattr(item.kind, "options", None) if item else None
-            if options:
-                controls.append(
-                    {
-                        "name": name,
-                        "label": self.label(name),
-                        "options": [(key, str(text)) for key, text in options.items()],
-                        "value": given.get(name, ""),
-                    }
-                )
-            elif name in given:
-                controls.append(
-                    {"name": name, "label": self.label(name), "options": None, "value": given[name]}
-                )
+            values, options = given.get(name, []), self._options(name)
+            control = {"name": name, "label": self.label(name), "options": None}
+            if options and len(values) < 2:
+                told = [(key, str(text)) for key, text in options.items()]
+                controls.append({**control, "options": told, "value": values[0] if values else ""})
+            else:
+                controls += [{**control, "value": value} for value in values]
         return controls
+
+
+def _given() -> dict[str, Any]:
+    """The words of the address, as `url_for` takes them again: several of one name as a list."""
+    return {name: values if len(values) > 1 else values[0] for name, values in request.args.lists()}
 
 
 def form_key(posted: dict[str, Any]) -> str:

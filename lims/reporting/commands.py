@@ -164,7 +164,11 @@ def list_command(name: str) -> click.Command:
     )
     @click.option("--search", default="", help="Only rows that hold this text.")
     @click.option(
-        "--filter", "filters", multiple=True, metavar="NAME=VALUE", help="Only rows equal in this column."
+        "--filter",
+        "filters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Only rows equal in this column; of one column given again: to one of these.",
     )
     @click.option("--order", default="", help="A column; with - in front the other way round.")
     @click.option("--columns", default="", metavar="A,B", help="These columns of the list.")
@@ -195,7 +199,11 @@ def list_command(name: str) -> click.Command:
             if view is None or not view.list_columns:
                 lists = ", ".join(sorted(key for key, item in VIEWS.items() if item.list_columns))
                 raise refuse("LIST", f"is not known; accepted: summary, template, {lists}", name)
-            query = ListQuery(search, dict(item.split("=", 1) for item in filters), order, retired)
+            wanted: dict[str, list[str]] = {}
+            for item in filters:
+                column, _equals, value = item.partition("=")
+                wanted.setdefault(column, []).append(value)
+            query = ListQuery(search, wanted, order, retired)
             chosen = [part for part in columns.split(",") if part] or list(view.list_columns)
             known = view.known_columns()
             unknown = [part for part in chosen if part not in known]

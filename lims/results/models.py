@@ -8,6 +8,7 @@ from decimal import Decimal
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
+    ColumnElement,
     Date,
     ForeignKey,
     Index,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lims.base.columns import ExactDecimal, UtcDateTime
@@ -125,6 +127,16 @@ class Break(Record):
         CheckConstraint("strength_mpa >= 0", name="strength_not_negative"),
     )
 
+    @hybrid_property
+    def superseded(self) -> bool:
+        """Has a later one, or a retraction, taken its place?"""
+        return self.superseded_at is not None
+
+    @superseded.inplace.expression
+    @classmethod
+    def _superseded(cls) -> ColumnElement[bool]:
+        return cls.superseded_at.is_not(None)
+
     @property
     def title(self) -> str:
         return self.specimen.code if self.specimen is not None else str(self.id)
@@ -166,6 +178,16 @@ class SetResult(Record):
         Index(None, "created_at", "id"),  # an order of the list
         Index(None, "state", "id"),  # what waits for a verification, the first of it first
     )
+
+    @hybrid_property
+    def superseded(self) -> bool:
+        """Has a later one, or a retraction, taken its place?"""
+        return self.superseded_at is not None
+
+    @superseded.inplace.expression
+    @classmethod
+    def _superseded(cls) -> ColumnElement[bool]:
+        return cls.superseded_at.is_not(None)
 
     @property
     def title(self) -> str:

@@ -162,7 +162,7 @@ class BreakService(RecordService[Break]):
     record = Break
     schema = SpecimenSetEdit
     search_columns = ("specimen.code", "tested_by")
-    filter_columns = ("specimen_id", "press_id", "reported")
+    filter_columns = ("specimen_id", "press_id", "reported", "superseded")
     order_columns = ("tested_at", "strength_mpa", "load_kn", "age_hours")
     shown_relations = ("specimen", "press")
     writable = False
@@ -175,7 +175,7 @@ class SetResultService(RecordService[SetResult]):
     record = SetResult
     schema = SetBreaksApiIn
     search_columns = ("specimen_set.code",)
-    filter_columns = ("specimen_set_id", "state", "basis", "rule_id")
+    filter_columns = ("specimen_set_id", "state", "basis", "rule_id", "superseded")
     order_columns = ("created_at", "strength_mpa", "state")
     shown_relations = ("specimen_set",)
     retirable = False  # it is retracted, with a reason and a signature

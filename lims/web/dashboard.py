@@ -63,6 +63,9 @@ MOST_CLOCKS = 200
 CHART_MONTHS = 12
 #: What waits is counted so far.
 MOST_WAITING = 999
+#: States of customers who are not won yet.
+PROSPECTS = ("prospect", "trial")
+FINDINGS_OPEN = tuple(state for state in FINDING_STATES if state != "closed")
 #: Specimens of the auditor's sample of the day.
 SAMPLED = 10
 
@@ -210,7 +213,7 @@ def _waiting(state: str, name: str, title: str, empty: str) -> Panel | None:
             for result_id, set_id, strength_mpa, code, _number in rows
         ],
         empty=empty,
-        all_url=address("SetResultView.list", state=state),
+        all_url=address("SetResultView.list", state=state, superseded="false"),
         count=so_far(rows[0][-1] if rows else 0),
     )
 
@@ -257,7 +260,7 @@ def _prospects() -> Panel | None:
     rows = current_session().scalars(
         select(Customer)
         .where(
-            Customer.status.in_(("prospect", "trial")),
+            Customer.status.in_(PROSPECTS),
             Customer.retired_at.is_(None),
             *SERVICES["customers"].visible(),
         )
@@ -280,7 +283,7 @@ def _prospects() -> Panel | None:
         ],
         empty=_("No prospect yet."),
         hint=_("Add a customer with the state “prospect”."),
-        all_url=address("CustomerView.list", status="prospect"),
+        all_url=address("CustomerView.list", status=PROSPECTS),
     )
 
 
@@ -395,7 +398,7 @@ def _clocks() -> Panel | None:
         _("Complaints and their clocks"),
         items,
         empty=_("No open complaint."),
-        all_url=address("ComplaintView.list"),
+        all_url=address("ComplaintView.list", state=OPEN_STATES),
         count=total or 0,
     )
 
@@ -683,11 +686,10 @@ def _findings() -> Panel | None:
     if not may("read", "findings"):
         return None
     session = current_session()
-    waits = Finding.state != "closed"
+    waits = Finding.state.in_(FINDINGS_OPEN)
     rows = list(
         session.scalars(select(Finding).where(waits).order_by(Finding.due_on, Finding.id).limit(SHOWN))
     )
-    overdue = sum(item.overdue for item in rows)
     return Panel(
         "findings",
         _("Findings"),
@@ -705,7 +707,7 @@ def _findings() -> Panel | None:
         ],
         empty=_("No finding is open."),
         hint=_("Draw an audit sample, or write a finding on the page of a record."),
-        all_url=address("FindingView.overdue") if overdue else address("FindingView.list"),
+        all_url=address("FindingView.list", state=FINDINGS_OPEN, order="due_on"),
         count=session.scalar(select(func.count()).select_from(Finding).where(waits)) or 0,
     )
 
@@ -732,7 +734,7 @@ def _amendments() -> Panel | None:
             for item in rows
         ],
         empty=_("No entry was corrected."),
-        all_url=address("BreakView.list"),
+        all_url=address("BreakView.list", superseded="true"),
     )
 
 

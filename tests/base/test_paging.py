@@ -10,9 +10,12 @@ import pytest
 from flask import Flask
 
 from lims.base import services
+from lims.base.columns import utc_now
 from lims.base.database import database, transaction
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import correct_set, record_set
 from tests.conftest import Person, counting_sql
 from tests.factories import a_batch, a_customer, a_mix
 
@@ -187,3 +190,14 @@ def test_last_page_of_a_list_that_was_longer_a_moment_ago_is_not_empty(
             customers.retire(item.id, actor)
     page = customers.page(number=1)
     assert (page.total, page.number, len(page.items), page.counted) == (20, 0, 20, True)
+
+
+def test_corrected_entries_are_told_from_those_that_count(records_on_both: Flask, actor: Any) -> None:
+    found = a_batch("40", plan_ages="3").sets[0]
+    loads = {"tested_at": utc_now().isoformat()}
+    record_set(found.id, SetBreaksIn.read({**loads, "loads_kn": ["424", "401", "396"]}), actor)
+    correct_set(found.id, SetBreaksIn.read({**loads, "loads_kn": ["424", "402", "396"]}), 1, actor, "A slip")
+    for wanted, number in (("true", 1), ("false", 1), (["true", "false"], 2)):
+        assert SERVICES["set-results"].page(filters={"superseded": wanted}).total == number
+        assert SERVICES["breaks"].count(filters={"superseded": wanted}) == 3 * number
+    assert SERVICES["breaks"].page(filters={"superseded": "true"}).items[0].superseded is True

@@ -63,7 +63,15 @@ def test_breaks_as_csv_and_workbook(data: Path, tmp_path: Path) -> None:
     rows = list(csv.reader(target.read_text(encoding="utf-8-sig").splitlines()))
     assert rows[0] == ["Specimen", "Strength (MPa)"]
     assert rows[1][1] == "43.1022" or float(rows[1][1]) == pytest.approx(43.1, abs=0.01)
-    run("set-results", "--output", str(tmp_path / "r.xlsx"), "--filter", "state=released")
+    run(
+        "set-results",
+        "--output",
+        str(tmp_path / "r.xlsx"),
+        "--filter",
+        "state=released",
+        "--filter",
+        "state=entered",
+    )
     assert openpyxl.load_workbook(tmp_path / "r.xlsx").worksheets[0].max_row == 11
 
 

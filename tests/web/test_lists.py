@@ -9,14 +9,19 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from flask_appbuilder.security.sqla.models import User
+from sqlalchemy import select
 
-from lims.accounts.roles import AUDITOR, MANAGER, SALES
+from lims.accounts.roles import AUDITOR, MANAGER, SALES, TECHNICIAN
 from lims.aftersales.shipped import ship
+from lims.audit.schemas import AnswerIn, RemarkIn
 from lims.base.columns import utc_now
+from lims.base.database import current_session
+from lims.base.display import local_today
 from lims.base.laboratory import LaboratoryFacts, laboratory
 from lims.base.services import SERVICES
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import record_set
+from lims.results.service import correct_set, record_set
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_customer, a_mix
 
@@ -77,6 +82,113 @@ def test_chips_name_the_filters_and_take_one_off(app: Flask, sales: Person) -> N
     assert re.findall(r'name="query" value="([^"]*)"><input class="form-control" name="name"', page) == [
         "q=river&amp;retired=1"
     ]
+
+
+def test_filter_takes_several_values_of_a_column_on_the_page_its_links_the_export_and_rest(
+    app: Flask, sales: Person
+) -> None:
+    with app.app_context():
+        for status in ("prospect", "trial", "active"):
+            a_customer(f"K-{status}", name=f"Mixing {status}", status=status)
+    asked = "status=prospect&status=trial"
+    for query in (asked, f"{asked}&status=trial&status=", f"q=mixing&{asked}"):
+        page = sales.get(f"/customers/?{query}").get_data(as_text=True)
+        assert ("K-prospect" in page, "K-trial" in page, "K-active" in page) == (True, True, False)
+    links = re.findall(r'href="(/customers/[^"]*)"', page.replace("&amp;", "&"))
+    assert "/customers/?q=mixing" in links  # the chip takes both
+    assert f"/customers/export?q=mixing&{asked}&format=csv" in links
+    assert (
+        f"/customers/?q=mixing&{asked}&order=-code&page=1" in links
+        or f"/customers/?q=mixing&{asked}&order=code&page=1" in links
+    )
+    assert re.findall(r'type="hidden" name="status" value="(\w+)"', page) == ["prospect", "trial"]
+    assert (
+        f'name="query" value="q=mixing&amp;{asked.replace("&", "&amp;")}"><input class="form-control"' in page
+    )
+    assert "Prospect, On trial" in page
+    rows = sales.get(f"/customers/export?{asked}&format=csv").get_data(as_text=True)
+    assert ("K-prospect" in rows, "K-trial" in rows, "K-active" in rows) == (True, True, False)
+    rest = sales.get(f"/api/v1/customers/?{asked}&order=code").get_json()
+    assert ([row["code"] for row in rest["result"]], rest["count"]) == (["K-prospect", "K-trial"], 2)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("customers/?status=prospect&status=trail", "status: “trail” is not known; accepted: prospect, trial"),
+        ("set-results/?state=enterd", "state: “enterd” is not known; accepted: entered, verified"),
+        ("breaks/?reported=maybe", "reported: “maybe” is neither yes nor no; accepted: true or false"),
+        ("breaks/?press_id=1&press_id=two", "press_id: “two” is not a whole number; accepted: a whole number"),
+        ("customers/?" + "&".join(f"region_id={n}" for n in range(1, 22)),
+         "region_id: has 21 values; accepted: up to 20 at once"),
+    ],
+)  # fmt: skip
+def test_value_that_a_filter_does_not_know_is_named_with_what_is_accepted(
+    sign_in_as: Callable[[str], Person], query: str, told: str
+) -> None:
+    manager = sign_in_as(MANAGER)
+    answer = manager.get(f"/api/v1/{query}")
+    problem = answer.get_json()["problems"][0]
+    assert answer.status_code == 400
+    assert f"{problem['field']}: {problem['message']}".startswith(told)
+    assert manager.get(f"/{query}").status_code == 400
+
+
+def test_states_are_filtered_and_told_in_words(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
+    manager = sign_in_as(MANAGER)
+    page = manager.get("/set-results/?state=verified&superseded=false").get_data(as_text=True)
+    assert '<option value="verified" selected>Verified</option>' in page
+    assert re.findall(r'class="chip"[^>]*aria-label="([^"]+)"', page) == [
+        "Remove “State: Verified”",
+        "Remove “Superseded: no”",
+    ]
+
+
+def test_show_all_on_the_first_page_shows_what_stood_there(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    """A customer whose trial runs is one to win too, a closed complaint is not open, a corrected entry stays "entered"."""
+    people = {role: sign_in_as(role) for role in (SALES, TECHNICIAN, AUDITOR)}
+    with app.app_context():
+        customers = {
+            state: a_customer(f"K-{state}", status=state) for state in ("prospect", "trial", "active")
+        }
+        for subject in ("Falls off", "Withdrawn"):
+            given = {"customer_id": customers["active"].id, "subject": subject, "category": "rebound"}
+            complaint = SERVICES["complaints"].add(given, ACTOR)
+        SERVICES["complaints"].withdraw(complaint.id, {"reason": "Meant for another works"}, ACTOR)
+        found = a_batch("40", plan_ages="3").sets[0]
+        loads = {"loads_kn": ["424", "401", "396"], "tested_at": utc_now().isoformat()}
+        record_set(found.id, SetBreaksIn.read(loads), ACTOR)
+        loads["loads_kn"][1] = "402"
+        correct_set(found.id, SetBreaksIn.read(loads), 1, ACTOR, "A slip of the pen")
+        whose = current_session().scalars(select(User.id).limit(1)).one()
+        for state in ("open", "closed"):
+            about = {
+                "subject": f"Seal {state}",
+                "severity": "minor",
+                "due_on": local_today(),
+                "description": "Broken",
+                "responsible_id": whose,
+            }
+            finding = SERVICES["findings"].add(about, ACTOR)
+        SERVICES["findings"].answer(finding.id, AnswerIn.read({"answer": "Sealed"}), ACTOR)
+        SERVICES["findings"].close(finding.id, RemarkIn.read({"remark": "Seen"}), ACTOR)
+    wanted = {
+        SALES: {"prospects": 2, "clocks": 1},
+        TECHNICIAN: {"to-verify": 1},
+        AUDITOR: {"findings": 1, "amendments": 3},
+    }
+    for role, panels in wanted.items():
+        person = people[role]
+        home = person.get("/").get_data(as_text=True)
+        for name, number in panels.items():
+            panel = home[home.index(f'id="{name}"') :].split("</section>")[0]
+            assert panel.count("data-row") == number, name
+            leads_to = re.search(r'class="btn btn-sm" href="([^"]+)"', panel)
+            assert leads_to is not None
+            rows = person.get(leads_to[1].replace("&amp;", "&")).get_data(as_text=True).split("<tbody>")[1]
+            assert rows.count("<tr") == number, name
 
 
 def test_ticked_rows_go_out_of_use_together_and_undo_brings_them_back(app: Flask, sales: Person) -> None:
