@@ -124,7 +124,7 @@ class VisitIn(Schema):
     visited_on: Annotated[date, Day(), Ui(_l("Visited on"))]
     user_id: Annotated[int | None, Staff(), Ui(_l("Visited by"))] = None
     purpose: Annotated[str, Text(200), Ui(_l("Purpose"))]
-    findings: Annotated[str | None, Text(4000, lines=True), Ui(_l("Findings"))] = None
+    findings: Annotated[str | None, Text(4000, lines=True), Ui(_l("What was seen"))] = None
     advice: Annotated[str | None, Text(4000, lines=True), Ui(_l("Advice given"))] = None
     satisfaction: Annotated[
         int | None, Mark, Ui(_l("Satisfaction"), help=_l("1 poor to 5 very good, as the customer says it"))

@@ -45,7 +45,7 @@ class FindingView(RecordView):
     title_one = _l("Finding")
     menu = MenuPlace("audit", order=5, icon="flag")
     list_columns = ("code", "subject", "about", "severity", "due_on", "responsible_id", "state")
-    labels = {"about": _l("About"), "state": _l("State"), "answered_at": _l("Answered"), "closed_at": _l("Closed"),
+    labels = {"about": _l("Record concerned"), "state": _l("State"), "answered_at": _l("Answered"), "closed_at": _l("Closed"),
               "answer": _l("Answer"), "remark": _l("Remark of the auditor"), "answered_by": _l("Answered by"),
               "closed_by": _l("Closed by"), "code": _l("Number")}  # fmt: skip
     choices = {"state": FINDING_STATES}
@@ -54,7 +54,7 @@ class FindingView(RecordView):
     )
     form_sections = (
         (_l("Finding"), ("subject", "severity", "due_on", "responsible_id", "description")),
-        (_l("About"), ("about_record", "about_id", "sample")),
+        (_l("Record concerned"), ("about_record", "about_id", "sample")),
     )
     list_links = ((_l("Overdue findings"), "FindingView.overdue"),)
     empty_hint = _l("Draw an audit sample, or open a record and write a finding about it.")

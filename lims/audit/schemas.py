@@ -13,7 +13,7 @@ from lims.base.fields import Choice, Day, Text, Ui, WholeNumber
 from lims.base.schemas import Schema
 from lims.base.staff import Staff
 
-SEVERITIES = {"observation": _l("Observation"), "minor": _l("Minor"), "major": _l("Major")}
+SEVERITIES = {"observation": _l("Observation only"), "minor": _l("Minor"), "major": _l("Major")}
 FINDING_STATES = {"open": _l("Open"), "answered": _l("Answered"), "closed": _l("Closed")}
 DENIALS = {
     "permission": _l("Not allowed"),

@@ -143,7 +143,7 @@ def selftest(
         done.append(check)
     failed = sum(check.passed is False for check in done)
     program = f"lims {version('lims')}, Python {platform.python_version()}, {database().engine.dialect.name}"
-    words = {True: _("passed"), False: _("failed"), None: _("left out")}
+    words = {True: _("passed"), False: _("failed"), None: _("not run")}
     verdict = (
         _("Every check passed.")
         if not failed

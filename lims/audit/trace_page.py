@@ -338,7 +338,7 @@ def paper_of(found: Trace, made_at: str) -> dict[str, Any]:
             "persons": _("Persons"),
             "what": _("Record"),
             "when": _("When"),
-            "who": _("Who"),
+            "who": _("Person"),
             "relation": _("Relation"),
             "happened": _("What happened"),
             "cut": cut_words(found),

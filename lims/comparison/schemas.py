@@ -142,7 +142,7 @@ class ProcessChangeIn(Schema):
     code: Annotated[
         str | None, Code(), Ui(_l("Number"), help=_l("Leave blank: the next number is given"))
     ] = None
-    name: Annotated[str, Text(200), Ui(_l("Change"))]
+    name: Annotated[str, Text(200), Ui(_l("What changes"))]
     cement_product_id: Annotated[int, Reference("cement-products"), Ui(_l("Cement"))]
     holds_from: Annotated[date, Day(), Ui(_l("Holds from"))]
     first_lot_id: Annotated[

@@ -314,12 +314,15 @@ class ProcessChangeView(RecordView):
     labels = {"cement_product": _l("Cement"), "first_lot": _l("First lot")}
     show_sections = (
         (
-            _l("Change"),
+            _l("Change at the works"),
             ("code", "name", "cement_product", "holds_from", "first_lot", "reason", "other_changes"),
         ),
     )
     form_sections = (
-        (_l("Change"), ("code", "name", "cement_product_id", "holds_from", "first_lot_id", "reason")),
+        (
+            _l("Change at the works"),
+            ("code", "name", "cement_product_id", "holds_from", "first_lot_id", "reason"),
+        ),
         (
             _l("From and to"),
             tuple(f"{stem}_{end}{unit}" for stem, unit in CHANGED for end in ("from", "to")),

@@ -57,5 +57,5 @@ class MaintenanceRecordIn(Schema):
     maintenance_plan_id: Annotated[int, Reference("maintenance-plans"), Ui(_l("Maintenance"))]
     done_on: Annotated[date, Day(), Ui(_l("Done on"))]
     done_by: Annotated[str, Text(80), Ui(_l("Done by"))]
-    findings: Annotated[str | None, Text(4000, lines=True), Ui(_l("Findings"))] = None
+    findings: Annotated[str | None, Text(4000, lines=True), Ui(_l("What was seen"))] = None
     parts: Annotated[str | None, Text(300), Ui(_l("Parts replaced"))] = None

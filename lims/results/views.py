@@ -665,7 +665,7 @@ class PressRowView(RecordView):
         "message": _l("Note"),
         "specimen": _l("Specimen"),
         "press_file": _l("File"),
-        "content": _l("As it came"),
+        "content": _l("Row as it came"),
     }
     units = {"load_kn": "kN"}
     choices = {"state": ROW_STATES}

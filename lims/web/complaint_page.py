@@ -374,7 +374,7 @@ def complaint_pdf(record: Complaint) -> Response:
             ]
             for c in record.clocks
         ],
-        "clock_heads": [_("Clock"), _("Due"), _("Done"), _("State")],
+        "clock_heads": [_("Clock"), _("Due by"), _("Done"), _("State")],
         "facts_title": _("What was measured"),
         "facts": [
             [fact.title, f"{fact.value} {fact.checklist_item.unit or ''}".strip(), "!" if fact.beyond else ""]

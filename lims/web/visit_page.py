@@ -69,7 +69,7 @@ def visit_pdf(record: Visit) -> Response:
         [_("Visited by"), names.get(str(record.user_id), "–")],
         [_("Purpose"), record.purpose],
         [_("Complaint"), record.complaint.title if record.complaint else "–"],
-        [_("Findings"), record.findings or "–"],
+        [_("What was seen"), record.findings or "–"],
         [_("Advice given"), record.advice or "–"],
         [_("Satisfaction"), _("%(score)s of 5", score=record.satisfaction) if record.satisfaction else "–"],
         [_("Call back on"), show_day(record.follow_up_on) if record.follow_up_on else "–"],

@@ -11,10 +11,15 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
-from lims.aftersales.schemas import CLOCKS, OUTCOMES, STATES
+from lims.aftersales.schemas import CLOCKS, OUTCOMES, STATES, VisitIn
+from lims.audit.kept_views import FindingView
+from lims.audit.log import WORDS
+from lims.audit.schemas import SEVERITIES
 from lims.jobs.views import JOB_STATES
 from lims.mail.views import MAIL_STATES
+from lims.maintenance.schemas import MaintenanceRecordIn
 from lims.results.schemas import ROW_STATES
+from lims.results.views import BreakView
 from lims.rules.answers import OPTIONS
 from lims.standards.inputs import Choice
 from lims.standards.register import REGISTER
@@ -108,6 +113,19 @@ def test_words_that_chinese_tells_apart_are_not_one_word_here() -> None:
     assert len({str(word) for word in waiting}) == 4
     assert {str(word) for word in CLOCKS.values()} & {str(word) for word in STATES.values()} == set()
     assert str(JOB_STATES["failed"]) != str(OUTCOMES["failed"])
+    # 发现项 is an auditor's, 观测值 a press's, 说明 a note of a workbook, 时限 a complaint's.
+    found = [
+        item
+        for schema in (VisitIn, MaintenanceRecordIn)
+        for item in schema.inputs()
+        if item.name == "findings"
+    ]
+    seen = {str(item.ui.label) for item in found}
+    assert seen & {str(FindingView.title)} == set()
+    sections = {str(title) for title, _names in BreakView.show_sections}
+    assert {str(word) for word in SEVERITIES.values()} & sections == set()
+    assert str(FindingView.labels["about"]) != "About"
+    assert str(WORDS["timezone"]) != "Clock"
 
 
 def test_traditional_texts_hold_no_character_that_a_converter_chose_wrongly() -> None:
