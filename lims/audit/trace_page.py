@@ -141,7 +141,9 @@ def _picture(
                 "box": box,
                 "kind": _cut(kinds_of(box.kind) if stack else first.kind, letters),
                 "title": _cut(title if first.readable else _("not yours to read"), letters),
-                "whole": f"{first.kind}: {title}" if first.readable else first.kind,
+                "whole": _("%(name)s: %(what)s", name=first.kind, what=title)
+                if first.readable
+                else first.kind,
                 "href": (f"#t-{box.kind}" if stack else first.href) if first.readable else "",
                 "family": FAMILY_OF.get(box.kind, "customer"),
                 "stack": stack,
@@ -167,7 +169,8 @@ def _sections(found: Trace, shown: dict[Key, Face]) -> list[dict[str, Any]]:
     names = _names(found)
     for person, records in found.persons.items():
         for key, works in records.items():
-            did[key].append(f"{names[person]} ({', '.join(str(DID[work]) for work in dict.fromkeys(works))})")
+            what = _(", ").join(str(DID[work]) for work in dict.fromkeys(works))
+            did[key].append(_("%(name)s (%(what)s)", name=names[person], what=what))
     groups: dict[str, list[Key]] = defaultdict(list)
     depth: dict[str, int] = {}
     for key, node in found.nodes.items():
@@ -183,7 +186,7 @@ def _sections(found: Trace, shown: dict[Key, Face]) -> list[dict[str, Any]]:
                 {
                     "face": shown[key],
                     "way": WAYS[found.nodes[key].way],
-                    "who": "; ".join(did.get(key, ())) if shown[key].readable else "",
+                    "who": _("; ").join(did.get(key, ())) if shown[key].readable else "",
                     "start": key == found.start,
                 }
                 for key in groups[name]
@@ -258,7 +261,7 @@ def _people(found: Trace, shown: dict[Key, Face]) -> list[dict[str, Any]]:
                     "href": url_for("TraceView.show", name=PERSONS, key=person.partition(":")[2])
                     if person.startswith("user:")
                     else "",
-                    "done": ", ".join(f"{DID[work]} {number}" for work, number in done.items()),
+                    "done": _(", ").join(f"{DID[work]} {number}" for work, number in done.items()),
                 }
             )
     return sorted(people, key=lambda item: item["name"])
@@ -369,7 +372,7 @@ def paper_of(found: Trace, made_at: str) -> dict[str, Any]:
 
 def cut_words(found: Trace) -> str:
     """That not everything is here, and of what there is more; "" when all is here."""
-    kinds = ", ".join(sorted(kinds_of(name) for name in found.cut if found.reads(name)))
+    kinds = _(", ").join(sorted(kinds_of(name) for name in found.cut if found.reads(name)))
     if found.full:
         return str(
             _("There is more than the %(most)s records shown: go on from one of them.", most=MOST_NODES)

@@ -146,7 +146,7 @@ def _unsaved_checklist(
     if not may_write:  # closed meanwhile: no control holds the values any more
         for name, text in typed.items():
             said = _("“%(text)s”", text=text)
-            words.append(f"{titles.get(name, name)}: {said}")
+            words.append(_("%(name)s: %(what)s", name=titles.get(name, name), what=said))
     return {"typed": typed, "fact_titles": titles, "fact_errors": errors, "fact_problems": words}
 
 
@@ -358,7 +358,10 @@ def complaint_pdf(record: Complaint) -> Response:
             [_("Customer"), customer.name if customer else ""],
             [_("Site"), record.site.name if record.site else "–"],
             [_("Received"), show_time(record.received_at)],
-            [_("What it is about"), f"{CATEGORIES[record.category]}: {record.subject}"],
+            [
+                _("What it is about"),
+                _("%(name)s: %(what)s", name=CATEGORIES[record.category], what=record.subject),
+            ],
             [_("What the customer says"), record.description or "–"],
             [_("State"), str(STATES[record.state])],
             [_("Handled by"), names.get(str(record.owner_id), "–")],

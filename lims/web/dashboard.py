@@ -381,7 +381,8 @@ def _clocks() -> Panel | None:
         clock = next((c for c in item.clocks if c.state in {"running", "late"}), None)
         right = _("to be closed")
         if clock is not None and clock.due_at is not None:
-            right = f"{CLOCKS[clock.name]}: {span_text(clock.due_at, utc_now())}"
+            left = span_text(clock.due_at, utc_now())
+            right = _("%(name)s: %(what)s", name=CLOCKS[clock.name], what=left)
         items.append(
             Item(
                 item.title,

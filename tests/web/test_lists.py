@@ -191,6 +191,18 @@ def test_show_all_on_the_first_page_shows_what_stood_there(
             assert rows.count("<tr") == number, name
 
 
+def test_chinese_lists_and_logs_set_their_own_colon(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
+    person = sign_in_as(AUDITOR)
+    person.get("/lang/zh")
+    for url in ("/audit-log/", "/trials/?state=running", "/"):
+        page = person.get(url).get_data(as_text=True)
+        assert "：" in page, url
+        texts = re.findall(
+            r">([^<>]+)<|(?:label|title)=\"([^\"]+)\"", re.sub(r"(?s)<(script|style).*?</\\1>", "", page)
+        )
+        assert [text for pair in texts for text in pair if re.search(r"[\u4e00-\u9fff]: ", text)] == [], url
+
+
 def test_ticked_rows_go_out_of_use_together_and_undo_brings_them_back(app: Flask, sales: Person) -> None:
     with app.app_context():
         ids = [a_customer(f"K-{number}").id for number in range(3)]
