@@ -562,6 +562,10 @@ class RecordService(Generic[R]):
             if name in columns and name != "version":
                 setattr(record, name, value)
 
+    def standing(self, record: Any, name: str) -> Sequence[Any]:
+        """What the record has in a field of its schema that names others: an edit may name it again, in use or not."""
+        return [getattr(record, name, None)]
+
     def _resolve(self, values: Schema, record: Any) -> None:
         """Every id given must name a record in use, or a person who may sign in; an edit may keep one that was retired
         since, or has left."""
@@ -571,7 +575,7 @@ class RecordService(Generic[R]):
             if (
                 not isinstance(item.kind, Reference | Staff)
                 or wanted is None
-                or getattr(record, item.name, None) == wanted
+                or wanted in self.standing(record, item.name)
             ):
                 continue
             if isinstance(item.kind, Staff):

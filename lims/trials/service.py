@@ -247,9 +247,7 @@ class BatchService(RecordService[Batch]):
         new = []
         for field, (kind, attribute) in LOT_FIELDS.items():
             key = getattr(values, field)
-            standing = [
-                lot for lot in record.lots if (lot.kind, getattr(lot, attribute) is None) == (kind, False)
-            ]
+            standing = _lots_in(record, field)
             if key is None or key in [getattr(lot, attribute) for lot in standing]:
                 continue
             for lot in standing:
@@ -270,6 +268,11 @@ class BatchService(RecordService[Batch]):
             if answered.aggregate_sample_id is not None and answered.aggregate_sample_id not in named:
                 answered.retired_at = answered.retired_at or utc_now()
         return new
+
+    def standing(self, record: Batch, name: str) -> Sequence[Any]:
+        if name not in LOT_FIELDS:
+            return super().standing(record, name)
+        return [getattr(lot, LOT_FIELDS[name][1]) for lot in _lots_in(record, name)]
 
     def after_edit(self, record: Batch, values: BatchEdit, actor: Actor) -> None:
         current_session().expire(record, ["lots"])
@@ -312,6 +315,12 @@ class BatchService(RecordService[Batch]):
             key = getattr(values, field)
             if key is not None:
                 record.lots.append(BatchLot(kind=kind, **{attribute: key}))
+
+
+def _lots_in(record: Batch, field: str) -> list[BatchLot]:
+    """What the batch took beside the cement, of one field of its schema."""
+    kind, attribute = LOT_FIELDS[field]
+    return [lot for lot in record.lots if lot.kind == kind and getattr(lot, attribute) is not None]
 
 
 def _require_judgeable(values: BatchIn, design: MixDesign) -> None:

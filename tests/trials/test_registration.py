@@ -166,6 +166,14 @@ def test_lot_that_was_forgotten_or_mistaken_at_casting_is_put_right(records_on_b
         service.edit(batch.id, {"fly_ash_lot_id": wrong.id}, batch_version, ACTOR)
     kept = service.edit(batch.id, {"slump_mm": "170"}, changed.version, ACTOR)
     assert len(kept.lots) == 2
+    # A lot that was used up and taken out of use since is named again by whoever sends the batch as it was read.
+    for used_up in (right, slag, wrong):
+        SERVICES["scm-lots"].retire(used_up.id, ACTOR)
+    given = {"fly_ash_lot_id": right.id, "slag_lot_id": slag.id, "slump_mm": "180"}
+    kept = service.edit(batch.id, given, kept.version, ACTOR)
+    assert sorted(lot.scm_lot_id for lot in kept.lots) == sorted((right.id, slag.id))
+    with pytest.raises(Refused, match="fly_ash_lot_id: this record is out of use"):
+        service.edit(batch.id, {"fly_ash_lot_id": wrong.id}, kept.version, ACTOR)
     found = trace("batches", batch.id, lambda _name: True)
     assert {("scm-lots", right.id), ("scm-lots", slag.id)} <= set(found.nodes)
     assert ("scm-lots", wrong.id) not in found.nodes
