@@ -43,7 +43,8 @@ from lims.importing.templates import (
     Template,
 )
 from lims.importing.workbooks import AS_A_JOB, AT_ONCE, Book, Limits, TooLarge, cell_name, read_book
-from lims.mixes.models import MixRevision
+from lims.mixes.models import MixDesign, MixRevision
+from lims.mixes.service import GRADE_CHANGED
 from lims.results.models import Break
 from lims.trials.models import Batch, Specimen, SpecimenSet
 
@@ -483,6 +484,9 @@ def run_import(job: RunningJob, run_id: int) -> dict[str, Any]:
     if run.state == APPLIED and current_session().get_one(Job, job.id).attempts > 1:
         # Its worker died when the rows were written and the job did not say so yet.
         current_session().info.setdefault("forecast_mixes", set()).update(_mixes_of_breaks(run_id))
+        for mix_id in _mixes_written(run_id):  # of which no row says whether it was their grade
+            for listener in GRADE_CHANGED:
+                listener(mix_id)
         forecast_pending()
         return _told(run_id, run.rows_new, run.rows_changed, run.rows_same)
     if not is_settled(run):
@@ -528,6 +532,16 @@ def _mixes_of_breaks(run_id: int) -> Sequence[int]:
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
         .where(ImportRow.import_run_id == run_id)
     )
+    return current_session().scalars(query).all()
+
+
+def _mixes_written(run_id: int) -> Sequence[int]:
+    """Mixes that this file made or changed."""
+    linked = and_(
+        ImportRow.record_name == MixDesign.record_name,
+        MixDesign.id.between(ImportRow.record_id, ImportRow.record_id + ImportRow.more),
+    )
+    query = select(MixDesign.id).distinct().join(ImportRow, linked).where(ImportRow.import_run_id == run_id)
     return current_session().scalars(query).all()
 
 
