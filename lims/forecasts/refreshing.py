@@ -130,13 +130,21 @@ class Refresher:
         self._rested_s += self._step_began - began
 
     def _one(self, mix_design_id: int) -> None:
-        try:
+        def refresh(mix_design_id: int) -> None:
             with self.app.app_context():
                 self.refresh(mix_design_id)
-        except (Unavailable, ArithmeticError, LinAlgError):
-            log.exception("forecast failed; the result itself is saved")
-        except Exception:  # the next mix must not wait for this one's fault
-            log.exception("forecast of mix %s failed", mix_design_id)
+
+        tried(refresh, mix_design_id)
+
+
+def tried(refresh: Callable[[int], object], mix_design_id: int) -> None:
+    """Forecast this mix, or tell the log: what was written stands, and the next mix must not wait for this one's fault."""
+    try:
+        refresh(mix_design_id)
+    except (Unavailable, ArithmeticError, LinAlgError):
+        log.exception("forecast failed; the result itself is saved")
+    except Exception:
+        log.exception("forecast of mix %s failed", mix_design_id)
 
 
 def refresher(refresh: Callable[[int], object], hurried: Callable[[], bool]) -> Refresher:

@@ -16,7 +16,7 @@ from lims.base.database import among, current_session, database, transaction
 from lims.base.services import RecordService
 from lims.forecasts.history import Seen, as_cast, laboratory_key, mix_histories, recipe_histories
 from lims.forecasts.models import Forecast, ForecastModel
-from lims.forecasts.refreshing import PATIENCE_S, AwaitedLock, refresher
+from lims.forecasts.refreshing import PATIENCE_S, AwaitedLock, refresher, tried
 from lims.mixes.schemas import MIX_KINDS
 from lims.mixes.service import GRADE_CHANGED
 from lims.results.events import EXPECTATIONS, LISTENERS, Written
@@ -300,7 +300,7 @@ def forecast_pending(*, wait: bool = True) -> None:
         refresher(_refresh, _model_is_awaited).ask(mixes, patience_s=PATIENCE_S if wait else 0.0)
         return
     for mix_id in sorted(mixes):
-        _refresh(mix_id)
+        tried(_refresh, mix_id)
 
 
 def _refresh(mix_design_id: int) -> None:
