@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from lims.accounts.roles import TECHNICIAN
 from lims.base.actor import system_actor
-from lims.base.laboratory import laboratory
-from lims.base.problems import Refused
+from lims.base.columns import utc_now
+from lims.base.database import current_session
+from lims.base.laboratory import Laboratory, laboratory
+from lims.base.problems import Conflict, Refused
+from lims.laboratory import service
 from lims.laboratory.service import save_laboratory, steps
 from tests.conftest import Person
 from tests.factories import a_batch
@@ -100,3 +106,33 @@ def test_new_batch_follows_the_laboratory_s_codes_and_plan(app: Flask, technicia
         assert {item.age_days for item in batch.sets} == {7, 28}
         first = batch.sets[0]
         assert first.due_at - first.due_from == timedelta(hours=6)
+
+
+def test_second_of_two_who_save_the_first_facts_in_one_moment_is_told_what_the_first_stored(
+    records_on_both: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+
+    def now() -> datetime:
+        """Whoever found nothing stored waits here for the other."""
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.3)
+        return utc_now()
+
+    monkeypatch.setattr(service, "utc_now", now)
+    told: dict[str, object] = {}
+
+    def save(name: str) -> None:
+        with records_on_both.app_context():
+            try:
+                told[name] = save_laboratory({**FACTS, "name": name}, ACTOR, 0).name
+            except Conflict as conflict:
+                told[name] = conflict.theirs["name"]
+
+    people = [threading.Thread(target=save, args=(name,)) for name in ("River", "Hill")]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    (kept,) = current_session().scalars(select(Laboratory)).all()
+    assert told == {"River": kept.name, "Hill": kept.name}
