@@ -33,7 +33,7 @@ from lims.base.actor import Actor
 from lims.base.database import current_session, transaction
 from lims.base.problems import Conflict, refuse
 from lims.base.schemas import Schema
-from lims.base.services import RecordService
+from lims.base.services import RecordService, only_row
 from lims.customers.models import Contact
 from lims.customers.regions import seen_through, seen_within
 
@@ -137,8 +137,7 @@ class ServiceSettingsService(RecordService[ServiceSettings]):
                 ", ".join(unknown),
             )
         with transaction(actor, "service promises") as session:
-            query = select(ServiceSettings).order_by(ServiceSettings.id).limit(1).with_for_update()
-            row = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+            row = only_row(session, ServiceSettings)
             stands = row.version if row is not None else 0
             if version not in (None, stands):
                 raise Conflict(row.id if row is not None else 0, current_version=stands)

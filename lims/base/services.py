@@ -645,6 +645,18 @@ def integrity_problem(error: IntegrityError, record: Record | None = None) -> Re
     return Refused([found if value is None else replace(found, value=str(value)[:200])])
 
 
+def only_row(session: Session, record: type[R]) -> R | None:
+    """The row of a table that has one, held until the transaction ends. While there is none nothing can be held: of two who
+    store it for the first time at once the second waits here, and finds what the first has stored."""
+    stored = select(record).order_by(record.id).limit(1).with_for_update()
+    stored = stored.execution_options(populate_existing=True)
+    row = session.scalars(stored).one_or_none()
+    if row is None and not database().is_sqlite:  # which has one writer
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(record.__tablename__))))
+        row = session.scalars(stored).one_or_none()
+    return row
+
+
 def require_past(field: str, day: date) -> None:
     """Of what was done or seen: a year typed wrongly would be the last time for long. Raises: Refused."""
     if day > local_today():

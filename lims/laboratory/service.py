@@ -11,17 +11,15 @@ from sqlalchemy import exists, func, select
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, database, transaction
+from lims.base.database import current_session, transaction
 from lims.base.laboratory import Laboratory, forget_laboratory
 from lims.base.problems import Conflict
+from lims.base.services import only_row
 from lims.laboratory.schemas import LaboratoryIn
 from lims.materials.models import CementProduct
 from lims.mixes.models import MixDesign
 from lims.results.models import Calibration, Press
 from lims.trials.models import Batch
-
-#: PostgreSQL's lock of whoever stores the facts for the first time.
-FIRST_LOCK = 5_823_118
 
 
 def version_of_facts() -> int:
@@ -37,13 +35,7 @@ def save_laboratory(data: Mapping[str, Any], actor: Actor, version: int | None =
     values = LaboratoryIn.read(data).values()
     values["plan_ages"] = ",".join(str(age) for age in values["plan_ages"])
     with transaction(actor) as session:
-        stored = select(Laboratory).order_by(Laboratory.id).limit(1)
-        stored = stored.with_for_update().execution_options(populate_existing=True)
-        row = session.scalars(stored).one_or_none()
-        if row is None and not database().is_sqlite:  # which has one writer
-            # No row can be held yet: of two first saves at once the second finds what the first has stored.
-            session.execute(select(func.pg_advisory_xact_lock(FIRST_LOCK)))
-            row = session.scalars(stored).one_or_none()
+        row = only_row(session, Laboratory)
         if version is not None and version != (row.version if row is not None else 0):
             raise _conflict(row, values)
         if row is None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from lims.accounts.roles import TECHNICIAN
+from lims.aftersales.models import ServiceSettings
+from lims.aftersales.service import ServiceSettingsService
 from lims.base.actor import system_actor
-from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.laboratory import Laboratory, laboratory
 from lims.base.problems import Conflict, Refused
-from lims.laboratory import service
 from lims.laboratory.service import save_laboratory, steps
 from tests.conftest import Person
 from tests.factories import a_batch
@@ -108,31 +110,41 @@ def test_new_batch_follows_the_laboratory_s_codes_and_plan(app: Flask, technicia
         assert first.due_at - first.due_from == timedelta(hours=6)
 
 
-def test_second_of_two_who_save_the_first_facts_in_one_moment_is_told_what_the_first_stored(
-    records_on_both: Flask, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("record", "save"),
+    [
+        (Laboratory, lambda number: save_laboratory({**FACTS, "name": f"Laboratory {number}"}, ACTOR, 0)),
+        (
+            ServiceSettings,
+            lambda number: ServiceSettingsService().save({"answer_minutes": 60 + number}, ACTOR, 0),
+        ),
+    ],
+)
+def test_of_two_who_store_what_there_is_one_of_for_the_first_time_at_once_the_second_is_told(
+    records_on_both: Flask, monkeypatch: pytest.MonkeyPatch, record: Any, save: Callable[[int], object]
 ) -> None:
-    both = threading.Barrier(2)
+    both, add = threading.Barrier(2), Session.add
 
-    def now() -> datetime:
+    def add_with_the_other(session: Session, row: object) -> None:
         """Whoever found nothing stored waits here for the other."""
         with suppress(threading.BrokenBarrierError):
             both.wait(0.3)
-        return utc_now()
+        add(session, row)
 
-    monkeypatch.setattr(service, "utc_now", now)
-    told: dict[str, object] = {}
+    monkeypatch.setattr(Session, "add", add_with_the_other)
+    told: list[type] = []
 
-    def save(name: str) -> None:
+    def one(number: int) -> None:
         with records_on_both.app_context():
             try:
-                told[name] = save_laboratory({**FACTS, "name": name}, ACTOR, 0).name
-            except Conflict as conflict:
-                told[name] = conflict.theirs["name"]
+                told.append(type(save(number)))
+            except Conflict:
+                told.append(Conflict)
 
-    people = [threading.Thread(target=save, args=(name,)) for name in ("River", "Hill")]
+    people = [threading.Thread(target=one, args=(number,)) for number in (1, 2)]
     for person in people:
         person.start()
     for person in people:
         person.join()
-    (kept,) = current_session().scalars(select(Laboratory)).all()
-    assert told == {"River": kept.name, "Hill": kept.name}
+    assert sorted(told, key=str) == sorted((record, Conflict), key=str)
+    assert len(current_session().scalars(select(record)).all()) == 1
