@@ -45,7 +45,8 @@ class FindingView(RecordView):
     title_one = _l("Finding")
     menu = MenuPlace("audit", order=5, icon="flag")
     list_columns = ("code", "subject", "about", "severity", "due_on", "responsible_id", "state")
-    labels = {"about": _l("Record concerned"), "state": _l("State"), "answered_at": _l("Answered"), "closed_at": _l("Closed"),
+    labels = {"about": _l("Record concerned"), "state": _l("State"), "answered_at": _l("Answered"),
+              "closed_at": _l("Closed"),
               "answer": _l("Answer"), "remark": _l("Remark of the auditor"), "answered_by": _l("Answered by"),
               "closed_by": _l("Closed by"), "code": _l("Number")}  # fmt: skip
     choices = {"state": FINDING_STATES}

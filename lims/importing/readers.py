@@ -19,6 +19,7 @@ from typing import Any
 from flask_babel import gettext as _
 
 from lims.base.problems import Problem, Refused
+from lims.importing.workbooks import AS_A_JOB, Cell, Percentage, exact_text, place_of, read_book, shown
 
 #: 1 psi in MPa (NIST SP 811, exact to the digits given).
 MPA_PER_PSI = Decimal("0.006894757293168")
@@ -26,6 +27,8 @@ KEPT_MPA = Decimal("0.0001")
 KEPT_KG = Decimal("0.001")
 #: Strengths above this are rather psi, or a slip.
 LARGEST_STRENGTH_MPA = Decimal(300)
+#: What stands for an error of the sheet, and for a formula whose value was not stored.
+NOT_COMPUTED = "#error"
 MOST_BYTES = 10_000_000
 MOST_ROWS = 200_000
 
@@ -144,17 +147,19 @@ def _table(name: str, content: bytes) -> list[Numbered]:
                 [Problem("file", _("is not a csv table (%(why)s)", why=str(error)), name)]
             ) from None
     if suffix in {".xls", ".xlsx", ".xlsm", ".ods"}:
-        from python_calamine import CalamineError, CalamineWorkbook
-
-        try:
-            workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
-            sheet = workbook.get_sheet_by_index(0).to_python(skip_empty_area=False)
-        except (CalamineError, ValueError, OSError, IndexError) as error:
-            raise Refused(
-                [Problem("file", _("is not a readable workbook (%(why)s)", why=str(error)[:120]), name)]
-            ) from None
-        return [(n, row) for n, row in enumerate(sheet, start=1) if any(str(cell).strip() for cell in row)]
+        sheet = read_book(name, content, AS_A_JOB).sheets[0]
+        for at in sheet.errors | sheet.no_value:
+            row, column = place_of(at)
+            if column < len(sheet.rows[row]):  # what the sheet could not compute was not left blank
+                sheet.rows[row][column] = NOT_COMPUTED
+        rows = enumerate(([_plain(cell) for cell in row] for row in sheet.rows), start=1)
+        return [(number, row) for number, row in rows if any(str(cell).strip() for cell in row)]
     raise Refused([Problem("file", _("has an unknown ending; accepted: .csv, .xls, .xlsx"), name)])
+
+
+def _plain(cell: Cell) -> str:
+    """A cell as text has it: mix 7 is no "7.0"."""
+    return exact_text(cell) if isinstance(cell, Percentage) else shown(cell)
 
 
 def _number(value: Any, row: int, column: str, problems: list[Problem]) -> Decimal | None:

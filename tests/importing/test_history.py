@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import pytest
 from flask import Flask
 
@@ -113,3 +115,38 @@ def test_bad_history_names_row_and_column_and_saves_nothing(
 def test_unreadable_file_is_refused_with_a_sentence(records: Flask, name: str, content: bytes) -> None:
     with pytest.raises(Refused):
         import_history(name, content, ACTOR)
+
+
+def workbook_of(*rows: list[object]) -> bytes:
+    made = io.BytesIO()
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(made)
+    return made.getvalue()
+
+
+HEADS: list[object] = ["lab", "mix_id", "age_days", "strength_mpa", "cement_kg_m3", "water_kg_m3"]
+
+
+def test_history_in_a_workbook_reads_as_its_text_does(records: Flask) -> None:
+    rows: list[list[object]] = [
+        ["P", "A", 3, 21.5, 350, 175],
+        ["P", "A", 28, None, 350, 175],
+        [],
+        ["P", 7, 28, 40, None, None],
+    ]
+    text = LONG + "P,A,3,21.5,350,175\nP,A,28,,350,175\n,,\nP,7,28,40,,\n"
+    assert read_history("p.xlsx", workbook_of(HEADS, *rows)) == read_history("p.csv", text.encode())
+    with pytest.raises(Refused, match="row 3, strength_mpa: is not a number"):
+        read_history("p.xlsx", workbook_of(HEADS, rows[0], ["P", "A", 28, "=1/0", 350, 175]))
+
+
+def test_history_is_read_beside_the_program_that_a_harmful_workbook_would_end(records: Flask) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(HEADS)
+    book.active["XFD1048576"] = 1
+    made = io.BytesIO()
+    book.save(made)
+    with pytest.raises(Refused, match="too many cells"):
+        read_history("p.xlsx", made.getvalue())
