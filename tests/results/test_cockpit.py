@@ -569,3 +569,13 @@ def test_worksheet_and_counts_leave_no_set_of_the_day_out(
     assert "1 more set is past its tolerance" in page
     day = technician.get("/press/").get_data(as_text=True)
     assert re.search(r'id="next">.*?<span class="badge bg-secondary-lt num">2\+<', day, re.S)
+    # What is due is 3 and 3 more; the entry page holds those of the week too, under another title.
+    home = technician.get("/").get_data(as_text=True)
+    assert re.search(
+        r'id="due">.{0,90}Due at the press <span class="badge bg-secondary-lt num">6<', home, re.S
+    )
+    assert len(technician.get("/press/due.json").get_json()["sets"]) == 9
+    entry = technician.get("/entry/").get_data(as_text=True)
+    assert re.findall(r'card-title">([^<]+) <span class="text-secondary" id="due-count"', entry) == [
+        "Due now and within a week"
+    ]
