@@ -30,7 +30,7 @@ from lims.web.api_description import ApiDescriptionView
 from lims.web.language import register_language
 from lims.web.navigation import menu
 from lims.web.offline import register_offline
-from lims.web.table_rows import badge, line, value
+from lims.web.table_rows import badge, line, value, with_numbers
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
     register_language(app)
     app.jinja_env.globals.update(asset=asset, area=_area, view_decimal=format_decimal, forecast_note=in_words)
     app.jinja_env.globals.update(history_of=history_of, icon=icon, url_for=address)
-    app.jinja_env.globals.update(state_badge=badge, cell_value=value, table_line=line)
+    app.jinja_env.globals.update(state_badge=badge, cell_value=value, table_line=line, with_numbers=with_numbers)
     app.jinja_env.globals.update(traceable=lambda name: name not in PARTS and may("read", "trace"))
 
     @app.after_request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -44,6 +45,16 @@ def value(cell: Cell) -> Markup:
     if kind == "time" and raw:
         return Markup(f'<time datetime="{escape(raw)}">{escape(text)}</time>')  # noqa: S704 - escaped
     return escape(text)
+
+
+def with_numbers(columns: Sequence[Column], rows: Sequence[tuple[Any, Sequence[Cell]]]) -> Sequence[Column]:
+    """The columns, those numeric that hold a number in any of these rows: a ratio and a count have no unit that would tell,
+    and their head and their empty cells stand where their numbers stand."""
+    kinds = [{cells[place].kind for _record, cells in rows} for place in range(len(columns))]
+    return [
+        replace(column, numeric=column.numeric or "number" in found)
+        for column, found in zip(columns, kinds, strict=True)
+    ]
 
 
 def line(record: Any, cells: Sequence[Cell], columns: Sequence[Column]) -> Markup:

@@ -12,7 +12,7 @@ from flask import Flask
 from lims.base.columns import utc_now
 from lims.base.display import Cell
 from lims.base.views import Column
-from lims.web.table_rows import SHORT, _data, badge, line, value
+from lims.web.table_rows import SHORT, _data, badge, line, value, with_numbers
 
 HOSTILE = "<b>&\"'"
 HARMLESS = "&lt;b&gt;&amp;&#34;&#39;"
@@ -85,3 +85,10 @@ def test_text_of_a_line_is_not_kept_and_what_repeats_is() -> None:
     lines = {_line(Cell("first"), Cell(HOSTILE), Cell("7", "number")) for _again in range(2)}
     assert [HARMLESS in found for found in lines] == [True]
     assert (_data.cache_info().currsize, _data.cache_info().hits) == (1, 1)
+
+
+def test_column_of_numbers_without_a_unit_is_one_and_a_column_of_words_is_none() -> None:
+    ratio = Column("water_binder", "Water/binder", "", True, False)
+    rows = [(None, (Cell("C30"), Cell("–", "empty"))), (None, (Cell("C35"), Cell("0.46", "number")))]
+    assert [column.numeric for column in with_numbers((PLAIN, ratio), rows)] == [False, True]
+    assert with_numbers((PLAIN, NUMERIC), []) == [PLAIN, NUMERIC]

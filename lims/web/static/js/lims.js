@@ -181,7 +181,8 @@ document.addEventListener("DOMContentLoaded", () => { lookups(); samplingPlan();
 
 // On a phone a table's rows become cards: each cell carries its column's name.
 document.querySelectorAll("table[data-labelled]").forEach((table) => {
-  const names = Array.from(table.tHead.rows[0].cells, (cell) => Array.from(cell.childNodes, (node) => node.textContent.trim()).filter(Boolean).join(" ").replace(/\s+/g, " "));
+  // "Strength, MPa": as where a template writes it; the arrow of the order belongs to the head alone.
+  const names = Array.from(table.tHead.rows[0].cells, (cell) => Array.from(cell.children.length ? cell.childNodes : [cell], (node) => node.textContent.replace(/[↑↓]/g, "").replace(/\s+/g, " ").trim()).filter(Boolean).join(", "));
   Array.from(table.tBodies[0].rows).forEach((row) => Array.from(row.cells).forEach((cell, i) => { cell.dataset.label = names[i]; }));
 });
 
