@@ -100,14 +100,18 @@ def signatures_of_set(set_id: int) -> list[dict[str, Any]]:
     ]
 
 
-def _no_loads(posted: Mapping[str, str], found: SpecimenSet) -> set[int]:
-    """Numbers of the specimens whose posted text is no load: these fields are marked, not those beside them."""
-    wrong = set()
+def _no_loads(posted: Mapping[str, str], found: SpecimenSet) -> dict[int, str]:
+    """Number of each specimen whose posted text is no load -> what is wrong with it: these fields are marked, not those
+    beside them, and all of them at once, where the list of the page names the first."""
+    wrong = {}
     for specimen in found.specimens:
+        text = posted.get(f"load_{specimen.number}", "")
         try:
-            LOAD.parse(posted.get(f"load_{specimen.number}", ""))
-        except PydanticCustomError:
-            wrong.add(specimen.number)
+            if not text.strip():
+                wrong[specimen.number] = _("is missing; accepted: %(what)s", what=LOAD.accepted())
+            LOAD.parse(text)
+        except PydanticCustomError as error:
+            wrong.setdefault(specimen.number, str((error.context or {})["message"]))
     return wrong
 
 
@@ -526,7 +530,7 @@ class BreaksView(GuardedView):
             held=[item for item in found.batch.sets if item.state == "held"],
             retests=[item for item in found.batch.sets if item.retest_of_id == found.id],
             warnings=warnings,
-            wrong=_no_loads(posted, found) if "loads_kn" in errors else set(),
+            wrong=_no_loads(posted, found) if "loads_kn" in errors else {},
         )
 
     def _page(self, template: str, **context: Any) -> str:

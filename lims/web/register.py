@@ -69,7 +69,9 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
     register_language(app)
     app.jinja_env.globals.update(asset=asset, area=_area, view_decimal=format_decimal, forecast_note=in_words)
     app.jinja_env.globals.update(history_of=history_of, icon=icon, url_for=address)
-    app.jinja_env.globals.update(state_badge=badge, cell_value=value, table_line=line, with_numbers=with_numbers)
+    app.jinja_env.globals.update(
+        state_badge=badge, cell_value=value, table_line=line, with_numbers=with_numbers
+    )
     app.jinja_env.globals.update(traceable=lambda name: name not in PARTS and may("read", "trace"))
 
     @app.after_request

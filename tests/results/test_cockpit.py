@@ -247,6 +247,11 @@ def test_missing_load_marks_its_own_field_and_who_entered_is_not_asked_to_verify
     refused = technician.post(path, {**typed, "load_2": ""})
     assert refused.status_code == 422
     assert re.findall(r'is-invalid" id="(\w+)"', refused.get_data(as_text=True)) == ["load_2"]
+    worse = technician.post(path, {**typed, "load_2": "", "load_3": "abc", "loading_rate_mpa_s": "fast"})
+    told = dict(re.findall(r'id="e-(\w+)">([^<]*)<', worse.get_data(as_text=True)))
+    assert told["load_2"].startswith("is missing; accepted: a number")
+    assert "“abc” is not a number" in told["load_3"]
+    assert "“fast” is not a number" in told["loading_rate_mpa_s"]
     technician.post(path, {**typed, "load_2": "401"})
     saved = technician.get(path).get_data(as_text=True)
     assert "Saved: 18.1 MPa" in saved
