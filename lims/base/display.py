@@ -181,6 +181,11 @@ def _plain(value: Any, item: Input | None, labels: dict[str, Any] | None) -> Cel
     return Cell(str(value), "text")
 
 
+def show_ages(early_ages: str) -> str:
+    """Ages in days as they are stored beside a forecast, "3,7" -> "3, 7": closed up they read as a decimal."""
+    return early_ages.replace(",", ", ")
+
+
 def form_text(item: Input, value: Any) -> str:
     """A stored value as the text of its form control; saving it unchanged gives the same value back."""
     if value is None:

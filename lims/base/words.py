@@ -55,6 +55,18 @@ def told(text: str) -> str:
     return str(_(text)) if text else ""
 
 
+def cited(code: str, edition: str) -> str:
+    """Code and edition of a rule as they are cited, "GB/T 50081-2019"; of a rule of several codes each with its own, and
+    with a space where a hyphen would belong to nothing ("fib Model Code 2010")."""
+    codes, editions = code.split(", "), edition.split(", ")
+    if len(codes) != len(editions):
+        return f"{told(code)} {edition}"
+    return ", ".join(
+        f"{name}-{year}" if name[-2:-1].isdigit() or name[-1:].isdigit() else f"{told(name)} {year}"
+        for name, year in zip(codes, editions, strict=True)
+    )
+
+
 def _told_value(value: object) -> object:
     if isinstance(value, tuple):
         return ", ".join(told(part) for part in value)

@@ -13,7 +13,7 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.display import local_time, show_day
+from lims.base.display import Cell, local_time, show_ages, show_day
 from lims.base.fields import Day
 from lims.base.forms import build_form
 from lims.base.problems import Problem, Refused, refuse
@@ -422,6 +422,10 @@ class ProgrammeEntryView(RecordView):
 
     def form_values(self, record: Any, schema: type[Schema]) -> dict[str, Any]:
         return {**super().form_values(record, schema), "plan_ages": record.plan_ages}
+
+    def cell(self, record: Any, name: str) -> Cell:
+        found = super().cell(record, name)
+        return found._replace(text=show_ages(found.text)) if name == "plan_ages" else found
 
 
 class TrialProgrammeView(GuardedView):

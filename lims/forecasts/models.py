@@ -9,6 +9,7 @@ from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lims.base.columns import ExactDecimal
+from lims.base.display import show_ages
 from lims.base.records import Key, Record
 from lims.mixes.models import MixDesign
 
@@ -70,7 +71,7 @@ class Forecast(Record):
 
     @property
     def title(self) -> str:
-        return f"{self.early_ages or '–'} → {self.age_days} d"
+        return f"{show_ages(self.early_ages) or '–'} → {self.age_days} d"
 
     @property
     def grade_mpa(self) -> Decimal | None:

@@ -6,6 +6,8 @@ import re
 
 from flask_babel import gettext as _
 
+from lims.base.display import show_ages
+
 NUMBER = r"([\d.]+)"
 
 
@@ -29,7 +31,7 @@ def _sentence(text: str) -> str:
     if unused:
         told: str = _(
             "breaks at %(ages)s d are not used: too few mixes of the history have an age near them",
-            ages=unused[1],
+            ages=show_ages(unused[1]),
         )
         return told
     known: dict[str, str] = {

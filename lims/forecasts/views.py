@@ -11,7 +11,7 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.display import Cell
+from lims.base.display import Cell, show_ages
 from lims.base.forms import build_form
 from lims.base.problems import Problem, Refused
 from lims.base.views import GuardedView, MenuPlace, RecordView
@@ -99,6 +99,8 @@ class ForecastView(RecordView):
 
     def cell(self, record: Any, name: str) -> Cell:
         found = super().cell(record, name)
+        if name == "early_ages":
+            return found._replace(text=show_ages(found.text))
         return found._replace(text=in_words(record.note)) if name == "note" and record.note else found
 
 
@@ -115,6 +117,10 @@ class ForecastModelView(RecordView):
         "mixes": _l("Mixes"),
     }
     show_sections = ((_l("Model"), ("version_hash", "early_ages", "laboratories", "mixes")),)
+
+    def cell(self, record: Any, name: str) -> Cell:
+        found = super().cell(record, name)
+        return found._replace(text=show_ages(found.text)) if name == "early_ages" else found
 
 
 class ForecastQualityView(GuardedView):

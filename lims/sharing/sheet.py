@@ -11,7 +11,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.display import show_day
+from lims.base.display import show_ages, show_day
 from lims.forecasts.notes import in_words
 from lims.materials.schemas import SEASONS
 from lims.mixes.schemas import COMPONENT_KINDS, MIX_KINDS
@@ -103,7 +103,7 @@ def said_of_mpa(sheet: Sheet) -> str | None:
 def rests_on(sheet: Sheet) -> str:
     forecast = sheet.get("forecast") or {}
     if forecast.get("early_ages"):
-        return str(_("breaks at %(ages)s d", ages=forecast["early_ages"]))
+        return str(_("breaks at %(ages)s d", ages=show_ages(forecast["early_ages"])))
     return str(_("the composition alone"))
 
 

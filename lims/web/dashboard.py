@@ -23,7 +23,7 @@ from lims.audit.models import Finding
 from lims.audit.schemas import FINDING_STATES
 from lims.base.columns import utc_now
 from lims.base.database import current_session, number_of_rows
-from lims.base.display import day_begins, local_time, local_today, show_day, show_time
+from lims.base.display import day_begins, local_time, local_today, show_ages, show_day, show_time
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
 from lims.base.services import SERVICES
@@ -243,7 +243,9 @@ def _forecasts() -> Panel | None:
             Item(
                 code,
                 address("MixDesignView.show", record_id=mix_design_id),
-                about=_("from %(ages)s d", ages=early_ages) if early_ages else _("composition alone"),
+                about=_("from %(ages)s d", ages=show_ages(early_ages))
+                if early_ages
+                else _("composition alone"),
                 right=f"{strength_mpa:.1f} MPa" if strength_mpa is not None else "–",
             )
             for code, mix_design_id, early_ages, strength_mpa in rows

@@ -16,10 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from lims.audit.log import history_of
 from lims.audit.references import PARTS
 from lims.base.columns import utc_now
-from lims.base.display import format_decimal, show_day, show_number, show_time
+from lims.base.display import format_decimal, show_ages, show_day, show_number, show_time
 from lims.base.laboratory import laboratory
 from lims.base.problems import Unavailable
 from lims.base.security import may, principal
+from lims.base.words import cited
 from lims.forecasts.notes import in_words
 from lims.forecasts.service import forecast_pending
 from lims.help.topics import topic_of
@@ -96,6 +97,8 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
             "tour_card": tour_card,
             "printed_at": lambda: show_time(utc_now()),
             "show_time": show_time,
+            "cited": cited,
+            "show_ages": show_ages,
             "show_day": show_day,
             "show_number": show_number,
             "may": may,

@@ -97,6 +97,7 @@ def test_new_break_and_correction_add_forecasts_and_leave_the_old_ones() -> None
     forecast_pending()
     first, second = forecasts()
     assert second.early_ages == "3,7"
+    assert second.title == "3, 7 → 28 d"  # closed up it reads as a decimal
     kept = (first.strength_mpa, first.inputs, first.created_at)
     corrected = SetBreaksIn.read(
         {
