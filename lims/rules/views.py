@@ -20,7 +20,7 @@ from lims.base.problems import Refused
 from lims.base.security import current_actor, may
 from lims.base.services import SERVICES
 from lims.base.views import GuardedView, MenuPlace, RecordView
-from lims.base.words import told
+from lims.base.words import cited, told
 from lims.results.schemas import BASES
 from lims.results.service import get_set
 from lims.rules.answers import LABELS, OPTIONS, field_label, refusal, rows
@@ -164,7 +164,7 @@ class RulesView(GuardedView):
             found=found,
             comparison=(comparison := compare(set_id, chosen)),
             answer_rows=rows(comparison.answer) if comparison.answer else [],
-            choices=[(rule.id, f"{rule.code} {rule.edition} · {_(rule.title)}") for rule in JUDGING],
+            choices=[(rule.id, f"{cited(rule.code, rule.edition)} · {_(rule.title)}") for rule in JUDGING],
             chosen=chosen,
             bases=BASES,
         )

@@ -28,7 +28,7 @@ from lims.base.preferences import value_of
 from lims.base.security import may, principal
 from lims.base.services import SERVICES
 from lims.base.signed_in import role_name_of
-from lims.base.words import told
+from lims.base.words import cited
 from lims.comparison.programme import old_pits
 from lims.customers.models import Customer
 from lims.customers.schemas import CUSTOMER_STATUS
@@ -753,7 +753,7 @@ def _unconfirmed() -> Panel | None:
             Item(
                 _(rule.title),
                 address("RulesView.show", rule_id=rule.id),
-                about=f"{told(rule.code)} {rule.edition} · {rule.id}",
+                about=f"{cited(rule.code, rule.edition)} · {rule.id}",
             )
             for rule in missing[:SHOWN]
         ],

@@ -74,6 +74,17 @@ def test_calculator_speaks_chinese_in_its_choices_checks_and_refusals(technician
     assert "-3 不接受；可接受" in refused.get_data(as_text=True)
 
 
+def test_rule_is_cited_as_codes_are_each_with_its_own_edition(technician: Person) -> None:
+    page = technician.get("/rules/").get_data(as_text=True)
+    for cited in (
+        "ACI 318-19 ·",
+        "GB/T 50081-2019, ASTM C39-21 ·",
+        "fib Model Code 2010 ·",
+        "Shotcrete codes 1 ·",
+    ):
+        assert cited in page, cited
+
+
 def test_unknown_rule_is_a_404(technician: Person) -> None:
     assert technician.get("/rules/nothing/here").status_code == 404
 
