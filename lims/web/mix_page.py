@@ -20,6 +20,7 @@ from lims.forecasts.service import TARGET_DAYS
 from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.results.models import Break, SetResult
+from lims.sharing.schemas import WantedIn
 from lims.standards.specimens import commonest_shape, factor_beside_set, shape_of_rule
 from lims.strength.curves import aci209, band, ec2, fit_curve
 from lims.trials.models import Batch, Specimen, SpecimenSet, cured_as_standard, where_cured_as_standard
@@ -238,7 +239,23 @@ def recipe_context(mix: MixDesign) -> dict[str, Any]:
         row["changed"] = [
             index > 0 and value != row["values"][index - 1] for index, value in enumerate(row["values"])
         ]
-    return {"parts": parts, "revisions": revisions, "revision_rows": rows}
+    return {
+        "parts": parts,
+        "revisions": revisions,
+        "revision_rows": rows,
+        "recipe_asked": _asked(mix, latest) if latest is not None and mix.kind == "concrete" else {},
+    }
+
+
+def _asked(mix: MixDesign, latest: MixRevision) -> dict[str, str]:
+    """Grade and recipe as who builds a trial sheet is asked for them: the nearest trial to a mix is its own."""
+    masses = {
+        name: latest.mass_of(name.removesuffix("_kg_m3"))
+        for name in WantedIn.model_fields
+        if "_kg_m3" in name
+    }
+    grade = {"grade_mpa": mix.grade_mpa} if mix.grade_mpa else {}
+    return {name: format_decimal(value) for name, value in (grade | masses).items() if value}
 
 
 def _sand_ratio(revision: MixRevision) -> str:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from html import unescape
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import insert, select
 
-from lims.accounts.roles import MANAGER
+from lims.accounts.roles import MANAGER, TECHNICIAN
 from lims.base.actor import system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
@@ -641,6 +642,24 @@ def test_builder_offers_the_own_trial_first_and_the_link_it_makes_opens(app: Fla
     with app.app_context():
         link = SERVICES["share-links"].page().items[0].id
     assert "Forecast, Released strengths, Nearest trials" in sales.get(f"/share-links/{link}").get_data(
+        as_text=True
+    )
+
+
+def test_mix_leads_a_salesperson_to_the_builder_with_its_recipe_where_its_own_trial_is_chosen(
+    app: Flask, sales: Person, sign_in_as: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        trial, _batch, mix, _customer = a_shown_trial()
+        monkeypatch.setitem(RECIPE, "cement_kg_m3", "250")
+        a_shown_trial(code="C30-T")  # the newest, which comes first where no recipe is asked for
+    page = sales.get(f"/mix-designs/{mix.id}").get_data(as_text=True)
+    asked = re.search(r'href="(/share-links/add\?[^"]+)"', page)
+    assert asked is not None
+    page = sales.get(unescape(asked[1])).get_data(as_text=True)
+    assert 'name="cement_kg_m3"' in page
+    assert re.findall(r'name="chosen" value="([\d-]+)" checked', page) == [f"{trial.id}-{mix.id}"]
+    assert "/share-links/add" not in sign_in_as(TECHNICIAN).get(f"/mix-designs/{mix.id}").get_data(
         as_text=True
     )
 
