@@ -156,7 +156,16 @@ def _area(shape: str, width_mm: Decimal | None) -> str:
     return "" if width_mm is None else f"{loaded_area_mm2(shape, width_mm):.6f}"
 
 
-def _factor(specimens: Sequence[SetSpecimen], grade_mpa: Decimal | None, by_middle: bool) -> str:
+def judged_while_typed(
+    specimens: Sequence[Specimen | SetSpecimen], grade_mpa: Decimal | None
+) -> tuple[str, str]:
+    """How a page judges a set while its loads are typed, until the server does: "cube-set" (the 15 % rule) or "mean", and
+    the size factor, as a plain number."""
+    by_middle = by_middle_value(specimens)
+    return "cube-set" if by_middle else "mean", _factor(specimens, grade_mpa, by_middle)
+
+
+def _factor(specimens: Sequence[Specimen | SetSpecimen], grade_mpa: Decimal | None, by_middle: bool) -> str:
     first = specimens[0] if specimens else None
     if first is not None and first.shape == "cylinder" and by_middle:
         return f"{factor_beside_set(CYLINDER_SET_RULE, first.width_mm):f}"

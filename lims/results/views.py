@@ -34,7 +34,15 @@ from lims.base.views import GuardedView, MenuPlace, RecordView, Related, require
 from lims.base.words import spoken_locale
 from lims.results.cockpit import HELD_FOR, held_sets, missed, tally, workload
 from lims.results.due import MOST_OF_A_GROUP, DueSet, due_groups, due_set, due_sets
-from lims.results.entry import EntryIn, doubts, due_entry, entry_warnings, save_entry, warnings_ahead
+from lims.results.entry import (
+    EntryIn,
+    doubts,
+    due_entry,
+    entry_warnings,
+    judged_while_typed,
+    save_entry,
+    warnings_ahead,
+)
 from lims.results.equipment import presses_with_calibration
 from lims.results.models import Break, Press, SetResult
 from lims.results.press_files import find_specimen, read_file, settle
@@ -530,6 +538,7 @@ class BreaksView(GuardedView):
             held=[item for item in found.batch.sets if item.state == "held"],
             retests=[item for item in found.batch.sets if item.retest_of_id == found.id],
             warnings=warnings,
+            judged=judged_while_typed(found.specimens, found.batch.mix_revision.mix_design.grade_mpa),
             wrong=_no_loads(posted, found) if "loads_kn" in errors else {},
         )
 

@@ -259,6 +259,24 @@ def test_missing_load_marks_its_own_field_and_who_entered_is_not_asked_to_verify
     assert f"{path}/verify" in administrator.get(path).get_data(as_text=True)
 
 
+def test_set_is_judged_by_its_rule_and_size_factor_while_its_loads_are_typed(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        small = cast(3, plan_ages="3", width_mm="100").sets[0].id
+        cylinders = (
+            cast(3.1, plan_ages="3", shape="cylinder", width_mm="150", specimens_per_set="4").sets[0].id
+        )
+    judged = {
+        key: re.search(
+            r'data-verdict="([^"]*)" data-factor="([^"]*)"',
+            technician.get(f"/press/sets/{key}").get_data(as_text=True),
+        )
+        for key in (small, cylinders)
+    }
+    assert [found and found.groups() for found in judged.values()] == [("cube-set", "0.95"), ("mean", "1")]
+
+
 def test_correction_starts_from_when_by_whom_and_on_which_press_the_set_was_tested(
     app: Flask, technician: Person
 ) -> None:
