@@ -291,7 +291,12 @@ def remember(code: str, book: Book, reading: Reading, actor: Actor) -> ImportMap
 
 def is_settled(run: ImportRun) -> bool:
     """Has somebody said which column is what? Before that a reading holds at most the characters of a text file."""
-    return bool(run.reading) and bool(Reading.of_json(run.reading).columns)
+    return _settled(run) is not None
+
+
+def _settled(run: ImportRun) -> Reading | None:
+    reading = Reading.of_json(run.reading) if run.reading else None
+    return reading if reading is not None and reading.columns else None
 
 
 def settle(run: ImportRun, reading: Reading, actor: Actor) -> ImportRun:
@@ -356,9 +361,10 @@ def compare(plan: Plan, actor: Actor) -> Plan:
 
 def preview(run: ImportRun, actor: Actor, limits: Limits = AT_ONCE) -> Plan:
     """Every row of the file as new, changed, same or refused. Raises: Refused when the file cannot be read so."""
-    if not is_settled(run):
+    reading = _settled(run)
+    if reading is None:
         raise refuse("mapping", _("nobody has said yet how this file reads"), run.file_name)
-    return compare(prepare(run.file_name, book_of(run, limits), Reading.of_json(run.reading)), actor)
+    return compare(prepare(run.file_name, book_of(run, limits), reading), actor)
 
 
 def apply(
@@ -373,9 +379,10 @@ def apply(
 
     Raises: NotApplied with the refusals, NotAsSeen where it would do something else by now; Refused, Unavailable.
     """
-    if not is_settled(run):
+    reading = _settled(run)
+    if reading is None:
         raise refuse("mapping", _("nobody has said yet how this file reads"), run.file_name)
-    plan = prepare(run.file_name, book or book_of(run, limits), Reading.of_json(run.reading))
+    plan = prepare(run.file_name, book or book_of(run, limits), reading)
     with transaction(actor, f"import {run.id}") as session:
         found = ImportRunService().locked(session, run.id)
         if found.state == APPLIED:

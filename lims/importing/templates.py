@@ -809,21 +809,23 @@ class MixTemplate(Template):
         parts: dict[str, tuple[str, int]] = {}
         for code in codes_in(row for row in rows if "revision" not in row.values):
             mix, _slash, number = code.rpartition("/")
-            if mix and number.isascii() and number.isdigit() and 0 < int(number[:6]) <= 10_000:
-                parts[code] = mix, int(number[:6])
+            if mix and number.isascii() and number.isdigit() and len(number) <= 5 and int(number) > 0:
+                parts[code] = mix, int(number)
         if not parts:
             return
         laboratories: dict[str, list[str]] = {}
         wanted = {*parts, *(mix for mix, _number in parts.values())}
         stored = select(MixDesign.code, MixDesign.laboratory).where(among(MixDesign.code, wanted))
-        for code, laboratory in current_session().execute(stored):
-            laboratories.setdefault(code, []).append(laboratory)
+        for there, laboratory in current_session().execute(stored):
+            laboratories.setdefault(there, []).append(laboratory)
         for row in rows:
-            code = row.values.get("code", "")
-            mix, number = parts.get(code, ("", 0))
-            if "revision" in row.values or code in laboratories or mix not in laboratories:
+            given = row.values.get("code", "")
+            if "revision" in row.values or given in laboratories or given not in parts:
                 continue
-            row.values["code"], row.values["revision"] = mix, number
+            mix, revision = parts[given]
+            if mix not in laboratories:
+                continue
+            row.values["code"], row.values["revision"] = mix, revision
             if own not in laboratories[mix] and len(laboratories[mix]) == 1:
                 row.values.setdefault("laboratory", laboratories[mix][0])
 

@@ -932,14 +932,12 @@ class FittedModel:
 
 def _rising(values: Sequence[Sequence[float]]) -> list[float]:
     """The means of these in order, none below the one before it: least squares, each value counting once."""
-    blocks: list[tuple[float, int, int]] = []  # sum, values, places
-    for found in values:
-        block = (math.fsum(found), len(found), 1)
-        while blocks and blocks[-1][0] / blocks[-1][1] > block[0] / block[1]:
-            total, count, places = blocks.pop()
-            block = (total + block[0], count + block[1], places + block[2])
-        blocks.append(block)
-    return [total / count for total, count, places in blocks for _place in range(places)]
+    if not values:
+        return []
+    from scipy.optimize import isotonic_regression
+
+    means = [math.fsum(found) / len(found) for found in values]
+    return [float(level) for level in isotonic_regression(means, weights=[*map(len, values)]).x]
 
 
 def version_of(parameters: str) -> str:
