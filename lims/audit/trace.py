@@ -47,9 +47,6 @@ CORRECTED = {
     },
     "specimen-sets": {"curing_tank_id": "curing-tanks"},
 }  # fmt: skip
-#: Changes of one kind of record that are looked through for corrections, the newest.
-MOST_CHANGES = 400
-
 #: Columns that hold a moment worth telling -> the column that names who.
 EVENTS = {
     "produced_on": "", "delivered_on": "", "delivered_at": "", "sampled_on": "", "calibrated_on": "", "started_on": "",
@@ -117,7 +114,7 @@ class Trace:
     full: bool = False
     #: actor key or written name -> record -> what the person did to it
     persons: dict[str, dict[Key, list[str]]] = field(default_factory=dict)
-    #: What was put right about what the records name, in order.
+    #: What was put right about what the records name.
     corrections: list[Event] = field(default_factory=list)
     #: Titles of what stood there before, and is no part of the trace any more.
     stood: dict[Key, str] = field(default_factory=dict)
@@ -365,9 +362,7 @@ def _corrections(found: Trace) -> None:
                 AuditEntry.pk.in_(ids),
                 AuditEntry.op.in_(("I", "U")),
             )
-            .order_by(AuditEntry.seq.desc())
-            .limit(MOST_CHANGES)
-        )
+        )  # in no order: the newest first would be looked for among all entries, not by the index of these rows
         rows = current_session().execute(query).all() if ids else ()
         made = {(entry.pk, entry.txid) for entry, _at, _who in rows if entry.op == "I"}
         for entry, at, who in rows:
