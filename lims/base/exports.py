@@ -166,14 +166,16 @@ def _record_rows(view: Any, names: Sequence[str], query: ListQuery) -> Iterator[
     statement = view.service.narrowed(view.service.base_query(), **query.words())
     with Session(database().engine) as session:
         result = session.scalars(statement.execution_options(yield_per=CHUNK))
-        for record in result:
-            row = []
-            for name, convert in zip(names, converters, strict=True):
-                value: Any = record
-                for part in name.split("."):
-                    value = getattr(value, part) if value is not None else None
-                row.append(None if value is None or value == "" else (convert or _as_it_is)(value))
-            yield row
+        for chunk in result.partitions():
+            view.service.complete(chunk)
+            for record in chunk:
+                row = []
+                for name, convert in zip(names, converters, strict=True):
+                    value: Any = record
+                    for part in name.split("."):
+                        value = getattr(value, part) if value is not None else None
+                    row.append(None if value is None or value == "" else (convert or _as_it_is)(value))
+                yield row
 
 
 def _as_it_is(value: Any) -> Any:

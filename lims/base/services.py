@@ -162,7 +162,11 @@ class RecordService(Generic[R]):
         )
         if found is None:
             raise NotFound(f"{self.record.record_name} {record_id}")
+        self.complete([found])
         return found  # type: ignore[no-any-return]
+
+    def complete(self, records: Sequence[R]) -> None:
+        """Read what is shown of these records beside their table and relations: of pages, lists and exports, at once."""
 
     def find(self, **equal: Any) -> R | None:
         """The one record with these column values, or None."""
@@ -227,6 +231,7 @@ class RecordService(Generic[R]):
             )
         more = len(rows) > size
         rows = rows[:size]
+        self.complete(rows)
         return Page(rows, total, number, size, counted, keyset.encode(rows[-1], name) if more else "")
 
     def _counted(self, count: Any, *, narrowed: bool, retired: bool) -> int:

@@ -28,7 +28,7 @@ from lims.base.passwords import hash_password
 from lims.base.problems import Refused, refuse
 from lims.base.repeats import add_once
 from lims.base.schemas import Schema
-from lims.base.services import Page, RecordService
+from lims.base.services import RecordService
 from lims.comparison.service import outward_comparison
 from lims.customers.regions import seen_through, seen_within
 from lims.forecasts.history import recasts, recipes_of_revised
@@ -68,15 +68,8 @@ class ShareLinkService(RecordService[ShareLink]):
     order_columns = ("created_at", "expires_at", "name")
     shown_relations = ("trial", "customer", "owner")
 
-    def page(self, **asked: Any) -> Page:
-        found = super().page(**asked)
-        _count(found.items)
-        return found
-
-    def get(self, record_id: int) -> ShareLink:
-        found = super().get(record_id)
-        _count([found])
-        return found
+    def complete(self, records: Sequence[ShareLink]) -> None:
+        _count(records)
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return [*seen_through(ShareLink.customer_id), *batches_of_seen(ShareLink.trial_id)]

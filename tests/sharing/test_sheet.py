@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
@@ -562,6 +563,18 @@ def test_overview_counts_the_answers_of_its_thirty_days(app: Flask, monkeypatch:
             monkeypatch.setattr("lims.sharing.overview.utc_now", lambda later=later: later)
             (sharer,) = overview()["sharers"]
             assert (sharer.answers, sharer.open_answers) == (answers, 1)
+
+
+def test_exported_links_say_how_often_they_were_seen_and_answered(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    link_id, _token = a_share(app)
+    with app.app_context(), transaction(ACTOR) as session:
+        session.add(ShareView(share_link_id=link_id, day=local_today(), views=7))
+        session.add(ShareAnswer(share_link_id=link_id, kind="question", name="Li", contact="1"))
+    text = sign_in_as(MANAGER).get("/share-links/export?format=csv").get_data(as_text=True)
+    (row,) = csv.DictReader(text.removeprefix("\ufeff").splitlines())
+    assert (row["Views"], row["Answers"], row["Open answers"]) == ("7", "1", "1")
 
 
 def test_question_of_a_known_customer_opens_nothing_new(app: Flask) -> None:
