@@ -75,6 +75,13 @@ def address(found: Found) -> str:
     return url_for(f"{RECORD_VIEWS[found.record_name].endpoint}.show", record_id=found.record_id)
 
 
+def _all_of(name: str, text: str) -> str:
+    """The list of a kind that holds what was found: what is out of use is found too."""
+    view = RECORD_VIEWS[name]
+    with_retired = {"retired": 1} if view.service.retirable else {}
+    return url_for(f"{view.endpoint}.list", q=text, **with_retired)
+
+
 def grouped(found: list[Found], text: str) -> list[Any]:
     """Hits by their kind, each kind under its list's name."""
     return [
@@ -82,7 +89,7 @@ def grouped(found: list[Found], text: str) -> list[Any]:
             title=RECORD_VIEWS[name].title,
             icon=getattr(RECORD_VIEWS[name].menu, "icon", "list"),
             entries=[SimpleNamespace(title=item.title, href=address(item)) for item in items],
-            all_url=url_for(f"{RECORD_VIEWS[name].endpoint}.list", q=text),
+            all_url=_all_of(name, text),
         )
         for name, items in groupby(found, key=lambda item: item.record_name)
     ]

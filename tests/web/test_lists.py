@@ -191,6 +191,34 @@ def test_show_all_on_the_first_page_shows_what_stood_there(
             assert rows.count("<tr") == number, name
 
 
+def test_page_whose_rows_went_out_of_use_meanwhile_leads_back_and_says_not_that_there_is_nothing(
+    app: Flask, sales: Person
+) -> None:
+    with app.app_context():
+        ids = [a_customer(f"K-{number:02d}").id for number in range(27)]
+    after = sales.get("/api/v1/customers/?order=code").get_json()["after"]
+    url = f"/customers/?order=code&after={after}"
+    assert "K-26" in sales.get(url).get_data(as_text=True)
+    sales.post("/customers/bulk", {"action": "retire", "id": ids[25:]})
+    page = sales.get(url).get_data(as_text=True)
+    assert "Nothing follows any more." in page
+    assert "Nothing here yet." not in page
+    assert 'class="btn" href="/customers/?order=code">To the first page' in page
+
+
+def test_show_all_of_a_search_shows_what_it_found_out_of_use_too(app: Flask, sales: Person) -> None:
+    with app.app_context():
+        a_customer("K-OLD-1", name="Riverside")
+        gone = a_customer("K-OLD-2", name="Riverside north").id
+    sales.post("/customers/bulk", {"action": "retire", "id": [gone]})
+    found = sales.get("/search/?q=riverside").get_data(as_text=True)
+    assert ("K-OLD-1" in found, "K-OLD-2" in found) == (True, True)
+    leads_to = re.search(r'class="btn btn-sm" href="(/customers/[^"]+)"', found)
+    assert leads_to is not None
+    page = sales.get(leads_to[1].replace("&amp;", "&")).get_data(as_text=True)
+    assert ("K-OLD-1" in page, "K-OLD-2" in page) == (True, True)
+
+
 def test_chinese_lists_and_logs_set_their_own_colon(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
     person = sign_in_as(AUDITOR)
     person.get("/lang/zh")
