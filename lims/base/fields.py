@@ -42,6 +42,18 @@ def plain_text(value: Any) -> str:
     return unicodedata.normalize("NFKC", text).replace("\u2212", "-").strip()
 
 
+#: Letters, digits and the dash as an input method for Chinese types them, to those of a code.
+_WIDE = {
+    wide: wide - 0xFEE0
+    for wide in (0xFF0D, *range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
+}
+
+
+def narrow_letters(text: str) -> str:
+    """Ｂ２６－１ as B26-1; a name's own signs stay: what is searched for may hold them."""
+    return text if text.isascii() else text.translate(_WIDE)
+
+
 def whole_text(value: Any) -> str:
     """Any value as text that can be stored and sent."""
     try:

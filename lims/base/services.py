@@ -23,7 +23,7 @@ from lims.base.columns import utc_now
 from lims.base.constraints import problem_of, unknown_problem
 from lims.base.database import current_session, database, number_of_rows, transaction
 from lims.base.display import local_today
-from lims.base.fields import Choice, Flag, Quantity, Reference, WholeNumber
+from lims.base.fields import Choice, Flag, Quantity, Reference, WholeNumber, narrow_letters
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.records import Record
 from lims.base.schemas import Schema
@@ -326,7 +326,8 @@ class RecordService(Generic[R]):
         if search.strip():
             if chr(0) in search:
                 raise refuse("q", _("holds a control character; accepted: plain text"), search[:40])
-            conditions.append(self._search(search.strip()))
+            forms = dict.fromkeys((search.strip(), narrow_letters(search.strip())))
+            conditions.append(or_(*(self._search(letters) for letters in forms)))
         for name, value in filters.items():
             if name not in self.filter_columns:
                 raise refuse(

@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, BindParameter, bindparam, column, select, tex
 from sqlalchemy.orm import Session
 
 from lims.base.database import current_session, database
+from lims.base.fields import narrow_letters
 from lims.base.security import may
 from lims.base.services import SERVICES, TEXT_INDEXES, TextIndex
 from lims.searching.triggers import BEGINNING, KIND_STEP, NUMBERS, SEARCHED, TELLING_DIGITS, Searched
@@ -44,7 +45,10 @@ def find(letters: str, of_each: int = 6, *, whole_alone: bool = False) -> list[F
     readable = [item for item in SEARCHED if may("read", item.record_name)]
     hidden = [item.record_name for item in readable if SERVICES[item.record_name].visible()]
     certain = [item.number for item in readable if item.record_name not in hidden] if whole_alone else ()
-    found = find_among(current_session(), wanted, readable, of_each * (BEYOND if hidden else 1), certain)
+    size = of_each * (BEYOND if hidden else 1)
+    found = find_among(current_session(), wanted, readable, size, certain)
+    if not found and narrow_letters(wanted) != wanted:
+        found = find_among(current_session(), narrow_letters(wanted), readable, size, certain)
     return _known(found, hidden, of_each)
 
 

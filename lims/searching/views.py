@@ -12,6 +12,7 @@ from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import permission_name
 from flask_babel import lazy_gettext as _l
 
+from lims.base.fields import narrow_letters
 from lims.base.problems import Refused
 from lims.base.security import may
 from lims.base.views import VIEWS as RECORD_VIEWS
@@ -34,10 +35,11 @@ class SearchView(GuardedView):
         self.allow("read")
         text = request.args.get("q", "")[:MOST_LETTERS].strip()
         found = find(text, 12, whole_alone=request.args.get("go") == "1")
-        exact = [item for item in found if text and text.lower() in item.title.lower().split(" ")[:1]]
+        codes = {text.lower(), narrow_letters(text).lower()} - {""}
+        exact = [item for item in found if codes & set(item.title.lower().split(" ")[:1])]
         if len(exact) == 1 and request.args.get("go") == "1":
             return redirect(address(exact[0]))  # a scanned code, typed with Enter
-        specimen = short_code_hit(text)
+        specimen = short_code_hit(narrow_letters(text))
         if specimen and not exact and request.args.get("go") == "1":
             return redirect(specimen)
         page: str = self.render_template(

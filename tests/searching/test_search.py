@@ -48,6 +48,16 @@ def test_two_chinese_characters_find_a_customer(records_on_both: Flask) -> None:
     assert titles("搅拌站") == ["K-1 嘉陵江北混凝土搅拌站"]
 
 
+def test_codes_in_the_wide_letters_of_an_input_method_are_found(
+    records_on_both: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "may", lambda *_asked: True)
+    a_customer("K-07", name="ＡＢＣ混凝土（东）")
+    for wide in ("Ｋ－０７", "ｋ－０", "ＡＢＣ混凝土（东）"):
+        assert [item.title for item in searching.find(wide)] == ["K-07 ＡＢＣ混凝土（东）"]
+        assert SERVICES["customers"].page(search=wide).total == 1
+
+
 def test_every_specimen_of_a_batch_is_found_by_its_code(records_on_both: Flask) -> None:
     batch = a_batch(volume_m3="40")
     codes = [specimen.code for item in batch.sets for specimen in item.specimens]
