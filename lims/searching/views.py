@@ -80,7 +80,7 @@ def address(found: Found) -> str:
 def _all_of(name: str, text: str) -> str:
     """The list of a kind that holds what was found: what is out of use is found too."""
     view = RECORD_VIEWS[name]
-    with_retired = {"retired": 1} if view.service.retirable else {}
+    with_retired: dict[str, Any] = {"retired": 1} if view.service.retirable else {}
     return url_for(f"{view.endpoint}.list", q=text, **with_retired)
 
 
