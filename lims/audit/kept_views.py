@@ -138,7 +138,8 @@ class SignatureView(RecordView):
     labels = {"signed_at": _l("Signed"), "meaning": _l("Meaning"), "signed_record": _l("Kind of record"),
               "signed_id": _l("Its number"), "signed_by": _l("Signed by"), "reason": _l("Reason"),
               "content_sha256": _l("SHA-256 of what was signed")}  # fmt: skip
-    choices = {"meaning": MEANINGS}
+    #: What is signed so far (lims/results/service.py).
+    choices = {"meaning": MEANINGS, "signed_record": {"set-results": _l("Result")}}
     show_sections = (
         (
             _l("Signature"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -51,6 +52,10 @@ class JobView(RecordView):
     choices = {"state": JOB_STATES}
     show_sections = ((_l("Job"), ("state", "message", "started_at", "finished_at", "attempts", "file_name")),)
     show_template = "lims/job_show.html"
+
+    def _options(self, name: str) -> Mapping[str, Any]:
+        """Kinds are registered by the subjects, after this page is made."""
+        return {key: kind.title for key, kind in KINDS.items()} if name == "kind" else super()._options(name)
 
     def show_context(self, record: Any) -> dict[str, Any]:
         return {

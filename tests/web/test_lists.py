@@ -142,6 +142,10 @@ def test_states_are_filtered_and_told_in_words(app: Flask, sign_in_as: Callable[
         "Remove “State: Verified”",
         "Remove “Superseded: no”",
     ]
+    page = manager.get("/jobs/?kind=list-export").get_data(as_text=True)
+    assert '<option value="list-export" selected>Export of a list</option>' in page
+    page = sign_in_as(AUDITOR).get("/signatures/?signed_record=set-results").get_data(as_text=True)
+    assert "Remove “Kind of record: Result”" in page
 
 
 def test_show_all_on_the_first_page_shows_what_stood_there(
