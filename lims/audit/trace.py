@@ -10,13 +10,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask_appbuilder.security.sqla.models import User
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, Table, func, or_, select
 
 from lims.audit.models import Finding
 from lims.audit.references import PARTS, Came, came_from, came_of, is_about, is_hub, record_of
 from lims.base.auditing.models import AuditEntry, AuditTransaction
 from lims.base.database import current_session
 from lims.base.display import day_begins, local_day
+from lims.base.names import full_name, name_of
 from lims.base.problems import NotFound
 from lims.base.records import Record
 from lims.base.security import may
@@ -501,10 +502,14 @@ def accounts_named(names: set[str]) -> dict[str, str]:
     """A person's full name -> the account's key, where exactly one account has it."""
     if not names:
         return {}
-    full = User.first_name + " " + User.last_name
+    written = (User.first_name + " " + User.last_name, User.last_name + User.first_name)  # Wei Li, and 李伟
+    query = select(User.id, User.first_name, User.last_name).where(
+        or_(*(form.in_(names) for form in written))
+    )
     found: dict[str, list[int]] = defaultdict(list)
-    for key, name in current_session().execute(select(User.id, full).where(full.in_(names))):
-        found[name].append(key)
+    for key, first, last in current_session().execute(query):
+        for name in names & {f"{first} {last}", full_name(first, last)}:
+            found[name].append(key)
     return {name: f"user:{keys[0]}" for name, keys in found.items() if len(keys) == 1}
 
 
@@ -516,7 +521,7 @@ def trace_of_person(user_id: int) -> Trace:
     user = current_session().get(User, user_id) if user_id < 2**31 else None
     if user is None:
         raise NotFound(f"users {user_id}")
-    found = Trace((PERSONS, user_id), person=f"{user.first_name} {user.last_name}".strip())
+    found = Trace((PERSONS, user_id), person=name_of(user))
     touched = (
         current_session()
         .execute(

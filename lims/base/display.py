@@ -22,6 +22,7 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.fields import Choice, Quantity, Several
 from lims.base.laboratory import laboratory
+from lims.base.names import full_name
 from lims.base.records import Record
 from lims.base.schemas import Input
 from lims.base.security import may
@@ -216,5 +217,5 @@ def actor_names(keys: set[str]) -> dict[str, str]:
         rows = current_session().execute(
             select(User.id, User.first_name, User.last_name).where(User.id.in_(missing))
         )
-        cached.update({f"user:{i}": f"{first} {last}".strip() for i, first, last in rows})
+        cached.update({f"user:{i}": full_name(first, last) for i, first, last in rows})
     return {key: cached.get(key, key.partition(":")[2]) for key in keys}

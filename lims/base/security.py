@@ -32,6 +32,7 @@ from lims.base.actor import Actor, system_actor, user_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.denials import denied
+from lims.base.names import name_of
 from lims.base.passwords import password_matches
 from lims.base.problems import Forbidden
 from lims.base.sessions import expired, open_session
@@ -290,7 +291,7 @@ def current_actor() -> Actor:
     user = principal()
     if user is None:
         raise Forbidden("not signed in")
-    return user_actor(user.id, user.get_full_name())
+    return user_actor(user.id, name_of(user))
 
 
 def _still(writing: Session, user: Any) -> bool:

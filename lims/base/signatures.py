@@ -24,6 +24,7 @@ from lims.base.actor import Actor, user_actor
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.database import current_session
 from lims.base.denials import denied
+from lims.base.names import name_of
 from lims.base.passwords import password_matches
 from lims.base.problems import Forbidden, refuse
 from lims.base.rate_limits import tries
@@ -167,4 +168,4 @@ def signer(password: Any) -> Actor:
         denied("signature", user, "sign with a wrong password")
         raise refuse("password", _("is not your password; nothing was signed"))
     tries().clear(WRONG_TRIES, *mine)
-    return user_actor(user.id, user.get_full_name())
+    return user_actor(user.id, name_of(user))

@@ -18,6 +18,7 @@ from flask_login import UserMixin
 from sqlalchemy import String, bindparam, cast, func, select
 
 from lims.base.database import current_session
+from lims.base.names import is_chinese, name_of
 from lims.base.sessions import LoginSession, hashed
 
 
@@ -41,8 +42,20 @@ class SignedIn(UserMixin):
         user = current_session().get(User, self.id)
         return list(user.roles) if user is not None else []
 
+    @property
+    def greeted_as(self) -> str:
+        """The given name, which alone is too familiar in Chinese."""
+        return self.get_full_name() if is_chinese(self.first_name, self.last_name) else self.first_name
+
+    @property
+    def initials(self) -> str:
+        """What stands in the round mark of the person: two letters, or a Chinese family name."""
+        if is_chinese(self.first_name, self.last_name):
+            return self.last_name.strip()[:1]
+        return (self.first_name[:1] + self.last_name[:1]).upper()
+
     def get_full_name(self) -> str:
-        return f"{self.first_name} {self.last_name}"
+        return name_of(self)
 
     def __repr__(self) -> str:
         return self.get_full_name()

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from lims.base.database import current_session
 from lims.base.fields import Choice, listed, plain_text
 from lims.base.fields import _wrong as wrong
+from lims.base.names import full_name
 
 
 class Staff(Choice):
@@ -58,7 +59,7 @@ def staff_names(*, active: bool = False) -> dict[str, str]:
     if known is None:
         query = select(User.id, User.first_name, User.last_name, User.active).order_by(User.first_name)
         known = [
-            (key, f"{first} {last}".strip(), bool(may_sign_in))
+            (key, full_name(first, last), bool(may_sign_in))
             for key, first, last, may_sign_in in current_session().execute(query)
         ]
         g.lims_staff = known

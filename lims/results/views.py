@@ -25,6 +25,7 @@ from lims.base.database import current_session
 from lims.base.display import actor_names, form_text, laboratory_zone, local_time, show_time
 from lims.base.forms import posted_values
 from lims.base.laboratory import laboratory
+from lims.base.names import name_of
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.schemas import localise
 from lims.base.security import current_actor, may, principal
@@ -317,7 +318,7 @@ class BreaksView(GuardedView):
         return _with_sets(
             due_sets(),
             token=generate_csrf(),
-            tested_by=user.get_full_name() if user is not None else "",
+            tested_by=name_of(user) if user is not None else "",
             person_id=user.id if user is not None else None,
             presses=[
                 {
@@ -517,7 +518,7 @@ class BreaksView(GuardedView):
             posted=posted
             or {
                 "tested_at": f"{local_time(utc_now()):%Y-%m-%dT%H:%M}",
-                "tested_by": user.get_full_name() if user is not None else "",
+                "tested_by": name_of(user) if user is not None else "",
                 "press_id": str(remembered or ""),
             },
             presses=presses,

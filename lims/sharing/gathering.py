@@ -15,6 +15,7 @@ from lims.aftersales.models import AdviceCard
 from lims.base.database import current_session
 from lims.base.display import local_time
 from lims.base.laboratory import laboratory
+from lims.base.names import name_of
 from lims.customers.models import Customer
 from lims.forecasts.history import Recipe, recipes_of_revised
 from lims.forecasts.service import TARGET_DAYS
@@ -80,9 +81,7 @@ def collect(link: ShareLink) -> dict[str, Any]:
             "address": facts.address,
             "phone": facts.phone,
         },
-        "contact": None
-        if link.owner is None
-        else {"name": link.owner.get_full_name(), "email": link.owner.email},
+        "contact": None if link.owner is None else {"name": name_of(link.owner), "email": link.owner.email},
         "strengths": _strengths(results, {row.id for row in main}),
         "result": _result(results, main),
         "changes": _changes(results, {row.id for row in main}, link.created_at),

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from lims.base.auditing.policy import PERSONAL
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.metadata import Model
+from lims.base.names import name_of
 from lims.base.records import Key, Record
 from lims.customers.models import Customer
 from lims.trials.models import Batch, Trial
@@ -78,7 +79,7 @@ class ShareLink(Record):
 
     @property
     def owner_name(self) -> str:
-        return self.owner.get_full_name() if self.owner is not None else ""
+        return name_of(self.owner) if self.owner is not None else ""
 
     @property
     def asks_password(self) -> bool:

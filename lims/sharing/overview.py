@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import local_time
+from lims.base.names import full_name
 from lims.sharing.models import ShareAnswer, ShareLink, ShareView
 from lims.sharing.service import ShareLinkService
 
@@ -42,7 +43,7 @@ def overview() -> dict[str, Any]:
             User.id.in_(select(ShareLink.owner_id).distinct())
         )
     ):
-        sharers[owner_id] = Sharer(owner_id, f"{first} {last}".strip(), bool(active))
+        sharers[owner_id] = Sharer(owner_id, full_name(first, last), bool(active))
     live = (ShareLink.revoked_at.is_(None)) & (ShareLink.retired_at.is_(None)) & (ShareLink.expires_at > now)
     owner = ShareLink.owner_id
     for name, query in (

@@ -17,6 +17,7 @@ from lims.base.columns import utc_now
 from lims.base.display import format_decimal, local_time, show_time
 from lims.base.fields import Quantity, WholeNumber
 from lims.base.laboratory import laboratory
+from lims.base.names import name_of
 from lims.base.problems import Refused, refuse
 from lims.base.security import current_actor, may, principal, require
 from lims.base.views import MenuPlace, RecordView, Related
@@ -141,7 +142,7 @@ class BatchView(RecordView):
             "width_mm": str(laboratory().codes.width_mm),
             **self._repeated(),
             "cast_at": f"{now:%Y-%m-%dT%H:%M}",
-            "technician": user.get_full_name() if user is not None else "",
+            "technician": name_of(user) if user is not None else "",
         }
 
     def show_context(self, record: Any) -> dict[str, Any]:

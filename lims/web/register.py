@@ -18,6 +18,7 @@ from lims.audit.references import PARTS
 from lims.base.columns import utc_now
 from lims.base.display import format_decimal, show_ages, show_day, show_number, show_time
 from lims.base.laboratory import laboratory
+from lims.base.names import name_of
 from lims.base.problems import Unavailable
 from lims.base.security import may, principal
 from lims.base.words import cited
@@ -98,6 +99,7 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
             "printed_at": lambda: show_time(utc_now()),
             "show_time": show_time,
             "cited": cited,
+            "name_of": name_of,
             "show_ages": show_ages,
             "show_day": show_day,
             "show_number": show_number,

@@ -13,9 +13,11 @@ from sqlalchemy import text
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, TECHNICIAN
 from lims.accounts.service import AccountEdit, edit_user, find_user, values_of
+from lims.audit.trace import accounts_named
 from lims.base import security
 from lims.base.actor import user_actor
 from lims.base.database import current_session, transaction
+from lims.base.names import full_name
 from lims.base.problems import Forbidden, Refused
 from lims.base.sessions import LoginSession
 from lims.demonstration import prepare
@@ -197,3 +199,36 @@ def test_second_click_on_a_new_account_is_not_told_that_its_name_is_taken(
     other = administrator.post("/users/add", {**sent, "form_key": "another form"})
     assert other.status_code == 422
     assert "is already taken" in other.get_data(as_text=True)
+
+
+def test_chinese_name_is_written_family_name_first_wherever_it_stands(
+    app: Flask, technician: Person, administrator: Person
+) -> None:
+    with app.app_context():
+        user = find_user(technician.username)
+        assert user is not None
+        key = user.id
+        given = {**values_of(user), "first_name": "伟", "last_name": "李"}
+        edit_user(key, AccountEdit.read(given), ACTOR)
+    page = technician.get("/").get_data(as_text=True)
+    assert "Good day, 李伟" in page
+    assert '<span class="avatar avatar-sm">李</span>' in page
+    assert technician.get("/press/due.json").get_json()["tested_by"] == "李伟"
+    assert "李伟" in administrator.get("/users/").get_data(as_text=True)
+    with app.app_context():
+        # What was typed before names were turned is still theirs.
+        assert accounts_named({"李伟", "伟 李", "李 伟"}) == dict.fromkeys(("李伟", "伟 李"), f"user:{key}")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "whole"),
+    [
+        ("Wei", "Li", "Wei Li"),
+        (" 伟 ", "李", "李伟"),
+        ("Wei 伟", "李", "Wei 伟 李"),
+        ("艾力", "买买提·", "买买提·艾力"),
+        ("", "Li", "Li"),
+    ],
+)
+def test_name_is_written_in_the_order_of_its_script(first: str, last: str, whole: str) -> None:
+    assert full_name(first, last) == whole
