@@ -191,11 +191,6 @@ class SubModel:
             return self.fold_mu, self.fold_sd
         return _combined([one.leave_one_out() for one in self.conditioned])
 
-    def log_score(self) -> float:
-        """Mean leave-one-out log density."""
-        mu, sd = self.leave_one_out()
-        return float((-0.5 * ((self.reached - mu) / sd) ** 2 - np.log(sd)).mean())
-
     def to_dict(self) -> dict[str, Any]:
         return {
             "early": list(self.early),
