@@ -43,6 +43,26 @@ def test_figures_count_error_bias_and_coverage_as_stored() -> None:
     assert found.informative
 
 
+def test_figures_are_those_of_a_calculation_by_hand() -> None:
+    said, came = [44.0, 45.0, 20.0, 33.0, 60.0], [40.0, 50.0, 20.0, 30.0, 60.0]
+    found = figures("five", [judged(i, s, c) for i, (s, c) in enumerate(zip(said, came, strict=True))])
+    assert found is not None
+    assert found.mape_percent == pytest.approx((10 + 10 + 0 + 10 + 0) / 5)
+    assert found.bias_percent == pytest.approx((10 - 10 + 0 + 10 + 0) / 5)
+    assert (found.coverage_50_percent, found.coverage_90_percent) == (40.0, 80.0)
+    assert found.width_90_mpa == 10.0
+    # Off by 4, 5, 0, 3 and 0; the means of the other four, 40, 37.5, 45, 42.5 and 35, by 0, 12.5, 25, 12.5 and 25.
+    assert found.skill == pytest.approx(1 - 12 / 75)
+
+
+@pytest.mark.parametrize(("held", "kept"), [(81, True), (80, False), (99, True), (100, False)])
+def test_interval_keeps_its_word_within_what_a_hundred_cases_can_tell(held: int, kept: bool) -> None:
+    found = figures("all", [judged(i, 40.0 if i < held else 60.0, 40.0 + i % 2) for i in range(100)])
+    assert found is not None
+    assert found.coverage_90_percent == held
+    assert found.keeps_its_word is kept
+
+
 def test_forecast_worse_than_the_running_mean_says_so() -> None:
     came = [40, 41, 39, 40, 41, 40, 39, 40]
     said = [50, 30, 52, 29, 51, 31, 50, 30]

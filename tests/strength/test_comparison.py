@@ -104,6 +104,42 @@ def test_more_binder_always_stands_with_less_strength_of_the_same_mix() -> None:
     assert found.binder_difference.median > 0 > found.strength_percent.median
 
 
+def test_what_is_said_of_trials_almost_without_scatter_is_their_law() -> None:
+    found = compare(trials(3, -0.06, lots=12, lot_sd=1e-5, sd=1e-5), 42.0, WATER)
+    assert (found.law, found.own_slopes, found.scm_share) == ("power", False, pytest.approx(0.2))
+    ratio = (LEVEL / 42) ** (1 / BETA)
+    assert found.ratio_other.median == pytest.approx(ratio, rel=1e-3)
+    assert found.ratio_own.median == pytest.approx(ratio * math.exp(-0.06 / BETA), rel=1e-3)
+    assert found.binder_own.median == pytest.approx(WATER / found.ratio_own.median, rel=1e-3)
+    assert found.strength_percent.median == pytest.approx(100 * math.expm1(-0.06), abs=0.02)
+    assert found.probability_more == 1.0
+    assert found.curve_own.ratios[[0, -1]] == pytest.approx([0.40, 0.54])
+    assert found.curve_other.median == pytest.approx(LEVEL * found.curve_other.ratios**-BETA, rel=1e-3)
+    assert found.curve_own.median == pytest.approx(
+        math.exp(-0.06) * LEVEL * found.curve_own.ratios**-BETA, rel=1e-3
+    )
+
+
+@pytest.mark.parametrize("law", ["power", "bolomey"])
+def test_spreads_are_told_in_per_cent_of_the_strength(law: str) -> None:
+    found = compare(trials(8, lots=30, lot_sd=0.03, sd=0.012), 42.0, WATER, law=law)
+    assert found.lot_sd_percent == pytest.approx(3.0, rel=0.35)
+    assert found.batch_sd_percent == pytest.approx(1.2, rel=0.6)
+
+
+def test_slopes_that_differ_are_taken_apart_and_said() -> None:
+    steeper = [
+        replace(b, strength_mpa=b.strength_mpa * (0.47 / b.water_binder_ratio) ** (0.6 * b.own))
+        for b in trials(4, 0.0, lots=8, lot_sd=0.003, sd=0.005)
+    ]
+    found = compare(steeper, LEVEL * 0.43**-BETA, WATER)
+    assert found.own_slopes
+    assert "own_slopes" in found.notes
+    own = (LEVEL * 0.47**0.6 / (LEVEL * 0.43**-BETA)) ** (1 / (BETA + 0.6))
+    assert found.ratio_other.median == pytest.approx(0.43, rel=0.01)
+    assert found.ratio_own.median == pytest.approx(own, rel=0.01)
+
+
 @given(factor=st.floats(0.5, 2.0))
 @settings(max_examples=10, deadline=None)
 def test_unit_of_strength_does_not_move_the_binder(factor: float) -> None:
@@ -282,6 +318,24 @@ def test_ratio_for_a_target_reaches_it_as_often_as_said() -> None:
     assert reached >= 48  # 54 expected of 60
 
 
+def test_mineral_admixture_lowers_the_ratio_by_what_it_takes_of_the_strength() -> None:
+    batches = [
+        MixBatch(f"M{i}", ratio, LEVEL * ratio**-BETA * math.exp(-0.8 * share + 0.002 * (-1) ** i), share)
+        for i, (ratio, share) in enumerate(
+            (r, s) for r in (0.38, 0.42, 0.46, 0.50, 0.54) for s in (0.0, 0.15, 0.3)
+        )
+    ]
+    law = fit_strength_law(batches)
+    assert (law.law.name, law.with_share) == ("power", True)
+    for share in (0.0, 0.3):
+        found = law.ratio_for(40.0, share, 0.5)
+        assert found == pytest.approx((LEVEL * math.exp(-0.8 * share) / 40.0) ** (1 / BETA), rel=0.004)
+    sure, likely = law.ratio_for(40.0, 0.15, 0.99), law.ratio_for(40.0, 0.15, 0.5)
+    assert sure is not None
+    assert likely is not None
+    assert sure < likely
+
+
 def test_target_beyond_the_trials_gives_no_ratio() -> None:
     batches = [MixBatch("A", r, LEVEL * (1 / r) ** BETA) for r in (0.40, 0.44, 0.48, 0.52, 0.56, 0.60)]
     law = fit_strength_law(batches)
@@ -290,4 +344,6 @@ def test_target_beyond_the_trials_gives_no_ratio() -> None:
 
 
 def test_lower_bound_rises_with_more_batches() -> None:
+    by_hand = 42 * math.exp(-1.325341 * 0.03 / math.sqrt(2))  # t of 20 degrees of freedom, 90 %
+    assert lower_bound([40.0, 44.0], 0.03, 20) == pytest.approx(by_hand)
     assert lower_bound([40.0], 0.03, 20) < lower_bound([40.0] * 4, 0.03, 20) < 40.0

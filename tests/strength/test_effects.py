@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import stdtrit
 
 from lims.strength.effects import (
     BatchValue,
@@ -76,6 +78,22 @@ def test_p_of_three_against_four_is_that_of_counting_by_hand() -> None:
         rest = [i for i in range(7) if i not in pick]
         count += welch(pooled[list(pick)], pooled[rest]) >= seen * (1 - 1e-9)
     assert permutation_p(before, after) == pytest.approx(count / 35)
+
+
+def test_interval_and_visible_difference_are_welchs() -> None:
+    before, after = [1.0, 2.0, 4.0, 5.0], [3.0, 7.0, 8.0, 9.0]
+    found = effect(lots(before, after))
+    v, w = 10 / 3 / 4, 83 / 12 / 4  # variances 10/3 and 83/12
+    spread, nu = math.sqrt(v + w), (v + w) ** 2 / (v**2 / 3 + w**2 / 3)
+    assert (found.lots_before, found.lots_after, found.difference) == (4, 4, 3.75)
+    half = float(stdtrit(nu, 0.975)) * spread
+    assert (found.low, found.high) == pytest.approx((3.75 - half, 3.75 + half))
+    assert found.detectable == pytest.approx(half + float(stdtrit(nu, 0.8)) * spread)
+
+
+def test_lots_that_are_quite_apart_have_a_small_p_and_none_of_zero() -> None:
+    p = permutation_p(np.arange(10.0), np.arange(10.0) + 100)
+    assert 1 / 10_000 <= p <= 4 / 10_000
 
 
 @given(shift=st.floats(-1e3, 1e3), scale=st.floats(0.1, 100))
