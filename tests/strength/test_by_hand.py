@@ -17,9 +17,11 @@ from lims.strength.intervals import conformal_quantile, conformal_survival, fit_
 from lims.strength.maturity import age_factor, corrected
 from lims.strength.model import (
     FittedModel,
+    Kind,
     _beats_the_mean,
     _combined,
     _Rule,
+    cross_fit,
     fit,
     raw_features,
     select_rows,
@@ -208,6 +210,15 @@ def test_scatter_of_a_set_is_a_share_and_a_tenth_of_a_megapascal_over_its_specim
     assert (last[0], variance[0]) == pytest.approx((math.log(5), by_hand))
 
 
+def test_what_a_row_is_held_against_holds_its_own_scatter() -> None:
+    """A result known to within a factor of e^2 is not missed by what lies less far away."""
+    raw, last, _variance = raw_features(HISTORY[:12], (3.0,))
+    reached = np.array([math.log(mix.breaks[-1].strength_mpa) for mix in HISTORY[:12]])
+    labs = np.zeros(12, dtype=np.int64)
+    _mu, sd = cross_fit(raw, labs, reached, last, np.full(12, 4.0), [Kind(True, False, raw.shape[1])])
+    assert (sd > 2).all()
+
+
 def test_early_tests_are_held_against_the_mean_of_the_others() -> None:
     def beats(error: float) -> bool:
         reached = np.array([1.0, 2.0, 3.0, 9.0])
@@ -339,7 +350,7 @@ def test_age_that_nobody_has_is_the_28_day_forecast_moved_and_wider(model: Fitte
     young = fit([replace(m, breaks=m.breaks[:1]) for m in NEW[:20]] + HISTORY[:20], prior=())
     assert not young._takes_standard_age(28.0)
     assert young._takes_standard_age(7.0) is False
-    others = [a_mix(i, lab="public", ages=(3, 7, 14, 28)) for i in range(20)]
+    others = [a_mix(i, lab="public", ages=(3, 7, 14, 28)) for i in range(200, 220)]
     assert fit(HISTORY[:20], prior=others)._takes_standard_age(14.0)
 
 
