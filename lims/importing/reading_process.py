@@ -13,11 +13,13 @@ import contextlib
 import io
 import json
 import re
+import struct
 import sys
 import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 #: Rows that go out together: the application turns them into cells while the next are written.
@@ -52,6 +54,12 @@ _CELL_STYLES = re.compile(rb"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", re.DOTA
 _STYLE = re.compile(rb"""<(?:\w+:)?xf\b(?:[^>]*?\bnumFmtId=["'](\d+)["'])?""")
 #: 0 % and 0.00 %, which every workbook has without naming them.
 _PERCENT_BUILT_IN = {b"9", b"10"}
+#: An .ods without any of these holds values and nothing else.
+_SAYS_MORE = re.compile(
+    rb"""["'](?:percentage|error)["']|table:(?:formula|visibility|number-rows-spanned)="""
+)
+#: What a formula of an .ods shows that gives no value.
+_ERROR_TEXT = re.compile(r"#(?:DIV/0!|N/A|NAME\?|NULL!|NUM!|REF!|VALUE!)|(?:Err|错误|錯誤)[:：]\d{3}")
 _MAC_DATES = re.compile(rb"""<(?:\w+:)?workbookPr\b[^>]*\bdate1904=["'](?:1|true)["']""")
 _SHEET = re.compile(rb"<(?:\w+:)?sheet\b([^>]*)>")
 #: A sign by its number, as some programs write Chinese names.
@@ -191,12 +199,16 @@ def marks(xml: bytes, most_cells: int) -> dict[str, Any]:
     }
 
 
+def shows_percent(code: bytes) -> bool:
+    """A sign in quotes, or behind a stroke, is text and changes no number."""
+    return b"%" in re.sub(rb"""\"[^\"]*\"|\\.""", b"", code)
+
+
 def percent_cells(styles: bytes) -> re.Pattern[bytes] | None:
     """What finds the cells that show a hundred times their number: 4.8 % is stored as 0.048. None when there are none."""
     percent = set(_PERCENT_BUILT_IN)
     for number, code, other in _PERCENT_FORMAT.findall(styles):
-        plain = (code or other).replace(b"&quot;", b'"')
-        if b"%" in re.sub(rb"""\"[^\"]*\"|\\.""", b"", plain):
+        if shows_percent((code or other).replace(b"&quot;", b'"')):
             percent.add(number)
     section = _CELL_STYLES.search(styles)
     formats = _STYLE.findall(section.group(0)) if section is not None else []
@@ -208,6 +220,197 @@ def percent_cells(styles: bytes) -> re.Pattern[bytes] | None:
         + places
         + rb""")["'])[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']"""
     )
+
+
+# --- the same of an .ods, whose cells say it themselves ----------------------------------------------------------------
+
+
+def ods_marks(xml: bytes, most_cells: int) -> dict[str, dict[str, Any]]:
+    """Sheet name -> what the values alone do not tell. Raises: Unfit."""
+    import pyexpat
+
+    if _SAYS_MORE.search(xml) is None:
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    of_sheet: dict[str, Any] = {}
+    row = column = repeated = marked = 0
+    #: The cell whose text is being read: (column, how many, its formula and no value?), and the text.
+    cell: tuple[int, int, bool] | None = None
+    text: list[str] = []
+
+    def mark(kind: str, first: int, number: int) -> None:
+        nonlocal marked
+        marked += number * repeated
+        if marked > most_cells:
+            raise Unfit("large", f"{marked} cells")
+        letters = [letters_of(at) for at in range(first, first + number)]
+        of_sheet[kind] += [f"{at}{line}" for line in range(row - repeated + 1, row + 1) for at in letters]
+
+    def begins(tag: str, given: dict[str, str]) -> None:
+        nonlocal of_sheet, row, column, repeated, cell
+        if tag in ("table:table-cell", "table:covered-table-cell"):
+            number = int(given.get("table:number-columns-repeated", 1))
+            kind = given.get("office:value-type", "")
+            if kind == "percentage":
+                mark("percent", column, number)
+            if given.get("calcext:value-type") == "error":
+                mark("errors", column, number)
+            elif "table:formula" in given:
+                cell = column, number, not kind
+                text.clear()
+            if "table:number-rows-spanned" in given and len(of_sheet["merged"]) < 20_000:
+                down = int(given["table:number-rows-spanned"])
+                across = int(given.get("table:number-columns-spanned", 1))
+                of_sheet["merged"].append([[row - 1, column - 1], [row + down - 2, column + across - 2]])
+            column += number
+        elif tag == "table:table-row":
+            repeated = int(given.get("table:number-rows-repeated", 1))
+            row, column = row + repeated, 1
+            if given.get("table:visibility", "visible") != "visible":
+                of_sheet["hidden_rows"] += range(row - repeated + 1, row + 1)[:1000]
+        elif tag == "table:table":
+            of_sheet = {"errors": [], "no_value": [], "percent": [], "hidden_rows": [], "merged": []}
+            found[given.get("table:name", "")] = of_sheet
+            row = 0
+
+    def ends(tag: str) -> None:
+        nonlocal cell
+        if cell is not None and tag == "table:table-cell":
+            first, number, no_value = cell
+            said = "".join(text).strip()
+            if _ERROR_TEXT.fullmatch(said):
+                mark("errors", first, number)
+            elif no_value and not said:
+                mark("no_value", first, number)
+            cell = None
+
+    parser = pyexpat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = begins, ends
+    parser.CharacterDataHandler = lambda data: text.append(data) if cell is not None else None
+    try:
+        parser.Parse(xml, True)
+    except (pyexpat.ExpatError, KeyError, ValueError) as error:
+        raise Unfit("damaged", str(error)) from None
+    for of_one in found.values():
+        for kind, most in (("errors", 10_000), ("no_value", 10_000), ("hidden_rows", 1000)):
+            of_one[kind] = of_one[kind][:most]
+    return found
+
+
+@cache
+def letters_of(column: int) -> str:
+    """1 -> A, 27 -> AA."""
+    letters = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+# --- and of an .xls: a compound file ([MS-CFB]) with a stream of records ([MS-XLS]) -------------------------------------
+
+_FORMAT, _XF, _BOUND_SHEET, _DATE_MODE, _END, _BEGIN = 0x041E, 0x00E0, 0x0085, 0x0022, 0x000A, 0x0809
+_ROW_OF, _NUMBER_CELL, _RK, _SEVERAL_RK, _FORMULA_CELL, _TRUE_OR_ERROR = (
+    0x0208,
+    0x0203,
+    0x027E,
+    0x00BD,
+    0x0006,
+    0x0205,
+)
+
+
+def xls_stream(content: bytes) -> bytes:
+    """The stream of the workbook's records; empty for one that is laid out otherwise. Raises: struct.error, IndexError."""
+    size = 1 << int.from_bytes(content[30:32], "little")
+    sectors = len(content) // size + 1
+
+    def numbers(at: int) -> tuple[int, ...]:
+        return struct.unpack_from(f"<{size // 4}I", content, (at + 1) * size)
+
+    fats = list(struct.unpack_from("<109I", content, 76))
+    more: int = struct.unpack_from("<I", content, 68)[0]
+    while more < sectors and len(fats) < sectors:
+        *here, more = numbers(more)
+        fats += here
+    next_of = [number for at in fats if at < sectors for number in numbers(at)]
+
+    def chain(at: int) -> bytes:
+        made = bytearray()
+        while at < sectors and len(made) <= len(content):
+            made += content[(at + 1) * size : (at + 2) * size]
+            at = next_of[at]
+        return bytes(made)
+
+    def small(at: int) -> bytes:
+        """Streams below 4096 bytes lie in one of the first entry, in pieces of 64."""
+        pieces = chain(struct.unpack_from("<I", content, 60)[0])
+        whole, made = chain(int.from_bytes(folder[116:120], "little")), bytearray()
+        while at * 64 < len(whole) and len(made) <= len(content):
+            made += whole[at * 64 : at * 64 + 64]
+            at = struct.unpack_from("<I", pieces, at * 4)[0]
+        return bytes(made)
+
+    folder = chain(struct.unpack_from("<I", content, 48)[0])
+    for place in range(0, len(folder), 128):
+        entry = folder[place : place + 128]
+        name = entry[: max(0, int.from_bytes(entry[64:66], "little") - 2)].decode("utf-16-le", "replace")
+        first, length = struct.unpack_from("<II", entry, 116)
+        if name in ("Workbook", "Book"):
+            return (small if length < 4096 else chain)(first)[:length]
+    return b""
+
+
+def xls_marks(content: bytes) -> tuple[list[dict[str, Any]], bool | None]:
+    """Of each sheet in its order what the values alone do not tell, and whether days count from 1904."""
+    stream = xls_stream(content)
+
+    def records(at: int) -> Iterator[tuple[int, bytes]]:
+        depth = 0
+        while at + 4 <= len(stream):
+            kind, length = struct.unpack_from("<HH", stream, at)
+            depth += (kind == _BEGIN) - (kind == _END)
+            if depth == 1 or kind == _END:
+                yield kind, stream[at + 4 : at + 4 + length]
+            if depth <= 0:
+                return
+            at += 4 + length
+
+    percent, styles, places, mac_dates = {9, 10}, [], [], None
+    for kind, data in records(0):
+        if kind == _FORMAT and shows_percent(data[2:].replace(b"\0", b"")):
+            percent.add(int.from_bytes(data[:2], "little"))
+        elif kind == _XF:
+            styles.append(int.from_bytes(data[2:4], "little"))
+        elif kind == _BOUND_SHEET:
+            places.append(int.from_bytes(data[:4], "little"))
+        elif kind == _DATE_MODE:
+            mac_dates = data[:1] == b"\1"
+    shown = {style for style, number in enumerate(styles) if number in percent}
+    return [_xls_sheet(records(at), shown) for at in places], mac_dates
+
+
+def _xls_sheet(records: Iterator[tuple[int, bytes]], shown: set[int]) -> dict[str, Any]:
+    errors, percent, hidden = [], [], []
+    for kind, data in records:
+        if kind in (_NUMBER_CELL, _RK, _FORMULA_CELL, _TRUE_OR_ERROR):
+            row, column, style = struct.unpack_from("<HHH", data)
+            name = f"{letters_of(column + 1)}{row + 1}"
+            if style in shown:
+                percent.append(name)
+            if (kind == _FORMULA_CELL and data[6:7] == b"\2" and data[12:14] == b"\xff\xff") or (
+                kind == _TRUE_OR_ERROR and data[7:8] == b"\1"
+            ):
+                errors.append(name)
+        elif kind == _SEVERAL_RK:
+            row, first = struct.unpack_from("<HH", data)
+            for place in range((len(data) - 6) // 6):
+                if int.from_bytes(data[4 + 6 * place : 6 + 6 * place], "little") in shown:
+                    percent.append(f"{letters_of(first + place + 1)}{row + 1}")
+        elif kind == _ROW_OF and data[12] & 0x20:
+            hidden.append(int.from_bytes(data[:2], "little") + 1)
+    return {"errors": errors[:10_000], "percent": percent, "hidden_rows": hidden[:1000]}
 
 
 def as_json(value: Any) -> list[str]:
@@ -231,12 +434,17 @@ def read(content: bytes, limits: dict[str, int]) -> Iterator[dict[str, Any] | li
             extra[name] = marks(xml, limits["cells"])
             if percent is not None:
                 extra[name]["percent"] = [found.decode() for found in percent.findall(xml)]
+        if b"spreadsheet" in parts.get("mimetype", b""):
+            extra = ods_marks(parts.get("content.xml", b""), limits["cells"])
         if "xl/workbook.xml" in parts:
             mac_dates = bool(_MAC_DATES.search(parts["xl/workbook.xml"]))
         content = packed_again(parts)
         del parts
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        if not content.startswith(b"PK"):
+            of_sheets, mac_dates = xls_marks(content)
+            extra = dict(zip((meta.name for meta in book.sheets_metadata), of_sheets, strict=False))
         cells = 0
         for meta in book.sheets_metadata:
             if not str(meta.typ).endswith("WorkSheet"):
@@ -259,7 +467,16 @@ def read(content: bytes, limits: dict[str, int]) -> Iterator[dict[str, Any] | li
                 yield rows[first : first + ROWS_OF_A_LINE]
     except PasswordError:
         raise Unfit("protected") from None
-    except (CalamineError, ValueError, OSError, KeyError, IndexError, OverflowError, TypeError) as error:
+    except (
+        CalamineError,
+        ValueError,
+        OSError,
+        KeyError,
+        IndexError,
+        OverflowError,
+        TypeError,
+        struct.error,
+    ) as error:
         raise Unfit("damaged", str(error)) from None
     yield {"mac_dates": mac_dates}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import subprocess
 import time
 import zipfile
@@ -25,10 +26,11 @@ from lims.importing.models import ImportRow, ImportRun
 from lims.importing.reading_process import Unfit, marks
 from lims.importing.sheets import export_template, marked_workbook
 from lims.importing.workbooks import AT_ONCE, READS, TooLarge, order_of, read_book
+from lims.importing.workbooks import shown as shown_
 from lims.materials.models import CementLot
 from lims.mixes.models import MixDesign
 from tests.factories import ACTOR, a_customer
-from tests.importing.workbooks import FIRST, filled, filled_book, letter_of, saved, workbook
+from tests.importing.workbooks import FIRST, filled, filled_book, letter_of, ods, saved, workbook, xls
 
 RECIPE: dict[str, Any] = {"code": "M-1", "cement_kg_m3": 300, "water_kg_m3": 170}
 
@@ -143,6 +145,53 @@ def test_an_error_is_seen_however_the_workbook_names_its_sheet(records: Flask) -
     named = {"xl/workbook.xml": ('"数据"', '"&#25968;&#x636E;"')}
     (refusal,) = plan_of(rewritten(saved(book), named)).refusals()
     assert "error of the sheet" in refusal.message
+
+
+def test_an_ods_tells_its_percentages_errors_merged_and_hidden_cells(records: Flask) -> None:
+    """What no value can be computed for reads as 0 there, and 4.8 % as 0.048."""
+
+    def cell(given: str, text: str) -> str:
+        return f"<table:table-cell {given}><text:p>{text}</text:p></table:table-cell>"
+
+    error = 'table:formula="of:=1/0" office:value-type="float" office:value="0" calcext:value-type="error"'
+    percent = 'office:value-type="percentage" office:value="0.048" table:number-columns-repeated="2"'
+    shown = 'table:formula="of:=NA()" office:value-type="string" office:string-value=""'
+    first = cell(percent, "4.80%") + cell(error, "#DIV/0!") + cell(shown, "#N/A")
+    first += '<table:table-cell table:formula="of:=A1"/>' + cell('office:value-type="string"', "#N/A")
+    merged = cell('table:number-rows-spanned="2" office:value-type="float" office:value="7"', "7")
+    hidden = '<table:covered-table-cell/></table:table-row><table:table-row table:visibility="filter">'
+    (sheet,) = read_book("x.ods", ods(first, merged, hidden + cell(percent, "4.80%"))).sheets
+    assert [shown_(value) for value in sheet.rows[0][:3]] == ["4.8%", "4.8%", "0"]
+    assert shown_(sheet.rows[3][1]) == "4.8%"
+    assert (sheet.errors, sheet.no_value) == ({"C1", "D1"}, {"E1"})
+    assert (sheet.merged, sheet.hidden_rows) == (((1, 0, 2, 0),), (4,))
+
+
+@pytest.mark.parametrize("padded", [True, False], ids=["as Excel lays it out", "in small pieces"])
+def test_an_xls_tells_its_percentages_errors_hidden_rows_and_calendar(records: Flask, padded: bool) -> None:
+    def number(row: int, column: int, style: int) -> tuple[int, bytes]:
+        return 0x0203, struct.pack("<HHHd", row, column, style, 0.048)
+
+    cells = (
+        (0x0208, struct.pack("<HHHHHHI", 2, 0, 5, 0, 0, 0, 0x20)),
+        *(number(0, style, style) for style in range(4)),
+        (0x0205, struct.pack("<HHHBB", 1, 0, 0, 7, 1)),  # #DIV/0!
+        (0x0205, struct.pack("<HHHBB", 1, 1, 0, 1, 0)),  # TRUE
+        (
+            0x0006,
+            struct.pack("<HHHBBBBBBHHIH", 1, 2, 0, 2, 0, 42, 0, 0, 0, 0xFFFF, 0, 0, 0),
+        ),  # a formula that is #N/A
+        (0x0006, struct.pack("<HHHdHIH", 1, 3, 1, 0.048, 0, 0, 0)),
+        (0x00BD, struct.pack("<HHHiHiH", 2, 0, 0, (5 << 2) | 2, 1, (1 << 2) | 2, 1)),
+    )
+    formats = ((164, '0.0" "%;[Red]-0.0%'), (165, '0"%"'))
+    book = read_book("x.xls", xls(*cells, formats=formats, mac_dates=True, padded=padded))
+    (sheet,) = book.sheets
+    assert [shown_(value) for value in sheet.rows[0]] == ["0.048", "4.8%", "4.8%", "0.048"]
+    assert [shown_(value) for value in sheet.rows[1]] == ["", "TRUE", "", "4.8%"]
+    assert [shown_(value) for value in sheet.rows[2][:2]] == ["5", "100%"]
+    assert (sheet.errors, sheet.hidden_rows, book.mac_dates) == ({"A2", "C2"}, (3,), True)
+    assert read_book("x.xls", xls(*cells, padded=padded)).mac_dates is False
 
 
 def test_a_number_formatted_as_a_date_is_refused(records: Flask) -> None:
