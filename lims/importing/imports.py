@@ -289,14 +289,11 @@ def remember(code: str, book: Book, reading: Reading, actor: Actor) -> ImportMap
     return found
 
 
-def is_settled(run: ImportRun) -> bool:
-    """Has somebody said which column is what? Before that a reading holds at most the characters of a text file."""
-    return _settled(run) is not None
-
-
-def _settled(run: ImportRun) -> Reading | None:
-    reading = Reading.of_json(run.reading) if run.reading else None
-    return reading if reading is not None and reading.columns else None
+def reading_of(run: ImportRun) -> Reading | None:
+    """How the file is read. None while nobody has said which column is what: what is kept before that names at most the
+    characters of a text file."""
+    found = Reading.of_json(run.reading) if run.reading else None
+    return found if found is not None and found.columns else None
 
 
 def settle(run: ImportRun, reading: Reading, actor: Actor) -> ImportRun:
@@ -361,7 +358,7 @@ def compare(plan: Plan, actor: Actor) -> Plan:
 
 def preview(run: ImportRun, actor: Actor, limits: Limits = AT_ONCE) -> Plan:
     """Every row of the file as new, changed, same or refused. Raises: Refused when the file cannot be read so."""
-    reading = _settled(run)
+    reading = reading_of(run)
     if reading is None:
         raise refuse("mapping", _("nobody has said yet how this file reads"), run.file_name)
     return compare(prepare(run.file_name, book_of(run, limits), reading), actor)
@@ -379,7 +376,7 @@ def apply(
 
     Raises: NotApplied with the refusals, NotAsSeen where it would do something else by now; Refused, Unavailable.
     """
-    reading = _settled(run)
+    reading = reading_of(run)
     if reading is None:
         raise refuse("mapping", _("nobody has said yet how this file reads"), run.file_name)
     plan = prepare(run.file_name, book or book_of(run, limits), reading)
@@ -456,7 +453,7 @@ def import_file(
         if plan.changes_nothing:
             return earlier, plan
     run, book = _upload(name, content, actor, template, mapping)
-    if not is_settled(run):
+    if reading_of(run) is None:
         run = settle(run, reading_by_itself(run, template), actor)
     limits = AS_A_JOB if run.remarks == LARGE else AT_ONCE
     plan = apply(run, actor, progress, limits, book)
@@ -496,7 +493,7 @@ def run_import(job: RunningJob, run_id: int) -> dict[str, Any]:
                 listener(mix_id)
         forecast_pending()
         return _told(run_id, run.rows_new, run.rows_changed, run.rows_same)
-    if not is_settled(run):
+    if reading_of(run) is None:
         run = settle(run, reading_by_itself(run, run.kind), job.actor)
     try:
         plan = apply(run, job.actor, job.progress, AS_A_JOB)

@@ -6,6 +6,7 @@ cell leaves the stored value as it is. Everything goes through the subject's own
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -808,9 +809,8 @@ class MixTemplate(Template):
         not a mix of this name."""
         parts: dict[str, tuple[str, int]] = {}
         for code in codes_in(row for row in rows if "revision" not in row.values):
-            mix, _slash, number = code.rpartition("/")
-            if mix and number.isascii() and number.isdigit() and len(number) <= 5 and int(number) > 0:
-                parts[code] = mix, int(number)
+            if (found := re.fullmatch(r"(.+)/([1-9][0-9]{0,3})", code)) is not None:
+                parts[code] = found[1], int(found[2])
         if not parts:
             return
         laboratories: dict[str, list[str]] = {}

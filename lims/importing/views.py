@@ -35,8 +35,8 @@ from lims.importing.imports import (
     apply,
     book_of,
     came_from,
-    is_settled,
     preview,
+    reading_of,
     remember,
     settle,
     template_of,
@@ -162,7 +162,7 @@ class ImportView(GuardedView):
             return self._page("lims/import_done.html", run=run, subject=TEMPLATES.get(run.kind))
         if run.remarks == LARGE:
             return self._page("lims/import_large.html", run=run, templates=self._templates())
-        if not is_settled(run):
+        if reading_of(run) is None:
             return redirect(url_for("ImportView.mapping", run_id=run.id))
         try:
             plan = preview(run, current_actor())
@@ -180,7 +180,7 @@ class ImportView(GuardedView):
             return redirect(url_for("ImportView.show", run_id=run.id))
         book = book_of(run)
         if request.method == "GET":
-            kept = Reading.of_json(run.reading or "") if is_settled(run) and not request.args else None
+            kept = None if request.args else reading_of(run)
             if kept is None or not fits(book, kept):
                 kept = self._proposal(book, run.kind, request.args)
             return self._mapping(run, book, kept)
