@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import func, select, text
 from lims.base.database import current_session, transaction
 from lims.base.files import StoredFile, bytes_of, keep_file
 from lims.base.records import AnonymousWrite
+from lims.base.whole_files import whole_file
 from tests.factories import ACTOR
 
 
@@ -67,3 +69,15 @@ def test_two_who_bring_the_same_bytes_at_once_get_the_same_row(records_on_both: 
         may_commit.set()
         assert one.result() == other.result()
     assert current_session().scalar(select(func.count()).select_from(StoredFile)) == 1
+
+
+def test_file_that_fails_halfway_leaves_what_stood_there_and_nothing_beside(tmp_path: Path) -> None:
+    place, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    place.write_text("old", encoding="utf-8")
+    link.symlink_to(place)
+    with pytest.raises(FileNotFoundError), whole_file(link) as arriving:
+        arriving.rename(tmp_path / "missing" / "folder")
+    assert (place.read_text(encoding="utf-8"), sorted(tmp_path.iterdir())) == ("old", [link, place])
+    with whole_file(link) as arriving:
+        arriving.write_text("new", encoding="utf-8")
+    assert (place.read_text(encoding="utf-8"), link.is_symlink()) == ("new", True)

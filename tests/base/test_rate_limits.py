@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -118,5 +119,6 @@ def test_folder_that_cannot_be_written_counts_in_memory(tmp_path: Path) -> None:
     assert sum(limiter.hit(TEN, "login", "10.0.0.1") for _try in range(30)) == 10
     assert not limiter.test(TEN, "login", "10.0.0.1")
     assert limiter.storage.check() is False
+    assert limiter.get_window_stats(TEN, "login", "10.0.0.1").reset_time > time.time() + 30
     limiter.clear(TEN, "login", "10.0.0.1")  # as the right password does
     assert limiter.hit(TEN, "login", "10.0.0.1")

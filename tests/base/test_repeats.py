@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from lims.accounts.roles import MANAGER
+from lims.base.actor import system_actor
+from lims.base.columns import utc_now
+from lims.base.database import transaction
 from lims.base.problems import Refused
-from lims.base.repeats import add_once
+from lims.base.repeats import REMEMBERED, add_once, forget_requests
 from lims.base.services import SERVICES
+from lims.base.sessions import LONGEST, forget_sessions
 from tests.conftest import Person
 
 
@@ -28,6 +33,28 @@ def test_request_with_the_same_key_gets_the_same_record_and_other_data_is_refuse
     with pytest.raises(Refused, match="up to 200"):
         add_once(customers, {"code": "K-2", "name": "A"}, actor, "k" * 201)
     assert customers.page().total == 1
+
+
+def test_key_is_of_one_person_and_of_one_kind_of_record(records: Flask, actor: Any) -> None:
+    """Another's key would give another's record."""
+    customers, data = SERVICES["customers"], {"code": "K-1", "name": "A"}
+    add_once(customers, data, actor, "key")
+    with pytest.raises(Refused, match="code"):
+        add_once(customers, data, system_actor("other"), "key")
+    assert add_once(SERVICES["regions"], data, actor, "key").record_name == "regions"
+
+
+def test_keys_and_sessions_are_forgotten_when_they_are_old_and_not_before(
+    app: Flask, actor: Any, sign_in_as: Any
+) -> None:
+    sign_in_as(MANAGER)
+    now, hour = utc_now(), timedelta(hours=1)
+    with app.app_context():
+        add_once(SERVICES["customers"], {"code": "K-1", "name": "A"}, actor, "key")
+        with transaction(actor) as session:
+            keys = [forget_requests(session, now + REMEMBERED + more) for more in (-hour, hour)]
+            sessions = [forget_sessions(session, now + LONGEST + more) for more in (-hour, hour)]
+    assert (keys, sessions) == ([0, 1], [0, 1])
 
 
 def test_refused_request_leaves_its_key_free(records_on_both: Flask, actor: Any) -> None:
