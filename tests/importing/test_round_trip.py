@@ -460,3 +460,43 @@ def test_class_that_a_sheet_changes_takes_its_grade_along(records: Flask) -> Non
     assert [change.new for change in plan.rows[0].changes] == ["C35", "35"]
     grades = {mix.code: mix.grade_mpa for mix in current_session().query(MixDesign)}
     assert grades == {"A": Decimal(35), "B": Decimal(32)}
+
+
+def test_what_a_sheet_cannot_say_is_refused_with_what_it_may(records: Flask) -> None:
+    def refusals(template: str, *rows: dict[str, Any]) -> str:
+        return str(
+            [
+                item.message
+                for item in look("x.xlsx", filled(template, *rows), ACTOR, template=template).refusals()
+            ]
+        )
+
+    SERVICES["customers"].retire(a_customer("K-1", name="One").id, ACTOR)
+    assert refusals("customers", {"code": "K-1", "name": "One"}) == "[]"
+    assert "is out of use" in refusals("customers", {"code": "K-1", "name": "Two"})
+    batch = a_batch("50", plan_ages="3")
+    assert "stored is 50" in refusals("batches", {"code": batch.code, "volume_m3": 60})
+    SERVICES["cement-products"].add({"code": "PO425", "name": "P"}, ACTOR)
+    a_mix("A")
+    assert "on the page of the revision" in refusals("mixes", {"code": "A", "cement_product_id": "PO425"})
+    assert "accepted: 1" in refusals(
+        "mixes", {"code": "B", "revision": 2, "cement_kg_m3": 300, "water_kg_m3": 170}
+    )
+    cube = {
+        "lab": "L",
+        "mix_id": "H",
+        "age_days": 7,
+        "strength_mpa": 30,
+        "cement_kg_m3": 300,
+        "water_kg_m3": 170,
+    }
+    assert "repeats row 6 exactly" in refusals("history", cube, cube)
+    assert "one for each mix" in refusals("history", cube, {**cube, "age_days": 28, "cement_kg_m3": 350})
+    for code in ("P1", "P2"):
+        SERVICES["presses"].add({"code": code, "name": code}, ACTOR)
+    now = f"{datetime.now(UTC) + timedelta(hours=8) - timedelta(minutes=5):%Y-%m-%d %H:%M}"
+    breaks = [
+        {"specimen": specimen.code, "load_kn": 400, "tested_at": now, "press_id": press}
+        for specimen, press in zip(batch.sets[0].specimens, ("P1", "P2", "P1"), strict=True)
+    ]
+    assert "differs within the set" in refusals("breaks", *breaks)
