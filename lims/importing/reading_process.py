@@ -308,7 +308,7 @@ def letters_of(column: int) -> str:
     return letters
 
 
-# --- and of an .xls: a compound file ([MS-CFB]) with a stream of records ([MS-XLS]) -------------------------------------
+# --- and of an .xls: a stream of records ([MS-XLS]) in a compound file ---------------------------------------------------
 
 _FORMAT, _XF, _BOUND_SHEET, _DATE_MODE, _END, _BEGIN = 0x041E, 0x00E0, 0x0085, 0x0022, 0x000A, 0x0809
 _ROW_OF, _NUMBER_CELL, _RK, _SEVERAL_RK, _FORMULA_CELL, _TRUE_OR_ERROR = (
@@ -322,44 +322,12 @@ _ROW_OF, _NUMBER_CELL, _RK, _SEVERAL_RK, _FORMULA_CELL, _TRUE_OR_ERROR = (
 
 
 def xls_stream(content: bytes) -> bytes:
-    """The stream of the workbook's records; empty for one that is laid out otherwise. Raises: struct.error, IndexError."""
-    size = 1 << int.from_bytes(content[30:32], "little")
-    sectors = len(content) // size + 1
+    """The stream of the workbook's records; empty where there is none. Raises: OSError for a damaged file."""
+    import olefile
 
-    def numbers(at: int) -> tuple[int, ...]:
-        return struct.unpack_from(f"<{size // 4}I", content, (at + 1) * size)
-
-    fats = list(struct.unpack_from("<109I", content, 76))
-    more: int = struct.unpack_from("<I", content, 68)[0]
-    while more < sectors and len(fats) < sectors:
-        *here, more = numbers(more)
-        fats += here
-    next_of = [number for at in fats if at < sectors for number in numbers(at)]
-
-    def chain(at: int) -> bytes:
-        made = bytearray()
-        while at < sectors and len(made) <= len(content):
-            made += content[(at + 1) * size : (at + 2) * size]
-            at = next_of[at]
-        return bytes(made)
-
-    def small(at: int) -> bytes:
-        """Streams below 4096 bytes lie in one of the first entry, in pieces of 64."""
-        pieces = chain(struct.unpack_from("<I", content, 60)[0])
-        whole, made = chain(int.from_bytes(folder[116:120], "little")), bytearray()
-        while at * 64 < len(whole) and len(made) <= len(content):
-            made += whole[at * 64 : at * 64 + 64]
-            at = struct.unpack_from("<I", pieces, at * 4)[0]
-        return bytes(made)
-
-    folder = chain(struct.unpack_from("<I", content, 48)[0])
-    for place in range(0, len(folder), 128):
-        entry = folder[place : place + 128]
-        name = entry[: max(0, int.from_bytes(entry[64:66], "little") - 2)].decode("utf-16-le", "replace")
-        first, length = struct.unpack_from("<II", entry, 116)
-        if name in ("Workbook", "Book"):
-            return (small if length < 4096 else chain)(first)[:length]
-    return b""
+    with olefile.OleFileIO(content) as streams:
+        name = next((one for one in ("Workbook", "Book") if streams.exists(one)), None)
+        return bytes(streams.openstream(name).read()) if name else b""
 
 
 def xls_marks(content: bytes) -> tuple[list[dict[str, Any]], bool | None]:
