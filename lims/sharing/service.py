@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from flask import current_app
 from flask_appbuilder.security.sqla.models import User
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, func, or_, select
@@ -92,6 +93,7 @@ class ShareLinkService(RecordService[ShareLink]):
                 _("was not cast in this trial; accepted: a mix of its batches"),
                 values.mix_design_id,
             )
+        _require_cast_here("trial_id", record.trial_id, own)
         record.batches = [ShareBatch(batch_id=batch_id, part=0) for batch_id in own]
         taken = set(own)
         for part, mix_id in enumerate(values.near_ids, start=1):
@@ -100,6 +102,7 @@ class ShareLinkService(RecordService[ShareLink]):
                 raise refuse(
                     "near_ids", _("%(mix)s was not cast; accepted: mixes with batches", mix=mix_id), mix_id
                 )
+            _require_cast_here("near_ids", mix_id, near)
             for batch_id in near:
                 if batch_id not in taken:
                     taken.add(batch_id)
@@ -323,6 +326,23 @@ def _count(links: Sequence[ShareLink]) -> None:
 
 
 # --- what is frozen ------------------------------------------------------------------------------------------
+
+
+def _require_cast_here(field: str, key: int, batch_ids: Sequence[int]) -> None:
+    """The history of others is for the forecast, not for handing out. Raises: Refused."""
+    other = current_session().scalar(
+        select(MixDesign.laboratory)
+        .join(MixRevision, MixRevision.mix_design_id == MixDesign.id)
+        .join(Batch, Batch.mix_revision_id == MixRevision.id)
+        .where(
+            Batch.id.in_(batch_ids), MixDesign.laboratory != current_app.config.get("LIMS_LABORATORY", "own")
+        )
+        .limit(1)
+    )
+    if other is not None:
+        raise refuse(
+            field, _("is history of %(whose)s; accepted: what this laboratory cast itself", whose=other), key
+        )
 
 
 def _batches_of_mix(mix_design_id: int) -> list[int]:

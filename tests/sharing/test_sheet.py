@@ -28,16 +28,19 @@ from lims.base.display import local_today
 from lims.base.problems import Refused
 from lims.base.repeats import RequestKey
 from lims.base.services import SERVICES
+from lims.customers.models import Customer
 from lims.forecasts.models import Forecast
 from lims.laboratory.service import save_laboratory
+from lims.mixes.service import MixDesignService
 from lims.results.service import amend_set, correct_set, record_set, release, result_of, retract, verify
 from lims.sharing import gathering
+from lims.sharing.answers import keep_answer
 from lims.sharing.candidates import candidates
 from lims.sharing.drawing import LEFT, RIGHT, WIDTH, strength_svg
 from lims.sharing.models import ShareAnswer, ShareView
 from lims.sharing.overview import overview
 from lims.sharing.redaction import SHAREABLE
-from lims.sharing.schemas import WantedIn
+from lims.sharing.schemas import AnswerIn, WantedIn
 from lims.sharing.service import ShareLinkService, count_view
 from lims.trials.models import Batch, Trial
 from tests.comparison.test_comparisons import priced, trials_of_both
@@ -152,6 +155,14 @@ def test_retracted_result_leaves_the_sheet_and_the_sheet_says_so(app: Flask) -> 
     assert "27.6" not in page
     assert "The result at 7 d was taken back on" in page
     assert "mould" not in page
+    _link, later = a_share(app, trial=shown)
+    assert "was taken back" not in text_of(app, later)  # whoever is sent it now has seen no other
+    with app.app_context():
+        other = a_shown_trial(code="C30-T")
+    _link, beside = a_share(app, trial=other, near_ids=str(shown[2].id))
+    with app.app_context():
+        retract(set_of(shown[1], 3).id, "mould was not square", CHECKER)
+    assert "was taken back" not in text_of(app, beside)  # of the trial itself alone
 
 
 def test_comparison_per_m3_stands_on_every_form_without_a_price_or_a_maker(app: Flask) -> None:
@@ -308,6 +319,34 @@ def test_result_that_was_taken_back_is_not_expected_on_the_day_that_is_past(app:
         retract(set_of(shown[1], 28).id, "mould", CHECKER)
     assert "result" not in shown_by(app, shown[0], shown[2])
     assert "result" not in shown_by(app, invalid[0], invalid[2])
+    with app.app_context():
+        waiting = a_shown_trial(released=(3,), code="C30-W")
+    _link, token = a_share(app, trial=waiting)
+    with app.app_context():
+        twin = a_batch(waiting[0], waiting[2], released=(3,), more_kn=100)
+        SERVICES["batches"].retire(twin.id, ACTOR)
+        assert candidates(WantedIn.read({"trial_id": waiting[0].id}))[0].strengths == {3: Decimal("18.1")}
+    assert [item["mpa"] for item in shown_by(app, waiting[0], waiting[2])["strengths"]] == ["18.1"]
+    with app.app_context():
+        SERVICES["batches"].retire(waiting[1].id, ACTOR)
+        assert candidates(WantedIn.read({"trial_id": waiting[0].id}))[0].own is False
+    assert "result" not in reader(app).get(f"/s/{token}/sheet.json").get_json()
+
+
+def test_history_of_another_laboratory_is_handed_out_neither_as_the_trial_nor_beside_it(app: Flask) -> None:
+    with app.app_context():
+        shown = a_shown_trial()
+        theirs = MixDesignService().add_history({"code": "T-1", **RECIPE}, "Their works", ACTOR)
+        trial = SERVICES["trials"].add({"name": "History"}, ACTOR)
+        a_batch(trial, theirs, released=(3,))
+        for field, given in (
+            ("near_ids", {"trial_id": shown[0].id, "near_ids": str(theirs.id)}),
+            ("trial_id", {"trial_id": trial.id}),
+        ):
+            with pytest.raises(Refused) as refused:
+                ShareLinkService().create({"name": "Reader", **given}, ACTOR)
+            (problem,) = refused.value.problems
+            assert (problem.field, "Their works" in problem.message) == (field, True)
 
 
 @pytest.mark.parametrize("kind", ["mix-designs", "trials"])
@@ -609,6 +648,35 @@ def test_refused_answer_names_the_field_and_keeps_what_was_typed(app: Flask) -> 
     assert answer.status_code == 422
     assert "typed text" in page
     assert "Phone or e-mail" in page
+
+
+def test_sales_shares_and_sees_nothing_of_customers_of_other_regions(app: Flask, sales: Person) -> None:
+    with app.app_context():
+        far = SERVICES["regions"].add({"code": "R-FAR", "name": "Far"}, ACTOR)
+        trial, _batch, mix, customer = a_shown_trial(code="C30-F")
+        with transaction(ACTOR) as session:
+            session.get_one(Customer, customer.id).region_id = far.id
+        open_trial = SERVICES["trials"].add({"name": "Nobody's"}, ACTOR)
+        open_mix = SERVICES["mix-designs"].add({"code": "C30-O", "strength_class": "C30", **RECIPE}, ACTOR)
+        a_batch(open_trial, open_mix, released=(3,))
+        given = {"name": "Far reader"}
+        of_trial, _token = ShareLinkService().create({**given, "trial_id": trial.id}, ACTOR)
+        to_customer = {**given, "trial_id": open_trial.id, "customer_id": customer.id}
+        of_customer, _token = ShareLinkService().create(to_customer, ACTOR)
+        answer = {"kind": "question", "name": "Li", "contact": "1", "company": "Far Mixing"}
+        kept = [keep_answer(link, AnswerIn.read(answer)).id for link in (of_trial, of_customer)]
+        links = [of_trial.id, of_customer.id]
+    page = sales.get("/share-links/add").get_data(as_text=True)
+    assert ("C30-O" in page, "C30-F" in page) == (True, False)
+    sent = {"name": "n", "shows": "strengths", "language": "en", "days": "3"}
+    for chosen, near in ((f"{trial.id}-{mix.id}", ""), (f"{open_trial.id}-{open_mix.id}", str(mix.id))):
+        for path in ("/share-links/preview", "/share-links/add"):
+            assert sales.post(path, {**sent, "chosen": chosen, "near_ids": near}).status_code == 422
+    for path in [*(f"/share-links/{key}" for key in links), *(f"/share-answers/{key}" for key in kept)]:
+        assert sales.get(path).status_code == 404
+    for path in ("/", "/share-links/", "/share-answers/"):
+        page = sales.get(path).get_data(as_text=True)
+        assert not [text for text in ("Far reader", "Far Mixing") if text in page]
 
 
 def test_new_address_ends_the_old_one(app: Flask, sales: Person) -> None:
