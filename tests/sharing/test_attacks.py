@@ -29,7 +29,7 @@ from lims.base.metadata import Model
 from lims.base.services import SERVICES
 from lims.results.service import release, result_of, verify
 from lims.settings import Settings
-from lims.sharing.answers import MOST_ANSWERS_A_DAY
+from lims.sharing.answers import FORM_LIVES_S, MOST_ANSWERS_A_DAY, form_mark, mark_holds
 from lims.sharing.models import ShareAnswer, ShareLink
 from lims.sharing.outputs import harmless
 from lims.sharing.redaction import SHAREABLE, redact
@@ -636,6 +636,10 @@ def test_answer_without_the_mark_of_its_link_is_refused(app: Flask) -> None:
     link_id, token = a_share(app, trial=shown)
     _other, other_token = a_share(app, trial=shown)
     foreign = mark_of(app, other_token)
+    with app.app_context():
+        now = time.time()
+        ages = {60: True, FORM_LIVES_S - 60: True, FORM_LIVES_S + 60: False, -60: False}
+        assert {age: mark_holds(token, form_mark(token, now - age)) for age in ages} == ages
     for mark in ("", "0.x", foreign, "9999999999." + foreign.partition(".")[2], "²." + foreign):
         answer = reader(app).post(
             f"/s/{token}/answer", data={"mark": mark, "kind": "question", "name": "Li", "contact": "1"}
@@ -650,7 +654,7 @@ def test_filled_honeypot_is_thanked_and_not_kept(app: Flask) -> None:
     assert link_of(app, link_id).answers == 0
 
 
-def test_answers_are_limited_by_address_and_by_link(app: Flask) -> None:
+def test_answers_are_limited_by_address_and_by_link(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     link_id, token = a_share(app)
     mark = mark_of(app, token)
     sent = {"mark": mark, "kind": "question", "name": "Li", "contact": "1"}
@@ -666,10 +670,13 @@ def test_answers_are_limited_by_address_and_by_link(app: Flask) -> None:
             reader(app).post(f"/s/{token}/answer", data={**sent, "message": f"later {number}"}).status_code
             for number in range(MOST_ANSWERS_A_DAY - 10 + 2)
         ]
+        monkeypatch.setattr("lims.sharing.answers.utc_now", lambda: utc_now() + timedelta(days=1, seconds=9))
+        tomorrow = reader(app).post(f"/s/{token}/answer", data={**sent, "message": "tomorrow"})
     finally:
         app.appbuilder.sm.limiter.enabled = True  # type: ignore[attr-defined]
     assert statuses[-2:] == [422, 422]
-    assert link_of(app, link_id).answers == MOST_ANSWERS_A_DAY
+    assert tomorrow.status_code == 303
+    assert link_of(app, link_id).answers == MOST_ANSWERS_A_DAY + 1
 
 
 def test_password_is_asked_for_on_every_form_and_guesses_are_limited(app: Flask) -> None:
@@ -703,7 +710,9 @@ def test_password_is_asked_for_on_every_form_and_guesses_are_limited(app: Flask)
     assert statuses == [403] * 10 + [429] * 2
 
 
-def test_cookie_of_one_password_opens_no_other_sheet(app: Flask) -> None:
+def test_cookie_of_one_password_opens_no_other_sheet_nor_its_own_for_ever(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with app.app_context():
         shown = a_shown_trial()
     first, token = a_share(app, trial=shown, password="granite-77")
@@ -714,6 +723,9 @@ def test_cookie_of_one_password_opens_no_other_sheet(app: Flask) -> None:
     assert kept is not None
     client.set_cookie(f"sheet_{second}", kept.value, path="/s/")
     assert client.get(f"/s/{other}").status_code == 401
+    assert client.get(f"/s/{token}").status_code == 200
+    monkeypatch.setattr(lims.sharing.sheet_view, "OPEN_FOR_S", -1)  # as when it is that old
+    assert client.get(f"/s/{token}").status_code == 401
 
 
 def test_hostile_tokens_and_paths_give_no_500(app: Flask) -> None:

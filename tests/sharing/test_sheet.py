@@ -18,13 +18,14 @@ from typing import Any
 import openpyxl
 import pytest
 from flask import Flask
+from flask_appbuilder.security.sqla.models import User
 from sqlalchemy import insert, select
 
 from lims.accounts.roles import MANAGER, TECHNICIAN
 from lims.base.actor import system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import local_today
+from lims.base.display import local_time, local_today
 from lims.base.problems import Refused
 from lims.base.repeats import RequestKey
 from lims.base.services import SERVICES
@@ -187,6 +188,11 @@ def test_comparison_per_m3_stands_on_every_form_without_a_price_or_a_maker(app: 
     for word in ("Rival", "Theirs", "RIVAL"):
         assert word not in page
     assert not [name for name in found if "cost" in name or "price" in name]
+    with app.app_context(), transaction(ACTOR) as session:
+        session.get_one(Trial, shown[0].id).cement_product_id = other.id
+    cement = reader(app).get(f"/s/{token}/sheet.json").get_json()["cement"]
+    assert "name" not in cement  # another maker's stays a type and a class
+    assert cement["cement_type"]
 
 
 def test_forecast_made_of_unreleased_strengths_stays_inside(app: Flask) -> None:
@@ -228,14 +234,14 @@ def a_revision(mix: Any, cement_kg_m3: str = "420") -> Any:
     return SimpleNamespace(id=mix.id, latest_revision_id=revision.id)
 
 
-def a_later_forecast(mix: Any, mpa: str) -> None:
+def a_later_forecast(mix: Any, mpa: str, **more: Any) -> None:
     """Like the one that `a_shown_trial` has, said now."""
     with transaction(ACTOR) as session:
         said = session.scalars(select(Forecast).where(Forecast.mix_design_id == mix.id)).first()
         assert said is not None
         left = {"id", "created_at", "changed_at"}
         kept = {c.key: getattr(said, c.key) for c in Forecast.__mapper__.columns if c.key not in left}
-        session.add(Forecast(**{**kept, "strength_mpa": Decimal(mpa)}))
+        session.add(Forecast(**{**kept, "strength_mpa": Decimal(mpa), **more}))
 
 
 def shown_by(app: Flask, trial: Any, mix: Any, **more: Any) -> Any:
@@ -304,6 +310,34 @@ def test_forecast_made_of_an_entry_that_was_put_right_since_stays_inside(app: Fl
         verify(found.id, CHECKER)
         release(found.id, CHECKER)
     assert shown_by(app, trial, mix)["forecast"]["mpa"] == "38.80"
+
+
+def test_newest_forecast_goes_out_until_the_result_is_released_then_that_of_three_days(app: Flask) -> None:
+    with app.app_context():
+        trial, batch, mix, _customer = a_shown_trial()
+        a_later_forecast(mix, "39.9", early_ages="3,7")
+        found = set_of(batch, 28)
+        record_set(found.id, entry(*LOADS[28]), ACTOR)
+        verify(found.id, CHECKER)
+    assert shown_by(app, trial, mix)["forecast"]["mpa"] == "39.90"
+    with app.app_context():
+        release(found.id, CHECKER)
+    assert shown_by(app, trial, mix)["forecast"]["mpa"] == "37.20"
+
+
+def test_result_of_35_days_is_not_that_of_28(app: Flask) -> None:
+    with app.app_context():
+        trial, batch, mix, _customer = a_shown_trial(released=(3,))
+        later = a_batch(trial, mix, released=(), plan_ages="35")
+        at = later.cast_at + timedelta(days=35)
+        found = set_of(later, 35)
+        record_set(found.id, entry(*LOADS[28], at=at), ACTOR)
+        verify(found.id, CHECKER)
+        release(found.id, CHECKER)
+        due = local_time(set_of(batch, 28).due_at).date()
+    sheet = shown_by(app, trial, mix)
+    assert sheet["result"] == {"expected_on": due.isoformat()}
+    assert [item["age_days"] for item in sheet["strengths"]] == [3, 35]
 
 
 def test_result_that_was_taken_back_is_not_expected_on_the_day_that_is_past(app: Flask) -> None:
@@ -458,7 +492,14 @@ def test_what_is_not_ticked_is_on_no_form(app: Flask) -> None:
 
 @pytest.mark.parametrize(("language", "word"), [("zh", "强度"), ("zh_TW", "強度"), ("en", "Contact")])
 def test_sheet_speaks_the_language_it_was_made_in(app: Flask, language: str, word: str) -> None:
-    _link, token = a_share(app, language=language)
+    with app.app_context():
+        card = {"name": "Card", "body": "Body"}
+        cards = {
+            key: SERVICES["advice-cards"].add({"code": f"X-{key}", "language": key, **card}, ACTOR).id
+            for key in ("en", "zh", "zh_TW")
+        }
+    link_id, token = a_share(app, language=language, card_ids=",".join(map(str, cards.values())))
+    assert link_of(app, link_id).as_sent["cards"] == [cards[language]]
     page = text_of(app, token)
     assert word in page
     assert {"zh": 'lang="zh-Hans"', "zh_TW": 'lang="zh-Hant"', "en": 'lang="en"'}[language] in page
@@ -515,7 +556,9 @@ def test_request_for_a_trial_opens_a_prospect_with_a_task_and_tells_the_salesper
     assert "North Quarry Mixing" in home
 
 
-def test_answer_that_is_sent_twice_is_kept_once_with_one_task(app: Flask) -> None:
+def test_answer_that_is_sent_twice_is_kept_once_with_one_task(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who taps again on a poor line; another message is another answer."""
     link_id, token = a_share(app, customer_id=None)
     sent = {
@@ -531,8 +574,15 @@ def test_answer_that_is_sent_twice_is_kept_once_with_one_task(app: Flask) -> Non
     assert link_of(app, link_id).answers == 1
     with app.app_context():
         assert SERVICES["visit-plans"].page().total == 1
-    assert client.post(f"/s/{token}/answer", data={**sent, "message": "b"}).status_code == 303
+    thanked = client.post(f"/s/{token}/answer", data={**sent, "message": "b"})
     assert link_of(app, link_id).answers == 2
+    with app.app_context():
+        assert SERVICES["customers"].page(search="North").total == 1  # the prospect that the first one opened
+    client.get(thanked.location)
+    assert link_of(app, link_id).views == 1  # the form's; the thanks are none
+    monkeypatch.setattr("lims.sharing.answers.utc_now", lambda: utc_now() + timedelta(minutes=61))
+    assert client.post(f"/s/{token}/answer", data=sent).status_code == 303
+    assert link_of(app, link_id).answers == 3  # the same words an hour later are said again
 
 
 @pytest.mark.parametrize("kind", ["regions", "customers", "prospects"])
@@ -686,6 +736,27 @@ def test_new_address_ends_the_old_one(app: Flask, sales: Person) -> None:
     assert new is not None
     assert reader(app).get(f"/s/{token}").status_code == 404
     assert reader(app).get(f"/s/{new[1]}").status_code == 200
+
+
+def test_link_that_has_ended_gets_no_new_address_and_who_left_is_handed_none(app: Flask) -> None:
+    service, seller = ShareLinkService(), salesperson(app)
+    with app.app_context():
+        shown = a_shown_trial()
+    owned, _token = a_share(app, seller, trial=shown)
+    other, _token = a_share(app, ACTOR, trial=shown)
+    with app.app_context():
+        with transaction(ACTOR) as session:
+            session.get_one(User, seller.user_id).active = False
+        assert [link.id for link in service.left_behind()] == [owned]
+        for key in (seller.user_id or 0, 0, 2**31):
+            with pytest.raises(Refused, match="no active account"):
+                service.hand_over(other, key, ACTOR)
+        service.revoke(other, ACTOR)
+        for key in (owned, other):
+            with pytest.raises(Refused, match="has ended"):
+                service.renew(key, ACTOR)
+        service.revoke(owned, ACTOR)
+        assert service.left_behind() == []
 
 
 def test_builder_offers_the_own_trial_first_and_the_link_it_makes_opens(app: Flask, sales: Person) -> None:
