@@ -32,6 +32,7 @@ from lims.base.services import SERVICES
 from lims.customers.models import Customer
 from lims.forecasts.models import Forecast
 from lims.laboratory.service import save_laboratory
+from lims.mixes.models import MixDesign
 from lims.mixes.service import MixDesignService
 from lims.results.service import amend_set, correct_set, record_set, release, result_of, retract, verify
 from lims.sharing import gathering
@@ -43,7 +44,7 @@ from lims.sharing.overview import overview
 from lims.sharing.redaction import SHAREABLE
 from lims.sharing.schemas import AnswerIn, WantedIn
 from lims.sharing.service import ShareLinkService, count_view
-from lims.trials.models import Batch, Trial
+from lims.trials.models import Batch, BatchLot, Trial
 from tests.comparison.test_comparisons import priced, trials_of_both
 from tests.conftest import Person
 from tests.factories import ACTOR, RECIPE
@@ -550,6 +551,7 @@ def test_request_for_a_trial_opens_a_prospect_with_a_task_and_tells_the_salesper
         prospect = SERVICES["customers"].page(search="North Quarry").items[0]
         assert prospect.status == "prospect"
         assert prospect.contact_name == "Ms Zhao"
+        assert prospect.owner_id == link_of(app, _link).owner_id
         tasks = SERVICES.get("visit-plans") or SERVICES["visits"]
         assert tasks.page(filters={"customer_id": prospect.id}).total == 1
     home = sales.get("/").get_data(as_text=True)
@@ -642,6 +644,56 @@ def test_trial_of_a_cement_is_found_without_a_lot_too(app: Flask) -> None:
         assert [item.mix_design_id for item in found] == [mix.id]
 
 
+def test_builder_narrows_and_orders_by_what_is_asked_for(app: Flask) -> None:
+    with app.app_context():
+        add = {name: service.add for name, service in SERVICES.items()}
+        region = add["regions"]({"code": "R1", "name": "South"}, ACTOR)
+        sources = [
+            add["aggregate-sources"]({"code": f"A{n}", "name": "Pit", "kind": "fine"}, ACTOR) for n in (1, 2)
+        ]
+        sand, other_sand = (
+            add["aggregate-samples"](
+                {"code": f"{found.code}-1", "aggregate_source_id": found.id, "sampled_on": "2026-01-05"},
+                ACTOR,
+            )
+            for found in sources
+        )
+        first, second, strong = (
+            a_shown_trial(released=(), code=code) for code in ("C30-A", "C30-B", "C30-C")
+        )
+        theirs = add["cement-products"]({"code": "P2", "name": "Other", "cement_type": "P.O"}, ACTOR)
+        lot = add["cement-lots"]({"code": "L2", "cement_product_id": theirs.id}, ACTOR)
+        history = MixDesignService().add_history({"code": "T-1", **RECIPE}, "Their works", ACTOR)
+        a_batch(first[0], history, released=())
+        with transaction(ACTOR) as session:
+            session.get_one(Trial, first[0].id).region_id = region.id
+            session.get_one(Batch, first[1].id).aggregate_sample_id = sand.id
+            of_second = {"batch_id": second[1].id, "kind": "fine_aggregate"}
+            session.add(BatchLot(**of_second, aggregate_sample_id=other_sand.id))
+            session.add(BatchLot(**of_second, aggregate_sample_id=sand.id, retired_at=utc_now()))
+            session.get_one(Batch, strong[1].id).cement_lot_id = lot.id
+            session.get_one(MixDesign, strong[2].id).grade_mpa = Decimal(45)
+        own = first[0].cement_product_id
+        for asked, codes in (
+            ({}, ["C30-C", "C30-B", "C30-A"]),
+            ({"region_id": region.id}, ["C30-A"]),
+            ({"aggregate_source_id": sources[0].id}, ["C30-A"]),
+            ({"aggregate_source_id": sources[1].id}, ["C30-B"]),
+            ({"cement_product_id": own}, ["C30-B", "C30-A"]),
+            ({"cement_product_id": theirs.id}, ["C30-C"]),  # the lot says which cement it was
+            ({"grade_mpa": "20"}, ["C30-B", "C30-A"]),
+            ({"grade_mpa": "36"}, ["C30-B", "C30-A", "C30-C"]),  # the nearest grade first
+            ({"grade_mpa": "40"}, ["C30-C", "C30-B", "C30-A"]),
+            ({"grade_mpa": "41"}, ["C30-C"]),
+            (
+                {"grade_mpa": "45", "trial_id": first[0].id},
+                ["C30-A", "C30-C"],
+            ),  # the own one whatever its grade
+        ):
+            found = candidates(WantedIn.read({name: str(value) for name, value in asked.items()}))
+            assert [item.code for item in found] == codes, asked
+
+
 def test_overview_counts_the_answers_of_its_thirty_days(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     link_id, _token = a_share(app)
     with app.app_context():
@@ -680,9 +732,18 @@ def test_question_of_a_known_customer_opens_nothing_new(app: Flask) -> None:
             "message": "Why?",
         },
     )
+    sent = {"mark": mark_of(app, token), "kind": "trial", "name": "Li", "contact": "1"}
+    reader(app).post(f"/s/{token}/answer", data=sent)
     with app.app_context():
         assert SERVICES["customers"].page().total == before
-        answer = SERVICES["share-answers"].page(filters={"share_link_id": link_id}).items[0]
+        asked, answer = SERVICES["share-answers"].page(filters={"share_link_id": link_id}).items
+        plan = SERVICES["visit-plans"].page().items[0]
+        owner = link_of(app, link_id).owner_id
+        assert (asked.customer_id, plan.customer_id, plan.user_id) == (
+            answer.customer_id,
+            asked.customer_id,
+            owner,
+        )
         assert isinstance(answer, ShareAnswer)
         assert answer.message == "Why?"
         assert answer.created_by == f"reader:link-{link_id}"
