@@ -32,6 +32,7 @@ from lims.reporting.schemas import CertificateIn, ReissueIn
 from lims.reporting.service import CertificateService, verified
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import amend_set, retract
+from lims.trials.models import BatchWarning
 from tests.conftest import Person
 from tests.factories import ACTOR, RECIPE, a_batch
 from tests.reporting.production import a_production, broken, load_of, set_of
@@ -184,6 +185,10 @@ def test_paper_says_everything_in_both_scripts(app: Flask, tmp_path: Path) -> No
             )
             if number == "JZ-RETIRED":
                 SERVICES["calibrations"].retire(other.id, ACTOR)
+        with transaction(ACTOR) as session:
+            noticed = {"batch_id": made.id, "kind": "lot-too-old", "answer": "retested since"}
+            session.add(BatchWarning(**noticed, about="Lot L-1 is old."))
+            session.add(BatchWarning(**noticed, about="Lot L-0 is old.", retired_at=utc_now()))
         ANCHORS.append(lambda: "lims.example/42 abcdef")
         try:
             paper = issued(made)
@@ -199,6 +204,7 @@ def test_paper_says_everything_in_both_scripts(app: Flask, tmp_path: Path) -> No
         )  # fmt: skip
         assert (of_set["age_hours"], of_set["age_within"], len(of_set["age_limits"])) == ("672", True, 2)
         assert of_set["rate"] == {"value": "0.9", "low": "0.5", "high": "0.8"}
+        assert printed(paper)["answered"] == [{"about": "Lot L-1 is old.", "answer": "retested since"}]
         (reservation,) = printed(paper)["reservations"]
         assert reservation["en"].startswith(f"{of_set['code']}: The loading rate of 0.9 MPa/s")
         assert reservation["zh"] != reservation["en"]
