@@ -49,6 +49,13 @@ def printed(paper: Any) -> Any:
     return json.loads(paper.content)
 
 
+def superseded(paper: Any) -> bool:
+    """What whoever scans its code is told."""
+    found = verified(paper.code, paper.content_sha256[:16])
+    assert found is not None
+    return found.superseded
+
+
 def text_of(content: bytes, folder: Path) -> str:
     (folder / "paper.pdf").write_bytes(content)
     tool = shutil.which("pdftotext")
@@ -121,6 +128,21 @@ def test_grade_without_a_class_stands_on_the_paper_in_mpa(app: Flask) -> None:
             batch, released_results(batch.id), code="C", issued_at=utc_now(), issued_by="x"
         )
     assert data["mix"]["grade"] == "35 MPa"
+
+
+def test_paper_of_an_age_without_a_tolerance_names_no_limits_of_it(app: Flask) -> None:
+    with app.app_context():
+        batch = a_batch("40", plan_ages="14,28", cast_at="2026-01-05T02:00:00+00:00")
+        for age in (14, 28):
+            broken(batch, "31", age_days=age)
+        data = certificate_data(
+            batch, released_results(batch.id), code="C", issued_at=utc_now(), issued_by="x"
+        )
+        of_one = service.issue(CertificateIn.read({"specimen_set_id": set_of(batch, 14).id}), ACTOR)
+    assert [(item["age_days"], item["age_within"], len(item["age_limits"])) for item in data["sets"]] == [
+        ("14", None, 0), ("28", True, 2)
+    ]  # fmt: skip
+    assert [item["age_days"] for item in printed(of_one)["sets"]] == ["14"]  # the other has its own
 
 
 @pytest.mark.parametrize(("kind", "printed"), [("fine", "Fine aggregate"), ("coarse", "Coarse aggregate")])
@@ -262,6 +284,7 @@ def test_second_paper_of_the_same_is_refused_until_it_is_issued_anew(batch: Any)
     assert one_set.specimen_set_id == set_of(batch).id
     second = service.reissue(first.id, ReissueIn.read({"reason": "wrong site"}), ACTOR)
     assert second.replaces_id == first.id
+    assert [superseded(paper) for paper in (first, one_set, second)] == [True, False, False]
     assert second.code != first.code
     with pytest.raises(Conflict):
         service.reissue(first.id, ReissueIn.read({"reason": "again"}), ACTOR)
@@ -307,13 +330,16 @@ def test_amended_and_retracted_results_supersede_the_paper(batch: Any) -> None:
     entry = SetBreaksIn.read({"loads_kn": [load_of("40")] * 3, "tested_at": found.due_at.isoformat()})
     amend_set(found.id, entry, 1, ACTOR, "typed wrong")
     assert [item.specimen_set_id for item in service.changed_results(paper.id)] == [found.id]
+    assert superseded(paper)
     assert service.certificates_of(batch.id, found.id) == [paper]
 
 
 def test_retracted_result_supersedes_the_paper(batch: Any) -> None:
     paper = issued(batch)
+    assert not superseded(paper)
     retract(set_of(batch).id, "wrong press", ACTOR)
     assert len(service.changed_results(paper.id)) == 1
+    assert superseded(paper)
 
 
 def test_only_who_holds_the_mark_learns_anything(batch: Any) -> None:
