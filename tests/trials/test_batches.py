@@ -103,3 +103,17 @@ def test_sets_that_were_due_at_an_instant_get_the_window_of_today_when_the_datab
             migration.upgrade()
     current_session().expire_all()
     assert {age: (found.due_from, found.due_at, found.due_until) for age, found in sets.items()} == windows
+
+
+def test_batch_is_numbered_in_the_year_of_the_laboratorys_clock(records: Flask) -> None:
+    mix = a_mix()
+    # 23:59 and 00:00 in Shanghai, both on 31 December by UTC.
+    codes = [a_batch(mix=mix, cast_at=f"2025-12-31T{time}+00:00").code for time in ("15:59", "16:00")]
+    assert codes == ["B25-0001", "B26-0001"]
+
+
+def test_batch_of_a_mix_without_a_recipe_is_refused(records: Flask) -> None:
+    mix = SERVICES["mix-designs"].add({"code": "EMPTY", "strength_class": "C30"}, ACTOR)
+    with pytest.raises(Refused, match="has no recipe") as refused:
+        a_batch(mix=mix)
+    assert [problem.field for problem in refused.value.problems] == ["mix_revision_id"]
