@@ -132,8 +132,14 @@ def test_lot_or_sample_that_is_named_after_casting_is_asked_about_as_one_of_the_
     changed(**named, answer_lot_too_old="Found on the weighing slip")
     changed(**named)  # nothing is asked about what stands already
     assert [(w.kind, w.retired_at) for w in batch.warnings] == [("lot-too-old", None)]
-    changed(**{**named, "cement_lot_id": young.id})
-    assert [w.retired_at is None for w in batch.warnings] == [False]
+    muddy_too = {"aggregate_sample_id": muddy.id, "answer_sample_out_of_limits": "washed since"}
+    changed(**named, **muddy_too)
+    changed(**{**named, "cement_lot_id": young.id}, **muddy_too)
+    assert [w.kind for w in batch.warnings if w.retired_at is None] == ["sample-out-of-limits"]
+    changed(
+        cement_lot_id=young.id, slump_mm="180"
+    )  # the sand was another one: what was said of it goes with it
+    assert [w.kind for w in batch.warnings if w.retired_at is None] == []
 
 
 def test_lots_of_every_material_are_kept_with_what_they_were_used_for(records_on_both: Flask) -> None:
@@ -529,7 +535,14 @@ def test_shotcrete_keeps_the_laboratorys_own_limits_of_its_day(records: Flask) -
 
 @pytest.mark.parametrize(
     ("calibrated", "due", "asked"),
-    [(None, None, "never calibrated"), (400, 35, "ran out"), (30, -335, "")],
+    # The day that counts is that of casting, three days ago.
+    [
+        (None, None, "never calibrated"),
+        (400, 35, "ran out"),
+        (30, -335, ""),
+        (100, 2, ""),
+        (1, -335, "never"),
+    ],
 )
 def test_scale_without_a_valid_calibration_is_asked_about_before_use(
     records_on_both: Flask, calibrated: int | None, due: int | None, asked: str
