@@ -85,10 +85,9 @@ def keep_answer(link: ShareLink, given: AnswerIn) -> ShareAnswer:
         customer_id = link.customer_id
         if given.kind == "trial":
             # A task of a customer out of use is refused, and that is nothing the reader could put right.
-            in_use = link.customer is not None and link.customer.retired_at is None
-            asking = link.customer_id if in_use and link.customer_id else _open_prospect(link, given, actor)
-            customer_id = asking
-            _open_task(link, given, asking, actor)
+            known = link.customer if link.customer is not None and link.customer.retired_at is None else None
+            customer_id = known.id if known is not None else _open_prospect(link, given, actor)
+            _open_task(link, given, customer_id, actor)
         answer = ShareAnswer(share_link_id=link.id, customer_id=customer_id, **told)
         session.add(answer)
         session.flush()
