@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from lims.mixes.models import RECIPE, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
 from lims.standards.specimens import ANY_STANDARD_CURING_C, commonest_shape, shape_of_rule
 from lims.strength.history import COMPOSITION, AgeStrength, MixHistory, combine
-from lims.trials.models import Batch, SpecimenSet, cured_as_standard
+from lims.trials.models import Batch, SpecimenSet, cured_as_standard, where_cured_as_standard
 
 #: What is learned from, and what a forecast is judged by. Not the laboratory's own window: the histories of others, under
 #: other codes, are learned from as well, and the model (lims/strength/maturity.py) takes this range as one temperature.
@@ -163,6 +163,34 @@ def as_cast(mix_design_ids: Collection[int] | None = None) -> dict[int, AsCast]:
 def recipes_of_revised(mix_design_ids: Collection[int] | None = None) -> dict[int, Recipe]:
     """Revision id -> its recipe, of the mixes (of these, or all) that were cast by more than one revision."""
     return {item.id: item.recipe for revisions in _of_several(mix_design_ids).values() for item in revisions}
+
+
+def shapes_forecast(mix_design_ids: Collection[int]) -> dict[int, str]:
+    """Revision id -> "cube" or "cylinder", of these mixes: what a mix was broken as more often by this recipe, at any age,
+    is what is forecast of it. Two statements, two more where mixes were revised."""
+    recipe_of: dict[int, Recipe] = {}
+    for revisions in _of_several(mix_design_ids).values():
+        present = _as_it_is(revisions)
+        recipe_of |= {item.id: item.recipe or (present.recipe if present else ()) for item in revisions}
+    query = (
+        select(MixRevision.mix_design_id, MixRevision.id, SetResult.rule_id, func.count())
+        .join(Batch, Batch.mix_revision_id == MixRevision.id)
+        .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
+        .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
+        .where(
+            among(MixRevision.mix_design_id, mix_design_ids),
+            SetResult.superseded_at.is_(None),
+            SetResult.strength_mpa.is_not(None),
+            where_cured_as_standard(LEARNED_FROM_C),
+        )
+        .group_by(MixRevision.mix_design_id, MixRevision.id, SetResult.rule_id)
+    )
+    broken: dict[tuple[int, Recipe], Counter[str]] = defaultdict(Counter)
+    concrete: dict[int, tuple[int, Recipe]] = {}
+    for mix_id, revision_id, rule_id, number in current_session().execute(query):
+        concrete[revision_id] = (mix_id, recipe_of.get(revision_id, ()))
+        broken[concrete[revision_id]][shape_of_rule(rule_id)] += number
+    return {key: commonest_shape(broken[one].elements()) for key, one in concrete.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,15 +11,15 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from lims.base.database import among, current_session
+from lims.base.database import current_session
 from lims.base.display import laboratory_zone
-from lims.forecasts.history import LEARNED_FROM_C, Recipe, as_cast, recipes_of_revised
+from lims.forecasts.history import LEARNED_FROM_C, Recipe, as_cast, recipes_of_revised, shapes_forecast
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import CementLot, CementProduct, Region
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.models import SetResult
-from lims.standards.specimens import commonest_shape, shape_of_rule
+from lims.standards.specimens import shape_of_rule
 from lims.strength.control import Sums, cumulative_sums
 from lims.trials.models import Batch, SpecimenSet, Trial, where_cured_as_standard
 
@@ -94,8 +94,8 @@ class LotWatch:
 
 def judged_forecasts() -> list[Judged]:
     """The newest forecast of each mix and set of early ages whose 28-d result is known, under standard curing: that is what
-    was forecast; both of the recipe by which the mix is cast now. Three statements, two more where mixes were revised, one
-    where cylinders were broken at 28 d."""
+    was forecast; both of the recipe by which the mix is cast now. Three statements, two more where mixes were revised,
+    and those of `shapes_forecast` where cylinders were broken at 28 d."""
     session = current_session()
     revised = as_cast()
     about = (
@@ -110,39 +110,31 @@ def judged_forecasts() -> list[Judged]:
         .group_by(MixRevision.mix_design_id)
         .subquery()
     )
-    counted = (SetResult.superseded_at.is_(None), SetResult.strength_mpa.is_not(None))
-    results: dict[int, list[tuple[str, float]]] = defaultdict(list)
+    results: dict[int, list[tuple[int, str, float]]] = defaultdict(list)
     for mix_id, revision_id, strength, rule_id in session.execute(
         select(MixRevision.mix_design_id, MixRevision.id, SetResult.strength_mpa, SetResult.rule_id)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
         .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
         .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
-        .where(SpecimenSet.age_days == TARGET_DAYS, *counted, where_cured_as_standard(LEARNED_FROM_C))
+        .where(
+            SpecimenSet.age_days == TARGET_DAYS,
+            SetResult.superseded_at.is_(None),
+            SetResult.strength_mpa.is_not(None),
+            where_cured_as_standard(LEARNED_FROM_C),
+        )
     ):
         if mix_id not in revised or revision_id in revised[mix_id].revisions:
-            results[int(mix_id)].append((shape_of_rule(rule_id), float(strength or 0)))
-    # Forecast is the shape that a mix was broken as more often, at any age; so it alone is what came.
+            results[int(mix_id)].append((revision_id, shape_of_rule(rule_id), float(strength or 0)))
+    # What was forecast is one shape; so it alone is what came.
     several = {
-        mix_id for mix_id, found in results.items() if any(shape == "cylinder" for shape, _mpa in found)
+        mix_id
+        for mix_id, of_mix in results.items()
+        if any(shape == "cylinder" for _revision, shape, _mpa in of_mix)
     }
-    broken: dict[int, Counter[str]] = defaultdict(Counter)
-    if several:
-        for mix_id, revision_id, rule_id, number in session.execute(
-            select(MixRevision.mix_design_id, MixRevision.id, SetResult.rule_id, func.count())
-            .join(Batch, Batch.mix_revision_id == MixRevision.id)
-            .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
-            .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
-            .where(
-                among(MixRevision.mix_design_id, several), *counted, where_cured_as_standard(LEARNED_FROM_C)
-            )
-            .group_by(MixRevision.mix_design_id, MixRevision.id, SetResult.rule_id)
-        ):
-            if mix_id not in revised or revision_id in revised[mix_id].revisions:
-                broken[int(mix_id)][shape_of_rule(rule_id)] += number
+    shapes = shapes_forecast(several) if several else {}
     came = {}
-    for mix_id, found_mpa in results.items():
-        wanted = commonest_shape(broken[mix_id].elements()) if mix_id in several else ""
-        values = [mpa for shape, mpa in found_mpa if not wanted or shape in ("", wanted)]
+    for mix_id, of_mix in results.items():
+        values = [mpa for revision_id, shape, mpa in of_mix if shape in ("", shapes.get(revision_id, shape))]
         if values:
             came[mix_id] = sum(values) / len(values)
     query = (

@@ -21,7 +21,7 @@ from lims.base.database import among, current_session
 from lims.base.display import format_decimal, laboratory_zone
 from lims.base.laboratory import laboratory
 from lims.customers.models import Customer
-from lims.forecasts.history import Recast, recasts
+from lims.forecasts.history import Recast, recasts, shapes_forecast
 from lims.forecasts.models import Forecast
 from lims.materials.models import CementLot, CementProduct, Region
 from lims.mixes.models import MixDesign, MixRevision
@@ -285,14 +285,12 @@ def with_forecasts(rows: Iterable[ResultRow]) -> list[ResultRow]:
     for items in said.values():
         items.sort(key=lambda item: -item.early_ages.count(","))  # stable: newest first among equals
     recast = recasts(mixes) if mixes else {}
-    shapes: dict[int, list[str]] = defaultdict(list)
-    for row in found:
-        shapes[row.mix_id].append(row.shape)
-    # Of cubes and cylinders of one mix the commoner are forecast.
-    forecast = {(mix_id, commonest_shape(given)) for mix_id, given in shapes.items()}
+    # Of cubes and cylinders of one mix one is forecast, by all that was broken of it: not by what these filters leave.
+    mixed = {row.mix_id for row in found if row.apart and row.mix_id in mixes}
+    shapes = shapes_forecast(mixed) if mixed else {}
     return [
         _forecast_of(row, said.get(row.mix_id, ()), recast.get(row.mix_id))
-        if not row.shape or (row.mix_id, row.shape) in forecast
+        if row.shape in ("", shapes.get(row.revision_id, row.shape))
         else row
         for row in found
     ]

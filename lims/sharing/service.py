@@ -32,7 +32,7 @@ from lims.base.schemas import Schema
 from lims.base.services import RecordService
 from lims.comparison.service import outward_comparison
 from lims.customers.regions import seen_through, seen_within
-from lims.forecasts.history import recasts, recipes_of_revised
+from lims.forecasts.history import recasts, recipes_of_revised, shapes_forecast
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import CementProduct
@@ -45,7 +45,8 @@ from lims.sharing.schemas import ShareLinkIn
 from lims.sharing.sheet import sheet_of
 from lims.standards.proportioning import target_strength
 from lims.standards.rounding import round_half_even
-from lims.trials.models import Batch, SpecimenSet, Trial
+from lims.standards.specimens import commonest_shape
+from lims.trials.models import Batch, Specimen, SpecimenSet, Trial
 from lims.trials.service import batches_of_seen
 
 #: 256 bits.
@@ -379,6 +380,12 @@ def _forecast(batch_ids: Sequence[int]) -> dict[str, Any] | None:
     if newest is None:
         return None
     mix_id, revision_id = newest
+    cast = commonest_shape(
+        session.scalars(select(Specimen.shape).join(SpecimenSet).where(SpecimenSet.batch_id.in_(batch_ids)))
+    )
+    forecast = shapes_forecast([mix_id]).get(revision_id)
+    if cast and forecast and cast != forecast:
+        return None  # of the other shape than what the sheet shows
     released, unreleased = _ages_of(mix_id)
     recast = recasts([mix_id]).get(mix_id)
     said = [

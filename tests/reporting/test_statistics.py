@@ -229,6 +229,12 @@ def test_cylinders_are_put_together_with_no_cubes_nor_judged_as_cubes() -> None:
     assert [(month.grade, month.n) for month in by_month(rows)] == [("C30", 3), ("C30 · Cylinder", 1)]
     for by, name in (("grade", "C30"), ("mix", "C30-P")):
         assert names_of(rows, by) == [(name, 3), (f"{name} · Cylinder", 1)]
+    # What is forecast does not hang on what the filters leave.
+    broken(a_batch("41", mix=SimpleNamespace(latest_revision_id=mix.id), **cast), "32")
+    of_a_day = with_forecasts(result_rows(filters(until="2026-02-02")))
+    assert sorted((row.shape, row.forecast_mpa is not None) for row in of_a_day) == [
+        ("cube", True), ("cylinder", False), ("cylinder", False)
+    ]  # fmt: skip
 
 
 def test_forecast_of_a_recast_mix_is_held_against_results_of_its_recipe_alone() -> None:

@@ -268,6 +268,17 @@ def test_cylinders_beside_cubes_move_no_mean_of_the_sheet_nor_of_the_builder(app
     assert [item["age_days"] for item in sheet["near"][0]["strengths"]] == [28]
 
 
+def test_forecast_of_cubes_stands_on_no_sheet_of_cylinders(app: Flask) -> None:
+    with app.app_context():
+        trial, _batch, mix, _customer = a_shown_trial(released=(3, 28))
+        elsewhere = SERVICES["trials"].add({"name": "Elsewhere"}, ACTOR)
+        a_batch(elsewhere, mix, released=(3,), shape="cylinder")
+    assert "forecast" in shown_by(app, trial, mix)
+    sheet = shown_by(app, elsewhere, mix)
+    assert [item["age_days"] for item in sheet["strengths"]] == [3]
+    assert "forecast" not in sheet
+
+
 def test_a_recast_mix_shows_recipe_strengths_and_forecast_of_one_recipe(app: Flask) -> None:
     with app.app_context():
         trial, _batch, mix, _customer = a_shown_trial(released=(3, 28))
