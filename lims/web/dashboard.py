@@ -24,6 +24,7 @@ from lims.audit.schemas import FINDING_STATES
 from lims.base.columns import utc_now
 from lims.base.database import current_session, number_of_rows
 from lims.base.display import day_begins, local_time, local_today, show_ages, show_day, show_time
+from lims.base.laboratory import laboratory
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
 from lims.base.services import SERVICES
@@ -51,7 +52,9 @@ from lims.sharing.schemas import ANSWER_KINDS
 from lims.sharing.service import ShareLinkService, number_of_open_answers, open_answers
 from lims.standards.cement import oldest_usable
 from lims.standards.register import REGISTER
+from lims.standards.specimens import shape_of_rule
 from lims.trials.models import Batch, Specimen, SpecimenSet, where_cured_as_standard
+from lims.trials.schemas import SHAPES
 from lims.web.addresses import address
 from lims.web.complaint_page import span_text
 from lims.web.dear_figures import dear
@@ -540,8 +543,8 @@ def _old_samples() -> Panel | None:
 
 
 def _strengths_by_month() -> list[tuple[Any, ...]]:
-    """(month, grade_mpa, results, sum of MPa) of 28 days, standard curing, cast within the chart's months; a month as
-    "2026-03" by the laboratory's clock, as in the summary."""
+    """(month, grade_mpa, results, sum of MPa, rule that gave them) of 28 days, standard curing, cast within the chart's
+    months; a month as "2026-03" by the laboratory's clock, as in the summary."""
     since = utc_now() - timedelta(days=31 * CHART_MONTHS)
     begun = local_time(since).date().replace(day=1)
     # Compared with where each month begins: SQLite knows no zones.
@@ -552,7 +555,7 @@ def _strengths_by_month() -> list[tuple[Any, ...]]:
         begun = following
     month = case(*names).label("month")
     rows = current_session().execute(
-        select(month, MixDesign.grade_mpa, func.count(), func.sum(SetResult.strength_mpa))
+        select(month, MixDesign.grade_mpa, func.count(), func.sum(SetResult.strength_mpa), SetResult.rule_id)
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
         .join(Batch, Batch.id == SpecimenSet.batch_id)
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
@@ -566,7 +569,7 @@ def _strengths_by_month() -> list[tuple[Any, ...]]:
             MixDesign.grade_mpa.is_not(None),
         )
         # By its name: PostgreSQL sees no likeness between two lists of parameters.
-        .group_by("month", MixDesign.grade_mpa)
+        .group_by("month", MixDesign.grade_mpa, SetResult.rule_id)
     )
     return [tuple(row) for row in rows]
 
@@ -576,43 +579,46 @@ def _strength_chart() -> Panel | None:
     if not may("read", "set-results"):
         return None
     rows, as_of = dear("strengths by month", _strengths_by_month)
-    means: dict[Decimal, dict[str, tuple[int, float]]] = defaultdict(dict)
-    for month, grade, count, total in rows:
+    # Cylinders, or cubes where those are usual, are a line of their own, as in the summary.
+    found: dict[tuple[Decimal, str], dict[str, tuple[int, Decimal]]] = defaultdict(dict)
+    for month, grade, count, total, rule_id in rows:
         assert grade is not None  # the conditions leave no others
         assert total is not None
         if month is None:
             continue  # cast in a month that has not begun: a clock that runs ahead
-        means[grade][month] = (int(count), float(total) / int(count))
-    months = sorted({name for by_month in means.values() for name in by_month})
-    grades = sorted(means)
+        shape = shape_of_rule(rule_id)
+        line = found[grade, shape if shape != laboratory().codes.shape else ""]
+        n, mpa = line.get(month, (0, Decimal(0)))
+        line[month] = (n + int(count), mpa + total)
+    months = sorted({name for by_month in found.values() for name in by_month})
+    lines = []
+    for (grade, shape), by_month in sorted(found.items()):
+        name = f"C{grade:f}".rstrip("0").rstrip(".")
+        lines.append((f"{name} · {SHAPES[shape]}" if shape else name, by_month))
+    means = [
+        (name, {month: (n, float(mpa) / n) for month, (n, mpa) in by_month.items()})
+        for name, by_month in lines
+    ]
     chart = {
         "x": months,
         "series": [
-            {
-                "name": f"C{grade:f}".rstrip("0").rstrip("."),
-                "data": [
-                    round(means[grade][name][1], 1) if name in means[grade] else None for name in months
-                ],
-            }
-            for grade in grades
+            {"name": name, "data": [round(of[month][1], 1) if month in of else None for month in months]}
+            for name, of in means
         ],
         "labels": {"x": _("Month of casting"), "y": "MPa"},
     }
     table = [
         [
-            name,
-            *(
-                f"{means[grade][name][1]:.1f} (n = {means[grade][name][0]})" if name in means[grade] else "–"
-                for grade in grades
-            ),
+            month,
+            *(f"{of[month][1]:.1f} (n = {of[month][0]})" if month in of else "–" for _name, of in means),
         ]
-        for name in months
+        for month in months
     ]
     return Panel(
         "strength",
         _("28-day strength by month and grade"),
         chart=chart if months else None,
-        heads=[_("Month"), *(f"C{grade:f}".rstrip("0").rstrip(".") for grade in grades)],
+        heads=[_("Month"), *(name for name, _of in means)],
         rows=table,
         note=_("As of %(time)s", time=show_time(as_of, year=False)) if as_of is not None else "",
         empty=_("No 28-day result of the last twelve months."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from lims.standards.specimens import STANDARD_CURING_C
 from lims.strength.history import STANDARD_CURING_FROM_C
 from lims.strength.maturity import STANDARD_CURING_TO_C
 from lims.trials.models import Batch, cured_as_standard, where_cured_as_standard
-from lims.web.dashboard import _strengths_by_month
+from lims.web.dashboard import _strength_chart, _strengths_by_month
 from lims.web.mix_page import mix_context
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_customer, a_mix
@@ -78,7 +79,9 @@ def test_a_set_cured_cold_or_hot_stands_for_the_mix_nowhere(records: Flask, temp
         other.curing_temperature_c = Decimal(temperature)
     (group,) = grouped(result_rows(SummaryFilters.read({"released": "true"})), "grade")
     assert (group.n, group.left_out, group.mean_mpa) == (1, 1, Decimal("40.0"))
-    assert [(int(n), total) for _month, _grade, n, total in _strengths_by_month()] == [(1, Decimal("40.0"))]
+    assert [(int(n), total) for _month, _grade, n, total, _rule in _strengths_by_month()] == [
+        (1, Decimal("40.0"))
+    ]
     mix_id = kept.mix_revision.mix_design_id
     assert mix_histories(mix_id)[mix_id].breaks[0].strength_mpa == 40.0
 
@@ -128,13 +131,32 @@ def season(records: Flask) -> Any:
     return cement
 
 
+@pytest.mark.usefixtures("records_on_both")
+def test_cylinders_are_a_line_of_their_own_on_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = utc_now() - timedelta(days=60)
+    (cube,) = a_production(["40"], first=first)
+    cast = {"plan_ages": "28", "cast_at": first.isoformat()}
+    mix = SimpleNamespace(latest_revision_id=cube.mix_revision_id)
+    for shape, strength in (("cube", "44"), ("cylinder", "30")):
+        broken(a_batch("40", mix=mix, shape=shape, **cast), strength)
+    monkeypatch.setattr("lims.web.dashboard.may", lambda *_what: True)
+    monkeypatch.setattr("lims.web.dashboard.address", lambda *_where: "")
+    panel = _strength_chart()
+    assert panel is not None
+    assert panel.chart is not None
+    assert [(line["name"], line["data"]) for line in panel.chart["series"]] == [
+        ("C30", [42.0]), ("C30 · Cylinder", [38.2])
+    ]  # fmt: skip
+    assert panel.rows[0][1:] == ["42.0 (n = 2)", "38.2 (n = 1)"]
+
+
 def test_months_are_the_laboratorys_on_the_dashboard(records_on_both: Flask) -> None:
     """17:00 UTC of a month's last day is the next month's first in Shanghai."""
     first = local_time(utc_now()).replace(day=1, hour=1, minute=0, second=0, microsecond=0)
     first = (first - timedelta(days=40)).replace(day=1)
     a_production(["40", "42"], first=first.astimezone(UTC))  # 01:00 there, the evening before in UTC
     a_production(["30"], code="C30-Q", first=(first - timedelta(hours=2)).astimezone(UTC))
-    found = {month: int(n) for month, _grade, n, _total in _strengths_by_month()}
+    found = {month: int(n) for month, _grade, n, _total, _rule in _strengths_by_month()}
     assert found == {f"{first:%Y-%m}": 2, f"{first - timedelta(hours=2):%Y-%m}": 1}
 
 
