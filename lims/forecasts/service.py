@@ -300,7 +300,16 @@ def forecast_pending(*, wait: bool = True) -> None:
         refresher(_refresh, _model_is_awaited).ask(mixes, patience_s=PATIENCE_S if wait else 0.0)
         return
     for mix_id in sorted(mixes):
-        tried(_refresh, mix_id)
+        tried(_refresh_or_undo, mix_id)
+
+
+def _refresh_or_undo(mix_design_id: int) -> None:
+    """PostgreSQL refuses whatever follows a failed statement, of the next mix or of the job, until it is rolled back."""
+    try:
+        _refresh(mix_design_id)
+    except Exception:
+        database().undo()
+        raise
 
 
 def _refresh(mix_design_id: int) -> None:

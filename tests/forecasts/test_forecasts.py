@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from lims.base.database import current_session
 from lims.base.services import SERVICES
@@ -263,3 +263,19 @@ def test_mix_cured_in_the_cold_is_not_forecast(records: Flask) -> None:
     )
     forecast_pending()
     assert forecasts() == []
+
+
+def test_statement_that_fails_in_a_forecast_fails_neither_the_next_mix_nor_what_follows(
+    records_on_both: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def failing(mix_id: int, _actor: Any) -> None:
+        asked.append(current_session().scalar(text("SELECT 1")))
+        current_session().execute(text("SELECT nothing FROM nowhere"))
+
+    monkeypatch.setattr("lims.forecasts.service.refresh_mix", failing)
+    current_session().info["forecast_mixes"] = {1, 2}
+    forecast_pending()
+    assert asked == [1, 1]
+    assert current_session().scalar(text("SELECT 1")) == 1
