@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 
@@ -20,10 +20,12 @@ from lims.base.display import local_time, local_today
 from lims.base.services import SERVICES
 from lims.customers.models import Customer, StageChange
 from lims.customers.regions import seen_customers, seen_through
+from lims.forecasts.history import LEARNED_FROM_C, recasts, shapes_forecast
 from lims.forecasts.models import Forecast
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.models import SetResult
-from lims.trials.models import Batch, SpecimenSet, Trial
+from lims.standards.specimens import shape_of_rule
+from lims.trials.models import Batch, SpecimenSet, Trial, where_cured_as_standard
 
 #: Days that the figures look back, unless said otherwise.
 PERIOD_DAYS = 90
@@ -237,10 +239,20 @@ class Accuracy:
         return round(100 * self.inside / self.banded) if self.banded else None
 
 
+class _Came(NamedTuple):
+    """A 28-d result."""
+
+    revision_id: int
+    strength_mpa: Decimal
+    entered_at: datetime
+    is_released: bool
+
+
 def forecasts_of_new_customers(since: datetime) -> list[Told]:
     """What was said of mixes cast for customers who became trial or active customers since then, beside what came out.
 
-    Only a forecast made before the result (or that held it out) counts, and only a released result that stands.
+    Only a forecast made before the result (or that held it out) counts, and only a released result that stands: of the
+    shape that is forecast, of the recipe that the mix had then, cured as the standard says.
     """
     session = current_session()
     new = select(StageChange.customer_id).where(
@@ -257,10 +269,17 @@ def forecasts_of_new_customers(since: datetime) -> list[Told]:
     customers: dict[int, Customer] = {int(mix_id): customer for mix_id, customer in rows}
     if not customers:
         return []
-    came: dict[int, list[Decimal]] = defaultdict(list)
-    entered: dict[int, datetime] = {}
+    shapes, recast = shapes_forecast(customers), recasts(customers)
+    came: dict[int, list[_Came]] = defaultdict(list)
     results = session.execute(
-        select(MixRevision.mix_design_id, SetResult.strength_mpa, SetResult.created_at, SetResult.state)
+        select(
+            MixRevision.mix_design_id,
+            MixRevision.id,
+            SetResult.rule_id,
+            SetResult.strength_mpa,
+            SetResult.created_at,
+            SetResult.state,
+        )
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
         .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
         .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
@@ -269,13 +288,13 @@ def forecasts_of_new_customers(since: datetime) -> list[Told]:
             SpecimenSet.age_days == TARGET_DAYS,
             SetResult.superseded_at.is_(None),
             SetResult.strength_mpa > 0,
+            where_cured_as_standard(LEARNED_FROM_C),
         )
     )
-    for mix_id, strength, at, state in results:
-        if state == "released":
-            came[int(mix_id)].append(Decimal(strength or 0))
-        entered[int(mix_id)] = min(at, entered.get(int(mix_id), at))
-    said: dict[int, Forecast] = {}
+    for mix_id, revision_id, rule_id, strength, at, state in results:
+        if shape_of_rule(rule_id) == shapes.get(revision_id):
+            came[mix_id].append(_Came(revision_id, Decimal(strength or 0), at, state == "released"))
+    said: dict[int, tuple[Forecast, list[_Came]]] = {}
     forecasts = session.scalars(
         select(Forecast)
         .where(
@@ -286,16 +305,21 @@ def forecasts_of_new_customers(since: datetime) -> list[Told]:
         .order_by(Forecast.id)
     )
     for forecast in forecasts:
-        known = entered.get(forecast.mix_design_id)
-        if known is None or forecast.held_out or forecast.created_at <= known:
-            said[forecast.mix_design_id] = forecast
+        mix_id, at = forecast.mix_design_id, forecast.created_at
+        own = [
+            item
+            for item in came[mix_id]
+            if mix_id not in recast or recast[mix_id].so_cast(item.revision_id, at)
+        ]
+        if not own or forecast.held_out or at <= min(item.entered_at for item in own):
+            said[mix_id] = forecast, own
     codes = dict(
         session.execute(select(MixDesign.id, MixDesign.code).where(MixDesign.id.in_(customers))).all()
     )
     found = []
-    for mix_id, forecast in said.items():
+    for mix_id, (forecast, own) in said.items():
         assert forecast.strength_mpa is not None  # the conditions leave no others
-        values = came.get(mix_id, [])
+        values = [item.strength_mpa for item in own if item.is_released]
         found.append(
             Told(
                 customers[mix_id],

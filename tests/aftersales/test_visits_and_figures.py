@@ -419,6 +419,22 @@ def test_forecasts_of_new_customers_are_held_against_released_results_alone() ->
     for name, mix in mixes.items():  # what is said afterwards knew the result
         median, low, high = said[name]
         add_row(forecast_of(mix, model, f"9{median}", low, high))
+    # One that is broken as cylinders beside: a forecast of cubes is not held against it.
+    cylinders = a_batch(
+        mix=mixes["A"],
+        plan_ages="28",
+        shape="cylinder",
+        trial_id=a_trial(customer_id=trial_customer.id).id,
+        cast_at=(utc_now() - timedelta(days=29)).isoformat(),
+    ).sets[0]
+    broken_at = (utc_now() - timedelta(days=1)).isoformat()
+    record_set(
+        cylinders.id,
+        SetBreaksIn.read({"loads_kn": ["353"] * 3, "tested_at": broken_at, "tested_by": "Li Wei"}),
+        ACTOR,
+    )
+    verify(cylinders.id, system_actor("checker"))
+    release(cylinders.id, system_actor("checker"))
     told = figures.forecasts_of_new_customers(since)
     assert [(row.mix, row.said, row.n) for row in told] == [
         ("A", Decimal(30), 1),
