@@ -51,8 +51,9 @@ def keep_file(session: Session, content: bytes, media_type: str) -> StoredFile:
     """
     digest = hashlib.sha256(content).hexdigest()
     known = select(StoredFile).where(StoredFile.sha256 == digest).execution_options(populate_existing=True)
-    # Held: whoever takes old files away waits, and finds that it is referred to.
-    found = session.scalars(known.with_for_update(read=True)).one_or_none()
+    # Held: whoever takes old files away waits, and finds that it is referred to. By one at a time: of two who share it
+    # neither could put bytes back that were taken away.
+    found = session.scalars(known.with_for_update(key_share=True)).one_or_none()
     if found is not None:
         if found.removed_at is not None:
             found.content, found.removed_at = bytes(content), None

@@ -584,10 +584,6 @@ def forget_files(now: datetime, kept_for: timedelta) -> int:
     count = 0
     while True:
         with transaction(NIGHT, "old files of jobs") as session:
-            clocked = [name for name, kind in KINDS.items() if kind.due is not None]
-            running = select(Job.id).where(Job.state == RUNNING, Job.kind.not_in(clocked)).limit(1)
-            if session.scalar(running) is not None:
-                return count
             old = (
                 select(Job)
                 .where(Job.file_id.is_not(None), Job.state.not_in(OPEN), Job.finished_at < now - kept_for)
@@ -595,12 +591,18 @@ def forget_files(now: datetime, kept_for: timedelta) -> int:
                 .limit(FILES_AT_ONCE)
             )
             jobs = session.scalars(old.with_for_update().execution_options(populate_existing=True)).all()
-            files = {job.file_id for job in jobs}
+            named = StoredFile.id.in_({job.file_id for job in jobs})
+            gone = select(StoredFile).where(named).order_by(StoredFile.id).with_for_update()
+            files = session.scalars(gone.execution_options(populate_existing=True)).all()
+            # Asked while the files are held: a job that begins later waits for them, and puts its bytes back.
+            clocked = [name for name, kind in KINDS.items() if kind.due is not None]
+            running = select(Job.id).where(Job.state == RUNNING, Job.kind.not_in(clocked)).limit(1)
+            if session.scalar(running) is not None:
+                return count
             for job in jobs:
                 job.file_id, job.file_removed_at = None, now
             session.flush()
-            gone = select(StoredFile).where(StoredFile.id.in_(files)).order_by(StoredFile.id)
-            for stored in session.scalars(gone.with_for_update().execution_options(populate_existing=True)):
+            for stored in files:
                 if not _is_referred_to(session, stored.id):
                     stored.content, stored.removed_at = b"", now
         count += len(jobs)

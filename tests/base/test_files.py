@@ -11,10 +11,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
 
+from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.files import StoredFile, bytes_of, keep_file
 from lims.base.records import AnonymousWrite
 from lims.base.whole_files import whole_file
+from tests.at_once import at_once
 from tests.factories import ACTOR
 
 
@@ -81,3 +83,21 @@ def test_file_that_fails_halfway_leaves_what_stood_there_and_nothing_beside(tmp_
     with whole_file(link) as arriving:
         arriving.write_text("new", encoding="utf-8")
     assert (place.read_text(encoding="utf-8"), link.is_symlink()) == ("new", True)
+
+
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
+def test_two_who_bring_bytes_back_that_were_taken_away_do_not_wait_for_each_other(
+    records_on_both: Flask,
+) -> None:
+    def keep() -> int:
+        with transaction(ACTOR) as session:
+            return keep_file(session, b"same", "text/csv").id
+
+    key = keep()
+    with transaction(ACTOR) as session:
+        file = session.get_one(StoredFile, key)
+        file.content, file.removed_at = b"", utc_now()
+    assert at_once(records_on_both, file, keep, keep) == [key, key]
+    assert bytes_of(key) == b"same"
