@@ -73,10 +73,6 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         )
     )
     as_standard = [cured_as_standard(curing, t, LEARNED_FROM_C) for *_break, curing, t in rows]
-    by_age: dict[int, list[float]] = defaultdict(list)
-    for age, strength, rule_id, width_mm, _curing, _temperature in rows:
-        # On the scale of the results and of the forecast, in which sets of any size stand beside each other.
-        by_age[int(age)].append(float(strength * factor_beside_set(rule_id, width_mm)))
     # A forecast stands for the recipe by which the mix is cast now and for the shape that it is broken as more often, and so
     # does what it is held against.
     of_mix = [
@@ -86,6 +82,13 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
     ]
     wanted = commonest_shape(shape for _age, _mpa, shape in of_mix)
     at_target = [mpa for age, mpa, shape in of_mix if age == TARGET_DAYS and shape in ("", wanted)]
+    drawn = ("", wanted or commonest_shape(shape_of_rule(row.rule_id) for row in rows))
+    by_age: dict[int, list[float]] = defaultdict(list)
+    for age, strength, rule_id, width_mm, _curing, _temperature in rows:
+        # On the scale of the results and of the forecast, in which sets of any size stand beside each other, and cubes and
+        # cylinders do not.
+        if shape_of_rule(rule_id) in drawn:
+            by_age[int(age)].append(float(strength * factor_beside_set(rule_id, width_mm)))
     actual = sum(at_target) / len(at_target) if at_target else None
     of_recipe = [
         item for item in said if revised is None or not revised.since or item.created_at >= revised.since

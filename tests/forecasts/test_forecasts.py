@@ -230,7 +230,10 @@ def test_cylinders_and_cubes_of_one_mix_are_not_taken_together() -> None:
     breaks = mix_histories(mix.id)[mix.id].breaks
     assert [(b.age_days, b.strength_mpa) for b in breaks] == [(7.0, 27.1), (28.0, 40.4)]
     assert [item.came_mpa for item in judged_forecasts()] == [pytest.approx(40.4)]
-    assert mix_context(mix)["actual"] == pytest.approx(40.4)
+    page = mix_context(mix)
+    assert page["actual"] == pytest.approx(40.4)
+    drawn = [(row["age_days"], row["count"], round(row["mean"], 1)) for row in page["observed"]]
+    assert drawn == [(7, 6, 27.1), (28, 3, 40.4)]
 
 
 def test_forecast_cannot_be_written_from_outside() -> None:
