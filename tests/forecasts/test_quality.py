@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from lims.accounts.roles import MANAGER
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.demonstration_production import add_production
 from lims.forecasts.new_customer import NewMixIn, outlook
 from lims.forecasts.quality import Judged, figures, grouped, judged_forecasts, watched_lots
+from tests.conftest import Person
 from tests.factories import ACTOR, a_customer
 
 
@@ -31,6 +36,17 @@ def judged(i: int, said: float, came: float, ages: str = "3") -> Judged:
         "",
         datetime(2026, 5, 4, tzinfo=UTC),
     )
+
+
+def test_page_names_ages_as_ages_no_age_as_the_composition_and_a_laboratory_as_it_is_called(
+    monkeypatch: pytest.MonkeyPatch, sign_in_as: Callable[[str], Person]
+) -> None:
+    items = [judged(i, 30.0 + i, 29.0 + i, ages) for ages in ("", "3,7") for i in range(5)]
+    named = [replace(item, laboratory="Yeh,1998") for item in items]
+    monkeypatch.setattr("lims.forecasts.views.judged_forecasts", lambda: named)
+    page = sign_in_as(MANAGER).get("/forecast-quality/?ages=3,7").get_data(as_text=True)
+    names = re.findall(r'<td data-label="[^"]*" class="fw-medium">([^<]*)</td>', page)
+    assert names[:3] == ["composition alone", "3, 7", "Yeh,1998"]
 
 
 def test_figures_count_error_bias_and_coverage_as_stored() -> None:
