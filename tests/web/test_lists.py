@@ -230,7 +230,7 @@ def test_chinese_lists_and_logs_set_their_own_colon(app: Flask, sign_in_as: Call
         page = person.get(url).get_data(as_text=True)
         assert "：" in page, url
         texts = re.findall(
-            r">([^<>]+)<|(?:label|title)=\"([^\"]+)\"", re.sub(r"(?s)<(script|style).*?</\\1>", "", page)
+            r">([^<>]+)<|(?:label|title)=\"([^\"]+)\"", re.sub(r"(?s)<(script|style).*?</\1>", "", page)
         )
         assert [text for pair in texts for text in pair if re.search(r"[\u4e00-\u9fff]: ", text)] == [], url
 
