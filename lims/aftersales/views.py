@@ -160,7 +160,7 @@ def take_photos(view: RecordView, record_id: int, **owner: int) -> ResponseRetur
             )
         except Refused as error:
             problem = error.problems[0]
-            flash(f"{problem.value}: {problem.message}", "danger")
+            flash(_("%(name)s: %(what)s", name=problem.value, what=problem.message), "danger")
             return redirect(url_for(f"{view.endpoint}.show", record_id=record_id))
     if not given:
         flash(_("Choose a picture first."), "danger")
@@ -425,7 +425,8 @@ class ComplaintView(RecordView):
                 )
             except Refused as error:
                 lot, problem = SERVICES["cement-lots"].find(id=lot_id), error.problems[0]
-                flash(f"{lot.title if lot is not None else lot_id}: {problem.message}", "danger")
+                named = lot.title if lot is not None else lot_id
+                flash(_("%(name)s: %(what)s", name=named, what=problem.message), "danger")
         return redirect(url_for("ComplaintView.show", record_id=record_id) + "#lots")
 
     @expose("/<int:record_id>/photos", methods=["POST"])

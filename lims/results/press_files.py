@@ -410,7 +410,9 @@ def _labelled(error: Refused) -> str:
     """What is wrong, by the names that the pages have for it; never those of the schema."""
     labels = {item.name: item.ui.label for item in SetBreaksApiIn.inputs()}
     return "; ".join(
-        f"{labels[problem.field]}: {problem.message}" if problem.field in labels else str(problem.message)
+        str(_("%(name)s: %(what)s", name=labels[problem.field], what=problem.message))
+        if problem.field in labels
+        else str(problem.message)
         for problem in error.problems
     )
 

@@ -145,7 +145,8 @@ class RulesView(GuardedView):
         except Refused as error:
             problem = error.problems[0]
             label = _label_of_mix(rule, problem.field)
-            words = f"{label}: {problem.message}" if label else str(problem.message)
+            words = str(problem.message)
+            words = _("%(name)s: %(what)s", name=label, what=words) if label else words
             return self._rule(rule, posted, answer=answer, refused=("mix_code", words)), 422
         flash(_("Saved as a mix."), "success")
         return redirect(url_for("MixDesignView.show", record_id=mix_id))
