@@ -56,15 +56,18 @@ def told(text: str) -> str:
 
 
 def cited(code: str, edition: str) -> str:
-    """Code and edition of a rule as they are cited, "GB/T 50081-2019"; of a rule of several codes each with its own, and
-    with a space where a hyphen would belong to nothing ("fib Model Code 2010")."""
+    """Code and edition of a rule as they are cited, "GB/T 50081-2019", "EN 12390-3:2019"; of a rule of several codes each
+    with its own, and with a space where a hyphen would belong to nothing ("fib Model Code 2010")."""
     codes, editions = code.split(", "), edition.split(", ")
     if len(codes) != len(editions):
         return f"{told(code)} {edition}"
-    return ", ".join(
-        f"{name}-{year}" if name[-2:-1].isdigit() or name[-1:].isdigit() else f"{told(name)} {year}"
-        for name, year in zip(codes, editions, strict=True)
-    )
+    return ", ".join(_cited(name, year) for name, year in zip(codes, editions, strict=True))
+
+
+def _cited(code: str, edition: str) -> str:
+    if not (code[-2:-1].isdigit() or code[-1:].isdigit()):
+        return f"{told(code)} {edition}"
+    return f"{code}{':' if code.startswith(('EN ', 'ISO ')) else '-'}{edition}"
 
 
 def _told_value(value: object) -> object:

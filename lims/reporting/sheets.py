@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from lims.base.display import local_time
-from lims.base.words import told
+from lims.base.words import cited, told
 from lims.reporting.control import Series
 from lims.reporting.statistics import Group, ResultRow, Verdict
 from lims.results.schemas import BASES, RESULT_STATES
@@ -59,7 +59,7 @@ def rule_in_words(verdict: Verdict | None) -> str:
 def rule_named(rule_id: str) -> str:
     """E.g. "ACI 214R-11 (aci214/standard-of-control)"."""
     rule = REGISTER.by_id[rule_id]
-    return f"{rule.code}-{rule.edition} ({rule.id})"
+    return f"{cited(rule.code, rule.edition)} ({rule.id})"
 
 
 def _verdict(name: str) -> Callable[[Group], str]:

@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 from lims.base.database import among, current_session
 from lims.base.display import format_decimal, laboratory_zone
 from lims.base.laboratory import laboratory
+from lims.base.words import cited
 from lims.customers.models import Customer
 from lims.forecasts.history import Recast, recasts, shapes_forecast
 from lims.forecasts.models import Forecast
@@ -327,7 +328,7 @@ class Verdict:
     @property
     def rule(self) -> str:
         """Rule and edition, as they stand beside every verdict."""
-        return f"{self.code}-{self.edition} ({self.rule_id})"
+        return f"{cited(self.code, self.edition)} ({self.rule_id})"
 
 
 @dataclass(frozen=True, slots=True)
