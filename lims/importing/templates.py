@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from lims.base.actor import Actor
@@ -814,16 +814,23 @@ class MixTemplate(Template):
         if not parts:
             return
         laboratories: dict[str, list[str]] = {}
+        newest: dict[str, int] = {}
         wanted = {*parts, *(mix for mix, _number in parts.values())}
-        stored = select(MixDesign.code, MixDesign.laboratory).where(among(MixDesign.code, wanted))
-        for there, laboratory in current_session().execute(stored):
+        stored = (
+            select(MixDesign.code, MixDesign.laboratory, func.max(MixRevision.number))
+            .outerjoin(MixRevision, MixRevision.mix_design_id == MixDesign.id)
+            .where(among(MixDesign.code, wanted))
+            .group_by(MixDesign.id)
+        )
+        for there, laboratory, last in current_session().execute(stored):
             laboratories.setdefault(there, []).append(laboratory)
+            newest[there] = max(newest.get(there, 0), last or 0)
         for row in rows:
             given = row.values.get("code", "")
             if "revision" in row.values or given in laboratories or given not in parts:
                 continue
             mix, revision = parts[given]
-            if mix not in laboratories:
+            if revision > newest.get(mix, 0):  # a class is no revision: C30/37 beside a mix C30
                 continue
             row.values["code"], row.values["revision"] = mix, revision
             if own not in laboratories[mix] and len(laboratories[mix]) == 1:

@@ -160,6 +160,18 @@ def test_every_list_that_is_exported_comes_back_unchanged(app: Flask) -> None:
                 assert plan.count("same") + len(plan.refusals()) == len(plan.rows) > 0, (record, kind)
 
 
+def test_mix_named_by_a_european_class_is_no_revision_of_the_mix_that_has_its_first_half(
+    records: Flask,
+) -> None:
+    """C30/37 is a name as long as C30 has no 37th revision; C30/1 is its first."""
+    a_mix("C30")
+    sheet = "mix code,strength class,cement (kg/m³),water (kg/m³)\nC30/37,C30/37,350,175\nC30/1,C30,350,175\n"
+    plan = look("m.csv", sheet.encode(), ACTOR, template="mixes")
+    told = [(row.title, row.values["revision"]) for row in plan.rows]
+    assert told == [("C30/37/1", 1), ("C30/1", 1)]
+    assert (plan.count("new"), plan.refusals()) == (1, [])
+
+
 @pytest.mark.parametrize("name", TEMPLATE_NAMES)
 def test_export_import_no_change(laboratory: Flask, name: str) -> None:
     content = export_template(name)
