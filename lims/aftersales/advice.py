@@ -269,7 +269,8 @@ def matching_cards(*cases: Situation, category: str = "") -> list[Match]:
     for case in cases:
         for name, test in TESTS.items():
             if name not in holds and (words := test(case)):
-                holds[name] = f"{case.about}: {words}" if case.about else words
+                told = str(_("%(name)s: %(what)s", name=case.about, what=words))
+                holds[name] = told if case.about else words
     found = []
     for card in cards:
         reasons = [holds[name] for name in (card.conditions or "").split(",") if name in holds]

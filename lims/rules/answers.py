@@ -186,7 +186,7 @@ def refusal(rule: Rule, error: RuleInputError) -> str:
     found = PATH.fullmatch(error.field)
     fields: dict[str, Field] = {name: field for field in rule.fields for name in (field.name, *field.aliases)}
     if found is None or found[1] not in fields:
-        return f"{error.field}: {told_refusal(error)}"
+        return str(_("%(name)s: %(what)s", name=error.field, what=told_refusal(error)))
     field = fields[found[1]]
     label = field_label(field)
     if found[2] is not None:
@@ -194,11 +194,12 @@ def refusal(rule: Rule, error: RuleInputError) -> str:
     whole = field.each if isinstance(field, Many) else field
     if found[3] and isinstance(whole, Record):
         inner = next((part for part in whole.fields if part.name == found[3]), None)
-        label += ": " + (field_label(inner) if inner is not None else found[3])
+        part = field_label(inner) if inner is not None else found[3]
+        label = str(_("%(name)s: %(what)s", name=label, what=part))
     if isinstance(whole, Choice) and error.accepted == whole.accepted():
         words = ", ".join(str(OPTIONS.get(option, option)) for option in whole.options)
         error = RuleInputError(error.field, error.value, said(N_("one of %(options)s"), options=words))
-    return f"{label}: {told_refusal(error)}"
+    return str(_("%(name)s: %(what)s", name=label, what=told_refusal(error)))
 
 
 def shown(name: str, value: Any) -> str:

@@ -38,7 +38,7 @@ def controls(rule: Rule, given: Mapping[str, str], defaults: Mapping[str, Any]) 
             found += [
                 replace(
                     _control(inner, f"{field.name}.{inner.name}", given, {}),
-                    label=f"{_(field.text)}: {field_label(inner)}",
+                    label=str(_("%(name)s: %(what)s", name=_(field.text), what=field_label(inner))),
                 )
                 for inner in field.fields
             ]
