@@ -114,6 +114,7 @@ def test_revision_that_is_out_of_use_is_no_longer_the_recipe_of_its_mix(
 ) -> None:
     monkeypatch.setattr("lims.web.mix_page.may", lambda *_asked: False)  # nobody is signed in
     mix = a_mix()
+    a_batch(mix=mix)
     dry = {**RECIPE, "mix_design_id": mix.id, "reason": "typed at the wrong mix", "water_kg_m3": "150"}
     mistaken = SERVICES["mix-revisions"].add(dry, ACTOR)
     SERVICES["mix-revisions"].retire(mistaken.id, ACTOR)
