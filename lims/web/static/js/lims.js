@@ -70,6 +70,7 @@ function lookups() {
   document.querySelectorAll("select[data-lookup-url]").forEach((select) => {
     if (select.tomselect || !window.TomSelect) { return; }
     const shut = () => { box.close(); box.blur(); };
+    const chosen = () => { justChosen = true; box.setTextboxValue(""); shut(); window.setTimeout(shut, 0); };
     // What each typed text found, by id in the server's order: what earlier texts found stays loaded, and would otherwise stand
     // in the list, where Enter takes the first.
     const found = new Map();
@@ -78,7 +79,7 @@ function lookups() {
       // What is chosen is chosen: a list that stays open (or comes back when a late answer arrives) covers the fields
       // below it on a phone.
       closeAfterSelect: true,
-      onItemAdd: () => { justChosen = true; box.setTextboxValue(""); shut(); window.setTimeout(shut, 0); },
+      onItemAdd: chosen,
       onLoad: () => { if (document.activeElement !== box.control_input) { shut(); } },
       onDropdownOpen: () => { if (justChosen) { shut(); } },
       valueField: "id", labelField: "text", searchField: [], maxOptions: 50, preload: "focus",
@@ -117,6 +118,8 @@ function lookups() {
         },
       },
     });
+    // What was chosen before is chosen again without being added.
+    box.dropdown.addEventListener("click", (event) => { if (event.target.closest("[data-selectable]")) { chosen(); } });
   });
 }
 
