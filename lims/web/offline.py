@@ -20,6 +20,7 @@ from lims.web.addresses import asset
 SHELL = (
     "css/lims.css",
     "js/theme.js",
+    "js/verdict.js",
     "js/entry.js",
     "img/cube.svg",
     "vendor/tabler-1.6.1/tabler.min.css",

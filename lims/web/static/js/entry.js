@@ -158,26 +158,10 @@
   function number(text) { const plain = text.trim().normalize("NFKC"); return /^\d+(\.\d{1,3})?$/.test(plain) && Number(plain) > 0 && Number(plain) <= 20000 ? Number(plain) : NaN; }
   function strengths() { return inputs().map((input, i) => { const area = Number(current.specimens[i].area_mm2); return area ? 1000 * number(input.value) / area : NaN; }); }
 
-  // GB/T 50081: the mean, or the middle value when one lies beyond 15 % of it, or nothing when both do.
-  function verdict(values) {
-    const sorted = values.slice().sort((a, b) => a - b);
-    if (current.rule !== "cube-set" || sorted.length !== 3) { return { basis: "mean", value: sorted.reduce((a, b) => a + b, 0) / sorted.length }; }
-    const limit = 0.15 * sorted[1] * (1 + 1e-9); // exactly 15 % is within, which binary fractions miss
-    const low = sorted[1] - sorted[0] > limit;
-    const high = sorted[2] - sorted[1] > limit;
-    if (low && high) { return { basis: "invalid", value: NaN }; }
-    return low || high ? { basis: "middle", value: sorted[1] } : { basis: "mean", value: (sorted[0] + sorted[1] + sorted[2]) / 3 };
-  }
-
   function preview() {
     const values = strengths();
     document.querySelectorAll("#rows output").forEach((output, i) => { output.textContent = Number.isFinite(values[i]) ? values[i].toFixed(1) + " MPa" : ""; });
-    const box = byId("verdict");
-    if (!values.every(Number.isFinite)) { box.textContent = ""; box.className = "entry-verdict"; return; }
-    const found = verdict(values);
-    const factor = Number(current.factor) || 1;
-    box.className = "entry-verdict " + found.basis;
-    box.textContent = (Number.isFinite(found.value) ? (found.value * factor).toFixed(1) + " MPa · " : "") + words[found.basis] + (factor !== 1 ? " · × " + current.factor : "");
+    window.showVerdict(byId("verdict"), values, current.rule, current.factor, words);
   }
 
   // One question, once, for a value that is probably a slip: 28.5 typed as 285.

@@ -168,22 +168,7 @@ function pressEntry() {
     const text = input.value.trim().normalize("NFKC");
     return area && /^\d+(\.\d+)?$/.test(text) && Number(text) > 0 ? 1000 * Number(text) / area : NaN;
   };
-  // GB/T 50081: the mean, or the middle value when one lies beyond 15 % of it, or nothing when both do.
-  const judge = () => {
-    const box = form.querySelector("[data-verdict]");
-    const sorted = loads.map(strength).sort((a, b) => a - b);
-    box.className = "entry-verdict"; box.textContent = "";
-    if (!sorted.length || !sorted.every(Number.isFinite)) { return; }
-    let basis = "mean", value = sorted.reduce((a, b) => a + b, 0) / sorted.length;
-    if (box.dataset.verdict === "cube-set" && sorted.length === 3) {
-      const limit = 0.15 * sorted[1] * (1 + 1e-9);  // exactly 15 % is within, which binary fractions miss
-      const beyond = (sorted[1] - sorted[0] > limit) + (sorted[2] - sorted[1] > limit);
-      if (beyond) { basis = beyond === 2 ? "invalid" : "middle"; value = beyond === 2 ? NaN : sorted[1]; }
-    }
-    const factor = Number(box.dataset.factor) || 1;
-    box.classList.add(basis);
-    box.textContent = (Number.isFinite(value) ? (value * factor).toFixed(1) + " MPa · " : "") + box.dataset[basis] + (factor === 1 ? "" : " · × " + box.dataset.factor);
-  };
+  const box = form.querySelector("[data-verdict]");
   loads.forEach((input, index) => {
     input.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && index < loads.length - 1) { event.preventDefault(); loads[index + 1].focus(); loads[index + 1].select(); }
@@ -191,7 +176,7 @@ function pressEntry() {
     input.addEventListener("input", () => {
       const output = form.querySelector('[data-strength-for="' + input.name + '"]');
       if (output) { output.textContent = Number.isFinite(strength(input)) ? strength(input).toFixed(1) + " MPa" : ""; }
-      judge();
+      window.showVerdict(box, loads.map(strength), box.dataset.verdict, box.dataset.factor, box.dataset);
     });
     input.dispatchEvent(new Event("input"));
   });
