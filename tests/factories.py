@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
+
 from lims.base.actor import Actor, system_actor
+from lims.base.database import transaction
 from lims.base.services import SERVICES
+from lims.forecasts.models import Forecast, ForecastModel
 
 ACTOR = system_actor("test")
 RECIPE = {
@@ -40,3 +44,27 @@ def a_batch(volume_m3: str = "120", mix: Any = None, actor: Actor = ACTOR, **mor
 
 def a_customer(code: str = "K-1", actor: Actor = ACTOR, **more: Any) -> Any:
     return SERVICES["customers"].add({"code": code, "name": f"Customer {code}", **more}, actor)
+
+
+def a_forecast(mix_design_id: int, **more: Any) -> Forecast:
+    """As the model would store one of the 3-d strength; fitting it takes a second and is tested where it belongs."""
+    with transaction(ACTOR) as session:
+        model = session.scalars(select(ForecastModel).limit(1)).one_or_none() or ForecastModel(
+            version_hash="0" * 64, early_ages="3", age_days=28, laboratories=1, mixes=1, parameters="{}"
+        )
+        session.add(model)
+        session.flush()
+        said = {
+            "inputs": "{}",
+            "local_mixes": 0,
+            "history_mixes": 0,
+            "method": "test",
+            "held_out": False,
+            **more,
+        }
+        forecast = Forecast(
+            mix_design_id=mix_design_id, forecast_model_id=model.id, early_ages="3", age_days=28, **said
+        )
+        session.add(forecast)
+        session.flush()
+    return forecast

@@ -20,7 +20,7 @@ from lims.base.display import local_time, local_today
 from lims.base.services import SERVICES
 from lims.customers.models import Customer, StageChange
 from lims.customers.regions import seen_customers, seen_through
-from lims.forecasts.history import LEARNED_FROM_C, recasts, shapes_forecast
+from lims.forecasts.history import LEARNED_FROM_C, is_of_shape, recasts, shapes_forecast
 from lims.forecasts.models import Forecast
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.models import SetResult
@@ -292,7 +292,7 @@ def forecasts_of_new_customers(since: datetime) -> list[Told]:
         )
     )
     for mix_id, revision_id, rule_id, strength, at, state in results:
-        if shape_of_rule(rule_id) == shapes.get(revision_id):
+        if is_of_shape(shape_of_rule(rule_id), revision_id, shapes):
             came[mix_id].append(_Came(revision_id, Decimal(strength or 0), at, state == "released"))
     said: dict[int, tuple[Forecast, list[_Came]]] = {}
     forecasts = session.scalars(

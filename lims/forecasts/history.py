@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -191,6 +191,12 @@ def shapes_forecast(mix_design_ids: Collection[int]) -> dict[int, str]:
         concrete[revision_id] = (mix_id, recipe_of.get(revision_id, ()))
         broken[concrete[revision_id]][shape_of_rule(rule_id)] += number
     return {key: commonest_shape(broken[one].elements()) for key, one in concrete.items()}
+
+
+def is_of_shape(shape: str, revision_id: int, shapes: Mapping[int, str]) -> bool:
+    """May a result of this shape, "" of what was reported, be held against the forecast of its mix? `shapes`: those of
+    `shapes_forecast`; of a revision that it does not name any may."""
+    return shape in ("", shapes.get(revision_id, shape))
 
 
 @dataclass(frozen=True, slots=True)

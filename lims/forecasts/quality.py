@@ -13,7 +13,14 @@ from sqlalchemy import func, select
 
 from lims.base.database import current_session
 from lims.base.display import laboratory_zone
-from lims.forecasts.history import LEARNED_FROM_C, Recipe, as_cast, recipes_of_revised, shapes_forecast
+from lims.forecasts.history import (
+    LEARNED_FROM_C,
+    Recipe,
+    as_cast,
+    is_of_shape,
+    recipes_of_revised,
+    shapes_forecast,
+)
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS
 from lims.materials.models import CementLot, CementProduct, Region
@@ -134,7 +141,7 @@ def judged_forecasts() -> list[Judged]:
     shapes = shapes_forecast(several) if several else {}
     came = {}
     for mix_id, of_mix in results.items():
-        values = [mpa for revision_id, shape, mpa in of_mix if shape in ("", shapes.get(revision_id, shape))]
+        values = [mpa for revision_id, shape, mpa in of_mix if is_of_shape(shape, revision_id, shapes)]
         if values:
             came[mix_id] = sum(values) / len(values)
     query = (

@@ -25,6 +25,7 @@ from flask_babel import gettext as _
 
 from lims.base.exports import text_is_formula
 from lims.base.problems import Refused, refuse
+from lims.importing.reading_process import letters_of
 
 READER = Path(__file__).with_name("reading_process.py")
 #: How a workbook begins: a zip, or the old compound file.
@@ -135,12 +136,7 @@ class Book:
 
 def column_letters(column: int) -> str:
     """0 -> A, 25 -> Z, 26 -> AA."""
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
+    return letters_of(column + 1)
 
 
 def column_of(letters: str) -> int:

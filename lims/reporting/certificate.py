@@ -22,8 +22,8 @@ from lims.base.database import current_session
 from lims.base.display import actor_names, format_decimal, laboratory_zone
 from lims.base.headers import address_outside
 from lims.base.laboratory import laboratory
-from lims.base.words import cited
 from lims.mixes.schemas import COMPONENT_KINDS
+from lims.reporting.sheets import rule_named
 from lims.results.entry import entry_warnings
 from lims.results.models import Break, Calibration, SetResult
 from lims.results.schemas import BASES
@@ -119,7 +119,7 @@ def certificate_data(
         "lots": _lots(batch),
         "sets": [_set(item, names) for item in results],
         "rules": [_rule(rule_id) for rule_id in rule_ids],
-        "unconfirmed": [f"{cited(rule.code, rule.edition)} ({rule.id})" for rule in unconfirmed(rule_ids)],
+        "unconfirmed": [rule_named(rule.id) for rule in unconfirmed(rule_ids)],
         "reservations": _reservations(results),
         "answered": [
             {"about": item.about, "answer": item.answer} for item in batch.warnings if item.retired_at is None

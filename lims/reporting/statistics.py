@@ -22,7 +22,7 @@ from lims.base.display import format_decimal, laboratory_zone
 from lims.base.laboratory import laboratory
 from lims.base.words import cited
 from lims.customers.models import Customer
-from lims.forecasts.history import Recast, recasts, shapes_forecast
+from lims.forecasts.history import Recast, is_of_shape, recasts, shapes_forecast
 from lims.forecasts.models import Forecast
 from lims.materials.models import CementLot, CementProduct, Region
 from lims.mixes.models import MixDesign, MixRevision
@@ -54,6 +54,17 @@ GB, ACI, EN = "gbt50107-2010/lot", "aci318/acceptance", ("en206/initial", "en206
 ACI214 = "aci214/standard-of-control"
 #: ACI 214: a standard of control is named from this many tests on; fewer say too little about s (R).
 CONTROL_FROM = 15
+
+
+def apart(shape: str) -> str:
+    """A shape in words where it is not the laboratory's own, else "": a cylinder bears about four fifths of what a cube
+    does, so the two are neither put together nor judged together."""
+    return str(SHAPES[shape]) if shape and shape != laboratory().codes.shape else ""
+
+
+def beside(name: str, other_shape: str) -> str:
+    """The name of a group, with its shape where that is `apart`: "C30 · Cylinder"."""
+    return f"{name} · {other_shape}" if name and other_shape else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +101,7 @@ class ResultRow:
     revision_id: int = 0
     #: cube or cylinder, "" of what was reported.
     shape: str = ""
-    #: The shape in words where it is not the laboratory's own: a cylinder bears about four fifths of what a cube does, so
-    #: the two are neither put together nor judged together.
+    #: `apart` of the shape.
     apart: str = ""
     forecast_mpa: Decimal | None = None
     lower_90_mpa: Decimal | None = None
@@ -109,7 +119,7 @@ class ResultRow:
 
     def beside(self, name: str) -> str:
         """A name under which this result may stand beside the laboratory's others."""
-        return f"{name} · {self.apart}" if name and self.apart else name
+        return beside(name, self.apart)
 
     @property
     def forecast_error_percent(self) -> Decimal | None:
@@ -245,7 +255,7 @@ def _row(row: Any) -> ResultRow:
         customer_id,
         revision_id,
         shape,
-        str(SHAPES[shape]) if shape and shape != laboratory().codes.shape else "",
+        apart(shape),
     )
 
 
@@ -291,7 +301,7 @@ def with_forecasts(rows: Iterable[ResultRow]) -> list[ResultRow]:
     shapes = shapes_forecast(mixed) if mixed else {}
     return [
         _forecast_of(row, said.get(row.mix_id, ()), recast.get(row.mix_id))
-        if row.shape in ("", shapes.get(row.revision_id, row.shape))
+        if is_of_shape(row.shape, row.revision_id, shapes)
         else row
         for row in found
     ]

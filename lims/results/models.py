@@ -95,7 +95,23 @@ class Calibration(Record):
 CORRECTED = text("superseded_at IS NOT NULL")
 
 
-class Break(Record):
+class Superseding:
+    """Rows of which a later one may take the place; the earlier ones stay readable."""
+
+    superseded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @hybrid_property
+    def superseded(self) -> bool:
+        """Has a later one, or a retraction, taken its place?"""
+        return self.superseded_at is not None
+
+    @superseded.inplace.expression
+    @classmethod
+    def _superseded(cls) -> ColumnElement[bool]:
+        return cls.superseded_at.is_not(None)
+
+
+class Break(Superseding, Record):
     """The observation on one specimen. A correction supersedes it and leaves it readable."""
 
     __tablename__ = "breaks"
@@ -103,7 +119,6 @@ class Break(Record):
 
     specimen_id: Mapped[int] = mapped_column(Key, ForeignKey("specimens.id"), nullable=False)
     number: Mapped[int] = mapped_column(Integer, nullable=False)
-    superseded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     load_kn: Mapped[Decimal | None] = mapped_column(ExactDecimal(places=3))
     #: True: history that came as a strength, without a load.
     reported: Mapped[bool] = mapped_column(Boolean, nullable=False)
@@ -127,22 +142,12 @@ class Break(Record):
         CheckConstraint("strength_mpa >= 0", name="strength_not_negative"),
     )
 
-    @hybrid_property
-    def superseded(self) -> bool:
-        """Has a later one, or a retraction, taken its place?"""
-        return self.superseded_at is not None
-
-    @superseded.inplace.expression
-    @classmethod
-    def _superseded(cls) -> ColumnElement[bool]:
-        return cls.superseded_at.is_not(None)
-
     @property
     def title(self) -> str:
         return self.specimen.code if self.specimen is not None else str(self.id)
 
 
-class SetResult(Record):
+class SetResult(Superseding, Record):
     """The set's strength by a rule. The highest `number` counts; earlier ones stay."""
 
     __tablename__ = "set_results"
@@ -150,7 +155,6 @@ class SetResult(Record):
 
     specimen_set_id: Mapped[int] = mapped_column(Key, ForeignKey("specimen_sets.id"), nullable=False)
     number: Mapped[int] = mapped_column(Integer, nullable=False)
-    superseded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     rule_id: Mapped[str] = mapped_column(String(60), nullable=False)
     edition: Mapped[str] = mapped_column(String(40), nullable=False)
     #: None: the set is invalid.
@@ -178,16 +182,6 @@ class SetResult(Record):
         Index(None, "created_at", "id"),  # an order of the list
         Index(None, "state", "id"),  # what waits for a verification, the first of it first
     )
-
-    @hybrid_property
-    def superseded(self) -> bool:
-        """Has a later one, or a retraction, taken its place?"""
-        return self.superseded_at is not None
-
-    @superseded.inplace.expression
-    @classmethod
-    def _superseded(cls) -> ColumnElement[bool]:
-        return cls.superseded_at.is_not(None)
 
     @property
     def title(self) -> str:

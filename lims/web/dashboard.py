@@ -24,7 +24,6 @@ from lims.audit.schemas import FINDING_STATES
 from lims.base.columns import utc_now
 from lims.base.database import current_session, number_of_rows
 from lims.base.display import day_begins, local_time, local_today, show_ages, show_day, show_time
-from lims.base.laboratory import laboratory
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
 from lims.base.services import SERVICES
@@ -41,6 +40,7 @@ from lims.operations.backup import newest_verified_at
 from lims.operations.nightly import KIND as BACKUP
 from lims.operations.nightly import newest_verified, overdue
 from lims.reporting.service import outdated
+from lims.reporting.statistics import apart, beside
 from lims.results.cockpit import Workload, workload
 from lims.results.due import due_sets
 from lims.results.entry import when_words
@@ -54,7 +54,6 @@ from lims.standards.cement import oldest_usable
 from lims.standards.register import REGISTER
 from lims.standards.specimens import shape_of_rule
 from lims.trials.models import Batch, Specimen, SpecimenSet, where_cured_as_standard
-from lims.trials.schemas import SHAPES
 from lims.web.addresses import address
 from lims.web.complaint_page import span_text
 from lims.web.dear_figures import dear
@@ -586,18 +585,16 @@ def _strength_chart() -> Panel | None:
         assert total is not None
         if month is None:
             continue  # cast in a month that has not begun: a clock that runs ahead
-        shape = shape_of_rule(rule_id)
-        line = found[grade, shape if shape != laboratory().codes.shape else ""]
+        line = found[grade, apart(shape_of_rule(rule_id))]
         n, mpa = line.get(month, (0, Decimal(0)))
         line[month] = (n + int(count), mpa + total)
     months = sorted({name for by_month in found.values() for name in by_month})
-    lines = []
-    for (grade, shape), by_month in sorted(found.items()):
-        name = f"C{grade:f}".rstrip("0").rstrip(".")
-        lines.append((f"{name} · {SHAPES[shape]}" if shape else name, by_month))
     means = [
-        (name, {month: (n, float(mpa) / n) for month, (n, mpa) in by_month.items()})
-        for name, by_month in lines
+        (
+            beside(f"C{grade:f}".rstrip("0").rstrip("."), shape),
+            {month: (n, float(mpa) / n) for month, (n, mpa) in by_month.items()},
+        )
+        for (grade, shape), by_month in sorted(found.items())
     ]
     chart = {
         "x": months,

@@ -21,11 +21,10 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import local_time
 from lims.base.services import SERVICES
-from lims.forecasts.models import Forecast, ForecastModel
 from lims.materials.models import CementLot
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set, release, verify
-from tests.factories import ACTOR, a_batch, a_customer, a_mix, a_trial
+from tests.factories import ACTOR, a_batch, a_customer, a_forecast, a_mix, a_trial
 
 pytestmark = pytest.mark.usefixtures("records")
 
@@ -362,21 +361,8 @@ def add_row(row: Any) -> Any:
     return row
 
 
-def forecast_of(mix: Any, model: ForecastModel, median: str, low: str, high: str) -> Forecast:
-    return Forecast(
-        mix_design_id=mix.id,
-        forecast_model_id=model.id,
-        early_ages="3",
-        inputs="{}",
-        age_days=28,
-        strength_mpa=Decimal(median),
-        lower_90_mpa=Decimal(low),
-        upper_90_mpa=Decimal(high),
-        local_mixes=0,
-        history_mixes=0,
-        method="test",
-        held_out=False,
-    )
+def say_of(mix: Any, median: str, low: str, high: str) -> None:
+    a_forecast(mix.id, strength_mpa=Decimal(median), lower_90_mpa=Decimal(low), upper_90_mpa=Decimal(high))
 
 
 def test_forecasts_of_new_customers_are_held_against_released_results_alone() -> None:
@@ -389,11 +375,6 @@ def test_forecasts_of_new_customers_are_held_against_released_results_alone() ->
         "C": ("30", "25", "35"),
         "D": ("30", "25", "35"),
     }
-    model = add_row(
-        ForecastModel(
-            version_hash="0" * 64, early_ages="3", age_days=28, laboratories=1, mixes=1, parameters="{}"
-        )
-    )
     sets, mixes = {}, {}
     for name, (median, low, high) in said.items():
         mix = a_mix(name)
@@ -404,7 +385,7 @@ def test_forecasts_of_new_customers_are_held_against_released_results_alone() ->
             trial_id=a_trial(customer_id=customer.id).id,
             cast_at=(utc_now() - timedelta(days=29)).isoformat(),
         )
-        add_row(forecast_of(mix, model, median, low, high))
+        say_of(mix, median, low, high)
         sets[name], mixes[name] = batch.sets[0], mix
     for name, mpa in (("A", 33.0), ("B", 40.0), ("C", 30.0), ("D", 30.0)):
         entry = {
@@ -418,7 +399,7 @@ def test_forecasts_of_new_customers_are_held_against_released_results_alone() ->
             release(sets[name].id, system_actor("checker"))
     for name, mix in mixes.items():  # what is said afterwards knew the result
         median, low, high = said[name]
-        add_row(forecast_of(mix, model, f"9{median}", low, high))
+        say_of(mix, f"9{median}", low, high)
     # One that is broken as cylinders beside: a forecast of cubes is not held against it.
     cylinders = a_batch(
         mix=mixes["A"],

@@ -38,7 +38,7 @@ from lims.base.metadata import Model
 from lims.base.records import AnonymousWrite, Record
 from lims.base.services import SERVICES, RecordService
 from lims.base.signatures import MEANINGS, Signature
-from lims.forecasts.models import Forecast, ForecastModel
+from lims.forecasts.models import Forecast
 from lims.operations.record_of_changes import faults_of_record
 from lims.results.models import Break, Press, SetResult
 from lims.results.schemas import SetBreaksIn
@@ -46,7 +46,7 @@ from lims.results.service import amend_set, correct_set, record_set, release, re
 from lims.results.triggers import NEXT_STATES
 from lims.standards.specimens import compressive_strength
 from tests.conftest import PASSWORD, Person
-from tests.factories import ACTOR, a_batch, a_mix
+from tests.factories import ACTOR, a_batch, a_forecast, a_mix
 
 CHECKER = user_actor(7, "Checker")
 SEED = 17025
@@ -150,7 +150,12 @@ def test_r3_what_a_forecast_was_made_from_is_not_shown_to_those_who_read_no_resu
         record_set(found.id, entry("424", "401", "396"), ACTOR)
         forecast = current_session().scalars(select(Forecast)).first()
         if forecast is None:
-            forecast = _a_forecast(found)
+            forecast = a_forecast(
+                found.batch.mix_revision.mix_design_id,
+                inputs='{"breaks": [[3, 18.12, 3]]}',
+                local_mixes=1,
+                history_mixes=1,
+            )
         key = forecast.id
     technician, sales = sign_in_as(TECHNICIAN), sign_in_as(SALES)
     for path in (f"/forecasts/{key}", f"/api/v1/forecasts/{key}", f"/audit-log/forecasts/{key}"):
@@ -158,22 +163,6 @@ def test_r3_what_a_forecast_was_made_from_is_not_shown_to_those_who_read_no_resu
         answer = sales.get(path)
         assert answer.status_code == 200, path
         assert "18.12" not in answer.get_data(as_text=True), path
-
-
-def _a_forecast(found: Any) -> Forecast:
-    with transaction(ACTOR) as session:
-        model = ForecastModel(
-            version_hash="0" * 64, early_ages="3", age_days=28, laboratories=1, mixes=1, parameters="{}"
-        )
-        session.add(model)
-        session.flush()
-        forecast = Forecast(
-            mix_design_id=found.batch.mix_revision.mix_design_id, forecast_model_id=model.id, early_ages="3",
-            inputs='{"breaks": [[3, 18.12, 3]]}', age_days=28, local_mixes=1, history_mixes=1, method="test",
-            held_out=False,
-        )  # fmt: skip
-        session.add(forecast)
-    return forecast
 
 
 def test_r5_every_verdict_stores_its_rule_and_edition(found: Any) -> None:

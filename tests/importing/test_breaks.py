@@ -19,7 +19,6 @@ from lims.base.jobs import Job, enqueue, run_waiting
 from lims.base.problems import Conflict, NotFound, Refused
 from lims.customers.models import Customer
 from lims.forecasts import service as forecasts
-from lims.forecasts.models import Forecast, ForecastModel
 from lims.importing import imports
 from lims.importing.imports import TEMPLATES, NotApplied, came_from, import_file, look, upload
 from lims.importing.models import ImportRow, ImportRun
@@ -31,7 +30,7 @@ from lims.results.service import SetEntries, facts_of_sets, record_set
 from lims.trials.models import Specimen
 from lims.trials.short_codes import CHECKS, short_code
 from tests.conftest import counting_sql
-from tests.factories import ACTOR, a_batch, a_mix
+from tests.factories import ACTOR, a_batch, a_forecast, a_mix
 from tests.importing.workbooks import filled
 
 
@@ -248,25 +247,7 @@ def test_grades_that_a_job_changed_before_its_worker_was_killed_are_forecast_by_
     forecast: list[int] = []
     with app.app_context():
         said, unsaid = a_mix("C30-1"), a_mix("C30-2")
-        with transaction(ACTOR) as session:
-            model = ForecastModel(
-                version_hash="0" * 64, early_ages="3", age_days=28, laboratories=1, mixes=1, parameters="{}"
-            )
-            session.add(model)
-            session.flush()
-            session.add(
-                Forecast(
-                    mix_design_id=said.id,
-                    forecast_model_id=model.id,
-                    early_ages="3",
-                    inputs="{}",
-                    age_days=28,
-                    local_mixes=0,
-                    history_mixes=0,
-                    method="m",
-                    held_out=False,
-                )
-            )
+        a_forecast(said.id)
         rows = [{"code": mix.code, "grade_mpa": 35} for mix in (said, unsaid)]
         run = upload("m.xlsx", filled("mixes", *rows), ACTOR, template="mixes")
         enqueue("import-workbook", {"run_id": run.id}, ACTOR)

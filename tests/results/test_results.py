@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
 from lims.base.actor import user_actor
 from lims.base.database import current_session
 from lims.base.problems import Conflict, NotFound, Refused
-from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
 from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
@@ -28,8 +26,8 @@ from lims.results.service import (
     verify,
 )
 from lims.trials.models import SpecimenSet
+from tests.at_once import at_once
 from tests.factories import ACTOR, a_batch
-from tests.operations.test_family import until
 
 
 def entry(*loads: Any, **more: Any) -> SetBreaksIn:
@@ -208,47 +206,20 @@ def test_unknown_set_is_not_found(records: Flask) -> None:
         record_set(12345, entry("424", "401", "396"), ACTOR)
 
 
-def _entered_at_once(app: Flask, set_id: int, *entries: SetBreaksIn) -> list[Any]:
-    """Two people enter the set in the same moment: on PostgreSQL both have begun while a third holds it. Returns the id
-    of each one's result, or what they were told."""
-    told: list[Any] = [None] * len(entries)
+def entering(set_id: int, *entries: SetBreaksIn) -> list[Callable[[], int]]:
+    """What each person does; gives the id of the result."""
 
-    def enter(place: int) -> None:
-        with app.app_context():
-            try:
-                told[place] = record_set(set_id, entries[place], ACTOR).id
-            except Conflict as error:
-                told[place] = error
+    def one(given: SetBreaksIn) -> Callable[[], int]:
+        return lambda: record_set(set_id, given, ACTOR).id
 
-    people = [threading.Thread(target=enter, args=(place,)) for place in range(len(entries))]
-    current_session().commit()
-    with not_only_reading(app.extensions["lims.database"].engine).connect() as third:
-        on_postgresql = third.dialect.name == "postgresql"
-        if on_postgresql:
-            third.execute(text("SELECT id FROM specimen_sets WHERE id = :id FOR UPDATE"), {"id": set_id})
-        for person in people:
-            person.start()
-        waiting = text(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        if on_postgresql:
-            with app.extensions["lims.database"].engine.connect() as looking:
-
-                def wait() -> bool:
-                    looking.rollback()  # within a transaction the server tells the same again and again
-                    return looking.scalar(waiting) == len(people)
-
-                until(wait, "they do not wait for the third")
-    for person in people:
-        person.join()
-    return told
+    return [one(given) for given in entries]
 
 
 def test_same_entry_of_two_in_the_same_moment_is_one_result(
     records_on_both: Flask, waiting: SpecimenSet
 ) -> None:
     same = entry("400", "410", "420")
-    first, second = _entered_at_once(records_on_both, waiting.id, same, same)
+    first, second = at_once(records_on_both, waiting, *entering(waiting.id, same, same))
     assert first == second
     assert current_session().query(SetResult).count() == 1
 
@@ -256,9 +227,8 @@ def test_same_entry_of_two_in_the_same_moment_is_one_result(
 def test_different_entries_of_two_in_the_same_moment_are_one_result_and_a_conflict_with_both_values(
     records_on_both: Flask, waiting: SpecimenSet
 ) -> None:
-    told = _entered_at_once(
-        records_on_both, waiting.id, entry("400", "410", "420"), entry("500", "510", "520")
-    )
+    entries = (entry("400", "410", "420"), entry("500", "510", "520"))
+    told = at_once(records_on_both, waiting, *entering(waiting.id, *entries))
     (conflict,) = (one for one in told if isinstance(one, Conflict))
     values = {conflict.theirs["loads_kn"], conflict.yours["loads_kn"]}
     assert values == {"400, 410, 420", "500, 510, 520"}

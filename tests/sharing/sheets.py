@@ -13,14 +13,14 @@ from flask.testing import FlaskClient
 
 from lims.accounts.service import find_user
 from lims.base.actor import Actor, user_actor
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session
 from lims.base.services import SERVICES
-from lims.forecasts.models import Forecast, ForecastModel
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set, release, verify
 from lims.sharing.models import ShareLink
 from lims.sharing.service import ShareLinkService
 from lims.trials.models import SpecimenSet
+from tests import factories
 from tests.factories import ACTOR, RECIPE
 
 CHECKER = user_actor(7, "Checker")
@@ -77,38 +77,19 @@ def a_batch(
 
 
 def a_forecast(mix: Any) -> None:
-    """As the model would store one; fitting it takes a second and is tested where it belongs."""
-    with transaction(ACTOR) as session:
-        model = ForecastModel(
-            version_hash=f"hash-{mix.id}",
-            early_ages="3",
-            age_days=28,
-            laboratories=2,
-            mixes=332,
-            parameters="{}",
-        )
-        session.add(model)
-        session.flush()
-        session.add(
-            Forecast(
-                mix_design_id=mix.id,
-                forecast_model_id=model.id,
-                early_ages="3",
-                inputs='{"grade_mpa": 30.0, "lab": "own"}',
-                age_days=28,
-                strength_mpa=Decimal("37.20"),
-                lower_50_mpa=Decimal("35.40"),
-                upper_50_mpa=Decimal("39.10"),
-                lower_90_mpa=Decimal("32.80"),
-                upper_90_mpa=Decimal("42.20"),
-                grade_probability=Decimal("0.9870"),
-                local_mixes=12,
-                history_mixes=344,
-                method="gp",
-                note=None,
-                held_out=False,
-            )
-        )
+    factories.a_forecast(
+        mix.id,
+        inputs='{"grade_mpa": 30.0, "lab": "own"}',
+        strength_mpa=Decimal("37.20"),
+        lower_50_mpa=Decimal("35.40"),
+        upper_50_mpa=Decimal("39.10"),
+        lower_90_mpa=Decimal("32.80"),
+        upper_90_mpa=Decimal("42.20"),
+        grade_probability=Decimal("0.9870"),
+        local_mixes=12,
+        history_mixes=344,
+        method="gp",
+    )
 
 
 def entry(*loads: str, at: datetime | None = None) -> SetBreaksIn:

@@ -569,19 +569,23 @@ def test_request_for_a_trial_opens_a_prospect_with_a_task_and_tells_the_salesper
     assert "North Quarry Mixing" in home
 
 
-def test_answer_that_is_sent_twice_is_kept_once_with_one_task(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who taps again on a poor line; another message is another answer."""
-    link_id, token = a_share(app, customer_id=None)
-    sent = {
+def asked_for(app: Flask, token: str) -> dict[str, str]:
+    """A trial, by the form of the sheet."""
+    return {
         "mark": mark_of(app, token),
         "kind": "trial",
         "name": "Ms Zhao",
         "company": "North",
         "contact": "139",
-        "message": "a",
     }
+
+
+def test_answer_that_is_sent_twice_is_kept_once_with_one_task(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who taps again on a poor line; another message is another answer."""
+    link_id, token = a_share(app, customer_id=None)
+    sent = {**asked_for(app, token), "message": "a"}
     client = reader(app)
     assert [client.post(f"/s/{token}/answer", data=sent).status_code for _tap in (1, 2)] == [303, 303]
     assert link_of(app, link_id).answers == 1
@@ -608,13 +612,7 @@ def test_trial_can_be_asked_for_when_customer_region_or_prospect_went_out_of_use
         with transaction(ACTOR) as session:
             session.get_one(Trial, shown[0].id).region_id = region.id
     link_id, token = a_share(app, trial=shown, customer_id=shown[3].id if kind == "customers" else None)
-    sent = {
-        "mark": mark_of(app, token),
-        "kind": "trial",
-        "name": "Ms Zhao",
-        "company": "North",
-        "contact": "139",
-    }
+    sent = asked_for(app, token)
     if kind == "prospects":
         assert reader(app).post(f"/s/{token}/answer", data={**sent, "message": "first"}).status_code == 303
     with app.app_context():
