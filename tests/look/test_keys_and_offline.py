@@ -63,6 +63,16 @@ def test_choice_with_search_lists_what_was_typed_and_enter_takes_the_first(
     expect(options).to_have_text(["C30-A/1"])
     page.keyboard.press("Enter")
     expect(page.locator("#f-mix_revision_id option:checked")).to_have_text("C30-A/1")
+
+    # Who chooses while typing and goes on at once types into the next field.
+    page.locator(".ts-control", has=page.locator("#f-mix_revision_id-ts-control")).click()
+    expect(options.nth(2)).to_be_visible()
+    page.clock.install()
+    page.keyboard.type("C")
+    options.first.click()
+    page.locator("#f-volume_m3").focus()
+    page.clock.run_for(1_000)
+    expect(page.locator("#f-volume_m3")).to_be_focused()
     assert visit.complaints == []
     page.context.close()
 

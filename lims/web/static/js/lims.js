@@ -84,6 +84,8 @@ function lookups() {
       onDropdownOpen: () => { if (justChosen) { shut(); } },
       valueField: "id", labelField: "text", searchField: [], maxOptions: 50, preload: "focus",
       placeholder: select.dataset.placeholder,
+      // What is loaded is sifted at each key: waiting for it, a list left by then would open again and take the focus along.
+      refreshThrottle: 0,
       loadThrottle: 150,  // ms after the last key: half of what TomSelect waits by itself, and seen as at once
       load: (query, done) => {
         fetch(select.dataset.lookupUrl + "?q=" + encodeURIComponent(query), { headers: { Accept: "application/json" } })
