@@ -32,6 +32,8 @@ NOT_IN_A_NAME = re.compile(r"[\s/\\@?#]")
 SESSIONS_KEY = "secret.key"
 #: Characters of a secret that cannot be guessed.
 SHORTEST_SECRET = 32
+#: Key of the own mixes where nobody gave the laboratory a name.
+UNNAMED_LABORATORY = "own"
 #: Tells the Prometheus library in which folder processes count together, when it is first imported.
 SHARED_COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -65,7 +67,7 @@ class Settings(BaseSettings):
     timezone: str = "Asia/Shanghai"
     language: Literal["en", "zh", "zh_TW"] = "en"
     #: One for the laboratory's own mixes; also the laboratory's name in forecasts.
-    laboratory: str = "own"
+    laboratory: str = UNNAMED_LABORATORY
     #: A set for each this many cubic metres or part of them (the source document asks for 50).
     cubic_metres_per_set: int = Field(default=50, ge=1, le=1000)
     #: Ages of the sampling plan, days.

@@ -50,8 +50,9 @@ class ImportMappingService(RecordService[ImportMapping]):
 
 
 def _first_sheet(content: bytes) -> Sequence[Sequence[Cell]]:
-    """The rows of a workbook's first sheet, for the files of presses. Raises: Refused."""
-    return read_book("", content).sheets[0].rows
+    """The rows of the first sheet that is seen and holds any, for the files of presses. Raises: Refused."""
+    sheets = read_book("", content).sheets
+    return next((sheet.rows for sheet in sheets if sheet.rows and not sheet.hidden), sheets[0].rows)
 
 
 FIRST_SHEET.append(_first_sheet)

@@ -6,15 +6,17 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from flask import url_for
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.display import format_decimal
+from lims.base.display import Cell, format_decimal
 from lims.base.forms import Form
 from lims.base.schemas import Schema
 from lims.base.security import concealed
 from lims.base.views import MenuPlace, RecordView, Related
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.mixes.service import MixComponentService, MixDesignService, MixRevisionService
+from lims.settings import UNNAMED_LABORATORY
 
 RECIPE = tuple(f"{kind}_kg_m3" for kind in COMPONENT_KINDS)
 
@@ -53,6 +55,12 @@ class MixDesignView(RecordView):
     related = (Related("mix-revisions", "mix_design_id"),)
     show_template = "lims/mix_show.html"
     empty_hint = _l("Add a mix with its recipe, or import history with `lims import history FILE`.")
+
+    def cell(self, record: Any, name: str) -> Cell:
+        shown = super().cell(record, name)
+        if name == "laboratory" and shown.text == UNNAMED_LABORATORY:
+            return shown._replace(text=_("Own"))
+        return shown
 
     def show_context(self, record: Any) -> dict[str, Any]:
         from lims.web.mix_page import mix_context

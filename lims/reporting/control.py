@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -81,6 +81,12 @@ def names_of(rows: Iterable[ResultRow], by: str) -> list[tuple[str, int]]:
     """Names of series with their numbers of results, most results first; results of one age only."""
     counts = Counter(KEYS[by](row) for row in rows if row.counts and KEYS[by](row))
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def addresses_of(rows: Iterable[ResultRow], by: str) -> dict[str, str]:
+    """Name of a series -> what stands for it in an address, "C30 · cylinder": a link leads to the same series in whichever
+    language it is opened."""
+    return {KEYS[by](row): KEYS[by](replace(row, apart=row.shape if row.apart else "")) for row in rows}
 
 
 def series_of(

@@ -31,6 +31,7 @@ from lims.reporting.certificate import verify_address
 from lims.reporting.control import (
     SIDES,
     SIGNALS,
+    addresses_of,
     charted,
     charts_of,
     names_of,
@@ -259,8 +260,11 @@ class ControlChartsView(GuardedView):
             filters = within_role(ChartFilters.read(given))
             rows = charted(list(result_rows(filters)), filters.age_days)
             names = names_of(rows, filters.by)
+            addresses = addresses_of(rows, filters.by)
             known = [name for name, _n in names]
-            chosen = filters.of if filters.of in known else (known[0] if known else "")
+            chosen = next(
+                (name for name in known if filters.of in (name, addresses[name])), known[0] if known else ""
+            )
             series = series_of(chosen, rows, filters.by, filters.target_mpa) if chosen else None
             context = {
                 "series": series,
@@ -268,6 +272,7 @@ class ControlChartsView(GuardedView):
                 "chosen": chosen,
                 "charts": charts_of(series) if series is not None else {},
                 "filters": filters,
+                "addresses": addresses,
             }
         except Refused as error:
             problems = tuple(error.problems)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask_babel import gettext as _
 from sqlalchemy import func, select
@@ -18,6 +19,7 @@ from lims.base.services import SERVICES
 from lims.customers.models import Competitor, Customer
 from lims.customers.schemas import CUSTOMER_STATUS, LAPSE_REASONS
 from lims.materials.models import AggregateSample, AggregateSource, CementLot, CementTest, Region
+from lims.mixes.models import MixRevision
 from lims.results.models import SetResult
 from lims.standards.aggregates import (
     MUD_LIMITS,
@@ -29,7 +31,8 @@ from lims.standards.aggregates import (
 )
 from lims.standards.cement import mortar_strength, setting_checks
 from lims.standards.errors import RuleInputError
-from lims.trials.models import Batch, SpecimenSet
+from lims.standards.specimens import shape_of_rule
+from lims.trials.models import Batch, SpecimenSet, where_cured_as_standard
 
 #: Grade whose limits of mud and lumps stand beside the values: the most common one.
 SHOWN_GRADE_MPA = Decimal(30)
@@ -132,24 +135,11 @@ def lot_context(lot: CementLot) -> dict[str, Any]:
             .limit(SHOWN_LOTS)
         )
     )[::-1]
-    by_lot: dict[int, tuple[int, float]] = {}
-    if may("read", "set-results"):
-        rows = session.execute(
-            select(Batch.cement_lot_id, func.count(), func.sum(SetResult.strength_mpa))
-            .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
-            .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
-            .where(
-                Batch.cement_lot_id.in_([item.id for item in lots]),
-                SpecimenSet.age_days == 28,
-                SetResult.superseded_at.is_(None),
-                SetResult.strength_mpa.is_not(None),
-            )
-            .group_by(Batch.cement_lot_id)
-        )
-        for lot_id, count, total in rows:
-            assert lot_id is not None
-            assert total is not None
-            by_lot[lot_id] = (int(count), float(total) / int(count))
+    concrete = _concrete_of_lots(lot.id, [item.id for item in lots]) if may("read", "set-results") else None
+    by_lot = concrete.by_lot if concrete is not None else {}
+    of_what = _("Concrete of the lot, 28 d")
+    if concrete is not None:
+        of_what = _("Concrete of the lot, %(mix)s, 28 d", mix=concrete.mix)
     rows_shown = [
         {
             "lot": item,
@@ -159,8 +149,8 @@ def lot_context(lot: CementLot) -> dict[str, Any]:
             if item.specific_surface_m2_kg is not None
             else "–",
             "setting": f"{item.initial_set_min} / {item.final_set_min}" if item.initial_set_min else "–",
-            "concrete": f"{by_lot[item.id][1]:.1f}" if item.id in by_lot else "–",
-            "count": by_lot[item.id][0] if item.id in by_lot else 0,
+            "concrete": f"{by_lot[item.id].mean_mpa:.1f}" if item.id in by_lot else "–",
+            "count": by_lot[item.id].sets if item.id in by_lot else 0,
         }
         for item in lots
     ]
@@ -177,13 +167,70 @@ def lot_context(lot: CementLot) -> dict[str, Any]:
                     ],
                 },
                 {
-                    "name": _("Concrete of the lot, 28 d"),
-                    "data": [round(by_lot[i.id][1], 1) if i.id in by_lot else None for i in lots],
+                    "name": of_what,
+                    "data": [round(by_lot[i.id].mean_mpa, 1) if i.id in by_lot else None for i in lots],
                 },
             ],
             "labels": {"x": _("Cement lot"), "y": "MPa"},
         }
-    return {"lot_rows": rows_shown, "lot_chart": chart, "too_old": lot.needs_retest}
+    return {
+        "lot_rows": rows_shown,
+        "lot_chart": chart,
+        "lot_concrete": of_what,
+        "too_old": lot.needs_retest,
+    }
+
+
+class _OfLot(NamedTuple):
+    sets: int
+    mean_mpa: float
+
+
+class _ConcreteOfLots(NamedTuple):
+    """What lots can be held against each other by: one mix, sets of one shape. `by_lot`: lot id -> its sets at 28 d."""
+
+    mix: str
+    by_lot: dict[int, _OfLot]
+
+
+def _concrete_of_lots(lot_id: int, lot_ids: Sequence[int]) -> _ConcreteOfLots | None:
+    """Of the mixes that this lot was cast with (of all, where it was with none) the one that most of the lots share, then the
+    one with most sets: a lot that went into C50 is no stronger cement than one that went into C30."""
+    rows = current_session().execute(
+        select(
+            Batch.cement_lot_id,
+            Batch.mix_revision_id,
+            SetResult.rule_id,
+            func.count(),
+            func.sum(SetResult.strength_mpa),
+        )
+        .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
+        .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
+        .where(
+            Batch.cement_lot_id.in_(lot_ids),
+            where_cured_as_standard(),
+            SpecimenSet.age_days == 28,
+            SetResult.superseded_at.is_(None),
+            SetResult.strength_mpa.is_not(None),
+        )
+        .group_by(Batch.cement_lot_id, Batch.mix_revision_id, SetResult.rule_id)
+    )
+    sums: dict[tuple[int, str], dict[int, tuple[int, Decimal]]] = defaultdict(dict)
+    for of_lot, revision_id, rule_id, number, total in rows:
+        assert of_lot is not None
+        assert total is not None
+        lots = sums[revision_id, shape_of_rule(rule_id)]
+        before, sum_before = lots.get(of_lot, (0, Decimal(0)))
+        lots[of_lot] = (before + number, sum_before + total)
+    if not sums:
+        return None
+    of_this = {key for key, lots in sums.items() if lot_id in lots} or set(sums)
+    chosen = max(sorted(of_this), key=lambda key: (len(sums[key]), sum(sets for sets, _sum in sums[key].values())))
+    revision = current_session().get_one(MixRevision, chosen[0])
+    return _ConcreteOfLots(
+        revision.title,
+        {key: _OfLot(sets, float(total) / sets) for key, (sets, total) in sums[chosen].items()},
+    )
 
 
 def cement_test_context(test: CementTest) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.forecasts.models import Forecast
 from lims.mixes.service import MixDesignService
-from lims.reporting.control import charted, names_of, series_of
+from lims.reporting.control import addresses_of, charted, names_of, series_of
 from lims.reporting.schemas import SummaryFilters
 from lims.reporting.statistics import by_month, grouped, result_rows, verdicts_on, with_forecasts
 from lims.results.service import retract
@@ -229,6 +229,8 @@ def test_cylinders_are_put_together_with_no_cubes_nor_judged_as_cubes() -> None:
     assert [(month.grade, month.n) for month in by_month(rows)] == [("C30", 3), ("C30 · Cylinder", 1)]
     for by, name in (("grade", "C30"), ("mix", "C30-P")):
         assert names_of(rows, by) == [(name, 3), (f"{name} · Cylinder", 1)]
+        # In an address, the same in every language.
+        assert addresses_of(rows, by) == {name: name, f"{name} · Cylinder": f"{name} · cylinder"}
     # What is forecast does not hang on what the filters leave.
     broken(a_batch("41", mix=SimpleNamespace(latest_revision_id=mix.id), **cast), "32")
     of_a_day = with_forecasts(result_rows(filters(until="2026-02-02")))

@@ -227,6 +227,9 @@ def test_workbook_of_a_press_is_read_like_its_text(records_on_both: Flask, mark:
     for code, load in zip(codes_of(found), (424.5, 401.0, f"396{mark}25"), strict=True):
         sheet.append([code, load, datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=8), "Li"])
     sheet.append([None, None, None, None, "below the table"])
+    settings = book.create_sheet("settings", 0)  # of the press's program, before what it shows
+    settings.append(["press", "7"])
+    settings.sheet_state = "hidden"
     file = io.BytesIO()
     book.save(file)
     assert read_file(a_mapping(decimal_mark=mark).id, "day.xlsx", file.getvalue(), ACTOR).sets == 1
