@@ -194,8 +194,8 @@ class _ConcreteOfLots(NamedTuple):
 
 
 def _concrete_of_lots(lot_id: int, lot_ids: Sequence[int]) -> _ConcreteOfLots | None:
-    """Of the mixes that this lot was cast with (of all, where it was with none) the one that most of the lots share, then the
-    one with most sets: a lot that went into C50 is no stronger cement than one that went into C30."""
+    """Of the mixes that this lot was cast with (of all, where it was with none) the one that most of the lots share, then
+    the one with most sets: a lot that went into C50 is no stronger cement than one that went into C30."""
     rows = current_session().execute(
         select(
             Batch.cement_lot_id,
@@ -225,7 +225,9 @@ def _concrete_of_lots(lot_id: int, lot_ids: Sequence[int]) -> _ConcreteOfLots | 
     if not sums:
         return None
     of_this = {key for key, lots in sums.items() if lot_id in lots} or set(sums)
-    chosen = max(sorted(of_this), key=lambda key: (len(sums[key]), sum(sets for sets, _sum in sums[key].values())))
+    chosen = max(
+        sorted(of_this), key=lambda key: (len(sums[key]), sum(sets for sets, _sum in sums[key].values()))
+    )
     revision = current_session().get_one(MixRevision, chosen[0])
     return _ConcreteOfLots(
         revision.title,

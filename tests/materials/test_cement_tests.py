@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,8 @@ from flask import Flask
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from tests.conftest import Person
-from tests.factories import ACTOR
+from tests.factories import ACTOR, a_batch, a_mix
+from tests.reporting.production import broken
 
 
 def a_lot() -> Any:
@@ -77,3 +79,39 @@ def test_page_shows_the_value_that_was_left_out_and_an_edit_judges_anew(
     data = {"cement_lot_id": lot_id, "tested_on": "2026-11-20", "age_days": "28", "version": "1", **values}
     assert technician.post(f"/cement-tests/{test_id}/edit", data).status_code == 302
     assert "50.0" in technician.get(f"/cement-tests/{test_id}").get_data(as_text=True)
+
+
+def test_lots_stand_beside_each_other_by_one_mix_and_one_shape(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        first = a_lot()
+        cement = {"cement_product_id": first.cement_product_id}
+        second, third = (
+            SERVICES["cement-lots"].add({"code": code, **cement}, ACTOR) for code in ("L2", "L3")
+        )
+        c30, c50 = a_mix(), a_mix("C50-1", strength_class="C50")
+        cast = {"plan_ages": "28", "cast_at": "2026-01-05T02:00:00+00:00"}
+        for lot, mix, strength_mpa, more in (
+            (first, c30, "38", {}),
+            (first, c30, "40", {}),
+            (second, c30, "36", {}),
+            (second, c30, "29", {"shape": "cylinder"}),
+            (second, c50, "61", {}),
+            (third, c50, "60", {}),
+        ):
+            broken(a_batch("40", mix=mix, cement_lot_id=lot.id, **cast, **more), strength_mpa)
+        keys = [lot.id for lot in (first, second, third)]
+
+    def concrete_beside(key: int) -> tuple[str, list[list[str]]]:
+        page = technician.get(f"/cement-lots/{key}").get_data(as_text=True)
+        (of_what,) = set(re.findall(r"Concrete of the lot, ([^,<]+), 28 d", page))
+        rows = re.findall(r">(L\d)</(?:strong|a)></td>(.*?)</tr>", page)
+        return of_what, [[code, *re.findall(r"num\">([^<]*)</td>", cells)[-2:]] for code, cells in rows]
+
+    assert concrete_beside(keys[0]) == (
+        "C30-1/1",
+        [["L3", "–", "0"], ["L2", "36.0", "1"], ["L1", "39.0", "2"]],
+    )
+    assert concrete_beside(keys[2]) == (
+        "C50-1/1",
+        [["L3", "60.0", "1"], ["L2", "61.0", "1"], ["L1", "–", "0"]],
+    )
