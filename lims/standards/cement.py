@@ -31,9 +31,14 @@ CLASSES = {
 #: Of these types alone: slag, pozzolana and fly-ash cement (R). Composite cement P.C lost them with the edition of 2023 (S).
 LOW_CLASSES = ("32.5", "32.5R")
 LOW_CLASS_TYPES = ("P.S.A", "P.S.B", "P.P", "P.F")
-CEMENT_TYPES = ("P.I", "P.II", "P.O", *LOW_CLASS_TYPES, "P.C")
-#: GB 175, ordinary Portland cement P.O: initial set at least, final set at most, minutes (S).
+#: Of these types alone: Portland and ordinary Portland cement (R).
+HIGH_CLASSES = ("62.5", "62.5R")
+PORTLAND_TYPES = ("P.I", "P.II")
+HIGH_CLASS_TYPES = (*PORTLAND_TYPES, "P.O")
+CEMENT_TYPES = (*HIGH_CLASS_TYPES, *LOW_CLASS_TYPES, "P.C")
+#: GB 175: initial set at least, minutes (S); final set at most, of P.I and P.II (R) and of every other type (P.O S, rest R).
 INITIAL_SET_MIN = Decimal(45)
+PORTLAND_FINAL_SET_MAX = Decimal(390)
 FINAL_SET_MAX = Decimal(600)
 #: GB/T 17671: values of a set; share from the mean beyond which one is dropped (R).
 MORTAR_VALUES = 6
@@ -54,13 +59,22 @@ class MortarVerdict:
 
 
 def class_limits(strength_class: str, cement_type: str | None = None) -> tuple[Decimal, Decimal] | None:
-    """Least strengths at 3 d and 28 d, MPa; None where the code has no such class, of this type.
+    """Least strengths at 3 d and 28 d, MPa; None where the code has no such class, of this type, or not this type.
 
-    Source: GB 175-2023 table 3 (42.5 and the end of composite 32.5 S, others R).
+    Source: GB 175-2023 7.4.3 (42.5 and the end of composite 32.5 S, others R).
     """
-    if strength_class in LOW_CLASSES and cement_type not in LOW_CLASS_TYPES:
-        return None
-    return CLASSES.get(strength_class)
+    if cement_type is not None and cement_type not in CEMENT_TYPES:
+        return None  # masonry cement, or one of another country's code
+    return CLASSES[strength_class] if strength_class in _classes_of(cement_type) else None
+
+
+def _classes_of(cement_type: str | None) -> tuple[str, ...]:
+    """The classes that a type has; of one that is not known, those that need no word about it."""
+    low = cement_type in LOW_CLASS_TYPES
+    high = cement_type is None or cement_type in HIGH_CLASS_TYPES
+    return tuple(
+        name for name in CLASSES if (low or name not in LOW_CLASSES) and (high or name not in HIGH_CLASSES)
+    )
 
 
 def class_checks(
@@ -72,9 +86,15 @@ def class_checks(
     """The strengths of a cement against its class; at least one of the two ages. `cement_type`, one of CEMENT_TYPES, is
     needed for 32.5 and 32.5R.
 
-    Raises: RuleInputError. Source: GB 175-2023 table 3 (42.5 S, others R).
+    Raises: RuleInputError. Source: GB 175-2023 7.4.3 (42.5 S, others R).
     """
     limits = class_limits(strength_class, cement_type)
+    if limits is None and strength_class in HIGH_CLASSES:
+        raise RuleInputError(
+            "strength_class",
+            strength_class,
+            said(N_("one of %(options)s"), options=", ".join(_classes_of(cement_type))),
+        )
     if limits is None:
         usual = ", ".join(name for name in CLASSES if name not in LOW_CLASSES)
         low, types = " and ".join(LOW_CLASSES), ", ".join(LOW_CLASS_TYPES)
@@ -101,18 +121,36 @@ def class_checks(
     return tuple(checks)
 
 
-def setting_checks(initial_set_min: Decimal, final_set_min: Decimal) -> tuple[Check, ...]:
-    """Initial set at least 45 min, final set at most 600 min, both ends within.
+def final_set_max(cement_type: str | None = None) -> Decimal | None:
+    """Latest final set, min: 390 of P.I and P.II, 600 of the other types and where none is named; None of a type that the
+    code has not.
 
-    Raises: RuleInputError. Source: GB 175, P.O (S).
+    Source: GB 175-2023 7.4.1 (P.O S, others R).
     """
+    if cement_type in PORTLAND_TYPES:
+        return PORTLAND_FINAL_SET_MAX
+    return FINAL_SET_MAX if cement_type is None or cement_type in CEMENT_TYPES else None
+
+
+def setting_checks(
+    initial_set_min: Decimal, final_set_min: Decimal, cement_type: str | None = None
+) -> tuple[Check, ...]:
+    """Initial set at least 45 min, final set at most 600 min, or 390 min of P.I and P.II, both ends within.
+
+    Raises: RuleInputError. Source: GB 175-2023 7.4.1 (P.O S, others R).
+    """
+    latest = final_set_max(cement_type)
+    if latest is None:
+        raise RuleInputError(
+            "cement_type", cement_type, said(N_("one of %(options)s"), options=", ".join(CEMENT_TYPES))
+        )
     initial = require_number("initial_set_min", initial_set_min, above=0)
     final = require_number("final_set_min", final_set_min, above=0)
     if final < initial:
         raise RuleInputError("final_set_min", final_set_min, N_("a time of at least initial_set_min"))
     return (
         at_least(N_("initial set, min"), initial, INITIAL_SET_MIN),
-        at_most(N_("final set, min"), final, FINAL_SET_MAX),
+        at_most(N_("final set, min"), final, latest),
     )
 
 

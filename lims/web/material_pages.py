@@ -29,7 +29,7 @@ from lims.standards.aggregates import (
     fineness_modulus,
     impurity_limits,
 )
-from lims.standards.cement import mortar_strength, setting_checks
+from lims.standards.cement import final_set_max, mortar_strength, setting_checks
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import shape_of_rule
 from lims.trials.models import Batch, SpecimenSet, where_cured_as_standard
@@ -252,8 +252,9 @@ def cement_test_context(test: CementTest) -> dict[str, Any]:
                 for value in test.values
             ],
         }
-    if test.initial_set_min and test.final_set_min:
-        context["setting"] = setting_checks(Decimal(test.initial_set_min), Decimal(test.final_set_min))
+    kind = test.cement_lot.cement_product.cement_type
+    if test.initial_set_min and test.final_set_min and final_set_max(kind) is not None:
+        context["setting"] = setting_checks(Decimal(test.initial_set_min), Decimal(test.final_set_min), kind)
     return context
 
 

@@ -17,7 +17,7 @@ from lims.base.display import format_decimal
 from lims.base.forms import build_form
 from lims.base.problems import Problem
 from lims.base.security import may
-from lims.standards.cement import FINAL_SET_MAX, INITIAL_SET_MIN, class_limits
+from lims.standards.cement import INITIAL_SET_MIN, class_limits, final_set_max
 from lims.web.complaint_page import refused_step
 
 Row = dict[str, Any]
@@ -28,6 +28,7 @@ def beside_certificate(retest: Retest) -> list[Row]:
     lot, test = retest.cement_lot, retest.cement_test
     product = lot.cement_product
     at_3d, at_28d = class_limits(product.strength_class, product.cement_type) or (None, None)
+    latest = final_set_max(product.cement_type)
     rows = [
         (_("Mortar, 3 d"), "MPa", lot.strength_3d_mpa, retest.strength_3d_mpa, at_3d, None),
         (_("Mortar, 28 d"), "MPa", lot.strength_28d_mpa, retest.strength_28d_mpa, at_28d, None),
@@ -36,10 +37,10 @@ def beside_certificate(retest: Retest) -> list[Row]:
             "min",
             lot.initial_set_min,
             test.initial_set_min if test else None,
-            INITIAL_SET_MIN,
+            None if latest is None else INITIAL_SET_MIN,
             None,
         ),
-        (_("Final set"), "min", lot.final_set_min, test.final_set_min if test else None, None, FINAL_SET_MAX),
+        (_("Final set"), "min", lot.final_set_min, test.final_set_min if test else None, None, latest),
         (
             _("45 µm residue"),
             "%",

@@ -11,14 +11,16 @@ from flask import Flask
 
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
+from lims.web.material_pages import cement_test_context
+from lims.web.retest_page import beside_certificate
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
 from tests.reporting.production import broken
 
 
-def a_lot() -> Any:
+def a_lot(cement_type: str = "P.O") -> Any:
     cement = SERVICES["cement-products"].add(
-        {"code": "PO", "name": "PO", "cement_type": "P.O", "strength_class": "42.5"}, ACTOR
+        {"code": "PO", "name": "PO", "cement_type": cement_type, "strength_class": "42.5"}, ACTOR
     )
     return SERVICES["cement-lots"].add({"code": "L1", "cement_product_id": cement.id}, ACTOR)
 
@@ -60,6 +62,33 @@ def test_five_values_are_refused_and_setting_alone_is_taken(records_on_both: Fla
     assert found.strength_mpa is None
     with pytest.raises(Refused, match="at least one"):
         SERVICES["cement-tests"].add({"cement_lot_id": lot.id, "tested_on": "2026-11-20"}, ACTOR)
+
+
+@pytest.mark.parametrize(
+    ("cement_type", "limits", "holds"),
+    [("P.O", ("≥ 45", "≤ 600"), True), ("P.II", ("≥ 45", "≤ 390"), False), ("OPC", ("–", "–"), None)],
+)
+def test_final_set_of_portland_cement_is_held_against_390_min_beside_certificate_and_on_its_page(
+    records: Flask, cement_type: str, limits: tuple[str, str], holds: bool | None
+) -> None:
+    lot, add = a_lot(cement_type), SERVICES["cement-tests"].add
+    test = add(
+        {
+            "cement_lot_id": lot.id,
+            "tested_on": "2026-11-20",
+            "initial_set_min": "170",
+            "final_set_min": "400",
+        },
+        ACTOR,
+    )
+    retest = SERVICES["retests"].add(
+        {"cement_lot_id": lot.id, "ordered_on": "2026-11-19", "cement_test_id": test.id}, ACTOR
+    )
+    initial, final = (row for row in beside_certificate(retest) if row["unit"] == "min")
+    assert (initial["limit"], final["limit"]) == limits
+    assert final["holds"] is holds
+    shown = cement_test_context(test)["setting"]
+    assert [check.passed for check in shown] == ([] if holds is None else [True, holds])
 
 
 def test_page_shows_the_value_that_was_left_out_and_an_edit_judges_anew(

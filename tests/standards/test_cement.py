@@ -13,9 +13,11 @@ from lims.materials.schemas import CEMENT_TYPES as RECORDED
 from lims.standards.cement import (
     CEMENT_TYPES,
     CLASSES,
+    HIGH_CLASS_TYPES,
     LOW_CLASS_TYPES,
     class_checks,
     class_limits,
+    final_set_max,
     lots,
     mortar_strength,
     oldest_usable,
@@ -49,8 +51,20 @@ def test_other_classes_need_no_type(strength_class: str) -> None:
     assert class_limits(strength_class) == class_limits(strength_class, "P.O") == CLASSES[strength_class]
 
 
-def test_types_are_those_that_are_recorded() -> None:
+@pytest.mark.parametrize("cement_type", CEMENT_TYPES)
+def test_gb175_2023_has_62_5_for_portland_and_ordinary_portland_cement_alone(cement_type: str) -> None:
+    if cement_type in HIGH_CLASS_TYPES:
+        assert class_checks("62.5R", D(32), None, cement_type)[0].passed
+        return
+    with pytest.raises(RuleInputError) as refusal:
+        class_checks("62.5R", D(32), None, cement_type)
+    assert refusal.value.accepted.endswith("52.5, 52.5R")
+
+
+def test_types_are_those_that_are_recorded_and_gb175_says_nothing_of_others() -> None:
     assert set(CEMENT_TYPES) <= set(RECORDED)
+    for other in set(RECORDED) - set(CEMENT_TYPES):
+        assert (class_limits("42.5", other), final_set_max(other)) == (None, None)
 
 
 @given(st.dates(date(1990, 1, 1), date(2100, 1, 1)))
@@ -96,6 +110,10 @@ def test_mortar_drops_one_value_beyond_10_percent(values: str, strength: str | N
 def test_setting_times_at_their_limits_pass_and_a_final_set_before_the_initial_one_is_refused() -> None:
     assert [check.passed for check in setting_checks(D(45), D(600))] == [True, True]
     assert [check.passed for check in setting_checks(D("44.9"), D("600.1"))] == [False, False]
+    for kind in ("P.I", "P.II"):  # GB 175 gives Portland cement 390 min
+        assert [check.passed for check in setting_checks(D(45), D(390), kind)] == [True, True]
+        assert [check.passed for check in setting_checks(D(45), D("390.1"), kind)] == [True, False]
+    assert setting_checks(D(45), D(600), "P.F")[1].passed
     assert setting_checks(D(60), D(60))
     with pytest.raises(RuleInputError) as refusal:
         setting_checks(D(60), D(59))

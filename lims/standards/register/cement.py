@@ -29,13 +29,15 @@ def _class(given: Given) -> Answer:
         given.word("strength_class"),
         given.number_or_none("strength_3d_mpa"),
         given.number_or_none("strength_28d_mpa"),
-        given.word("cement_type") if given.has("cement_type") else None,
+        given.word_or_none("cement_type"),
     )
     return {"accepted": all_passed(checks), "checks": checks}
 
 
 def _setting(given: Given) -> Answer:
-    checks = setting_checks(given.number("initial_set_min"), given.number("final_set_min"))
+    checks = setting_checks(
+        given.number("initial_set_min"), given.number("final_set_min"), given.word_or_none("cement_type")
+    )
     return {"accepted": all_passed(checks), "checks": checks}
 
 
@@ -68,7 +70,7 @@ RULES = (
         code="GB 175",
         edition="2023",
         effective=IN_FORCE,
-        clause="table 3",
+        clause="7.4.3",
         subject=N_("Cement"),
         title=N_("Strengths of a cement against its class"),
         formula=N_("Least strengths at 3 d and 28 d."),
@@ -76,6 +78,7 @@ RULES = (
             (N_("class 42.5, no composite 32.5, date in force"), "S"),
             (N_("other classes"), "R"),
             (N_("32.5 and 32.5R of slag, pozzolana and fly-ash cement"), "R"),
+            (N_("62.5 and 62.5R of Portland and ordinary Portland cement"), "R"),
         ),
         sources=("GB 175-2023",),
         fields=(
@@ -91,7 +94,10 @@ RULES = (
                 required=False,
             ),
             Choice(
-                name="cement_type", text=N_("Type of cement (for 32.5)"), options=CEMENT_TYPES, required=False
+                name="cement_type",
+                text=N_("Type of cement (for 32.5 and 62.5)"),
+                options=CEMENT_TYPES,
+                required=False,
             ),
         ),
         compute=_class,
@@ -116,18 +122,29 @@ RULES = (
         code="GB 175",
         edition="2023",
         effective=IN_FORCE,
-        clause="7.3",
+        clause="7.4.1",
         subject=N_("Cement"),
-        title=N_("Setting times of ordinary Portland cement"),
-        formula=N_("Initial set ≥ 45 min, final set ≤ 600 min."),
-        provenance=((N_("limits"), "S"),),
-        sources=("GB 175",),
+        title=N_("Setting times of a cement"),
+        formula=N_("Initial set ≥ 45 min, final set ≤ 600 min; P.I and P.II: ≤ 390 min."),
+        provenance=((N_("limits of P.O"), "S"), (N_("limits of the other types, clause"), "R")),
+        sources=("GB 175-2023",),
         fields=(
             Number(name="initial_set_min", text=N_("Initial set, min"), above=0, maximum=5000),
             Number(name="final_set_min", text=N_("Final set, min"), above=0, maximum=5000),
+            Choice(
+                name="cement_type",
+                text=N_("Type of cement (for P.I and P.II)"),
+                options=CEMENT_TYPES,
+                required=False,
+            ),
         ),
         compute=_setting,
         vectors=(
+            Vector(
+                {"initial_set_min": "45", "final_set_min": "391", "cement_type": "P.II"},
+                {"accepted": False},
+                "C",
+            ),
             Vector({"initial_set_min": "45", "final_set_min": "600"}, {"accepted": True}, "S"),
             Vector({"initial_set_min": "44", "final_set_min": "300"}, {"accepted": False}, "S"),
         ),
