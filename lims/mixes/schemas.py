@@ -11,7 +11,9 @@ from flask_babel import lazy_gettext as _l
 from pydantic import model_validator
 
 from lims.base.fields import Choice, Code, Quantity, Reference, Text, Ui
+from lims.base.laboratory import laboratory
 from lims.base.schemas import Schema
+from lims.standards.grades import grades_of_class
 
 MIX_KINDS = {"concrete": _l("Concrete"), "mortar": _l("Mortar"), "shotcrete": _l("Shotcrete")}
 
@@ -53,12 +55,14 @@ class MixDesignIn(Schema):
     @model_validator(mode="before")
     @classmethod
     def _grade_of_class(cls, data: Any) -> Any:
-        """C30 means 30 MPa unless the grade is given."""
+        """C30 means 30 MPa unless the grade is given; of C30/37 it is the number of the specimens that the laboratory
+        breaks."""
         if isinstance(data, Mapping) and not data.get("grade_mpa"):
-            text = str(data.get("strength_class") or "")
-            digits = text[1:].partition("/")[0]
-            if text[:1].upper() in {"C", "M"} and digits.isdecimal():
-                return {**data, "grade_mpa": digits}
+            grades = grades_of_class(str(data.get("strength_class") or "").strip())
+            if len(set(grades.values())) > 1:
+                return {**data, "grade_mpa": f"{grades[laboratory().codes.shape]:f}"}
+            if grades:
+                return {**data, "grade_mpa": f"{grades['cube']:f}"}
         return data
 
 

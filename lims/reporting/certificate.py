@@ -29,6 +29,7 @@ from lims.results.models import Break, Calibration, SetResult
 from lims.results.schemas import BASES
 from lims.rules.service import unconfirmed
 from lims.standards.errors import RuleInputError
+from lims.standards.grades import grade_of_shape
 from lims.standards.register import REGISTER
 from lims.standards.rounding import round_half_even
 from lims.standards.specimens import factor_beside_set, loading_rate_limits
@@ -213,8 +214,9 @@ def _set(result: SetResult, names: dict[str, str]) -> dict[str, Any]:
         )
     }
     some = next(iter(breaks.values()), None)
-    grade = found.batch.mix_revision.mix_design.grade_mpa
+    mix = found.batch.mix_revision.mix_design
     first = found.specimens[0] if found.specimens else None
+    grade = grade_of_shape(mix.strength_class, mix.grade_mpa, first.shape if first is not None else "")
     factor = factor_beside_set(result.rule_id, first.width_mm if first is not None else None)
     return {
         "code": found.code,

@@ -40,6 +40,7 @@ from lims.standards.acceptance import (
     en206_each,
 )
 from lims.standards.errors import RuleInputError
+from lims.standards.grades import grade_of_shape
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import plain
 from lims.standards.rounding import exact_context
@@ -225,6 +226,7 @@ def _row(row: Any) -> ResultRow:
         specimens, least, most, width, curing, temperature, entered_at, made_by, region_id, customer_id, revision_id,
     ) = row  # fmt: skip
     shape = shape_of_rule(rule_id)
+    grade_mpa = grade_of_shape(strength_class, grade_mpa, shape or laboratory().codes.shape)
     return ResultRow(
         set_id,
         set_code,

@@ -23,6 +23,7 @@ from lims.rules.answers import refusal
 from lims.rules.models import RuleEdition, RuleSignoff
 from lims.rules.schemas import RuleEditionIn, RuleSignoffIn
 from lims.standards.errors import RuleInputError
+from lims.standards.grades import GB_GRADES_MPA
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import Answer, Rule
 from lims.standards.specimens import (
@@ -242,8 +243,10 @@ def compare(set_id: int, rule: Rule) -> Comparison:
         if name in names and width is not None:
             given[name] = f"{width:f}"
     grade: Decimal | None = found.batch.mix_revision.mix_design.grade_mpa
-    if "grade_mpa" in names and grade is not None:
-        given["grade_mpa"] = f"{grade:f}"
+    # Of a grade between those of GB, as of C30/37, the one below: on the same side of C60, which is what is asked.
+    asked = max((known for known in GB_GRADES_MPA if grade is not None and known <= grade), default=None)
+    if "grade_mpa" in names and asked is not None:
+        given["grade_mpa"] = f"{asked:f}"
     if "size_factor" in names and width is not None:
         taken = untested_factor(found.specimens[0].shape, width, grade)
         if taken is not None:  # as when the set was entered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from lims.base.database import current_session, database, transaction
+from lims.base.laboratory import laboratory
 from lims.base.problems import Refused
 from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
@@ -33,6 +35,25 @@ def test_ratio_binder_and_grade_follow_from_the_recipe(records_on_both: Flask) -
     assert mix.latest.water_binder_ratio == Decimal("0.427")
     assert mix.latest.composition()["slag_kg_m3"] == 0.0
     assert mix.latest.code == "C30-1/1"
+
+
+@pytest.mark.parametrize(
+    ("strength_class", "family", "grade"),
+    [
+        ("C30/37", "en", "37"),  # an EN laboratory breaks cubes, of which the second number speaks
+        ("C30/37", "astm", "30"),
+        ("C30P8", "gb", "30"),
+        ("M7.5", "gb", "7.5"),
+        ("C50/60P8", "gb", "60"),
+    ],
+)
+def test_grade_of_a_class_is_that_of_the_specimens_that_the_laboratory_breaks(
+    records: Flask, monkeypatch: pytest.MonkeyPatch, strength_class: str, family: str, grade: str
+) -> None:
+    facts = replace(laboratory(), code_family=family)
+    monkeypatch.setattr("lims.mixes.schemas.laboratory", lambda: facts)
+    assert a_mix(strength_class=strength_class).grade_mpa == Decimal(grade)
+    assert a_mix("X", strength_class=strength_class, grade_mpa="32").grade_mpa == 32
 
 
 def test_recipe_without_water_is_refused(records: Flask) -> None:

@@ -18,6 +18,7 @@ from lims.reporting.control import addresses_of, charted, names_of, series_of
 from lims.reporting.schemas import SummaryFilters
 from lims.reporting.statistics import by_month, grouped, result_rows, verdicts_on, with_forecasts
 from lims.results.service import retract
+from lims.rules.service import compare, rule_of
 from tests.factories import ACTOR, RECIPE, a_batch, a_customer, a_mix
 from tests.reporting.production import ACCEPTED, REJECTED, a_production, broken, set_of
 from tests.sharing.sheets import a_forecast
@@ -237,6 +238,28 @@ def test_cylinders_are_put_together_with_no_cubes_nor_judged_as_cubes() -> None:
     assert sorted((row.shape, row.forecast_mpa is not None) for row in of_a_day) == [
         ("cube", True), ("cylinder", False), ("cylinder", False)
     ]  # fmt: skip
+
+
+def test_cubes_of_a_european_class_are_judged_by_its_second_number_and_cylinders_by_its_first() -> None:
+    batches = a_production(("38", "39", "40"), code="EN-P", grade="C30/37")
+    mix = batches[0].mix_revision.mix_design
+    assert mix.grade_mpa == 37
+    cast = {"plan_ages": "28", "shape": "cylinder", "cast_at": "2026-01-05T02:00:00+00:00"}
+    of_mix = SimpleNamespace(latest_revision_id=batches[0].mix_revision_id)
+    for strength in ("28", "27", "26"):  # 35.7, 34.4 and 33.1 MPa of a cylinder
+        broken(a_batch("40", mix=of_mix, **cast), strength)
+    for stored in ("37", "30"):  # as mixes have it that were made before the shape was asked
+        with transaction(ACTOR):
+            mix.grade_mpa = Decimal(stored)
+        groups = {group.grade: group for group in grouped(result_rows(filters()), "grade")}
+        cubes, cylinders = groups["C30/37"], groups["C30/37 · Cylinder"]
+        assert (cubes.grade_mpa, cylinders.grade_mpa) == (37, 30)
+        # 39 is less than 37 + 4, and was accepted against 30; 34.4 is 30 + 4.
+        assert (cubes.verdicts["en"].accepted, cylinders.verdicts["en"].accepted) == (False, True)
+        # A grade that GB has not is no reason not to judge 150 mm cubes again.
+        again = compare(set_of(batches[0]).id, rule_of("gbt50081-2019/cube-set")).answer
+        assert again is not None
+        assert again["strength_mpa"] == "38.0"
 
 
 def test_forecast_of_a_recast_mix_is_held_against_results_of_its_recipe_alone() -> None:
