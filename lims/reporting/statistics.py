@@ -104,6 +104,8 @@ class ResultRow:
     shape: str = ""
     #: `apart` of the shape.
     apart: str = ""
+    #: Of a mortar, which codes for concrete do not judge.
+    mortar: bool = False
     forecast_mpa: Decimal | None = None
     lower_90_mpa: Decimal | None = None
     upper_90_mpa: Decimal | None = None
@@ -189,6 +191,7 @@ def result_rows(filters: SummaryFilters) -> Iterator[ResultRow]:
             Trial.region_id,
             Trial.customer_id,
             Batch.mix_revision_id,
+            MixDesign.kind,
         )
         .select_from(SetResult)
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
@@ -224,9 +227,12 @@ def _row(row: Any) -> ResultRow:
         set_id, set_code, batch_id, batch_code, element, mix_id, mix, grade_mpa, strength_class, region, customer,
         cement_code, cement_name, lot, age_days, cast_at, tested_at, strength, basis, state, rule_id, edition,
         specimens, least, most, width, curing, temperature, entered_at, made_by, region_id, customer_id, revision_id,
+        kind,
     ) = row  # fmt: skip
     shape = shape_of_rule(rule_id)
     grade_mpa = grade_of_shape(strength_class, grade_mpa, shape or laboratory().codes.shape)
+    mortar = kind == "mortar"
+    letter = "M" if mortar else "C"
     return ResultRow(
         set_id,
         set_code,
@@ -236,7 +242,7 @@ def _row(row: Any) -> ResultRow:
         mix_id,
         mix if made_by == current_app.config.get("LIMS_LABORATORY", "own") else f"{made_by}: {mix}",
         grade_mpa,
-        strength_class or (f"C{format_decimal(grade_mpa)}" if grade_mpa is not None else ""),
+        strength_class or (f"{letter}{format_decimal(grade_mpa)}" if grade_mpa is not None else ""),
         region or "",
         customer or "",
         f"{cement_code} {cement_name}" if cement_code else "",
@@ -258,6 +264,7 @@ def _row(row: Any) -> ResultRow:
         revision_id,
         shape,
         apart(shape),
+        mortar,
     )
 
 
@@ -400,12 +407,13 @@ def grouped(rows: Iterable[ResultRow], by: str) -> list[Group]:
     """Groups by a dimension, each of one grade and age, so that a code may judge it; in the order of names, those without
     a name or a grade last."""
     key, other = KEYS[by], SAME_NAME.get(by, lambda _row: 0)
-    found: dict[tuple[str, Decimal, str, int, int], list[ResultRow]] = defaultdict(list)
+    found: dict[tuple[str, Decimal, str, int, int, bool], list[ResultRow]] = defaultdict(list)
     for row in rows:
-        found[key(row), row.grade_mpa or Decimal(0), row.graded, row.age_days, other(row)].append(row)
+        grade = (row.grade_mpa or Decimal(0), row.graded)
+        found[key(row), *grade, row.age_days, other(row), row.mortar].append(row)
     return [
         group_of(name, members)
-        for (name, _grade_mpa, _grade, _age, _other), members in sorted(
+        for (name, *_others), members in sorted(
             found.items(), key=lambda item: (not item[0][0], item[0][0], not item[0][1], item[0][1:])
         )
     ]
@@ -421,9 +429,9 @@ def group_of(name: str, rows: Sequence[ResultRow]) -> Group:
         return Group(name, first.graded, first.grade_mpa, first.age_days, 0, len(rows))
     deviation = sample_deviation(strengths) if len(strengths) > 1 else None
     shape = commonest_shape(row.shape for row in counted)
-    verdicts = verdicts_on(first.grade_mpa, first.age_days, strengths, shape)
+    verdicts = verdicts_on(first.grade_mpa, first.age_days, strengths, shape, mortar=first.mortar)
     control = ""
-    judged = first.grade_mpa is not None and first.age_days == ACCEPTANCE_DAYS
+    judged = first.grade_mpa is not None and first.age_days == ACCEPTANCE_DAYS and not first.mortar
     if deviation is not None and len(strengths) >= CONTROL_FROM and judged:
         control = aci214_standard_of_control(deviation)
     with localcontext(exact_context()):
@@ -460,12 +468,19 @@ def _within_test(rows: Sequence[ResultRow]) -> Decimal | None:
 
 
 def verdicts_on(
-    grade_mpa: Decimal | None, age_days: int, strengths: Sequence[Decimal], shape: str = ""
+    grade_mpa: Decimal | None,
+    age_days: int,
+    strengths: Sequence[Decimal],
+    shape: str = "",
+    *,
+    mortar: bool = False,
 ) -> dict[str, Verdict]:
     """GB/T 50107, ACI 318 and EN 206 on results in the order of casting, or why one of them cannot judge."""
-    if grade_mpa is None or age_days != ACCEPTANCE_DAYS:
+    if grade_mpa is None or age_days != ACCEPTANCE_DAYS or mortar:
         why = (
-            _("the mix has no grade")
+            _("it judges concrete, and these are mortars")
+            if mortar
+            else _("the mix has no grade")
             if grade_mpa is None
             else _("acceptance is by sets of %(days)s d", days=ACCEPTANCE_DAYS)
         )

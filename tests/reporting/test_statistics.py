@@ -262,6 +262,20 @@ def test_cubes_of_a_european_class_are_judged_by_its_second_number_and_cylinders
         assert again["strength_mpa"] == "38.0"
 
 
+def test_mortars_are_put_together_with_no_concrete_nor_judged_by_a_code_for_it() -> None:
+    a_production(("12", "13", "14"), code="C10-P", grade="C10")
+    mortar = a_mix("M10-P", kind="mortar", strength_class="", grade_mpa="10")
+    cast = {"plan_ages": "28", "width_mm": "70.7", "cast_at": "2026-01-05T02:00:00+00:00"}
+    batch = a_batch("40", mix=mortar, **cast)
+    # GB 50203 asks 1.10 x 10 of a mortar's mean; GB/T 50107 refused it for 1.15 x 10.
+    broken(batch, "0", strengths_mpa=["11", "11", "11"], loads_kn=None)
+    concrete, mortars = grouped(result_rows(filters()), "grade")
+    assert [(group.name, group.n) for group in (concrete, mortars)] == [("C10", 3), ("M10", 1)]
+    assert concrete.verdicts["gb"].accepted is True
+    assert {item.accepted for item in mortars.verdicts.values()} == {None}
+    assert mortars.verdicts["gb"].why == "it judges concrete, and these are mortars"
+
+
 def test_forecast_of_a_recast_mix_is_held_against_results_of_its_recipe_alone() -> None:
     (former,) = a_production(("38",), first=datetime(2026, 1, 5, 2, 0, tzinfo=UTC))
     mix = former.mix_revision.mix_design
