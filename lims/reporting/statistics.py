@@ -433,7 +433,7 @@ def group_of(name: str, rows: Sequence[ResultRow]) -> Group:
     control = ""
     judged = first.grade_mpa is not None and first.age_days == ACCEPTANCE_DAYS and not first.mortar
     if deviation is not None and len(strengths) >= CONTROL_FROM and judged:
-        control = aci214_standard_of_control(deviation)
+        control = aci214_standard_of_control(deviation, first.grade_mpa, mean(strengths))
     with localcontext(exact_context()):
         return Group(
             name,

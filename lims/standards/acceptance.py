@@ -66,6 +66,14 @@ ACI214_CONTROL = (
     (Decimal("4.1"), "good"),
     (Decimal("4.8"), "fair"),
 )
+#: ACI 214R-11, table 4.4: above this f'c, MPa, the overall coefficient of variation up to, %; below 7.0 excellent (R).
+ACI214_VARIATION_ABOVE_MPA = Decimal("34.5")
+ACI214_EXCELLENT_BELOW_PERCENT = Decimal("7.0")
+ACI214_VARIATION = (
+    (Decimal("9.0"), "very good"),
+    (Decimal("11.0"), "good"),
+    (Decimal("14.0"), "fair"),
+)
 #: ACI 214R: specimens of a test -> d2 (R).
 ACI214_D2 = {2: Decimal("1.128"), 3: Decimal("1.693")}
 
@@ -287,15 +295,30 @@ def aci318_required_average(
         return RequiredAverage(max(first[1], second[1]), factor, (first, second))
 
 
-def aci214_standard_of_control(s_mpa: Decimal) -> str:
-    """excellent below 2.8, very good to 3.4, good to 4.1, fair to 4.8, poor above, by the overall s in MPa.
+def aci214_standard_of_control(
+    s_mpa: Decimal, fc_mpa: Decimal | None = None, mean_mpa: Decimal | None = None
+) -> str:
+    """excellent below 2.8, very good to 3.4, good to 4.1, fair to 4.8, poor above, by the overall s in MPa; above an f'c of
+    34.5 MPa by s as % of the mean: excellent below 7, very good to 9, good to 11, fair to 14.
 
-    Raises: RuleInputError. Source: ACI 214R (S).
+    Args: fc_mpa, f'c, taken as up to 34.5 where it is not given; mean_mpa, needed above.
+    Raises: RuleInputError. Source: ACI 214R-11 tables 4.3 (S), 4.4 (R).
     """
     s = require_number("s_mpa", s_mpa, minimum=0)
-    if s < ACI214_EXCELLENT_BELOW_MPA:
+    fc = None if fc_mpa is None else require_number("fc_mpa", fc_mpa, above=0)
+    if fc is None or fc <= ACI214_VARIATION_ABOVE_MPA:
+        value, excellent, limits = s, ACI214_EXCELLENT_BELOW_MPA, ACI214_CONTROL
+    else:
+        if mean_mpa is None:
+            what = N_("the mean strength, MPa: above 34.5 MPa the coefficient of variation tells")
+            raise RuleInputError("mean_mpa", None, what)
+        mean_of_all = require_number("mean_mpa", mean_mpa, above=0)
+        with localcontext(exact_context()):
+            value = 100 * s / mean_of_all
+        excellent, limits = ACI214_EXCELLENT_BELOW_PERCENT, ACI214_VARIATION
+    if value < excellent:
         return "excellent"
-    return next((name for limit, name in ACI214_CONTROL if s <= limit), "poor")
+    return next((name for limit, name in limits if value <= limit), "poor")
 
 
 def aci214_within_test_deviation(ranges_mpa: Sequence[Decimal], specimens_per_test: int) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -16,7 +17,14 @@ from lims.forecasts.models import Forecast
 from lims.mixes.service import MixDesignService
 from lims.reporting.control import addresses_of, charted, names_of, series_of
 from lims.reporting.schemas import SummaryFilters
-from lims.reporting.statistics import by_month, grouped, result_rows, verdicts_on, with_forecasts
+from lims.reporting.statistics import (
+    by_month,
+    group_of,
+    grouped,
+    result_rows,
+    verdicts_on,
+    with_forecasts,
+)
 from lims.results.service import retract
 from lims.rules.service import compare, rule_of
 from tests.factories import ACTOR, RECIPE, a_batch, a_customer, a_mix
@@ -111,6 +119,14 @@ def test_control_class_of_aci_214_needs_fifteen_tests() -> None:
     assert one_group().control == ""
     a_production(("38", "40"), code="C30-B")
     assert one_group().control == "excellent"
+
+
+def test_control_class_above_34_5_mpa_is_by_the_coefficient_of_variation() -> None:
+    a_production(("38",))
+    row = replace(*result_rows(filters()), grade_mpa=Decimal(60))
+    rows = [replace(row, strength_mpa=Decimal(value)) for value in (66, 76) * 8]
+    assert group_of("C60", rows).control == "very good"  # 5.16 MPa, poor of a C30, is 7.3 % of 71 MPa
+    assert group_of("C30", [replace(item, grade_mpa=Decimal(30)) for item in rows]).control == "poor"
 
 
 def test_unreleased_results_are_left_out_unless_asked_for() -> None:

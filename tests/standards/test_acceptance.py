@@ -155,6 +155,15 @@ def test_aci214_standard_of_control_changes_at_its_limits() -> None:
     classes = {"2.79": "excellent", "2.8": "very good", "3.4": "very good", "3.41": "good", "4.1": "good"}
     classes |= {"4.11": "fair", "4.8": "fair", "4.81": "poor"}
     assert {s: aci214_standard_of_control(Decimal(s)) for s in classes} == classes
+    at_most = Decimal("34.5")  # from there on the coefficient of variation tells, here of a mean of 50 MPa
+    assert {s: aci214_standard_of_control(Decimal(s), at_most, Decimal(50)) for s in classes} == classes
+    classes = {"3.49": "excellent", "3.5": "very good", "4.5": "very good", "4.51": "good", "5.5": "good"}
+    classes |= {"5.51": "fair", "7": "fair", "7.01": "poor"}
+    above = Decimal("34.6")
+    assert {s: aci214_standard_of_control(Decimal(s), above, Decimal(50)) for s in classes} == classes
+    with pytest.raises(RuleInputError) as refusal:
+        aci214_standard_of_control(Decimal(3), above)
+    assert refusal.value.field == "mean_mpa"
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,10 @@ def _required(given: Given) -> Answer:
 
 
 def _aci214(given: Given) -> Answer:
-    return {"standard_of_control": aci214_standard_of_control(given.number("s_mpa"))}
+    word = aci214_standard_of_control(
+        given.number("s_mpa"), given.number_or_none("fc_mpa"), given.number_or_none("mean_mpa")
+    )
+    return {"standard_of_control": word}
 
 
 def _within(given: Given) -> Answer:
@@ -300,27 +303,46 @@ RULES = (
         clause="4",
         subject=N_("Acceptance"),
         title=N_("Standard of control"),
-        formula=N_("By the overall standard deviation."),
-        provenance=((N_("limits"), "S"),),
-        sources=("ACI 214R",),
-        fields=(Number(name="s_mpa", text=N_("Standard deviation, MPa"), minimum=0, maximum=100),),
+        formula=N_(
+            "By the overall standard deviation; above f'c 34.5 MPa by the coefficient of variation, s as % of the mean."
+        ),
+        provenance=((N_("limits"), "S"), (N_("limits above 34.5 MPa"), "R")),
+        sources=("ACI 214R-11",),
+        fields=(
+            Number(name="s_mpa", text=N_("Standard deviation, MPa"), minimum=0, maximum=100),
+            Number(
+                name="fc_mpa", text=N_("Specified strength f'c, MPa"), above=0, maximum=200, required=False
+            ),
+            Number(
+                name="mean_mpa",
+                text=N_("Mean strength, MPa (above f'c 34.5)"),
+                above=0,
+                maximum=300,
+                required=False,
+            ),
+        ),
         compute=_aci214,
         numbers=(
-            (N_("excellent"), "< 2.8 MPa"),
-            (N_("very good"), "2.8–3.4 MPa"),
-            (N_("good"), "3.4–4.1 MPa"),
-            (N_("fair"), "4.1–4.8 MPa"),
-            (N_("poor"), "> 4.8 MPa"),
+            (N_("excellent"), "< 2.8 MPa | < 7 %"),
+            (N_("very good"), "2.8–3.4 MPa | 7–9 %"),
+            (N_("good"), "3.4–4.1 MPa | 9–11 %"),
+            (N_("fair"), "4.1–4.8 MPa | 11–14 %"),
+            (N_("poor"), "> 4.8 MPa | > 14 %"),
         ),
-        vectors=tuple(
-            Vector({"s_mpa": s}, {"standard_of_control": word}, "S")
-            for s, word in (
-                ("2.7", "excellent"),
-                ("3.0", "very good"),
-                ("4.0", "good"),
-                ("4.5", "fair"),
-                ("5", "poor"),
-            )
+        vectors=(
+            *(
+                Vector({"s_mpa": s}, {"standard_of_control": word}, "S")
+                for s, word in (
+                    ("2.7", "excellent"),
+                    ("3.0", "very good"),
+                    ("4.0", "good"),
+                    ("4.5", "fair"),
+                    ("5", "poor"),
+                )
+            ),
+            Vector(
+                {"s_mpa": "5", "fc_mpa": "50", "mean_mpa": "60"}, {"standard_of_control": "very good"}, "C"
+            ),
         ),
     ),
     Rule(
