@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,11 +17,11 @@ from sqlalchemy import or_, select
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.display import laboratory_zone, show_time
+from lims.base.display import day_begins, laboratory_zone, local_day, show_time
 from lims.base.fields import plain_text
 from lims.base.problems import Problem, Refused, refuse
 from lims.standards.errors import RuleInputError
-from lims.standards.maturity import ASTM_Q_K, equivalent_age, nurse_saul
+from lims.standards.maturity import ASTM_Q_K, equivalent_age
 from lims.standards.sampling import same_condition_due
 from lims.trials.models import Batch, CuringReading, CuringTank
 from lims.trials.schemas import CuringReadingIn
@@ -29,8 +30,6 @@ from lims.trials.schemas import CuringReadingIn
 SHOWN_READINGS = 500
 MOST_ROWS = 20_000
 CLOCK_SLACK = timedelta(hours=1)
-#: Nurse-Saul counts from 0 degC for same-condition specimens (GB 50204 appendix C).
-DATUM_C = Decimal(0)
 
 
 def add_readings(
@@ -150,7 +149,8 @@ def readings_chart(tank: CuringTank) -> dict[str, Any] | None:
 
 @dataclass(frozen=True, slots=True)
 class Maturity:
-    """What the readings since casting say. `degree_days` from 0 degC; `equivalent_days` at 20 degC."""
+    """What the readings since casting say. `degree_days`: sum of the daily mean temperatures above 0 degC, degC d;
+    `equivalent_days` at 20 degC."""
 
     readings: int
     until: datetime
@@ -171,15 +171,15 @@ def maturity_of(batch: Batch) -> Maturity | None:
         CuringReading.retired_at.is_(None),
     )
     rows = list(current_session().scalars(query.order_by(CuringReading.read_at)))
-    spells = _spells(batch.cast_at, rows)
-    if len(rows) < 2 or not spells:
+    spells = list(_spells(batch.cast_at, rows))
+    timed = [(hours, degrees) for begun, ended, degrees in spells if (hours := _hours(begun, ended)) > 0]
+    if len(rows) < 2 or not timed:
         return None
     try:
-        degree_hours = nurse_saul(spells, DATUM_C)
-        equivalent_hours = equivalent_age(spells, ASTM_Q_K)
+        equivalent_hours = equivalent_age(timed, ASTM_Q_K)
     except RuleInputError:
         return None  # a reading outside what the law is made for
-    degree_days = (degree_hours / 24).quantize(Decimal("0.1"))
+    degree_days = _degree_days(spells).quantize(Decimal("0.1"))
     age_days = (rows[-1].read_at - batch.cast_at).days
     return Maturity(
         len(rows),
@@ -190,14 +190,32 @@ def maturity_of(batch: Batch) -> Maturity | None:
     )
 
 
-def _spells(cast_at: datetime, rows: Sequence[CuringReading]) -> list[tuple[Decimal, Decimal]]:
-    """(hours, mean degC) between readings; the first reading stands for the time since casting."""
-    spells = []
+def _spells(cast_at: datetime, rows: Sequence[CuringReading]) -> Iterator[tuple[datetime, datetime, Decimal]]:
+    """(from, until, mean degC) between readings; the first reading stands for the time since casting."""
     before_at, before_c = cast_at, rows[0].temperature_c if rows else Decimal(0)
     for row in rows:
-        hours = Decimal(str((row.read_at - before_at).total_seconds() / 3600)).quantize(Decimal("0.001"))
-        if hours > 0:
-            spells.append((hours, (before_c + row.temperature_c) / 2))
+        if row.read_at > before_at:
+            yield before_at, row.read_at, (before_c + row.temperature_c) / 2
         # What was read before casting says how warm it was then; the time counts from casting on.
         before_at, before_c = max(row.read_at, cast_at), row.temperature_c
-    return spells
+
+
+def _hours(begun: datetime, ended: datetime) -> Decimal:
+    return Decimal(str((ended - begun).total_seconds() / 3600)).quantize(Decimal("0.001"))
+
+
+def _degree_days(spells: Sequence[tuple[datetime, datetime, Decimal]]) -> Decimal:
+    """Sum of the daily mean temperatures, degC d, by the laboratory's calendar. A day whose mean is not above 0 degC adds
+    nothing, and a frosty night takes from the day that it belongs to.
+
+    Source: GB 50204-2015 10.1.2 (R).
+    """
+    of_day: dict[date, Decimal] = defaultdict(Decimal)
+    for begun, ended, degrees in spells:
+        start = begun
+        while start < ended:
+            day = local_day(start)
+            midnight = min(day_begins(day + timedelta(days=1)), ended)
+            of_day[day] += degrees * _hours(start, midnight)
+            start = midnight
+    return sum((max(degree_hours, Decimal(0)) for degree_hours in of_day.values()), Decimal(0)) / 24

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 
 from lims.base.database import current_session
+from lims.base.display import day_begins, local_today
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.trials.curing import add_readings, maturity_of
@@ -145,6 +146,24 @@ def test_maturity_in_the_cold_is_less_than_the_age(records_on_both: Flask) -> No
     assert found is not None
     assert found.degree_days < 15
     assert found.equivalent_days < Decimal("1.5")
+
+
+@pytest.mark.parametrize(("by_day", "by_night", "degree_days"), [("8", "-8", "0.0"), ("8", "-4", "4.0")])
+def test_degree_days_are_of_daily_means_so_that_a_frosty_night_takes_from_its_day(
+    records: Flask, by_day: str, by_night: str, degree_days: str
+) -> None:
+    midnight = day_begins(local_today() - timedelta(days=3))
+    batch = a_batch("40", curing="same_condition", cast_at=midnight.isoformat())
+    for hours in (0, 11, 12, 23, 24, 35, 36, 47, 48):
+        reading = {
+            "batch_id": batch.id,
+            "read_at": (midnight + timedelta(hours=hours)).isoformat(),
+            "temperature_c": by_day if hours % 24 < 12 else by_night,
+        }
+        SERVICES["curing-readings"].add(reading, ACTOR)
+    found = maturity_of(batch)
+    assert found is not None
+    assert found.degree_days == Decimal(degree_days)
 
 
 def test_readings_of_a_batchs_own_place_are_uploaded_and_typed_from_its_page(
