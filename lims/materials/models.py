@@ -89,8 +89,10 @@ class CementLot(Record):
 
     @property
     def fresh_on(self) -> date | None:
-        """The day of its last retest or, without one, of its production."""
-        return max((day for day in (self.produced_on, self.retested_on) if day is not None), default=None)
+        """The day of its last retest or, without one, of its production; of its delivery where that is not known, since it
+        was not made later."""
+        made_on = self.produced_on or self.delivered_on
+        return max((day for day in (made_on, self.retested_on) if day is not None), default=None)
 
     def too_old_on(self, day: date) -> bool:
         """Is it to be tested again before it is used on this day? (GB 50204; the source document: 3 个月后 复检)"""

@@ -492,14 +492,15 @@ def _follow_ups() -> Panel | None:
 def _old_lots() -> Panel | None:
     if not may("read", "cement-lots"):
         return None
+    made_on = func.coalesce(CementLot.produced_on, CementLot.delivered_on)
     rows = current_session().scalars(
         select(CementLot)
         .where(
-            func.coalesce(CementLot.retested_on, CementLot.produced_on) < oldest_usable(local_today()),
+            func.coalesce(CementLot.retested_on, made_on) < oldest_usable(local_today()),
             CementLot.retired_at.is_(None),
         )
         .options(joinedload(CementLot.cement_product))
-        .order_by(CementLot.produced_on.desc())
+        .order_by(made_on.desc())
         .limit(SHOWN)
     )
     return Panel(
@@ -510,7 +511,7 @@ def _old_lots() -> Panel | None:
                 item.code,
                 address("CementLotView.show", record_id=item.id),
                 about=item.cement_product.title,
-                right=show_day(item.produced_on) if item.produced_on else "",
+                right=show_day(made) if (made := item.produced_on or item.delivered_on) else "",
             )
             for item in rows
         ],

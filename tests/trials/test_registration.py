@@ -81,6 +81,18 @@ def test_lot_over_three_months_old_must_be_answered_and_the_answer_stays(records
     ]
 
 
+def test_lot_of_which_only_the_delivery_is_known_is_asked_about_three_months_after_it(records: Flask) -> None:
+    cement = a_cement()
+    old, young = (
+        SERVICES["cement-lots"].add(
+            {"code": f"D{days}", "cement_product_id": cement.id, "delivered_on": day(days)}, ACTOR
+        )
+        for days in (120, 60)
+    )
+    assert "D120" in refused_fields(cement_lot_id=old.id)["answer_lot_too_old"]
+    assert a_batch("40", mix=a_mix("C30-2"), cement_lot_id=young.id).warnings == []
+
+
 def test_retested_lot_is_not_asked_about(records_on_both: Flask) -> None:
     cement = a_cement()
     lot = SERVICES["cement-lots"].add(
