@@ -56,6 +56,8 @@ ASTM_C33_PASSING = {
     "0.15": (0, 10),
 }
 ASTM_C33_FINENESS_MODULUS = (Decimal("2.3"), Decimal("3.1"))
+#: ASTM C33: most that may pass a sieve and stay on the next one, % (R).
+ASTM_C33_BETWEEN_PERCENT = Decimal(45)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 
 from lims.standards.aggregates import (
+    ASTM_C33_BETWEEN_PERCENT,
     ASTM_C33_FINENESS_MODULUS,
     ASTM_C33_PASSING,
     MUD_LIMITS,
@@ -66,6 +68,10 @@ def _c33(given: Given) -> Answer:
             at_least(said(N_("passing %(sieve)s mm, %%"), sieve=sieve), passing, Decimal(low)),
             at_most(said(N_("passing %(sieve)s mm, %%"), sieve=sieve), passing, Decimal(high)),
         ]
+    named = zip(SAND_SIEVES_MM, cumulative, strict=True)
+    for (sieve, above), (after, below) in pairwise(named):
+        name = said(N_("passing %(sieve)s mm and retained on %(next)s mm, %%"), sieve=sieve, next=after)
+        checks.append(at_most(name, below - above, ASTM_C33_BETWEEN_PERCENT))
     modulus = astm_fineness_modulus(retained)
     low_fm, high_fm = ASTM_C33_FINENESS_MODULUS
     checks += [
@@ -187,8 +193,10 @@ RULES = (
         clause="6",
         subject=N_("Aggregates"),
         title=N_("Grading of fine aggregate by ASTM C33"),
-        formula=N_("% passing within the limits of each sieve; FM 2.3 to 3.1."),
-        provenance=((N_("limits of the sieves"), "R"), (N_("fineness modulus"), "S")),
+        formula=N_(
+            "% passing within the limits of each sieve, at most 45 % between one sieve and the next; FM 2.3 to 3.1."
+        ),
+        provenance=((N_("limits of the sieves and between them"), "R"), (N_("fineness modulus"), "S")),
         sources=("ASTM C33",),
         fields=(RETAINED,),
         compute=_c33,
@@ -200,6 +208,9 @@ RULES = (
                 "C",
             ),
             Vector({"retained_g": ["100", "50", "100", "125", "100", "75", "25"]}, {"accepted": False}, "C"),
+            # Every sieve within its limits: 98, 85, 80, 30, 10 and 2 % pass; 50 % lie between 1.18 and 0.60 mm.
+            Vector({"retained_g": ["20", "130", "50", "500", "200", "80", "20"]}, {"accepted": False}, "C"),
+            Vector({"retained_g": ["20", "130", "50", "450", "250", "80", "20"]}, {"accepted": True}, "C"),
         ),
     ),
     Rule(
