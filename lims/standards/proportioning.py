@@ -48,6 +48,8 @@ SLAG_FACTORS = (
     (Decimal(40), Decimal("0.80"), Decimal("0.90")),
     (Decimal(50), Decimal("0.70"), Decimal("0.85")),
 )
+#: Note 2 of the table: what slag of S105 may be taken with above the upper end (R).
+SLAG_S105_ADDS = Decimal("0.05")
 #: 5.2.1: water, kg/m^3, by upper end of the slump, mm, in the order of the sizes (S).
 WATER_SIZES_MM = {
     "gravel": (Decimal(10), Decimal(20), Decimal("31.5"), Decimal(40)),
@@ -68,7 +70,7 @@ WATER_KG_M3: dict[str, tuple[tuple[int, tuple[int, ...]], ...]] = {
     ),
 }
 SLUMP_RANGE_MM = (Decimal(10), Decimal(260))
-#: 5.2.1: above 90 mm, 5 kg for each 20 mm (S).
+#: 5.2.2: above 90 mm, 5 kg for each 20 mm (S).
 WATER_SLUMP_FROM_MM, WATER_PER_STEP_KG, SLUMP_STEP_MM = Decimal(90), Decimal(5), Decimal(20)
 #: 5.4.2: sand ratio, % (least, most), by W/B, at slumps of 10 to 60 mm, in the order of the sizes (0.40 S, rest R).
 SAND_SIZES_MM = {
@@ -251,9 +253,10 @@ def target_strength(
 
 
 def influence_factor(name: str, share_percent: Decimal, stated: Decimal | None = None) -> Decimal:
-    """gamma of fly ash or slag at this share: the upper end of the table, linear between, or the stated one within it.
+    """gamma of fly ash or slag at this share: the upper end of the table, linear between, or the stated one within it, of
+    slag to 0.05 above it, as S105 may be taken.
 
-    Args: name, "fly_ash" or "slag". Raises: RuleInputError. Source: JGJ 55-2011 5.1.3 (upper ends S).
+    Args: name, "fly_ash" or "slag". Raises: RuleInputError. Source: JGJ 55-2011 5.1.3 (upper ends S, S105 R).
     """
     table: Sequence[tuple[Decimal, Decimal, Decimal]] = FLY_ASH_FACTORS if name == "fly_ash" else SLAG_FACTORS
     field = f"{name}_percent"
@@ -268,6 +271,8 @@ def influence_factor(name: str, share_percent: Decimal, stated: Decimal | None =
     if stated is None:
         return high
     factor = require_number(f"{name}_factor", stated, above=0)
+    if name == "slag" and share:
+        high += SLAG_S105_ADDS
     if not low <= factor <= high:
         raise RuleInputError(
             f"{name}_factor",
@@ -316,7 +321,7 @@ def water_binder_ratio(target_mpa: Decimal, binder_strength_mpa: Decimal, aggreg
 def water(aggregate: str, max_size_mm: Decimal, slump_mm: Decimal) -> Decimal:
     """Water without reducer, kg/m^3 to whole kg: the table, and 5 kg for each 20 mm of slump above 90 mm.
 
-    Raises: RuleInputError. Source: JGJ 55-2011 5.2.1 (S).
+    Raises: RuleInputError. Source: JGJ 55-2011 5.2.1, 5.2.2 (S).
     """
     if aggregate not in WATER_KG_M3:
         raise RuleInputError("aggregate", aggregate, "crushed or gravel")
@@ -468,7 +473,7 @@ def _proportion(asked: Proportioning) -> Proportions:
     plain_water = water(asked.aggregate, asked.max_size_mm, asked.slump_mm)
     steps.append(
         Step(
-            "5.2.1",
+            "5.2.1" if asked.slump_mm <= WATER_SLUMP_FROM_MM else "5.2.2",
             N_("water without reducer, kg/m^3"),
             said(N_("table, slump %(slump)s mm"), slump=asked.slump_mm),
             plain_water,

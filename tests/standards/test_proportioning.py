@@ -17,6 +17,7 @@ from lims.standards.proportioning import (
     Proportions,
     admixture_limits,
     high_strength,
+    influence_factor,
     least_binder,
     proportion,
 )
@@ -30,6 +31,25 @@ C20 = Proportioning(
     D(20), "crushed", D("31.5"), D(50), "42.5", water_reduction_percent=D(25), water_binder_ratio=D("0.60"),
     density_kg_m3=D(2400),
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "least", "most"),
+    [
+        ("slag", 30, "0.90", "1.05"),  # 1.00, and 0.05 more of S105
+        ("slag", 45, "0.75", "0.925"),
+        ("slag", 0, "1", "1"),
+        ("fly_ash", 10, "0.85", "0.95"),
+    ],
+)
+def test_jgj55_5_1_3_stated_factor_lies_within_the_table_and_of_slag_to_what_s105_has(
+    name: str, share: int, least: str, most: str
+) -> None:
+    for stated in (least, most):
+        assert influence_factor(name, D(share), D(stated)) == D(stated)
+    for beyond in (D(least) - D("0.001"), D(most) + D("0.001")):
+        with pytest.raises(RuleInputError):
+            influence_factor(name, D(share), beyond)
 
 
 def failed(found: Proportions) -> set[str]:

@@ -189,7 +189,7 @@ RULES = (
             ),
             Number(name="slag_percent", text=N_("Slag, % of binder"), minimum=0, maximum=50, default="0"),
             _optional("fly_ash_factor", N_("Factor γf of the fly ash"), above=0, maximum=1),
-            _optional("slag_factor", N_("Factor γs of the slag"), above=0, maximum=1),
+            _optional("slag_factor", N_("Factor γs of the slag"), above=0, maximum=Decimal("1.05")),
             Number(
                 name="water_reduction_percent",
                 text=N_("Water reduction by the admixture, %"),
