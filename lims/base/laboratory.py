@@ -47,13 +47,20 @@ class CodeFamily:
     rate_code: str
     shape: str
     width_mm: int
+    #: Does a code of this family state the tolerance of an age? Else `age_code` plans the day and judges nothing.
+    age_judged: bool = True
+
+    @property
+    def tolerance_code(self) -> str:
+        """The code by whose tolerance an age is judged; "" where the family has none."""
+        return self.age_code if self.age_judged else ""
 
 
 CODE_FAMILIES = {
     "gb": CodeFamily("gbt50081-2019", "gbt50081-2019", "cube", 150),
     "astm": CodeFamily("astm-c39", "astm-c39", "cylinder", 150),
     # EN 12390-3 states no window of its own; ASTM's hours plan the day.
-    "en": CodeFamily("astm-c39", "en12390-3", "cube", 150),
+    "en": CodeFamily("astm-c39", "en12390-3", "cube", 150, age_judged=False),
 }
 
 

@@ -68,7 +68,7 @@ def due_entry(sets: Sequence[DueSet]) -> str:
     now = utc_now()
     usual = usual_ranges().of(sets)
     specimens = specimens_of([item.id for item in sets])
-    reader = (laboratory().codes.age_code, str(spoken_locale()), laboratory().timezone)
+    reader = (laboratory().codes.tolerance_code, str(spoken_locale()), laboratory().timezone)
     rows = (
         _entry_row(
             item,
@@ -285,7 +285,7 @@ def warnings_ahead(found: SpecimenSet, press_id: int | None) -> list[str]:
         return []
     begins, ends = found.due_from, found.due_until
     off = begins is not None and ends is not None and not begins <= utc_now() <= ends
-    off = off and _has_tolerance(laboratory().codes.age_code, found.age_days)
+    off = off and _has_tolerance(laboratory().codes.tolerance_code, found.age_days)
     pressed = {(press_id, local_today())} if press_id is not None else set()
     return _warnings(off, pressed, set(), set(), None)
 

@@ -891,15 +891,17 @@ def _age(found: SetFacts, tested_at: datetime | None) -> tuple[Decimal | None, b
         return None, None
     if tested_at > utc_now() + CLOCK_SLACK:
         raise refuse("tested_at", _("lies in the future; accepted: a time up to now"), tested_at.isoformat())
+    codes = laboratory().codes
     try:
-        verdict = age_tolerance(laboratory().codes.age_code, found.age_days, cast_at, tested_at)
+        verdict = age_tolerance(codes.age_code, found.age_days, cast_at, tested_at)
     except RuleInputError as error:
         raise refuse(
             "tested_at",
             _("lies before casting; accepted: a time after %(cast)s", cast=show_time(cast_at)),
             error.value,
         ) from None
-    return verdict.age_hours.quantize(Decimal("0.01"), ROUND_HALF_EVEN), verdict.within
+    within = verdict.within if codes.age_judged else None
+    return verdict.age_hours.quantize(Decimal("0.01"), ROUND_HALF_EVEN), within
 
 
 def _same_or_conflict(found: SpecimenSet, earlier: SetResult, entry: SetBreaksIn, actor: Actor) -> SetResult:

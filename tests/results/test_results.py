@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -12,8 +14,11 @@ from flask import Flask
 
 from lims.base.actor import user_actor
 from lims.base.database import current_session
+from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, NotFound, Refused
 from lims.base.services import SERVICES
+from lims.results.due import due_set
+from lims.results.entry import due_entry, entry_warnings, warnings_ahead
 from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import (
@@ -194,11 +199,21 @@ def test_test_before_casting_or_in_the_future_is_refused(records: Flask) -> None
         assert refusal.value.problems[0].field == "tested_at"
 
 
-def test_age_outside_its_tolerance_is_recorded_with_a_flag(records: Flask) -> None:
+@pytest.mark.parametrize(("family", "within"), [("gb", False), ("en", None)])
+def test_age_outside_its_tolerance_is_recorded_with_a_flag_where_the_code_states_one(
+    records: Flask, monkeypatch: pytest.MonkeyPatch, family: str, within: bool | None
+) -> None:
+    facts = replace(laboratory(), code_family=family)  # EN 12390-3 has no tolerance of the age
+    for module in ("lims.results.service", "lims.results.entry", "lims.trials.service"):
+        monkeypatch.setattr(f"{module}.laboratory", lambda: facts)
     batch = a_batch("40", cast_at=(datetime.now(UTC) - timedelta(days=4)).isoformat())
     waiting = current_session().query(SpecimenSet).filter_by(batch_id=batch.id, age_days=3).one()
+    (row,) = json.loads(due_entry([due_set(waiting.id)]))  # type: ignore[list-item]
+    assert (row["due"] is None) is (within is None)
+    assert bool(warnings_ahead(waiting, None)) is (within is False)
     record_set(waiting.id, entry("424", "401", "396"), ACTOR)
-    assert {b.age_within for b in current_session().query(Break)} == {False}
+    assert {b.age_within for b in current_session().query(Break)} == {within}
+    assert bool(entry_warnings(waiting.id)) is (within is False)
 
 
 def test_unknown_set_is_not_found(records: Flask) -> None:
