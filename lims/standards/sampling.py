@@ -104,7 +104,7 @@ def shotcrete_sets_required(volume_m3: Decimal, per_m3: Decimal = SHOTCRETE_VOLU
 
 
 def same_condition_due(degree_days: Decimal, age_days: int) -> bool:
-    """May same-condition specimens be broken? Source: GB 50204-2015 appendix C (S)."""
+    """May same-condition specimens be broken? Source: GB 50204-2015 10.1.2 (S)."""
     total = require_number("degree_days", degree_days, minimum=0)
     if isinstance(age_days, bool) or not isinstance(age_days, int) or age_days < 0:
         raise RuleInputError("age_days", age_days, "a whole number of days")
@@ -113,7 +113,7 @@ def same_condition_due(degree_days: Decimal, age_days: int) -> bool:
 
 
 def same_condition_strength(strength_mpa: Decimal) -> Decimal:
-    """Strength to judge by: divided by 0.88, MPa, not rounded. Source: GB 50204-2015 (R)."""
+    """Strength to judge by: divided by 0.88, MPa, not rounded. Source: GB 50204-2015 C.0.3 (R)."""
     strength = require_number("strength_mpa", strength_mpa, minimum=0)
     with localcontext(exact_context()):
         return strength / SAME_CONDITION_DIVISOR

@@ -131,12 +131,12 @@ RULES = (
         code="GB 50204",
         edition="2015",
         effective=date(2015, 9, 1),
-        clause="C.0.2",
+        clause="10.1.2, C.0.3",
         subject=N_("Sampling"),
         title=N_("Same-condition specimens: when to break, and the strength to judge by"),
         formula=N_("600 °C·d of daily means above 0 °C, between 14 and 60 d; strength / 0.88."),
         provenance=((N_("600 °C·d, 14 to 60 d"), "S"), (N_("divisor 0.88"), "R")),
-        sources=("GB 50204-2015 appendix C",),
+        sources=("GB 50204-2015 10.1.2, appendix C",),
         fields=(
             Number(
                 name="degree_days", text=N_("Sum of daily mean temperatures, °C·d"), minimum=0, maximum=10000
