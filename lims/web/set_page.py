@@ -65,22 +65,20 @@ def _why_ended(ended: SetResult, results: Sequence[SetResult]) -> str:
 
 
 def verdict_bar(found: SpecimenSet, breaks: dict[int, list[Break]]) -> dict[str, Any] | None:
-    """The specimens' strengths on a scale of per cent of the middle one, with the limits of the rule."""
-    values = [
-        (specimen.code, breaks[specimen.id][0].strength_mpa)
-        for specimen in found.specimens
-        if specimen.id in breaks
+    """The specimens' strengths on a scale of per cent of the middle one, with the limits of the rule. By their loads, as the
+    rule has it: strengths are kept to four places, and exactly 15 % would lie beyond."""
+    newest = [
+        (specimen.code, breaks[specimen.id][0]) for specimen in found.specimens if specimen.id in breaks
     ]
-    if len(values) != 3:
+    loads = {code: item.load_kn for code, item in newest if item.load_kn}
+    if len(loads) != 3:
         return None
-    middle = sorted(value for _code, value in values)[1]
-    if not middle:
-        return None
+    middle = sorted(loads.values())[1]
     return {
         "limit_percent": SET_TOLERANCE * 100,
-        "middle_mpa": middle,
+        "middle_mpa": next(item.strength_mpa for _code, item in newest if item.load_kn == middle),
         "points": [
-            {"code": code, "mpa": value, "percent": float((value / middle - 1) * 100)}
-            for code, value in values
+            {"code": code, "mpa": item.strength_mpa, "percent": float((loads[code] / middle - 1) * 100)}
+            for code, item in newest
         ],
     }

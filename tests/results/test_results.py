@@ -23,6 +23,7 @@ from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import (
     SetEntries,
+    breaks_of,
     correct_set,
     facts_of_sets,
     record_set,
@@ -31,6 +32,7 @@ from lims.results.service import (
     verify,
 )
 from lims.trials.models import SpecimenSet
+from lims.web.set_page import verdict_bar
 from tests.at_once import at_once
 from tests.factories import ACTOR, a_batch
 
@@ -54,6 +56,17 @@ def test_424_401_396_kn_on_150_mm_cubes_are_18_1_mpa(waiting: SpecimenSet) -> No
     assert breaks[0].strength_mpa == Decimal("18.8444")
     assert breaks[0].age_within is True
     assert abs(breaks[0].age_hours - 72) < Decimal("0.1")
+
+
+def test_picture_of_a_set_shows_exactly_15_percent_within_as_the_rule_has_it(waiting: SpecimenSet) -> None:
+    """850 and 1150 about 1000 kN: of the strengths as they are kept the last would lie at 15.0001 %."""
+    result = record_set(waiting.id, entry("850", "1000", "1150"), ACTOR)
+    assert (result.basis, result.strength_mpa) == ("mean", Decimal("44.4"))
+    breaks = breaks_of([specimen.id for specimen in waiting.specimens])
+    picture = verdict_bar(waiting, {key: [item] for key, item in breaks.items()})
+    assert picture is not None
+    assert [point["percent"] for point in picture["points"]] == [-15, 0, 15]
+    assert picture["middle_mpa"] == Decimal("44.4444")
 
 
 def test_same_entry_twice_is_one_result_and_another_is_a_conflict_with_both_values(
