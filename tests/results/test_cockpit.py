@@ -382,6 +382,19 @@ def test_single_result_that_was_retracted_stands_among_the_earlier_ones_and_is_t
     assert f"/batches/add?repeat={batch_id}" in technician.get(f"/press/sets/{set_id}").get_data(as_text=True)
 
 
+def test_strength_of_a_specimen_is_rounded_half_to_even_on_the_pages_of_its_set(
+    app: Flask, technician: Person
+) -> None:
+    """281.5 kN on 100 mm are 28.15 MPa: 28.2 by GB/T 8170 and on the certificate, 28.1 of a binary fraction."""
+    with app.app_context():
+        set_id = cast(3, plan_ages="3", width_mm="100").sets[0].id
+        data = {"loads_kn": ["281.5"] * 3, "tested_at": utc_now().isoformat()}
+        record_set(set_id, SetBreaksIn.read(data), ACTOR)
+    for path in (f"/specimen-sets/{set_id}", f"/press/sets/{set_id}"):
+        page = technician.get(path).get_data(as_text=True)
+        assert (page.count(">28.2<"), page.count(">28.1<")) == (3, 0)
+
+
 def test_entry_of_someone_else_is_told_and_nothing_is_lost(app: Flask, technician: Person) -> None:
     with app.app_context():
         set_id = cast(3, plan_ages="3").sets[0].id
