@@ -93,7 +93,7 @@ TOPICS = (
             _l(
                 "The page of a mix shows its forecast, every earlier forecast and, when broken, the 28-day result."
             ),
-            _l("Compare two revisions side by side under “Revisions”."),
+            _l("What changed from one revision to the next stands under “Revisions side by side”."),
         ),
         (_l("The rules page can propose a mix after JGJ 55 and save it here."),),
         ("mix-designs", "mix-revisions", "mix-components"),
@@ -107,7 +107,7 @@ TOPICS = (
             _l(
                 "In nine of ten cases the result lies inside the 90 % interval; the quality page proves it month by month."
             ),
-            _l("For a new customer without breaks, enter the composition under “New customer”."),
+            _l("For a new customer without breaks, enter the composition under “New customer's mix”."),
         ),
         (
             _l("Forecasts are kept as they were made and are never changed afterwards."),
@@ -144,10 +144,14 @@ TOPICS = (
         _l("Everything about a customer on one page: sites, trials, usage, visits, complaints."),
         (
             _l(
-                "A prospect becomes a trial customer with the first trial, and active with the first delivery."
+                "Change the stage of a customer as it goes on: prospect, on trial, active, lapsed with the reason. Visits "
+                "are planned by it."
             ),
             _l("Write a usage card: cement, dosage, own mixes, storage."),
-            _l("Log a visit with findings and advice; a follow-up day brings it back to you."),
+            _l(
+                "Log a visit with findings and advice; a day to call back stands on the first page of the service and in "
+                "the calendar of who went there."
+            ),
             _l("A complaint starts its clocks when it is saved; the page shows what is due next."),
         ),
         (),
@@ -281,7 +285,10 @@ TOPICS = (
         _l("Keeping the service running"),
         _l("Who works in which region, what is measured, when machines are served, which mail waits."),
         (
-            _l("Give each salesperson the regions they work in; they see no others."),
+            _l(
+                "Give each salesperson the regions they work in; they see the customers of these, those of no region yet "
+                "and those they look after."
+            ),
             _l("Enter the holidays and hours that the clocks of complaints count by."),
             _l("Plan the monthly and quarterly service of the machines and note what was done."),
             _l("Make a calendar address of your own; take it back when a phone is lost."),

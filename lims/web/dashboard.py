@@ -287,7 +287,7 @@ def _prospects() -> Panel | None:
             for item in rows
         ],
         empty=_("No prospect yet."),
-        hint=_("Add a customer with the state “prospect”."),
+        hint=_("Add a customer with the stage “Prospect”."),
         all_url=address("CustomerView.list", status=PROSPECTS),
     )
 

@@ -46,7 +46,8 @@ def watch(folder: Path, code: str, every: float, once: bool) -> None:
         mapping: PressMapping | None = PressMappingService().find(code=code)
         if mapping is None or mapping.retired_at is not None:
             raise click.BadParameter(
-                f"{code!r} is no mapping; make it on the page “Press files”", param_hint="--mapping"
+                f"{code!r} is no mapping; make it on the page “Press files: how they read”",
+                param_hint="--mapping",
             )
         mapping_id = mapping.id
     seen: dict[Path, tuple[int, float]] = {}
