@@ -15,7 +15,7 @@ from lims.base.records import Key, Record
 
 
 class Checkpoint(Record):
-    """The signed head of the record of changes at one time, to be kept outside (lims/audit/checkpoints.py)."""
+    """The signed head of the record of changes at one time, to be kept outside (lims/audit/keys.py signs it)."""
 
     __tablename__ = "checkpoints"
     record_name = "checkpoints"

@@ -41,7 +41,7 @@ from lims.trials.models import Batch, Trial
 MODEL_BINDERS = tuple(range(220, 601, 10))
 MODEL_SHARES = (0.0, 0.2)
 MODEL_WATER_KG_M3 = 172.0
-#: Solids of a cubic metre without binder and water, for recipes that start from nothing (kg/m³ at 1.5 % air).
+#: Litres of a cubic metre that are no air (1.5 %), for recipes that start from nothing; share of the sand in the aggregate.
 SOLIDS_L = 985.0
 SAND_SHARE = 0.42
 USUAL_CV = 0.03

@@ -43,7 +43,7 @@ class Seen:
 
     @classmethod
     def now(cls) -> Seen:
-        """Four statements that each read an index's end: what they cost does not grow with the laboratory."""
+        """Six statements that each read an index's end: what they cost does not grow with the laboratory."""
         session = current_session()
         last = session.scalar(select(func.max(SetResult.id))) or 0
         newest = session.scalars(select(SetResult.id).where(SetResult.id > last - LOOKED_AT_AGAIN))

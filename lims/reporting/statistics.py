@@ -404,8 +404,8 @@ SAME_NAME: dict[str, Callable[[ResultRow], int]] = {
 
 
 def grouped(rows: Iterable[ResultRow], by: str) -> list[Group]:
-    """Groups by a dimension, each of one grade and age, so that a code may judge it; in the order of names, those without
-    a name or a grade last."""
+    """Groups by a dimension, each of one grade, age and shape of specimen, so that a code may judge it; in the order of
+    names, those without a name or a grade last."""
     key, other = KEYS[by], SAME_NAME.get(by, lambda _row: 0)
     found: dict[tuple[str, Decimal, str, int, int, bool], list[ResultRow]] = defaultdict(list)
     for row in rows:
@@ -420,7 +420,7 @@ def grouped(rows: Iterable[ResultRow], by: str) -> list[Group]:
 
 
 def group_of(name: str, rows: Sequence[ResultRow]) -> Group:
-    """The figures of results of one grade and age, in the order of casting."""
+    """The figures of results of one grade, age and shape of specimen, in the order of casting."""
     counted = [row for row in rows if row.counts]
     strengths = [row.strength_mpa for row in counted if row.strength_mpa is not None]
     first = rows[0]

@@ -78,7 +78,7 @@ from lims.trials.service import add_set
 
 #: Breaks keep 0.0001 MPa; a verdict is always computed from loads.
 KEPT_MPA = Decimal("0.0001")
-#: History without loads: the mean of what was reported, no rule of sets applied.
+#: Rule that gives a result -> its edition; what another laboratory reported has none.
 EDITIONS = {
     "gbt50081-2019/cube-set": "GB/T 50081-2019",
     "gbt50081-2019/cylinder-set": "GB/T 50081-2019",

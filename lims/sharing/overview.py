@@ -34,7 +34,7 @@ class Sharer:
 
 
 def overview() -> dict[str, Any]:
-    """By salesperson over the last 30 days; live links and open answers are those of now. Seven statements."""
+    """By salesperson over the last 30 days; live links and open answers are those of now. Eight statements."""
     session, now = current_session(), utc_now()
     since = local_time(now - LOOKED_BACK).date()
     sharers: dict[int, Sharer] = {}

@@ -1,7 +1,7 @@
 """Fit on a history, forecast a mix: median, intervals, probability of the grade, and what it rests on.
 
-One sub-model for each set of early ages (none, {1}, {3}, {3, 7}, ...), fitted when first asked for. The target is
-ln f28 - ln f_last, standardised; see forecasting notes in docs/architecture.md.
+One sub-model for each set of early ages (none, {1}, {3}, {3, 7}, ...), fitted when first asked for: the median of members
+whose target is ln f28, or ln f28 - ln f_last, standardised; see "The forecast" in docs/architecture.md.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from lims.trials.warnings import WARNING_KINDS
 
 
 def batch_context(batch: Batch) -> dict[str, Any]:
-    """Sets in the order of their ages, each with its due time, state and strength: two statements."""
+    """Sets in the order of their ages, each with its due time, state and strength, and what stands beside them."""
     session = current_session()
     rows: Any = session.execute(  # of sets without a result the second is None
         select(SpecimenSet, SetResult)

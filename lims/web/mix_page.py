@@ -194,7 +194,7 @@ def _points(ages: Any, values: Any) -> list[list[float]]:
 
 
 def recipe_context(mix: MixDesign) -> dict[str, Any]:
-    """The composition as a bar, and every revision beside the others: what changed stands out."""
+    """The composition as a bar, and every revision in use beside the others: what changed stands out."""
     revisions = [item for item in mix.revisions if item.components and item.retired_at is None]
     latest = revisions[-1] if revisions else None
     parts = []

@@ -20,7 +20,7 @@ from lims.trials.models import SpecimenSet
 
 
 def set_context(found: SpecimenSet) -> dict[str, Any]:
-    """Breaks of every specimen (earlier ones kept), results with their persons: three statements."""
+    """Breaks of every specimen (earlier ones kept), results with their persons and signatures."""
     session = current_session()
     if not may("read", "breaks"):
         return {"breaks": {}, "earlier": [], "verdict": None, "certificates": []}

@@ -1,6 +1,6 @@
 """Every page, in the roles that see most: readable by a screen reader, from our own origin, within its window, light.
 
-`make look` runs these. The pages are found from the routes: a new list is checked without being named here.
+`make look` runs these. The pages stand in tests/pages.py.
 """
 
 from __future__ import annotations
