@@ -34,7 +34,9 @@ def deleted_from() -> set[str]:
 
 
 def statements(role: str) -> list[str]:
-    """Raises: Refused when `role` is not a plain name."""
+    """A grant a table, of every table of the laboratory. Raises: Refused when `role` is not a plain name."""
+    import lims.records  # noqa: F401 - a command that makes no application has imported hardly any of them
+
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", role):
         raise refuse("role", "is not a plain name; accepted: small letters, digits and _", role)
     made = [

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from lims import records  # noqa: F401 - every table
+from lims.base.metadata import Model
+from lims.cli import COMMANDS
 from tests.programs import lims
 
 
 def by_a_person(*args: str, data: Path) -> subprocess.CompletedProcess[str]:
-    """A whole start, imports and all."""
+    """A whole start, imports and all. `args` as `lims` takes them, or as `python` does: -c and code."""
     return subprocess.run(
-        [sys.executable, "-m", "lims", *args],
+        [sys.executable, *(args if args[0] == "-c" else ("-m", "lims", *args))],
         env={**os.environ, "LIMS_DATA": str(data)},
         capture_output=True,
         text=True,
@@ -25,11 +28,22 @@ def by_a_person(*args: str, data: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_names_every_command(tmp_path: Path) -> None:
-    found = by_a_person("--help", data=tmp_path)
-    assert found.returncode == 0
-    for name in ("init", "serve", "demo", "account", "import", "forecast", "backtest", "rules"):
-        assert name in found.stdout
+#: Both in one start. The grants first: to help, every command is imported.
+GRANTS_AND_HELP = """
+from lims.cli import group
+group.main(["audit", "grants", "lims_web"], standalone_mode=False)
+group.main(["--help"], standalone_mode=False)
+"""
+
+
+def test_fresh_start_grants_rights_on_every_table_and_help_names_every_command(tmp_path: Path) -> None:
+    found = by_a_person("-c", GRANTS_AND_HELP, data=tmp_path)
+    assert found.returncode == 0, found.stderr
+    for name in COMMANDS:
+        assert f"\n  {name} " in found.stdout
+    tables = sorted(Model.metadata.tables)
+    assert len(tables) > 80
+    assert [name for name in tables if f" ON {name} TO lims_web;" not in found.stdout] == []
 
 
 def test_init_twice_is_harmless_and_the_template_imports_and_again_changes_nothing(tmp_path: Path) -> None:
