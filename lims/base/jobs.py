@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sqlite3
 import threading
 import time
@@ -639,6 +640,16 @@ class QuietConsumer(Consumer):
         return
 
 
+class PatientConsumer(Consumer):
+    """A consumer that is a process: told to stop by SIGTERM, as systemd and containers do, it finishes the jobs that it
+    runs, as at Ctrl-C. huey would cut them off, and a job that is cut off twice has failed. The same signal again does not
+    wait."""
+
+    def _set_signal_handlers(self) -> None:
+        self._signal_actions[signal.SIGTERM] = self._signal_actions[signal.SIGINT]
+        super()._set_signal_handlers()
+
+
 def start_worker(app: Flask, *, threads: int = 1, own_process: bool = False) -> Consumer:
     """Begin to run jobs: in threads beside the embedded server, or as a process of its own (`lims worker`)."""
     queue = queue_of(app)
@@ -647,13 +658,14 @@ def start_worker(app: Flask, *, threads: int = 1, own_process: bool = False) -> 
             app.extensions["lims.look"]()  # for jobs of the worker before, without waiting for the minute
     except CarrierAway as error:
         log.warning("the worker begins without the carrier of its jobs: %s", error)
-    made = (Consumer if own_process else QuietConsumer)(
+    made = (PatientConsumer if own_process else QuietConsumer)(
         queue,
         workers=threads,
         worker_type="thread",
         max_delay=1.0,
         periodic=True,
-        # Beside a server a job that goes on is left, so that the stop has an end: it runs again, once, in the next.
+        # Beside a server a job that goes on is left, so that the stop has an end: it runs again, once, in the next. To a
+        # process of its own whoever stops it gives its time.
         shutdown_timeout=None if own_process else app.config["LIMS_SETTINGS"].stop_seconds,
     )
     log.info("worker %s runs jobs", os.getpid())

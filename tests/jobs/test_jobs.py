@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -186,6 +188,26 @@ def test_job_of_a_dead_worker_runs_again_once_then_fails(
             assert take_up_the_abandoned() == expected
     assert _state(app, job_id).state == "failed"
     assert _state(app, job_id).attempts == 2
+
+
+def test_worker_that_is_told_to_stop_by_sigterm_finishes_the_job_that_it_runs(app: Flask, work: Any) -> None:
+    """As systemd and containers stop it: a job that is cut off twice has failed."""
+    gone = threading.Event()
+
+    def run(job: RunningJob) -> dict[str, Any]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert not gone.wait(0.3)
+        return {"message": "whole"}
+
+    job_id = _ask(app, work(run))
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        jobs.start_worker(app, own_process=True).run()
+    finally:
+        gone.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert (_state(app, job_id).state, _state(app, job_id).message) == ("done", "whole")
 
 
 def test_jobs_of_a_clock_that_was_ahead_are_taken_up_all_the_same(
