@@ -130,7 +130,9 @@ class LimsSecurityManager(SecurityManager):
                     user.last_login = utc_now().replace(tzinfo=None)
         if user is None or not accepted:
             denied("sign-in", user)
-            log.warning("sign-in refused for %r from %s", name[:60], request.remote_addr)
+            # Never what was typed: people type passwords into the wrong field.
+            who = "an unknown name" if user is None else user.username
+            log.warning("sign-in refused for %s from %s", who, request.remote_addr)
             return None
         return user
 

@@ -183,7 +183,9 @@ def test_refused_rest_call_is_recorded(app: Flask, sign_in_as: Callable[[str], P
     assert {item.kind for item in attempts(app)} >= {"permission"}
 
 
-def test_failed_sign_in_names_the_account_but_never_what_was_typed_for_a_name(app: Flask) -> None:
+def test_failed_sign_in_names_the_account_but_never_what_was_typed_for_a_name(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
     client = app.test_client()
     for name in (USERNAMES[AUDITOR], "my-secret-password-typed-here"):
         client.post("/api/v1/security/login", json={"username": name, "password": "wrong wrong wrong"})
@@ -193,6 +195,8 @@ def test_failed_sign_in_names_the_account_but_never_what_was_typed_for_a_name(ap
     with app.app_context():
         rows = current_session().execute(text("SELECT * FROM denied_attempts")).all()
     assert "my-secret" not in repr(rows)
+    assert f"sign-in refused for {USERNAMES[AUDITOR]}" in caplog.text
+    assert "my-secret" not in caplog.text
 
 
 def test_a_flood_is_folded_and_bounded(app: Flask) -> None:
