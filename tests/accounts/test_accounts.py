@@ -11,6 +11,7 @@ from flask_appbuilder.security.sqla.models import ApiKey, User
 from rich.console import Console
 from sqlalchemy import text
 
+from lims.accounts.demo import DEMO_ACCOUNTS
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, TECHNICIAN
 from lims.accounts.service import AccountEdit, edit_user, find_user, values_of
 from lims.audit.trace import accounts_named
@@ -18,6 +19,7 @@ from lims.base import security
 from lims.base.actor import user_actor
 from lims.base.database import current_session, transaction
 from lims.base.names import full_name
+from lims.base.passwords import hash_password
 from lims.base.problems import Forbidden, Refused
 from lims.base.sessions import LoginSession
 from lims.demonstration import prepare
@@ -158,6 +160,21 @@ def test_account_that_another_changed_meanwhile_is_not_given_its_role_back_with_
         assert found is not None
         found.login_count = 7  # signing in is no change of the account
     assert administrator.post(url, {**again, "first_name": "Wei", "role": AUDITOR}).status_code == 302
+
+
+def test_password_that_the_demonstration_prints_opens_nothing_outside_demo_mode(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`lims serve` over the demonstration's data may listen to a network, and its administrator's password is public."""
+    account = next(item for item in DEMO_ACCOUNTS if item.role == ADMINISTRATOR)
+    with app.app_context(), transaction(ACTOR):
+        user = find_user(account.username)
+        assert user is not None
+        user.password = hash_password(account.password)
+    sent = {"username": account.username, "password": account.password}
+    assert app.test_client().post("/api/v1/security/login", json=sent).status_code == 401
+    monkeypatch.setitem(app.config, "LIMS_DEMO", True)
+    assert app.test_client().post("/api/v1/security/login", json=sent).status_code == 200
 
 
 def test_demonstration_puts_no_known_passwords_into_a_laboratory(
