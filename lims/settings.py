@@ -63,12 +63,15 @@ class Settings(BaseSettings):
     proxies: int = Field(default=0, ge=0, le=8)
     #: Cookies only over HTTPS. Off for the embedded server on loopback, which speaks plain HTTP.
     secure_cookies: bool = False
-    #: How the laboratory's clock reads; stored times are always UTC.
+    #: How the laboratory's clock reads; stored times are always UTC. This, the language and the ages below stand in until
+    #: the set-up guide has stored the laboratory's own.
     timezone: str = "Asia/Shanghai"
     language: Literal["en", "zh", "zh_TW"] = "en"
-    #: One for the laboratory's own mixes; also the laboratory's name in forecasts.
+    #: The laboratory's name in forecasts and checkpoints, stored with each of its own mixes: changed later, those of before
+    #: count as another laboratory's.
     laboratory: str = UNNAMED_LABORATORY
-    #: A set for each this many cubic metres or part of them (the source document asks for 50).
+    #: A set for each this many cubic metres or part of them (the source document asks for 50), unless the laboratory has an
+    #: edition of its own of the rule site/sets-per-volume.
     cubic_metres_per_set: int = Field(default=50, ge=1, le=1000)
     #: Ages of the sampling plan, days.
     plan_ages_days: str = "3,7,28"

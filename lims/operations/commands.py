@@ -150,8 +150,8 @@ def upgrade(unverified: bool) -> None:
 
 @click.command()
 def check() -> None:
-    """Look at settings, folder and database without changing anything; what `lims serve` looks at when it starts, and
-    whether Redis answers and backups can be verified."""
+    """Look at settings, folder and database; what `lims serve` looks at when it starts, and whether Redis answers and
+    backups can be verified. Makes the data folder and that of backups where there is none, and changes nothing else."""
     from lims.base.problems import Refused
     from lims.operations.checks import (
         carrier_problems,
