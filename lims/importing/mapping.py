@@ -45,6 +45,16 @@ _UNIT = re.compile(
 )
 #: Heads that name a material and are no mass of it: "water/binder", "水胶比".
 _RATIO = re.compile(r"ratio|/(?:binder|cement)|/[bcw]\b|[^合]比例?$|取代率|掺率|摻率")
+#: A share of the binder, unless a unit says otherwise: 粉煤灰掺量 of 20 is no 20 kg/m³.
+_SHARE = re.compile("[掺摻]量")
+#: A strength that was asked for, of a mix or its grade: no specimen broke at it.
+_ASKED_FOR = re.compile(
+    "设计|設計|等级|等級|标号|標號|design|specified|target|required|grade|class", re.IGNORECASE
+)
+#: A strength of another kind: mill certificates name the flexural one first, 3d抗折 before 3d抗压.
+_NOT_COMPRESSIVE = re.compile(
+    "抗折|抗弯|抗彎|抗拉|劈裂|抗剪|粘结|flexur|bending|tensile|splitting|shear|bond", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +343,7 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
         group_text, group_unit = unit_in(head.group)
         age = _AGE.search(group_text) or _AGE.search(text) if template.grouped else None
         if age is not None:
-            if _AVERAGE.search(text):
+            if _AVERAGE.search(text) or _ASKED_FOR.search(text) or _of_another_kind(group_text, text):
                 continue
             days = int(age.group(1))
             numbers[days] += 1
@@ -357,6 +367,13 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
             name, points = field_of(template, f"{group_text}{text}")
         if not points or _AVERAGE.search(text) or _foreign(template.columns[name], unit or group_unit):
             continue
+        if template.columns[name].unit == "MPa" and _of_another_kind(group_text, text):
+            continue
+        if points == 1 and (
+            (not (unit or group_unit) and _SHARE.search(text))
+            or (name in template.grouped and _ASKED_FOR.search(text))
+        ):
+            continue
         found = MappedColumn(head.at, name, _fitting(template.columns[name], unit or group_unit))
         if name not in taken or taken[name][0] < points:
             taken[name] = (points, found)
@@ -375,6 +392,14 @@ def _grouped_field(template: Template, text: str, unit: str) -> str:
     if any(word in folded for word in ("强度", "強度", "strength", "mpa", "psi")):
         return "strength_mpa"
     return template.grouped[0]
+
+
+def _of_another_kind(group: str, text: str) -> bool:
+    """Is it a strength, but no compressive one? What stands above the columns may name both."""
+    return bool(
+        _NOT_COMPRESSIVE.search(text)
+        or (_NOT_COMPRESSIVE.search(group) and not re.search("抗压|抗壓|compress", group, re.IGNORECASE))
+    )
 
 
 def _foreign(column: Column, unit: str) -> bool:

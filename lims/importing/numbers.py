@@ -52,12 +52,17 @@ FACTORS: dict[str, dict[str, Fraction]] = {
 SPELLINGS = {
     "mpa": "MPa", "n/mm2": "N/mm²", "n/mm²": "N/mm²", "n/mm^2": "N/mm²", "kpa": "kPa", "psi": "psi", "ksi": "ksi",
     "lbf/in2": "psi", "lb/in2": "psi", "kgf/cm2": "kgf/cm²", "kgf/cm²": "kgf/cm²", "kg/cm2": "kgf/cm²", "kg/cm²": "kgf/cm²",
-    "kn": "kN", "n": "N", "kgf": "kgf", "tf": "tf", "lbf": "lbf", "lb": "lbf", "lbs": "lbf", "千牛": "kN", "兆帕": "MPa",
-    "kg/m3": "kg/m³", "kg/m³": "kg/m³", "kg/m^3": "kg/m³", "kg/cum": "kg/m³", "公斤/立方米": "kg/m³", "g/l": "g/L",
+    "kn": "kN", "n": "N", "kgf": "kgf", "tf": "tf", "lbf": "lbf", "lb": "lbf", "lbs": "lbf",
+    "千牛": "kN", "牛": "N", "兆帕": "MPa",
+    "公斤/平方厘米": "kgf/cm²", "千克/平方厘米": "kgf/cm²", "公斤/平方公分": "kgf/cm²",
+    "kg/m3": "kg/m³", "kg/m³": "kg/m³", "kg/m^3": "kg/m³", "kg/cum": "kg/m³", "g/l": "g/L",
+    "公斤/立方米": "kg/m³", "千克/立方米": "kg/m³", "公斤/立方公尺": "kg/m³",
     "t/m3": "t/m³", "t/m³": "t/m³", "lb/yd3": "lb/yd³", "lb/yd³": "lb/yd³", "lb/yd^3": "lb/yd³", "lbs/yd3": "lb/yd³",
     "lb/cy": "lb/yd³", "pcy": "lb/yd³", "lb/ft3": "lb/ft³", "lb/ft³": "lb/ft³", "pcf": "lb/ft³",
-    "mm": "mm", "毫米": "mm", "cm": "cm", "m": "m", "in": "in", "in.": "in", "inch": "in", "inches": "in", '"': "in",
-    "t": "t", "kg": "kg", "吨": "t", "噸": "t", "m3": "m³", "m³": "m³", "方": "m³", "yd3": "yd³", "yd³": "yd³", "cy": "yd³",
+    "mm": "mm", "毫米": "mm", "公釐": "mm", "cm": "cm", "厘米": "cm", "公分": "cm", "m": "m", "米": "m", "公尺": "m",
+    "in": "in", "in.": "in", "inch": "in", "inches": "in", '"': "in",
+    "t": "t", "吨": "t", "噸": "t", "公噸": "t", "kg": "kg", "公斤": "kg", "千克": "kg", "m3": "m³", "m³": "m³", "方": "m³",
+    "立方米": "m³", "立方公尺": "m³", "yd3": "yd³", "yd³": "yd³", "cy": "yd³",
 }  # fmt: skip
 #: Units that nothing is converted from: a column in one is its field's own, or left to a person.
 OTHER_SPELLINGS = {

@@ -232,6 +232,14 @@ def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(recor
         ("D", "fine_aggregate_kg_m3", "kg/m³", None, None),
     ]
     assert [item[0] for item in columns_of("breaks", "试件编号", "荷载(kg)", "试验日期")] == ["A", "C"]
+    # Nor are those that Chinese words name: 18 厘米 are no 18 mm, 250 公斤/平方厘米 no 250 MPa.
+    assert columns_of("mixes", "配合比编号", "水泥(公斤)", "坍落度(厘米)", "水(千克/立方米)") == [
+        ("A", "code", "", None, None),
+        ("C", "slump_mm", "cm", None, None),
+        ("D", "water_kg_m3", "kg/m³", None, None),
+    ]
+    assert columns_of("breaks", "试件编号", "抗压强度(公斤/平方厘米)")[1][2] == "kgf/cm²"
+    assert [item[1] for item in columns_of("mixes", "Mix", "粉煤灰掺量(kg/m³)")] == ["code", "fly_ash_kg_m3"]
     assert columns_of("mixes", "Mix", "粉煤灰(%)", "Water, kg/m³", "水泥 kg/m³", "Fly ash, L/m3") == [
         ("A", "code", "", None, None),
         ("C", "water_kg_m3", "kg/m³", None, None),
@@ -248,10 +256,47 @@ def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(recor
     assert [item[0] for item in columns_of("history", "Mix", "Dosage", "Tested ages")] == ["A", "C"]
 
 
-@pytest.mark.parametrize("head", ["Water/binder", "Water-cement ratio", "水泥与粉煤灰之比", "粉煤灰取代率"])
+@pytest.mark.parametrize(
+    "head", ["Water/binder", "Water-cement ratio", "水泥与粉煤灰之比", "粉煤灰取代率", "粉煤灰掺量"]
+)
 def test_a_ratio_is_no_mass_of_the_material_that_it_names(records: Flask, head: str) -> None:
     """0.5 would be half a kilogram of water in a cubic metre."""
     assert [item[1] for item in columns_of("mixes", "Mix", head)] == ["code"]
+
+
+def test_a_flexural_or_tensile_strength_is_no_compressive_one(records: Flask) -> None:
+    """A mill certificate has the flexural one first: 5.8 MPa would be the cement's strength at 3 days."""
+    heads = ("3d抗折强度(MPa)", "3d抗压强度(MPa)", "28d抗折(MPa)", "28d抗压(MPa)")
+    assert [item[:2] for item in columns_of("cement-lots", "批号", *heads)] == [
+        ("A", "code"),
+        ("C", "strength_3d_mpa"),
+        ("E", "strength_28d_mpa"),
+    ]
+    assert [item[1] for item in columns_of("breaks", "试件编号", "劈裂抗拉强度", "28d抗折强度(MPa)")] == [
+        "specimen"
+    ]
+    rows = [
+        ["批号", "抗折强度(MPa)", None, "抗压强度(MPa)", None],
+        [None, "3d", "28d", "3d", "28d"],
+        ["L-1", 5.8, 8.4, 28, 49],
+    ]
+    book, sheet = sheet_of(rows)
+    for merged in ("A1:A2", "B1:C1", "D1:E1"):
+        sheet.merge_cells(merged)
+    found = propose(read_book("x.xlsx", saved(book)), [TEMPLATES["cement-lots"]]).columns
+    assert [(item.at, item.field) for item in found] == [
+        ("A", "code"),
+        ("D", "strength_3d_mpa"),
+        ("E", "strength_28d_mpa"),
+    ]
+
+
+def test_a_strength_that_was_asked_for_is_no_strength_that_was_found(records: Flask) -> None:
+    asked_for = ("设计强度", "強度等級", "设计强度(28d)", "Target strength, MPa")
+    assert [item[:2] for item in columns_of("breaks", "试件编号", *asked_for, "实测强度")] == [
+        ("A", "specimen"),
+        ("F", "strength_mpa"),
+    ]
 
 
 def test_a_column_in_the_unit_of_its_field_is_not_said_to_be_converted(records: Flask) -> None:
