@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import segno
-from flask_babel import force_locale, lazy_gettext
+from flask_babel import force_locale, gettext, lazy_gettext
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
@@ -22,6 +22,7 @@ from lims.base.database import current_session
 from lims.base.display import actor_names, format_decimal, laboratory_zone
 from lims.base.headers import address_outside
 from lims.base.laboratory import laboratory
+from lims.base.words import told
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.reporting.sheets import rule_named
 from lims.results.entry import entry_warnings
@@ -323,7 +324,7 @@ def _rule(rule_id: str) -> dict[str, Any]:
             "edition": "",
             "clause": "",
             "title": _both(""),
-            "formula": "",
+            "formula": _both(""),
             "numbers": [],
         }
     return {
@@ -333,8 +334,17 @@ def _rule(rule_id: str) -> dict[str, Any]:
         "clause": rule.clause,
         "title": _both(lazy_gettext(rule.title)),
         "formula": _both(lazy_gettext(rule.formula)),
-        "numbers": [f"{name} = {value}" for name, value in rule.numbers],
+        "numbers": [f"{_limit(name)} = {value}" for name, value in rule.numbers],
     }
+
+
+def _limit(name: str) -> str:
+    """What a number of a rule is called, in both scripts where it is a word."""
+    called = []
+    for language in SCRIPTS:
+        with force_locale(language):
+            called.append(told(name))
+    return " ".join(dict.fromkeys(called))
 
 
 def _reservations(results: Sequence[SetResult]) -> list[dict[str, str]]:
@@ -343,7 +353,7 @@ def _reservations(results: Sequence[SetResult]) -> list[dict[str, str]]:
     for language in SCRIPTS:
         with force_locale(language):
             by_script[language] = [
-                f"{item.specimen_set.code}: {_here(warning)}"
+                gettext("%(name)s: %(what)s", name=item.specimen_set.code, what=_here(warning))
                 for item in results
                 for warning in entry_warnings(item.specimen_set_id)
             ]

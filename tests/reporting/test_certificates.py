@@ -231,6 +231,9 @@ def test_paper_says_everything_in_both_scripts(app: Flask, tmp_path: Path) -> No
         assert reservation["en"].startswith(f"{of_set['code']}: The loading rate of 0.9 MPa/s")
         assert reservation["zh"] != reservation["en"]
         assert "will say so" not in reservation["en"]
+        assert reservation["zh"].startswith(f"{of_set['code']}：")
+        (rule,) = printed(paper)["rules"]
+        assert "与中间值的最大偏差 largest deviation from the middle value = 15 %" in rule["numbers"]
         text = text_of(bytes_of(paper.file_id), tmp_path)
     for words in (
         "混凝土抗压强度检测报告",
@@ -255,6 +258,7 @@ def test_paper_says_everything_in_both_scripts(app: Flask, tmp_path: Path) -> No
         "0.9",
         "第 1 页",
         "Page 1 of",
+        "Both beyond: invalid.",
         "Reservations",
         "lims.example/42 abcdef",
         "/verify/C",
