@@ -61,12 +61,12 @@ SAYINGS = (
     (
         "Fill in “Data” from the first empty row, a row a record. A blank means not known, or as it is; never 0.",
         "请从“Data”表的第一空行开始填写。每行一条记录；空白表示未知或不变。空白不等于零。",
-        "請從「Data」表的第一空行開始填寫。每行一筆記錄；空白表示未知或不變。空白不等於零。",
+        "請從「Data」表的第一空列開始填寫。每列一筆記錄；空白表示未知或不變。空白不等於零。",
     ),
     (
         "Amber heads are needed. Numbers are numbers: no units in the cells, a decimal point, no thousands marks.",
         "表头为琥珀色的列必填。数字只填数字：不带单位，用小数点，不用千位分隔符。",
-        "表頭為琥珀色的欄必填。數字只填數字：不帶單位，用小數點，不用千位分隔符。",
+        "表頭為琥珀色的欄必填。數字只填數字：不帶單位，用小數點，不用千分位符號。",
     ),
     (
         "Days as 2026-03-28, times as 2026-03-28 10:00 by the laboratory's clock. Save formulas with their values.",

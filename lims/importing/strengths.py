@@ -58,7 +58,7 @@ class BreakTemplate(Template):
     about = Words(
         "A row a specimen: its load, or the strength as reported. The sets must have been registered.",
         "每行一个试件：破坏荷载，或报告的强度。各组试件须已登记。",
-        "每行一個試件：破壞荷載，或報告的強度。各組試件須已登記。",
+        "每列一個試體：破壞荷重，或報告的強度。各組試體須已登記。",
     )
     writes = ("breaks",)
     key = ("specimen",)
@@ -69,14 +69,22 @@ class BreakTemplate(Template):
             own_column(
                 "specimen",
                 SpecimenCode(90),
-                Words("Specimen", "试件编号", "試件編號"),
+                Words("Specimen", "试件编号", "試體編號"),
                 example=("B26-1001-03d-1A", "B26-1001-03d-1B", "B26-1001-03d-1C"),
                 note=Words(
                     "Its code, or batch + age + number",
                     "试件编号，或批次＋龄期＋序号",
-                    "試件編號，或批次＋齡期＋序號",
+                    "試體編號，或批次＋齡期＋序號",
                 ),
-                aliases=("试块编号", "試塊編號", "样品编号", "specimen code", "specimen no", "sample"),
+                aliases=(
+                    "试块编号",
+                    "試塊編號",
+                    "試件編號",
+                    "样品编号",
+                    "specimen code",
+                    "specimen no",
+                    "sample",
+                ),
             ),
             own_column(
                 "batch",
@@ -103,10 +111,13 @@ class BreakTemplate(Template):
             own_column(
                 "load_kn",
                 LOAD,
-                Words("Load", "破坏荷载", "破壞荷載"),
+                Words("Load", "破坏荷载", "破壞荷重"),
                 example=("424", "401", "396"),
                 measured=True,
-                aliases=("荷载", "荷載", "破坏荷载", "极限荷载", "max load", "force", "peak load"),
+                aliases=(
+                    *("荷载", "破坏荷载", "极限荷载", "荷載", "破壞荷載", "荷重", "最大荷重", "載重"),
+                    *("max load", "force", "peak load"),
+                ),
             ),
             own_column(
                 "strength_mpa",
@@ -121,7 +132,16 @@ class BreakTemplate(Template):
                 Instant(),
                 Words("Tested at", "试压时间", "試壓時間"),
                 example=("2026-03-05 10:10",) * 3,
-                aliases=("试验日期", "試驗日期", "检测日期", "破型日期", "test date", "tested"),
+                aliases=(
+                    "试验日期",
+                    "試驗日期",
+                    "检测日期",
+                    "破型日期",
+                    "试压日期",
+                    "試壓日期",
+                    "test date",
+                    "tested",
+                ),
             ),
             own_column(
                 "press_id",
@@ -140,7 +160,7 @@ class BreakTemplate(Template):
             own_column(
                 "loading_rate_mpa_s",
                 Quantity(places=3, above=0, maximum=10, unit="MPa/s"),
-                Words("Loading rate", "加荷速度", "加荷速度"),
+                Words("Loading rate", "加荷速度", "加載速率"),
             ),
             own_column("remark", Text(400), Words("Remark", "备注", "備註")),
         )
@@ -424,10 +444,13 @@ class HistoryTemplate(Template):
             own_column(
                 "mix_id",
                 Text(40),
-                Words("Mix", "配合比", "配合比"),
+                Words("Mix", "配合比", "配比"),
                 required=True,
                 example=("C30-OLD",) * 3,
-                aliases=("mix", "mix code", "mix no", "mix name", "配合比编号", "配合比編號", "编号", "編號"),
+                aliases=(
+                    *("mix", "mix code", "mix no", "mix name"),
+                    *("配合比编号", "配合比編號", "配比編號", "编号", "編號"),
+                ),
             ),
             own_column(
                 "age_days",
@@ -441,10 +464,10 @@ class HistoryTemplate(Template):
             own_column(
                 "specimen_number",
                 WholeNumber(1, 1000),
-                Words("Specimen no.", "试件序号", "試件序號"),
+                Words("Specimen no.", "试件序号", "試體序號"),
                 example=("1", "1", "1"),
                 note=Words(
-                    "Blank: numbered in the order of the rows", "空白：按行序编号", "空白：按行序編號"
+                    "Blank: numbered in the order of the rows", "空白：按行序编号", "空白：按列序編號"
                 ),
             ),
             own_column(
@@ -486,7 +509,7 @@ class HistoryTemplate(Template):
             own_column(
                 "slump_mm",
                 Quantity(places=1, maximum=350, unit="mm"),
-                Words("Slump", "坍落度", "坍落度"),
+                Words("Slump", "坍落度", "坍度"),
                 aliases=("slump",),
             ),
             Column("kind", Choice(MIX_KINDS), mix["kind"].label, example=("concrete",) * 3),

@@ -345,7 +345,7 @@ class CustomerTemplate(RecordTemplate):
     about = Words(
         "A row a customer or prospect.",
         "每行一个客户或潜在客户。",
-        "每行一個客戶或潛在客戶。",
+        "每列一個客戶或潛在客戶。",
     )
     writes = ("customers",)
     record_name = "customers"
@@ -389,13 +389,13 @@ class CementLotTemplate(RecordTemplate):
     name = "cement-lots"
     title = Words(
         "Cement lots with mill certificates",
-        "水泥批次与出厂检验单",
-        "水泥批次與出廠檢驗單",
+        "水泥批号与出厂检验单",
+        "水泥批號與出廠檢驗單",
     )
     about = Words(
         "A row a lot, with the values of its mill certificate.",
-        "每行一个批次及其出厂检验值。",
-        "每行一個批次及其出廠檢驗值。",
+        "每行一个批号及其出厂检验值。",
+        "每列一個批號及其出廠檢驗值。",
     )
     writes = ("cement-lots",)
     record_name = "cement-lots"
@@ -448,12 +448,12 @@ class AggregateSampleTemplate(RecordTemplate):
     title = Words(
         "Aggregate samples with sieves",
         "骨料样品与筛分",
-        "骨料樣品與篩分",
+        "骨材樣品與篩分析",
     )
     about = Words(
         "A row a sample; the seven masses of the sieves together, or none.",
         "每行一个样品；七个筛余质量须全部填写或全部留空。",
-        "每行一個樣品；七個篩餘質量須全部填寫或全部留空。",
+        "每列一個樣品；七個篩餘質量須全部填寫或全部留空。",
     )
     writes = ("aggregate-samples",)
     record_name = "aggregate-samples"
@@ -521,12 +521,12 @@ class BatchTemplate(RecordTemplate):
     title = Words(
         "Batches and specimens",
         "批次与试件",
-        "批次與試件",
+        "批次與試體",
     )
     about = Words(
         "A row a batch; its sets and specimens follow from the ages and numbers in the row.",
         "每行一个批次；各组试件按行内的龄期和数量生成。",
-        "每行一個批次；各組試件按行內的齡期和數量生成。",
+        "每列一個批次；各組試體按列內的齡期和數量產生。",
     )
     writes = ("batches",)
     record_name = "batches"
@@ -565,8 +565,8 @@ class BatchTemplate(RecordTemplate):
             trial_id={"example": ("T26-0001", "T26-0001"), "aliases": ("试验编号", "trial")},
             mix_revision_id={
                 "example": ("C30-A/1", "C30-A/1"),
-                "note": Words("Mix code / revision", "配合比编号/版本", "配合比編號/版本"),
-                "aliases": ("配合比编号", "配合比編號", "mix", "mix code"),
+                "note": Words("Mix code / revision", "配合比编号/版本", "配比編號/版本"),
+                "aliases": ("配合比编号", "配合比編號", "配比編號", "mix", "mix code"),
             },
             cast_at={
                 "example": ("2026-03-02 09:30", "2026-03-02 14:00"),
@@ -575,8 +575,8 @@ class BatchTemplate(RecordTemplate):
             volume_m3={"example": ("48", "120"), "aliases": ("方量", "volume")},
             plan_ages={"example": ("3,7,28", "7,28"), "aliases": ("龄期", "ages")},
             specimens_per_set={"example": ("3", "3")},
-            cement_lot_id={"example": ("L2603-018", None), "aliases": ("水泥批号",)},
-            slump_mm={"example": ("185", "180"), "aliases": ("坍落度", "slump")},
+            cement_lot_id={"example": ("L2603-018", None), "aliases": ("水泥批号", "水泥批次", "水泥批號")},
+            slump_mm={"example": ("185", "180"), "aliases": ("坍落度", "坍度", "slump")},
             air_percent={"aliases": ("含气量",)},
             concrete_temperature_c={"aliases": ("混凝土温度",)},
             element={"aliases": ("工程部位", "部位")},
@@ -682,12 +682,12 @@ class MixTemplate(Template):
     title = Words(
         "Mix designs",
         "配合比",
-        "配合比",
+        "配比",
     )
     about = Words(
         "A row a revision of a mix, with its masses in a cubic metre.",
         "每行一个配合比版本及每立方米各材料用量。",
-        "每行一個配合比版本及每立方公尺各材料用量。",
+        "每列一個配比版本及每立方公尺各材料用量。",
     )
     writes = ("mix-designs", "mix-revisions")
     key = ("laboratory", "code", "revision")
@@ -699,28 +699,43 @@ class MixTemplate(Template):
             MixIn,
             code={
                 "example": ("C30-B", "C30-B", "C50-A"),
-                "aliases": ("配合比编号", "配合比編號", "mix", "mix no", "编号"),
+                "aliases": ("配合比编号", "配合比編號", "配比編號", "mix", "mix no", "编号"),
             },
             name={"example": ("C30 pumped", None, "C50 bridge")},
             strength_class={"example": ("C30", None, "C50"), "aliases": ("强度等级", "強度等級", "grade")},
-            slump_mm={"example": ("180", None, "200"), "aliases": ("坍落度", "slump")},
+            slump_mm={"example": ("180", None, "200"), "aliases": ("坍落度", "坍度", "slump")},
             cement_kg_m3={"example": ("310", "300", "400"), "aliases": ("水泥", "cement", "c")},
-            slag_kg_m3={"example": ("40", "45", "80"), "aliases": ("矿粉", "礦粉", "矿渣粉", "slag", "ggbs")},
-            fly_ash_kg_m3={"example": ("60", "65", None), "aliases": ("粉煤灰", "fly ash", "fa", "pfa")},
+            slag_kg_m3={
+                "example": ("40", "45", "80"),
+                "aliases": ("矿粉", "礦粉", "矿渣粉", "爐石", "爐石粉", "slag", "ggbs"),
+            },
+            fly_ash_kg_m3={
+                "example": ("60", "65", None),
+                "aliases": ("粉煤灰", "飛灰", "fly ash", "fa", "pfa"),
+            },
             silica_fume_kg_m3={"aliases": ("硅灰", "矽灰", "silica fume", "sf")},
             filler_kg_m3={"aliases": ("石粉", "filler")},
             water_kg_m3={"example": ("172", "170", "155"), "aliases": ("水", "water", "w")},
             superplasticizer_kg_m3={
                 "example": ("6.2", "6.2", "8.4"),
-                "aliases": ("减水剂", "減水劑", "外加剂", "外加劑", "admixture", "hrwr"),
+                "aliases": (
+                    *("减水剂", "減水劑", "外加剂", "外加劑", "化學摻料", "強塑劑"),
+                    *("admixture", "hrwr"),
+                ),
             },
             coarse_aggregate_kg_m3={
                 "example": ("1050", "1055", "1080"),
-                "aliases": ("石", "石子", "碎石", "粗骨料", "粗集料", "stone", "coarse aggregate"),
+                "aliases": (
+                    *("石", "石子", "碎石", "粗骨料", "粗集料", "粗骨材", "粗粒料"),
+                    *("stone", "coarse aggregate"),
+                ),
             },
             fine_aggregate_kg_m3={
                 "example": ("760", "762", "700"),
-                "aliases": ("砂", "沙", "细骨料", "細骨料", "细集料", "sand", "fine aggregate"),
+                "aliases": (
+                    *("砂", "沙", "细骨料", "細骨料", "细集料", "細骨材", "細粒料"),
+                    *("sand", "fine aggregate"),
+                ),
             },
             cement_product_id={"example": ("PO425", "PO425", None)},
         )

@@ -158,6 +158,18 @@ def test_a_grouped_sheet_becomes_breaks_of_registered_batches(records: Flask) ->
             ["C", 300, 170, 760, 1050, 40, 6.2, "C30"],
             {"superplasticizer_kg_m3": "6.2", "strength_class": "C30"},
         ),
+        (
+            ["配比編號", "水泥", "水", "細粒料", "粗骨材", "爐石粉", "飛灰", "強塑劑", "坍度(mm)"],
+            ["D", 300, 170, 760, 1050, 40, 60, 6.2, 180],
+            {
+                "fine_aggregate_kg_m3": "760",
+                "coarse_aggregate_kg_m3": "1050",
+                "slag_kg_m3": "40",
+                "fly_ash_kg_m3": "60",
+                "superplasticizer_kg_m3": "6.2",
+                "slump_mm": "180",
+            },
+        ),
     ],
 )
 def test_mixes_under_other_heads_and_units(

@@ -36,6 +36,7 @@ KEYWORDS = {
     "N_": None,
 }
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
+QUOTED = re.compile("“([^”%+]+)”")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -53,6 +54,32 @@ def texts() -> set[str]:
         found.add(message if isinstance(message, str) else message[0])
     assert len(found) > 700
     return found
+
+
+def catalogue_of(language: str) -> dict[str, str]:
+    """What each text is in this language; the first form of those with several."""
+    with (ROOT / "lims" / "translations" / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        found = read_po(file, locale=language)
+    return {
+        message.id if isinstance(message.id, str) else message.id[0]: message.string
+        if isinstance(message.string, str)
+        else message.string[0]
+        for message in found
+        if message.id
+    }
+
+
+@pytest.mark.parametrize("language", ["zh", "zh_Hant_TW"])
+def test_a_text_that_names_a_button_calls_it_as_the_button_is_called(language: str) -> None:
+    said = catalogue_of(language)
+    called = {text.lower(): words for text, words in said.items()}
+    wrong = [
+        (text, quoted)
+        for text in said
+        for quoted in QUOTED.findall(text)
+        if quoted.lower() in called and called[quoted.lower()] not in said[text]
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("language", ["zh", "zh_Hant_TW"])
@@ -124,6 +151,10 @@ def test_words_that_chinese_tells_apart_are_not_one_word_here() -> None:
     assert seen & {str(FindingView.title)} == set()
     sections = {str(title) for title, _names in BreakView.show_sections}
     assert {str(word) for word in SEVERITIES.values()} & sections == set()
+    # A lot of cement is 批号, a batch of concrete 批次.
+    for language in ("zh", "zh_Hant_TW"):
+        said = catalogue_of(language)
+        assert {said["Lot"], said["Cement lot"]} & {said["Batch"], said["Batches"]} == set()
     assert str(FindingView.labels["about"]) != "About"
     assert str(WORDS["timezone"]) != "Clock"
 
@@ -132,4 +163,16 @@ def test_traditional_texts_hold_no_character_that_a_converter_chose_wrongly() ->
     path = ROOT / "lims" / "translations" / "zh_Hant_TW" / "LC_MESSAGES" / "messages.po"
     written = path.read_text(encoding="utf-8")
     # 制 and 製, 准 and 準, 後 and 后 are one character each in the simplified script.
-    assert [wrong for wrong in ("控製", "限製", "批準", "天后", "元合") if wrong in written] == []
+    wrong = "控製|限製|批準|天后|元合|打啟|啟始|啟頭|分啟|儲持|係統|檔本|密碼錶|巖性|標簽"
+    assert re.findall(wrong, written) == []
+
+
+def test_traditional_texts_call_things_as_taiwan_does() -> None:
+    """By CNS 1232, 1240, 3036, 3090 and 12283; and 裝置, 專案, 物件 are a computer's, no press, no item, nobody asked."""
+    said = catalogue_of("zh_Hant_TW")
+    words = "\n".join(said.values())
+    trade = "試件|坍落度|骨料|粉煤灰|礦粉|礦渣粉|配合比|膠凝材料|外加劑|摻合料|荷載|矽酸鹽水泥|立方米"
+    assert re.findall(trade, words) == []
+    others = "裝置|專案|引數|型別|許可權|信息|默認|用戶|打印|列表|質量異議|預測質量|“|”"
+    assert re.findall(others, words) == []
+    assert {text for text, word in said.items() if "物件" in word and "JSON" not in text} == set()
