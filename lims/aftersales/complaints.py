@@ -387,7 +387,7 @@ class ComplaintService(RecordService[Complaint]):
         """The record, moved to `state` if that may follow."""
         record: Complaint = self.locked(session, complaint_id)
         if state not in NEXT_STATES[record.state]:
-            accepted = ", ".join(str(STATES[name]) for name in NEXT_STATES[record.state]) or "–"
+            accepted = _(", ").join(str(STATES[name]) for name in NEXT_STATES[record.state]) or "–"
             raise refuse(
                 "state",
                 _(

@@ -80,8 +80,9 @@ def is_sendable(text: str) -> bool:
 
 def listed(words: Iterable[Any]) -> str:
     """What is accepted, for a message: not the whole of a long list."""
-    text = ", ".join(map(str, words))
-    return text if len(text) <= _MOST_LISTED else text[:_MOST_LISTED].rpartition(", ")[0] + ", …"
+    between = str(_(", "))
+    text = between.join(map(str, words))
+    return text if len(text) <= _MOST_LISTED else text[:_MOST_LISTED].rpartition(between)[0] + between + "…"
 
 
 @dataclass(frozen=True, slots=True)

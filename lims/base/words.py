@@ -72,7 +72,7 @@ def _cited(code: str, edition: str) -> str:
 
 def _told_value(value: object) -> object:
     if isinstance(value, tuple):
-        return ", ".join(told(part) for part in value)
+        return str(_(", ")).join(told(part) for part in value)
     return told(value) if isinstance(value, str) else value
 
 

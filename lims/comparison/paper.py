@@ -95,7 +95,7 @@ def comparison_pdf(
 
 def _side(row: SideRow) -> list[str]:
     """A row as cells of text."""
-    label = f"{row.label}, {row.unit}" if row.unit else row.label
+    label = _("%(name)s, %(what)s", name=row.label, what=row.unit) if row.unit else row.label
     return [label, str(row.own or ""), str(row.other or ""), str(row.difference)]
 
 

@@ -464,7 +464,7 @@ def require_unnamed(record: Site | Contact, customer_id: int) -> None:
             "customer_id",
             _(
                 "cannot change, since records name it: %(what)s; accepted: the same customer, or a new record for the other",
-                what=", ".join(found),
+                what=_(", ").join(found),
             ),
             record.title,
         )

@@ -13,7 +13,7 @@ NUMBER = r"([\d.]+)"
 
 def in_words(note: str | None) -> str:
     """A stored note, sentence by sentence; one that is not known stays as it is."""
-    return "; ".join(_sentence(part) for part in (note or "").split("; ") if part)
+    return str(_("; ")).join(_sentence(part) for part in (note or "").split("; ") if part)
 
 
 def _sentence(text: str) -> str:

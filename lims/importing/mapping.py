@@ -684,7 +684,7 @@ def _told(book: Book, sheet: Sheet, reading: Reading, template: Template) -> Ite
         item.name for item in book.sheets if item.hidden and item.rows and not item.name.startswith("_")
     ]
     if hidden:
-        yield _("Hidden sheets are not read: %(what)s.", what=", ".join(hidden)[:200])
+        yield _("Hidden sheets are not read: %(what)s.", what=_(", ").join(hidden)[:200])
     ours = AROUND if reading.own else ()
     others = [
         item.name
@@ -692,13 +692,13 @@ def _told(book: Book, sheet: Sheet, reading: Reading, template: Template) -> Ite
         if not item.hidden and item.rows and item.name not in (sheet.name, *ours)
     ]
     if others:
-        yield _("Other sheets are not read: %(what)s.", what=", ".join(others)[:200])
+        yield _("Other sheets are not read: %(what)s.", what=_(", ").join(others)[:200])
     rows = [number for number in sheet.hidden_rows if number > reading.header_row]
     if rows:
         yield _("Hidden rows are read like the others: %(what)s.", what=_listed(rows))
     over = [m for m in sheet.merged if m[0] >= reading.header_row and m[2] > m[0]]
     if over:
-        names = ", ".join(cell_name(m[0], m[1]) + ":" + cell_name(m[2], m[3]) for m in over[:8])
+        names = _(", ").join(cell_name(m[0], m[1]) + ":" + cell_name(m[2], m[3]) for m in over[:8])
         yield _("Merged cells count for each of their rows: %(what)s.", what=names)
     read = {item.at for item in reading.columns}
     left = [
@@ -708,7 +708,8 @@ def _told(book: Book, sheet: Sheet, reading: Reading, template: Template) -> Ite
     ]
     if left:
         yield _(
-            "Columns that are not read: %(what)s.", what=", ".join(f"{h.at} {h.text[:30]}" for h in left[:12])
+            "Columns that are not read: %(what)s.",
+            what=_(", ").join(f"{h.at} {h.text[:30]}" for h in left[:12]),
         )
     if reading.rounds:
         yield _("Values with more places than are kept are rounded, half to even.")
@@ -718,7 +719,7 @@ def _told(book: Book, sheet: Sheet, reading: Reading, template: Template) -> Ite
 
 
 def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers[:12])) + (" …" if len(numbers) > 12 else "")
+    return str(_(", ")).join(map(str, numbers[:12])) + (" …" if len(numbers) > 12 else "")
 
 
 def needs_hour(template: Template) -> bool:

@@ -53,7 +53,7 @@ def rule_in_words(verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
     method = str(WORDS.get(verdict.method, verdict.method))
-    return f"{verdict.rule}, {method}" if method else verdict.rule
+    return _("%(name)s, %(what)s", name=verdict.rule, what=method) if method else verdict.rule
 
 
 def rule_named(rule_id: str) -> str:
@@ -260,7 +260,7 @@ CONTROL_COLUMNS = {
     "sum_below_mpa": SheetColumn(_l("Sums below"), lambda point: point.sums("low"), "MPa", TWO),
     "decision_mpa": SheetColumn("h", _h, "MPa", TWO),
     "signals": SheetColumn(
-        _l("Signals"), lambda point: "; ".join(point.series.signals_at(point.number)), width=60
+        _l("Signals"), lambda point: _("; ").join(point.series.signals_at(point.number)), width=60
     ),
 }
 

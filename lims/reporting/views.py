@@ -235,7 +235,8 @@ def _month_chart(months: Any) -> dict[str, Any] | None:
             for m in x
         ]
         if any(value is not None for value in said):
-            series.append({"name": f"{label}, {_('forecast')}", "data": said, "dashed": True})
+            name = _("%(name)s, %(what)s", name=label, what=_("forecast"))
+            series.append({"name": name, "data": said, "dashed": True})
     return {"x": x, "series": series, "least": True, "labels": {"x": _("Month"), "y": "MPa"}}
 
 

@@ -69,7 +69,7 @@ def fact_lines(filters: SummaryFilters, rows: Sequence[ResultRow], by_whom: str)
         (_("Counted"), _("%(n)s valid sets under standard curing", n=counted)),
         (_("Made at"), local_now(zone, utc_now())),
         (_("Made by"), by_whom),
-        (_("Decision rules"), "; ".join(rule_named(rule) for rule in _rules())),
+        (_("Decision rules"), _("; ").join(rule_named(rule) for rule in _rules())),
     ]
     missing = unconfirmed(_rules())
     if missing:

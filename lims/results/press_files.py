@@ -409,7 +409,7 @@ def _waiting_of(session: Session, which: ColumnElement[bool]) -> Sequence[PressR
 def _labelled(error: Refused) -> str:
     """What is wrong, by the names that the pages have for it; never those of the schema."""
     labels = {item.name: item.ui.label for item in SetBreaksApiIn.inputs()}
-    return "; ".join(
+    return str(_("; ")).join(
         str(_("%(name)s: %(what)s", name=labels[problem.field], what=problem.message))
         if problem.field in labels
         else str(problem.message)

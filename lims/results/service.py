@@ -947,7 +947,7 @@ def besides_loads(conflict: Conflict) -> str:
     if theirs.get("loads_kn") != yours.get("loads_kn"):
         return ""
     labels = {item.name: str(item.ui.label) for item in SetBreaksIn.inputs()}
-    return ", ".join(labels[name] for name in theirs if theirs[name] != yours.get(name))
+    return str(_(", ")).join(labels[name] for name in theirs if theirs[name] != yours.get(name))
 
 
 def _values_of(found: SpecimenSet, number: int) -> list[Decimal]:

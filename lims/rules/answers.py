@@ -197,7 +197,7 @@ def refusal(rule: Rule, error: RuleInputError) -> str:
         part = field_label(inner) if inner is not None else found[3]
         label = str(_("%(name)s: %(what)s", name=label, what=part))
     if isinstance(whole, Choice) and error.accepted == whole.accepted():
-        words = ", ".join(str(OPTIONS.get(option, option)) for option in whole.options)
+        words = _(", ").join(str(OPTIONS.get(option, option)) for option in whole.options)
         error = RuleInputError(error.field, error.value, said(N_("one of %(options)s"), options=words))
     return str(_("%(name)s: %(what)s", name=label, what=told_refusal(error)))
 
@@ -209,9 +209,9 @@ def shown(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(_("yes") if value else _("no"))
     if isinstance(value, list):
-        return ", ".join(shown(name, item) for item in value) or "–"
+        return _(", ").join(shown(name, item) for item in value) or "–"
     if isinstance(value, dict):
-        return ", ".join(f"{WORDS.get(key, key)} {shown(key, item)}" for key, item in value.items())
+        return str(_(", ")).join(f"{WORDS.get(key, key)} {shown(key, item)}" for key, item in value.items())
     text = str(value)
     return str(WORDS.get(text, text))
 

@@ -174,7 +174,7 @@ class ShareLinkView(RecordView):
     def show_context(self, record: Any) -> dict[str, Any]:
         days = views_by_day(record.id)
         found = super().show_context(record)
-        shown = ", ".join(str(SHAREABLE.get(key, key)) for key in record.shows.split(","))
+        shown = _(", ").join(str(SHAREABLE.get(key, key)) for key in record.shows.split(","))
         found["sections"] = [
             (title, [(column, Cell(shown) if column.name == "shows" else cell) for column, cell in items])
             for title, items in found["sections"]
@@ -220,7 +220,7 @@ class ShareLinkView(RecordView):
         # What the table and the ticks bring has no control of its own; what is wrong with it is said above.
         own = [(title, fields) for title, fields in form.sections if title]
         form.problems += [
-            f"{item.label}: {'; '.join(item.errors)}"
+            _("%(name)s: %(what)s", name=item.label, what=_("; ").join(item.errors))
             for title, fields in form.sections
             if not title
             for item in fields

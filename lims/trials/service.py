@@ -359,7 +359,7 @@ def _require_lots_of_their_kind(values: BatchIn | BatchEdit) -> None:
         lot = session.get(model, key) if (key := getattr(values, field)) is not None else None
         if lot is not None and lot.kind not in wanted:
             kinds = SCM_KINDS if model is ScmLot else ADMIXTURE_KINDS
-            what = ", ".join(str(kinds[kind]) for kind in wanted)
+            what = _(", ").join(str(kinds[kind]) for kind in wanted)
             message = _("is of the kind %(kind)s; accepted: %(what)s", kind=kinds[lot.kind], what=what)
             problems.append(Problem(field, message, lot.code))
     key = values.coarse_aggregate_sample_id

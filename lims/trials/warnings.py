@@ -128,7 +128,7 @@ def _sample(sample: AggregateSample, grade: Decimal) -> list[Noticed]:
             _(
                 "Sample %(sample)s: %(what)s (C%(grade)s).",
                 sample=sample.code,
-                what=", ".join(beyond),
+                what=_(", ").join(beyond),
                 grade=format_decimal(grade),
             ),
             sample.id,

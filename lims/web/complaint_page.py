@@ -313,7 +313,7 @@ def _findings(record: Complaint) -> list[tuple[str, str]]:
     if record.compensation_amount is not None and may("read", "prices"):
         rows.append((_("Its amount"), f"¥ {format_decimal(record.compensation_amount)}"))
     if record.agreed_on is not None:
-        who = f"{show_day(record.agreed_on)}, {record.agreed_by}"
+        who = _("%(name)s, %(what)s", name=show_day(record.agreed_on), what=record.agreed_by)
         rows.append((_("The customer agrees"), who))
     if record.satisfaction is not None:
         rows.append((_("Satisfaction"), _("%(score)s of 5", score=record.satisfaction)))
