@@ -43,14 +43,18 @@ _UNIT = re.compile(
     r"|\s((?:[a-z]{1,3}/\S{1,8}|MPa|kN|psi|mm))$",
     re.IGNORECASE,
 )
-#: Heads that name a material and are no mass of it: "water/binder", "水胶比".
-_RATIO = re.compile(r"ratio|/(?:binder|cement)|/[bcw]\b|[^合]比例?$|取代率|掺率|摻率")
+#: Heads that name a material or a sieve and are no mass of it: "water/binder", "水胶比", 0.15mm累计筛余.
+_RATIO = re.compile(
+    r"ratio|/(?:binder|cement)|/[bcw]\b|[^合]比例?$|取代率|掺率|摻率|累[计計]|cumulative|passing"
+)
 #: A share of the binder, unless a unit says otherwise: 粉煤灰掺量 of 20 is no 20 kg/m³.
 _SHARE = re.compile("[掺摻]量")
 #: A strength that was asked for, of a mix or its grade: no specimen broke at it.
 _ASKED_FOR = re.compile(
     "设计|設計|等级|等級|标号|標號|design|specified|target|required|grade|class", re.IGNORECASE
 )
+#: The strength of the cement beside that of the concrete: 28d胶砂强度 is no second cube.
+_OF_CEMENT = re.compile(r"[胶膠]砂|水泥(?!混凝土|砼)|\bcement\b", re.IGNORECASE)
 #: A strength of another kind: mill certificates name the flexural one first, 3d抗折 before 3d抗压.
 _NOT_COMPRESSIVE = re.compile(
     "抗折|抗弯|抗彎|抗拉|劈裂|抗剪|粘结|flexur|bending|tensile|splitting|shear|bond", re.IGNORECASE
@@ -343,7 +347,9 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
         group_text, group_unit = unit_in(head.group)
         age = _AGE.search(group_text) or _AGE.search(text) if template.grouped else None
         if age is not None:
-            if _AVERAGE.search(text) or _ASKED_FOR.search(text) or _of_another_kind(group_text, text):
+            if any(kind.search(text) for kind in (_AVERAGE, _ASKED_FOR, _OF_CEMENT)):
+                continue
+            if _of_another_kind(group_text, text):
                 continue
             days = int(age.group(1))
             numbers[days] += 1
@@ -371,7 +377,7 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
             continue
         if points == 1 and (
             (not (unit or group_unit) and _SHARE.search(text))
-            or (name in template.grouped and _ASKED_FOR.search(text))
+            or (name in template.grouped and (_ASKED_FOR.search(text) or _OF_CEMENT.search(text)))
         ):
             continue
         found = MappedColumn(head.at, name, _fitting(template.columns[name], unit or group_unit))

@@ -155,7 +155,7 @@ class BreakTemplate(Template):
                 Text(80),
                 Words("Tested by", "试验人", "試驗人"),
                 example=("李伟",) * 3,
-                aliases=("检测人", "操作员", "operator"),
+                aliases=("试验员", "試驗員", "检测人", "操作员", "operator"),
             ),
             own_column(
                 "loading_rate_mpa_s",

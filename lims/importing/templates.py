@@ -715,7 +715,7 @@ class MixTemplate(Template):
             },
             silica_fume_kg_m3={"aliases": ("硅灰", "矽灰", "silica fume", "sf")},
             filler_kg_m3={"aliases": ("石粉", "filler")},
-            water_kg_m3={"example": ("172", "170", "155"), "aliases": ("水", "water", "w")},
+            water_kg_m3={"example": ("172", "170", "155"), "aliases": ("水", "用水量", "water", "w")},
             superplasticizer_kg_m3={
                 "example": ("6.2", "6.2", "8.4"),
                 "aliases": (

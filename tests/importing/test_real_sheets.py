@@ -274,6 +274,7 @@ def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(recor
 def test_a_ratio_is_no_mass_of_the_material_that_it_names(records: Flask, head: str) -> None:
     """0.5 would be half a kilogram of water in a cubic metre."""
     assert [item[1] for item in columns_of("mixes", "Mix", head)] == ["code"]
+    assert [item[1] for item in columns_of("aggregate-samples", "Sample", "0.15mm累计筛余")] == ["code"]
 
 
 def test_a_flexural_or_tensile_strength_is_no_compressive_one(records: Flask) -> None:
@@ -301,6 +302,12 @@ def test_a_flexural_or_tensile_strength_is_no_compressive_one(records: Flask) ->
         ("D", "strength_3d_mpa"),
         ("E", "strength_28d_mpa"),
     ]
+
+
+def test_the_strength_of_the_cement_is_no_specimen_of_the_concrete(records: Flask) -> None:
+    heads = ("28d胶砂强度", "水泥28d强度", "28天强度", "水泥混凝土7d强度")
+    assert [item[0] for item in columns_of("history", "配合比编号", *heads)] == ["A", "D", "E"]
+    assert [item[1] for item in columns_of("breaks", "试件编号", "水泥强度")] == ["specimen"]
 
 
 def test_a_strength_that_was_asked_for_is_no_strength_that_was_found(records: Flask) -> None:
