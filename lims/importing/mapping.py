@@ -45,13 +45,15 @@ _UNIT = re.compile(
 )
 #: Heads that name a material or a sieve and are no mass of it: "water/binder", "水胶比", 0.15mm累计筛余.
 _RATIO = re.compile(
-    r"ratio|/(?:binder|cement)|/[bcw]\b|[^合]比例?$|取代率|掺率|摻率|累[计計]|cumulative|passing"
+    r"ratio|/(?:binder|cement)|/[bcw]\b|[^合]比例?$|取代率|掺率|摻率|累[计計]|cumulative|passing|增[长長]率"
 )
 #: A share of the binder, unless a unit says otherwise: 粉煤灰掺量 of 20 is no 20 kg/m³.
 _SHARE = re.compile("[掺摻]量")
-#: A strength that was asked for, of a mix or its grade: no specimen broke at it.
+#: A strength that was asked for, of a mix or its grade, or foretold: no specimen broke at it.
 _ASKED_FOR = re.compile(
-    "设计|設計|等级|等級|标号|標號|design|specified|target|required|grade|class", re.IGNORECASE
+    "设计|設計|等级|等級|标号|標號|标准值|標準值|预测|預測|推定"
+    "|design|specified|target|required|grade|class|forecast|predict",
+    re.IGNORECASE,
 )
 #: The strength of the cement beside that of the concrete: 28d胶砂强度 is no second cube.
 _OF_CEMENT = re.compile(r"[胶膠]砂|水泥(?!混凝土|砼)|\bcement\b", re.IGNORECASE)
@@ -347,7 +349,7 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
         group_text, group_unit = unit_in(head.group)
         age = _AGE.search(group_text) or _AGE.search(text) if template.grouped else None
         if age is not None:
-            if any(kind.search(text) for kind in (_AVERAGE, _ASKED_FOR, _OF_CEMENT)):
+            if any(kind.search(text) for kind in (_AVERAGE, _RATIO, _ASKED_FOR, _OF_CEMENT)):
                 continue
             if _of_another_kind(group_text, text):
                 continue
@@ -377,7 +379,8 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
             continue
         if points == 1 and (
             (not (unit or group_unit) and _SHARE.search(text))
-            or (name in template.grouped and (_ASKED_FOR.search(text) or _OF_CEMENT.search(text)))
+            or (name in template.grouped and _OF_CEMENT.search(text))
+            or ((name in template.grouped or name.startswith("strength_")) and _ASKED_FOR.search(text))
         ):
             continue
         found = MappedColumn(head.at, name, _fitting(template.columns[name], unit or group_unit))

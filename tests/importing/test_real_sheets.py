@@ -311,11 +311,13 @@ def test_the_strength_of_the_cement_is_no_specimen_of_the_concrete(records: Flas
 
 
 def test_a_strength_that_was_asked_for_is_no_strength_that_was_found(records: Flask) -> None:
-    asked_for = ("设计强度", "強度等級", "设计强度(28d)", "Target strength, MPa")
+    asked_for = ("设计强度", "強度等級", "28d推定强度", "Target strength, MPa")
     assert [item[:2] for item in columns_of("breaks", "试件编号", *asked_for, "实测强度")] == [
         ("A", "specimen"),
         ("F", "strength_mpa"),
     ]
+    assert [item[0] for item in columns_of("breaks", "试件编号", "7d强度增长率", "7d强度")] == ["A", "C"]
+    assert [item[0] for item in columns_of("cement-lots", "批号", "28d预测强度", "28d抗压强度")] == ["A", "C"]
 
 
 def test_a_column_in_the_unit_of_its_field_is_not_said_to_be_converted(records: Flask) -> None:
