@@ -41,7 +41,7 @@ from lims.aftersales.triggers import NEXT_STATES
 from lims.base.actor import Actor
 from lims.base.auditing.erasure import forget
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, locked_row, transaction
 from lims.base.display import form_text, local_day, local_time, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
@@ -622,7 +622,7 @@ def require_open_complaint(complaint_id: int | None) -> None:
         return
     session = current_session()
     with session.no_autoflush:
-        complaint = session.get(Complaint, complaint_id, populate_existing=True, with_for_update=True)
+        complaint = locked_row(Complaint, complaint_id)
     if complaint is not None and not complaint.is_open:
         raise refuse(
             "complaint_id", _("is “%(state)s” and fixed", state=STATES[complaint.state]), complaint.code

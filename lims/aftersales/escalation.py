@@ -22,7 +22,7 @@ from lims.aftersales.schemas import (
 )
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, locked_row, transaction
 from lims.base.display import show_time
 from lims.base.laboratory import laboratory
 from lims.base.services import RecordService
@@ -79,9 +79,7 @@ def _escalate_one(complaint_id: int, clock: str, due_at: datetime, actor: Actor)
     roles = promises().escalate_to
     with transaction(actor, "clock ran out") as session:
         # Held, so that two rounds at once write one record.
-        complaint = session.get(
-            Complaint, complaint_id, populate_existing=True, with_for_update={"of": Complaint}
-        )
+        complaint = locked_row(Complaint, complaint_id)
         known = session.scalar(
             select(Escalation.id).where(
                 Escalation.complaint_id == complaint_id,

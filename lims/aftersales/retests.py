@@ -25,7 +25,7 @@ from lims.aftersales.schemas import (
     VerdictIn,
 )
 from lims.base.actor import Actor
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, locked_row, transaction
 from lims.base.display import show_day
 from lims.base.numbering import next_code
 from lims.base.problems import refuse
@@ -151,7 +151,7 @@ class ObjectionService(RecordService[Objection]):
         with transaction(actor, "objection decided") as session:
             record = self._undecided(session, objection_id, opened)
             # Held: it is fixed from now on (RetestService), and as it is now it was not read before.
-            retest = session.get(Retest, record.retest_id or 0, populate_existing=True, with_for_update=True)
+            retest = locked_row(Retest, record.retest_id or 0)
             if retest is None or retest.retired_at is not None or retest.outcome == "open":
                 raise refuse("retest_id", _("needs a finished retest of the joint sample"), record.code)
             _require_of_sample(record, retest)

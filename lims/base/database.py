@@ -15,7 +15,7 @@ from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import (
@@ -49,6 +49,7 @@ from lims.base.sqlite_log import LogLength
 from lims.base.writers import WriterQueue
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 #: First release without the WAL corruption bug (shared finding; sqlite.org/wal.html, "WAL-reset").
 MINIMUM_SQLITE = (3, 51, 3)
@@ -320,6 +321,16 @@ def database() -> Database:
 def current_session() -> Session:
     """The session of this request, command or job. For reading; writes go through `transaction`."""
     return database().session()
+
+
+def locked_row(record: type[T], key: int) -> T | None:
+    """The record as it is now, held until the transaction ends, or None. `Session.get` would fail where another has changed
+    it since this session read it: nobody could be told what, and who only waited for the turn would be turned away."""
+    model: Any = record
+    query = select(model).where(model.id == key).with_for_update(of=model)
+    rows = current_session().scalars(query.execution_options(populate_existing=True))
+    found: T | None = rows.unique().one_or_none()
+    return found
 
 
 @contextmanager

@@ -35,7 +35,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lims.base.actor import Actor, system_actor
 from lims.base.columns import UtcDateTime, utc_now
-from lims.base.database import AFTERWARDS, current_session, database, transaction
+from lims.base.database import AFTERWARDS, current_session, database, locked_row, transaction
 from lims.base.display import actor_names
 from lims.base.files import StoredFile
 from lims.base.metadata import Model
@@ -357,7 +357,7 @@ def _get(job_id: int) -> Job:
 
 
 def _locked(job_id: int) -> Job:
-    job = current_session().get(Job, job_id, populate_existing=True, with_for_update=True)
+    job = locked_row(Job, job_id)
     if job is None:
         raise NotFound(f"jobs {job_id}")
     return job

@@ -21,7 +21,7 @@ from lims.base import keyset
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.constraints import problem_of, unknown_problem
-from lims.base.database import current_session, database, number_of_rows, transaction
+from lims.base.database import current_session, database, locked_row, number_of_rows, transaction
 from lims.base.display import local_today
 from lims.base.fields import Choice, Flag, Quantity, Reference, WholeNumber, narrow_letters
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
@@ -550,11 +550,7 @@ class RecordService(Generic[R]):
 
     def locked(self, session: Session, record_id: int) -> R:
         """The record as it is now, held until the transaction ends. Raises: NotFound."""
-        record = (
-            session.get(self.record, record_id, populate_existing=True, with_for_update=True)
-            if 0 < record_id <= LARGEST_KEY
-            else None
-        )
+        record = locked_row(self.record, record_id) if 0 < record_id <= LARGEST_KEY else None
         if record is None or not self.knows(record_id):
             raise NotFound(f"{self.record.record_name} {record_id}")
         return record

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, locked_row, transaction
 from lims.base.problems import NotFound, refuse
 from lims.base.schemas import Schema
 from lims.base.services import LARGEST_KEY, RecordService
@@ -92,9 +92,7 @@ class MixRevisionService(RecordService[MixRevision]):
         with transaction(actor) as session:
             self._resolve(values, SimpleNamespace())
             # Held: of two revisions at once the second has the next number.
-            design = session.get(
-                MixDesign, values.mix_design_id, populate_existing=True, with_for_update={"of": MixDesign}
-            )
+            design = locked_row(MixDesign, values.mix_design_id)
             assert design is not None  # _resolve has found it
             revision = add_recipe(design, values, values.reason)
             self._flush(session, revision)
@@ -106,7 +104,7 @@ class MixRevisionService(RecordService[MixRevision]):
         """Replace the recipe of a revision that was not cast. Raises: NotFound, Refused, Conflict."""
         values = data if isinstance(data, RecipeIn) else RecipeIn.read(dict(data))
         with transaction(actor) as session:
-            revision = session.get(MixRevision, record_id, populate_existing=True, with_for_update=True)
+            revision = locked_row(MixRevision, record_id)
             if revision is None:
                 raise NotFound(f"mix-revisions {record_id}")
             _require_open(revision)

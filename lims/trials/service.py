@@ -16,7 +16,7 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, locked_row, transaction
 from lims.base.display import day_begins, local_day, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
@@ -174,9 +174,7 @@ class BatchService(RecordService[Batch]):
         revision = session.get(MixRevision, values.mix_revision_id)
         if revision is not None and revision.frozen_at is None:
             # Held: of two first castings at once the second finds it frozen, and neither meets an edit of the recipe.
-            revision = session.get(
-                MixRevision, revision.id, populate_existing=True, with_for_update={"of": MixRevision}
-            )
+            revision = locked_row(MixRevision, revision.id)
         assert revision is not None  # _resolve has found it
         if not revision.components:
             raise refuse(
@@ -494,9 +492,7 @@ class SpecimenSetService(RecordService[SpecimenSet]):
         return found
 
     def _held(self, session: Any, set_id: int) -> SpecimenSet:
-        found: SpecimenSet | None = session.get(
-            SpecimenSet, set_id, populate_existing=True, with_for_update=True
-        )
+        found = locked_row(SpecimenSet, set_id)
         if found is None:
             raise NotFound(f"specimen-sets {set_id}")
         if found.state != "held":

@@ -7,10 +7,12 @@ from itertools import product
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask_appbuilder.security.sqla.models import Role, User
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 
+from lims.aftersales import escalation
 from lims.aftersales.complaints import ComplaintService
 from lims.aftersales.escalation import _escalate_one, escalate
 from lims.aftersales.models import Complaint, ComplaintFact, Escalation
@@ -344,6 +346,22 @@ def test_a_clock_that_was_stopped_since_the_round_looked_is_not_told_of() -> Non
     assert due_at is not None
     assert _escalate_one(complaint.id, "answer", due_at, ACTOR) == 0
     assert current_session().scalars(select(OutgoingMail)).all() == []
+
+
+def test_complaint_that_is_written_to_while_the_round_looks_fails_no_round(
+    records_on_both: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaint = a_complaint(ago=timedelta(hours=30))
+    look = escalation.promises
+
+    def written_meanwhile() -> Any:
+        monkeypatch.setattr(escalation, "promises", look)
+        with records_on_both.app_context():
+            service.note_findings(complaint.id, {"cause": "clay"}, ACTOR)
+        return look()
+
+    monkeypatch.setattr(escalation, "promises", written_meanwhile)
+    assert escalate(ACTOR) == 2
 
 
 def test_escalation_to_a_role_that_does_not_exist_is_refused() -> None:

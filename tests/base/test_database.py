@@ -20,8 +20,11 @@ from lims.base.database import (
     transaction,
 )
 from lims.base.numbering import next_number
+from lims.base.problems import Conflict
 from lims.base.records import AnonymousWrite
+from lims.base.services import SERVICES
 from lims.materials.models import Region
+from tests.factories import ACTOR, a_customer
 
 
 def test_sqlite_below_3_51_3_is_refused_because_of_the_wal_bug() -> None:
@@ -45,6 +48,20 @@ def test_sqlite_is_recent_in_wal_mode_with_foreign_keys_on(sqlite_url: str) -> N
     engine.dispose()
     assert tuple(map(int, str(version).split("."))) >= (3, 51, 3)
     assert sqlite_module().sqlite_version == version
+
+
+def test_who_read_a_record_before_another_changed_it_is_told_what_stands_there(
+    records_on_both: Flask,
+) -> None:
+    """As the page of a form does: it reads the record, and waits for its turn to write."""
+    customers = SERVICES["customers"]
+    read = customers.get(a_customer().id)
+    with records_on_both.app_context():
+        customers.edit(read.id, {"code": "K-1", "name": "Theirs Ltd"}, 1, ACTOR)
+    with pytest.raises(Conflict) as told:
+        customers.edit(read.id, {"code": "K-1", "name": "Ours Ltd"}, read.version, ACTOR)
+    assert (told.value.theirs, told.value.yours) == ({"name": "Theirs Ltd"}, {"name": "Ours Ltd"})
+    assert told.value.current_version == 2
 
 
 def test_what_repeats_is_not_prepared_anew_however_much_ran_before(records: Flask, actor: Actor) -> None:
