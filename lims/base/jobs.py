@@ -42,6 +42,7 @@ from lims.base.metadata import Model
 from lims.base.problems import (
     CarrierAway,
     Conflict,
+    Forbidden,
     NotFound,
     Refused,
     Unavailable,
@@ -387,6 +388,9 @@ def run_one(app: Flask, job_id: int) -> str:
                 state, message = CANCELLED, _("Cancelled; nothing was written.")
             except (Refused, NotFound, Conflict, Unavailable) as error:
                 message = str(error)
+            except Forbidden as error:  # taken away since it was asked for
+                log.warning("refused: job %s (%s) for %s: %s", job.id, job.kind, job.created_by, error)
+                message = _("Your role does not allow this.")
             except Exception:
                 log.exception("job %s (%s) failed", job.id, job.kind)
                 message = _("The mistake is ours and was recorded. Nothing was written.")

@@ -15,9 +15,11 @@ from sqlalchemy import and_, select
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, insert_rows, transaction
+from lims.base.exports import as_person
 from lims.base.files import bytes_of, keep_file
 from lims.base.jobs import Job, RunningJob, job_kind
 from lims.base.problems import NotFound, Problem, Refused, refuse
+from lims.base.security import require
 from lims.base.services import SERVICES
 from lims.importing.columns import Row
 from lims.importing.mapping import (
@@ -75,6 +77,11 @@ def template_of(name: str) -> Template:
     if name not in TEMPLATES:
         raise refuse("template", _("is not known; accepted: %(what)s", what=", ".join(TEMPLATES)), name)
     return TEMPLATES[name]
+
+
+def rights_to(template: Template) -> list[tuple[str, str]]:
+    """What a person needs to import a file of this template."""
+    return [("write", name) for name in template.writes] + [("release", "breaks")] * template.releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,7 +485,8 @@ def reading_by_itself(run: ImportRun, template: str) -> Reading:
 
 @job_kind("import-workbook", title=_l("Import of a workbook"))
 def run_import(job: RunningJob, run_id: int) -> dict[str, Any]:
-    """A file too large to wait for."""
+    """A file too large to wait for: it knows of what the person may know of when it runs, and writes what they may write
+    then. Raises: Forbidden, NotFound, Refused."""
     from lims.forecasts.service import forecast_pending
     from lims.importing.sheets import marked_workbook
 
@@ -493,23 +501,26 @@ def run_import(job: RunningJob, run_id: int) -> dict[str, Any]:
                 listener(mix_id)
         forecast_pending()
         return _told(run_id, run.rows_new, run.rows_changed, run.rows_same)
-    if reading_of(run) is None:
-        run = settle(run, reading_by_itself(run, run.kind), job.actor)
-    try:
-        plan = apply(run, job.actor, job.progress, AS_A_JOB)
-    except NotApplied as error:
-        content = marked_workbook(error.plan, None)
-        with transaction(job.actor, "refusals of an import") as session:
-            kept = keep_file(session, content, MEDIA_TYPES[".xlsx"])
-        count = len(error.plan.refusals())
-        return {
-            "file_id": kept.id,
-            "file_name": f"{Path(run.file_name).stem}-marked.xlsx",
-            "href": f"/import/{run_id}",
-            "message": _(
-                "%(n)s cells are refused; nothing was written. The marked workbook tells which.", n=count
-            ),
-        }
+    with as_person(job.actor):
+        for right, name in rights_to(template_of(run.kind)) if job.actor.user_id is not None else ():
+            require(right, name)
+        if reading_of(run) is None:
+            run = settle(run, reading_by_itself(run, run.kind), job.actor)
+        try:
+            plan = apply(run, job.actor, job.progress, AS_A_JOB)
+        except NotApplied as error:
+            content = marked_workbook(error.plan, None)
+            with transaction(job.actor, "refusals of an import") as session:
+                kept = keep_file(session, content, MEDIA_TYPES[".xlsx"])
+            count = len(error.plan.refusals())
+            return {
+                "file_id": kept.id,
+                "file_name": f"{Path(run.file_name).stem}-marked.xlsx",
+                "href": f"/import/{run_id}",
+                "message": _(
+                    "%(n)s cells are refused; nothing was written. The marked workbook tells which.", n=count
+                ),
+            }
     forecast_pending()
     return _told(run_id, plan.count("new"), plan.count("changed"), plan.count("same"))
 

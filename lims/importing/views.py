@@ -38,6 +38,7 @@ from lims.importing.imports import (
     preview,
     reading_of,
     remember,
+    rights_to,
     settle,
     template_of,
     upload,
@@ -82,11 +83,7 @@ OF_COLUMNS = ("field_", "unit_", "age_", "number_")
 
 
 def may_import(template: Template) -> bool:
-    return all(may(action, name) for action, name in _rights(template))
-
-
-def _rights(template: Template) -> list[tuple[str, str]]:
-    return [("write", name) for name in template.writes] + [("release", "breaks")] * template.releases
+    return all(may(action, name) for action, name in rights_to(template))
 
 
 class ImportView(GuardedView):
@@ -260,7 +257,7 @@ class ImportView(GuardedView):
     # --- inside -------------------------------------------------------------------------------------------
 
     def _require(self, template: Template) -> None:
-        for action, name in _rights(template):
+        for action, name in rights_to(template):
             require(action, name)
 
     def _run(self, run_id: int) -> ImportRun:

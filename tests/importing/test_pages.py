@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import openpyxl
@@ -12,11 +13,14 @@ import pytest
 from flask import Flask
 
 from lims.accounts.roles import AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
+from lims.accounts.service import AccountEdit, edit_user, find_user, values_of
+from lims.base.auditing.models import AuditTransaction
 from lims.base.columns import utc_now
 from lims.base.database import current_session
+from lims.base.jobs import Job, run_waiting
 from lims.base.services import SERVICES
 from lims.customers.models import Customer
-from lims.importing import views
+from lims.importing import imports, views
 from lims.importing.imports import TEMPLATES
 from lims.importing.models import ImportMapping, ImportRow, ImportRun
 from lims.results.models import SetResult
@@ -374,6 +378,43 @@ def test_file_with_customers_of_other_regions_is_hidden_from_who_may_not_know_of
         assert sign_in_as(SERVICE).get(page + path).status_code == 200  # who may read all regions
     assert sales.post(page + "/apply").status_code == 404
     assert sales.get(send(sales, content).location + "/marked.xlsx").status_code == 200
+
+
+def test_large_file_knows_of_what_its_sender_may_know_of_and_writes_what_they_may_write_by_then(
+    app: Flask, sales: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "AT_ONCE", replace(imports.AT_ONCE, file_bytes=10))
+
+    def imported(content: bytes) -> tuple[str, str]:
+        page = send(sales, content, "k.csv", template="customers").location
+        assert sales.post(page + "/apply").status_code == 302
+        (state,) = run_waiting(app)
+        with app.app_context():
+            job = current_session().query(Job).order_by(Job.id.desc()).first()
+            assert job is not None
+            return state, str(job.message)
+
+    with app.app_context():
+        far = SERVICES["regions"].add({"code": "R1", "name": "West"}, ACTOR)
+        key = a_customer("K-7", name="Seven Ltd", region_id=far.id).id
+    assert "1 cells are refused" in imported(b"code,name\nK-7,Mine Ltd\n")[1]
+    assert imported(b"code,name\nK-8,Eight Ltd\n") == ("done", "1 new, 0 changed, 0 the same.")
+    with app.app_context():
+        assert SERVICES["customers"].get(key).name == "Seven Ltd"
+        written = current_session().query(AuditTransaction).order_by(AuditTransaction.id)
+        assert {item.source for item in written if item.reason.startswith("import ")} == {""}
+    page = send(sales, b"code,name\nK-9,Nine Ltd\n", "k.csv", template="customers").location
+    assert sales.post(page + "/apply").status_code == 302
+    with app.app_context():
+        user = find_user("sales")
+        assert user is not None
+        edit_user(user.id, AccountEdit.read({**values_of(user), "role": TECHNICIAN}), ACTOR)
+    assert run_waiting(app) == ["failed"]
+    with app.app_context():
+        job = current_session().query(Job).order_by(Job.id.desc()).first()
+        assert job is not None
+        assert job.message == "Your role does not allow this."
+        assert SERVICES["customers"].find(code="K-9") is None
 
 
 def test_the_uploaded_bytes_come_back_as_they_were(app: Flask, sign_in_as: Callable[[str], Person]) -> None:
