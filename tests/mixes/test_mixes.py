@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from lims.base.database import current_session, database, transaction
 from lims.base.laboratory import laboratory
-from lims.base.problems import Refused
+from lims.base.problems import Conflict, Refused
 from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
 from lims.forecasts.history import mix_histories
@@ -98,6 +98,22 @@ def test_recipe_that_is_cast_is_the_one_that_was_cast_whoever_changes_a_mass_mea
     assert batch.mix_revision_id == revision.id
     for came, field in ((told, "changed_at"), (added, "created_at")):
         assert isinstance(came, Refused) or getattr(came, field) <= frozen_at
+
+
+def test_recipe_that_was_opened_before_a_mass_was_changed_on_its_own_page_is_not_written_over_it(
+    records: Flask,
+) -> None:
+    revision = a_mix().latest
+    opened = revision.version
+    cement = next(item for item in revision.components if item.kind == "cement")
+    changed = {"revision_id": revision.id, "kind": "cement", "mass_kg_m3": "390"}
+    SERVICES["mix-components"].edit(cement.id, changed, cement.version, ACTOR)
+    with pytest.raises(Conflict):
+        SERVICES["mix-revisions"].edit(revision.id, {**RECIPE, "water_kg_m3": "170"}, opened, ACTOR)
+    found = SERVICES["mix-revisions"].get(revision.id)
+    assert found.mass_of("cement") == 390
+    SERVICES["mix-components"].add({"revision_id": revision.id, "kind": "slag", "mass_kg_m3": "20"}, ACTOR)
+    assert SERVICES["mix-revisions"].get(revision.id).version > found.version - 1 > opened
 
 
 def test_recipe_that_is_written_anew_names_the_cement_that_it_was_given(records: Flask) -> None:
