@@ -10,13 +10,16 @@ from typing import Any
 
 from flask import Flask, current_app, has_request_context
 from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from lims.base.actor import Actor, system_actor
 from lims.base.database import among, current_session, database, transaction
+from lims.base.records import stamps
 from lims.base.services import RecordService
 from lims.forecasts.history import Seen, as_cast, laboratory_key, mix_histories, recipe_histories
 from lims.forecasts.models import Forecast, ForecastModel
 from lims.forecasts.refreshing import PATIENCE_S, AwaitedLock, refresher, tried
+from lims.mixes.models import MixDesign
 from lims.mixes.schemas import MIX_KINDS
 from lims.mixes.service import GRADE_CHANGED
 from lims.results.events import EXPECTATIONS, LISTENERS, Written
@@ -114,23 +117,29 @@ class StoredFits:
         if sub is None:
             return None
         parameters = model.to_json(early, float(TARGET_DAYS))
-        mark = version_of(parameters)
-        with transaction(actor, "forecast model") as session:
-            row = session.scalars(
-                select(ForecastModel).where(ForecastModel.version_hash == mark)
-            ).one_or_none()
-            if row is None:
-                row = ForecastModel(
-                    version_hash=mark,
-                    early_ages=text,
-                    age_days=TARGET_DAYS,
-                    laboratories=len(sub.lab_names),
-                    mixes=len(sub.keys),
-                    parameters=parameters,
-                )
-                session.add(row)
-                session.flush()
-            return sub, row.id
+        return sub, _kept(sub, text, parameters, actor)
+
+
+def _kept(sub: SubModel, early_ages: str, parameters: str, actor: Actor) -> int:
+    """The id of the row of this sub-model: of another process too, that fitted the same one at the same time."""
+    mark = version_of(parameters)
+    known = select(ForecastModel.id).where(ForecastModel.version_hash == mark)
+    with transaction(actor, "forecast model") as session:
+        key = session.scalar(known)
+        if key is not None:
+            return key
+        insert = (sqlite if database().is_sqlite else postgresql).insert(ForecastModel)
+        made = insert.values(
+            version_hash=mark,
+            early_ages=early_ages,
+            age_days=TARGET_DAYS,
+            laboratories=len(sub.lab_names),
+            mixes=len(sub.keys),
+            parameters=parameters,
+            **stamps(actor),
+        )
+        session.execute(made.on_conflict_do_nothing(index_elements=[ForecastModel.version_hash]))
+        return session.scalars(known).one()
 
 
 def fits() -> StoredFits:
@@ -147,8 +156,9 @@ def ages_text(ages: tuple[float, ...]) -> str:
     return ",".join(f"{age:g}" for age in ages)
 
 
-def refresh_mix(mix_design_id: int, actor: Actor) -> Forecast | None:
-    """Forecast this mix from the breaks it has before 28 d, and store what is said. None when nothing can be."""
+def refresh_mix(mix_design_id: int, actor: Actor, tries: int = 2) -> Forecast | None:
+    """Forecast this mix from the breaks it has before 28 d, and store what is said. None when nothing can be. What was put
+    right while the model was fitted is read anew, `tries` times."""
     mix = mix_histories(mix_design_id).get(mix_design_id)
     if mix is None or not mix.standard:
         return None
@@ -182,10 +192,16 @@ def refresh_mix(mix_design_id: int, actor: Actor) -> Forecast | None:
     if prediction is None or (known and _said_before(mix_design_id, prediction.early_ages)):
         return None
     with transaction(actor, "forecast") as session:
-        row = _row(mix_design_id, model_id, early_only, prediction, held_out=known)
-        session.add(row)
-        session.flush()
-    return row
+        # Held: the newest forecast of a mix is the one of its newest breaks, whichever process was quicker.
+        held_mix = select(MixDesign.id).where(MixDesign.id == mix_design_id)
+        session.execute(held_mix.with_for_update(key_share=True))
+        stands = mix_histories(mix_design_id).get(mix_design_id) == mix
+        if stands or not tries:
+            row = _row(mix_design_id, model_id, early_only, prediction, held_out=known)
+            session.add(row)
+            session.flush()
+            return row
+    return refresh_mix(mix_design_id, actor, tries - 1)
 
 
 def _said_before(mix_design_id: int, early_ages: tuple[float, ...]) -> bool:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
-from lims.base.database import current_session
+from lims.base.columns import utc_now
+from lims.base.database import current_session, database
 from lims.base.services import SERVICES
-from lims.forecasts.history import mix_histories, recipe_histories
+from lims.forecasts.history import Seen, mix_histories, recipe_histories
 from lims.forecasts.models import Forecast
 from lims.forecasts.quality import judged_forecasts, watched_lots
-from lims.forecasts.service import forecast_pending, refresh_mix
+from lims.forecasts.service import StoredFits, _kept, forecast_pending, refresh_mix
 from lims.results.due import DueSet, due_set
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import correct_set, record_set
+from lims.results.service import correct_set, record_set, release, retract, verify
 from lims.results.usual import usual_ranges
 from lims.trials.models import SpecimenSet
 from lims.web.mix_page import mix_context
 from tests.factories import ACTOR, a_batch, a_mix
+from tests.sharing.sheets import CHECKER
 
 pytestmark = pytest.mark.usefixtures("records")
 
@@ -266,6 +270,68 @@ def test_mix_cured_in_the_cold_is_not_forecast(records: Flask) -> None:
     )
     forecast_pending()
     assert forecasts() == []
+
+
+def test_forecast_rests_on_the_breaks_that_stand_when_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process corrects the entry while this one fits: its own forecast of the mix may be the older one by then."""
+    batch = old_batch()
+    three = entered(batch, 3, ("424", "401", "396"))
+    corrected = SetBreaksIn.read(
+        {
+            "loads_kn": ["524", "501", "496"],
+            "tested_at": (batch.cast_at + timedelta(days=3)).isoformat(),
+        }
+    )
+    fitted = StoredFits.stored
+
+    def corrected_meanwhile(*given: Any) -> Any:
+        monkeypatch.setattr(StoredFits, "stored", fitted)
+        found = fitted(*given)
+        correct_set(three.id, corrected, 1, ACTOR, "misread")
+        return found
+
+    monkeypatch.setattr(StoredFits, "stored", corrected_meanwhile)
+    forecast_pending()
+    assert [json.loads(item.inputs)["breaks"] for item in forecasts()] == [[[3.0, 22.5, 3]]]
+
+
+def test_two_processes_that_fit_the_same_model_at_once_share_its_row(records_on_both: Flask) -> None:
+    both, told = threading.Barrier(2), []
+    sub: Any = SimpleNamespace(lab_names=(), keys=())
+
+    @event.listens_for(database().engine, "before_cursor_execute")
+    def _neither_has_found_one(connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if connection.dialect.name == "postgresql" and statement.startswith("INSERT INTO forecast_models"):
+            both.wait(5)
+
+    def keep() -> None:
+        with records_on_both.app_context():
+            told.append(_kept(sub, "3", "{}", ACTOR))
+
+    processes = [threading.Thread(target=keep) for _process in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert told == [1, 1]
+
+
+def test_result_that_is_taken_back_is_seen_though_a_clock_was_once_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken_back = []
+    for code in ("C30-1", "C30-2"):
+        batch = old_batch(a_mix(code))
+        taken_back.append((entered(batch, 3, ("424", "401", "396")), batch.mix_revision.mix_design_id))
+        verify(taken_back[-1][0].id, CHECKER)
+        release(taken_back[-1][0].id, CHECKER)
+    (first, _mix_id), (second, mix_id) = taken_back
+    with monkeypatch.context() as ahead:
+        ahead.setattr("lims.results.service.utc_now", lambda: utc_now() + timedelta(days=365))
+        retract(first.id, "mistaken", CHECKER)
+    before = Seen.now()
+    retract(second.id, "mistaken", CHECKER)
+    assert mix_id in (Seen.now().changed_since(before) or ())
 
 
 def test_statement_that_fails_in_a_forecast_fails_neither_the_next_mix_nor_what_follows(
