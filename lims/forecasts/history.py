@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
+from lims.base.columns import utc_now
 from lims.base.database import among, current_session
 from lims.mixes.models import RECIPE, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
@@ -47,8 +48,11 @@ class Seen:
         session = current_session()
         last = session.scalar(select(func.max(SetResult.id))) or 0
         newest = session.scalars(select(SetResult.id).where(SetResult.id > last - LOOKED_AT_AGAIN))
+        # Not what bears a later time than now: a clock that was once ahead would hide what is taken back until then.
         latest = session.scalar(
-            select(func.max(SetResult.superseded_at)).where(SetResult.superseded_at.is_not(None))
+            select(func.max(SetResult.superseded_at)).where(
+                SetResult.superseded_at.is_not(None), SetResult.superseded_at <= utc_now() + ALSO_BEFORE
+            )
         )
         corrected = (
             session.scalars(select(SetResult.id).where(SetResult.superseded_at >= latest - ALSO_BEFORE)).all()
