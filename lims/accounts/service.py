@@ -23,13 +23,16 @@ from sqlalchemy.orm import Session, selectinload
 from lims.accounts.roles import ROLES
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, database, transaction
 from lims.base.fields import Choice, Code, Flag, Text, Ui
 from lims.base.passwords import check_password_policy, hash_password, password_matches
 from lims.base.problems import Conflict, Forbidden, NotFound, refuse
 from lims.base.schemas import Schema
 from lims.base.security import rights_of
 from lims.base.sessions import end_sessions_of
+
+#: PostgreSQL's lock of whoever gives an account its name or address.
+NAMES_LOCK = 5_823_118
 
 ROLE_LABELS = {
     "Technician": _l("Technician"),
@@ -287,6 +290,9 @@ def _role(session: Session, name: str) -> Role:
 
 
 def _require_free(session: Session, field: str, value: str) -> None:
+    """Raises: Refused. Held to the end: the tables tell anna from Anna, signing in does not, and would find two."""
+    if not database().is_sqlite:  # which has one writer
+        session.execute(select(func.pg_advisory_xact_lock(NAMES_LOCK)))
     column = getattr(User, field)
     if session.scalar(select(func.count()).where(func.lower(column) == value.lower())):
         raise refuse(field, _("is already taken; accepted: a value that no other account has"), value)

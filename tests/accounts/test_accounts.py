@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask_appbuilder.security.sqla.models import ApiKey, User
+from flask_appbuilder.security.sqla.models import ApiKey, Role, User
 from rich.console import Console
 from sqlalchemy import text
 
 from lims.accounts.demo import DEMO_ACCOUNTS
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, TECHNICIAN
-from lims.accounts.service import AccountEdit, edit_user, find_user, values_of
+from lims.accounts.service import AccountEdit, AccountIn, add_user, edit_user, find_user, values_of
 from lims.audit.trace import accounts_named
 from lims.base import security
 from lims.base.actor import user_actor
@@ -23,6 +23,7 @@ from lims.base.passwords import hash_password
 from lims.base.problems import Forbidden, Refused
 from lims.base.sessions import LoginSession
 from lims.demonstration import prepare
+from tests.at_once import at_once
 from tests.conftest import PASSWORD, Person
 from tests.factories import ACTOR
 
@@ -124,6 +125,25 @@ def test_two_administrators_who_take_each_other_s_role_at_once_leave_one(
         with pytest.raises(Forbidden):
             edit_user(first.id, AccountEdit.read(taken["1"]), user_actor(second.id, "second"))
     assert administrator.get("/users/").status_code == 200
+
+
+def test_of_two_accounts_at_once_whose_names_differ_in_capitals_alone_there_is_one(
+    records_on_both: Flask,
+) -> None:
+    """Signing in would find both, and let in neither."""
+    with transaction(ACTOR) as session:
+        maker = User(username="m", first_name="M", last_name="M", email="m@example.com", active=True)
+        maker.created_by_fk = maker.changed_by_fk = None
+        session.add_all([Role(name=TECHNICIAN), maker])
+
+    def add(name: str) -> Any:
+        given = {"username": name, "first_name": "A", "last_name": "B", "email": f"{name}@example.com"}
+        return add_user(
+            AccountIn.read({**given, "role": TECHNICIAN, "password": PASSWORD}), user_actor(maker.id, "M")
+        )
+
+    told = at_once(records_on_both, maker, lambda: add("anna"), lambda: add("Anna"))
+    assert sorted(type(came).__name__ for came in told) == ["Refused", "User"]
 
 
 def test_account_that_another_changed_meanwhile_is_not_given_its_role_back_with_a_corrected_name(
