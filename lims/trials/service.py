@@ -460,6 +460,9 @@ class SpecimenSetService(RecordService[SpecimenSet]):
         """Break a held or reserved set at this age: it enters the due list. Raises: NotFound, Refused."""
         values = HeldSetIn.read(data)
         with transaction(actor, "held set used") as session:
+            # Its batch first, as who takes that out of use: of two sets at once the second has the next number.
+            batch_id = select(SpecimenSet.batch_id).where(SpecimenSet.id == set_id).scalar_subquery()
+            session.execute(select(Batch.id).where(Batch.id == batch_id).with_for_update(key_share=True))
             found = self._held(session, set_id)
             taken = session.scalar(
                 select(func.max(SpecimenSet.number)).where(

@@ -20,6 +20,7 @@ from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set
 from lims.trials.models import Batch, SpecimenSet
 from lims.trials.service import SpecimenSetService
+from tests.at_once import at_once
 from tests.factories import ACTOR, a_batch, a_mix
 
 
@@ -322,6 +323,19 @@ def test_held_set_used_at_an_age_enters_the_due_list_with_its_window(records_on_
 def test_held_set_takes_the_next_number_beside_planned_sets_of_that_age(records_on_both: Flask) -> None:
     batch = a_batch("120", hold_sets="1")
     assert SpecimenSetService().use_held(held(batch).id, {"age_days": "28"}, ACTOR).number == 4
+
+
+def test_two_held_sets_used_at_one_age_in_the_same_moment_have_numbers_of_their_own(
+    records_on_both: Flask,
+) -> None:
+    batch = a_batch("40", hold_sets="2")
+    first, second = (item.id for item in batch.sets if item.state == "held")
+
+    def use(set_id: int) -> Any:
+        return SpecimenSetService().use_held(set_id, {"age_days": "28"}, ACTOR)
+
+    told = at_once(records_on_both, batch, lambda: use(first), lambda: use(second))
+    assert sorted(found.number for found in told) == [2, 3]
 
 
 def test_age_that_is_past_is_refused_for_a_held_set(records_on_both: Flask) -> None:
