@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from flask_appbuilder.security.sqla.models import User
 from flask_babel import gettext as _
 from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -64,7 +65,7 @@ def _one(user_id: int, kind: str, scope: str, name: str) -> Preference | None:
         Preference.scope == scope,
         Preference.name == name,
     )
-    return current_session().scalars(query).one_or_none()
+    return current_session().scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 
 def value_of(user_id: int, kind: str, scope: str = "", name: str = "") -> Any:
@@ -76,6 +77,8 @@ def value_of(user_id: int, kind: str, scope: str = "", name: str = "") -> Any:
 def choose(user_id: int, kind: str, scope: str, name: str, value: Any, actor: Actor) -> Preference:
     """Keep a choice in place of an earlier one of the same name."""
     with transaction(actor) as session:
+        # One after the other: a double click would make the same choice twice, or meet its own.
+        session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
         found = _one(user_id, kind, scope, name)
         if found is None:
             found = Preference(user_id=user_id, kind=kind, scope=scope, name=name)

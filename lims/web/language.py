@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 from flask import Flask, Response, request, session
 from flask_babel import refresh
+from sqlalchemy.exc import SQLAlchemyError
 
 from lims.base.laboratory import laboratory
 from lims.base.preferences import choose, value_of
+from lims.base.problems import Unavailable
 from lims.base.security import current_actor, principal
+
+log = logging.getLogger(__name__)
 
 #: What browsers ask for -> our name.
 WISHES = {
@@ -60,5 +66,8 @@ def register_language(app: Flask) -> None:
         if request.endpoint == "LocaleView.index" and response.status_code == 302:
             user = principal()
             if user is not None:
-                choose(user.id, "language", "", "", session["locale"], current_actor())
+                try:
+                    choose(user.id, "language", "", "", session["locale"], current_actor())
+                except (Unavailable, SQLAlchemyError) as error:  # this browser speaks it all the same
+                    log.warning("the language that %s chose was not kept: %s", user, error)
         return response

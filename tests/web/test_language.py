@@ -12,6 +12,7 @@ from flask import Flask
 from lims.accounts.roles import MANAGER
 from lims.base.actor import system_actor
 from lims.base.display import show_day, show_number, show_time
+from lims.base.problems import Unavailable
 from lims.laboratory.service import save_laboratory
 from tests.conftest import PASSWORD, Person
 from tests.laboratory.test_setting_up import FACTS
@@ -71,3 +72,15 @@ def test_days_times_and_numbers_read_as_the_language_writes_them(
         assert show_time(datetime(2026, 3, 5, 13, 6, tzinfo=UTC)) == time
         assert show_number(Decimal("12500.250")) == number
         assert show_number(Decimal("-1050")) == "-1050"
+
+
+def test_language_is_spoken_though_the_database_could_not_take_the_choice(
+    sign_in_as: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_given: object) -> None:
+        raise Unavailable("other writers hold the database")
+
+    monkeypatch.setattr("lims.web.language.choose", busy)
+    person = sign_in_as(MANAGER)
+    assert person.get("/lang/zh").status_code == 302
+    assert 'lang="zh-Hans"' in person.get("/").get_data(as_text=True)
