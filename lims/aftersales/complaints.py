@@ -50,7 +50,7 @@ from lims.base.schemas import Input, Schema
 from lims.base.services import LARGEST_KEY, R, RecordService
 from lims.customers.models import Contact, Customer
 from lims.customers.regions import seen_through, seen_within
-from lims.customers.service import ERASED_TOO, require_own_site
+from lims.customers.service import ERASED_TOO, held_of, require_own_site
 from lims.mail.service import write_mail
 
 #: A clock of a telephone or a laboratory PC may run a little ahead.
@@ -445,10 +445,9 @@ class ComplaintService(RecordService[Complaint]):
 
     def _require_own(self, record: Complaint) -> None:
         require_own_site(record.customer_id, record.site_id)
-        if record.contact_id is not None:
-            contact = current_session().get(Contact, record.contact_id)
-            if contact is not None and contact.customer_id != record.customer_id:
-                raise refuse("contact_id", _("is of another customer"), contact.name)
+        contact = held_of(Contact, record.contact_id)
+        if contact is not None and contact.customer_id != record.customer_id:
+            raise refuse("contact_id", _("is of another customer"), contact.name)
 
     def _start_clocks(self, record: Complaint) -> None:
         promise = promises()

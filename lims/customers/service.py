@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, func, inspect, or_, select
+from sqlalchemy import ColumnElement, Row, func, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from lims.base.actor import Actor
@@ -85,7 +85,11 @@ class CustomerService(RecordService[Customer]):
                 record.region_id,
             )
         if record.dealer_id is not None:
-            dealer = current_session().get(Customer, record.dealer_id)
+            # Held: it stays a dealer until what names it can be counted.
+            of_dealer = select(Customer.id, Customer.kind, Customer.name).where(
+                Customer.id == record.dealer_id
+            )
+            dealer = current_session().execute(of_dealer.with_for_update(read=True)).one_or_none()
             if dealer is not None and (dealer.kind != "dealer" or dealer.id == record.id):
                 raise refuse(
                     "dealer_id", _("is no dealer; accepted: a customer of the kind dealer"), dealer.name
@@ -430,13 +434,19 @@ class UsageNoteService(RecordService[UsageNote]):
 
 def require_own_site(customer_id: int, site_id: int | None) -> None:
     """Raises: Refused when the site belongs to another customer."""
-    if site_id is None:
-        return
-    site = current_session().get(Site, site_id)
+    site = held_of(Site, site_id)
     if site is not None and site.customer_id != customer_id:
         raise refuse(
             "site_id", _("belongs to another customer; accepted: a site of this customer"), site.name
         )
+
+
+def held_of(record: type[Site] | type[Contact], key: int | None) -> Row[int, str] | None:
+    """Whose this site or person is, and its name. It stays theirs until the transaction ends (`require_unnamed`)."""
+    if key is None:
+        return None
+    wanted = select(record.customer_id, record.name).where(record.id == key)
+    return current_session().execute(wanted.with_for_update(read=True)).one_or_none()
 
 
 def require_unnamed(record: Site | Contact, customer_id: int) -> None:
