@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 #: Counters that have run out are thrown away this often.
 CLEAR_EVERY_S = 60.0
+#: No counter counts for longer, unless this process knows of one: what ends later was begun by a clock that was ahead, and
+#: would gather tries until that time has come.
+LONGEST_S = 86_400.0
 #: Another process holds the file for microseconds; who waits longer counts in memory.
 PATIENCE_S = 1.0
 
@@ -34,8 +37,8 @@ _TABLE = (
 _COUNT = """
 INSERT INTO counts VALUES (:key, :amount, :ends_at)
 ON CONFLICT (key) DO UPDATE SET
-  count = CASE WHEN ends_at <= :now THEN 0 ELSE count END + :amount,
-  ends_at = CASE WHEN ends_at <= :now THEN :ends_at ELSE ends_at END
+  count = CASE WHEN ends_at <= :now OR ends_at > :latest THEN 0 ELSE count END + :amount,
+  ends_at = CASE WHEN ends_at <= :now OR ends_at > :latest THEN :ends_at ELSE ends_at END
 """
 
 
@@ -61,6 +64,7 @@ class FileStorage(Storage):
         self._connection: sqlite3.Connection | None = None
         self._process = self._inode = 0
         self._clear_at = 0.0
+        self._longest_s = LONGEST_S
         self._memory = MemoryStorage()
 
     @property
@@ -93,19 +97,26 @@ class FileStorage(Storage):
 
     def _count(self, connection: sqlite3.Connection, key: str, expiry: int, amount: int) -> int:
         now = time.time()
-        if now >= self._clear_at:
+        self._longest_s = max(self._longest_s, expiry)
+        latest = now + self._longest_s
+        if not now < self._clear_at <= now + CLEAR_EVERY_S:
             self._clear_at = now + CLEAR_EVERY_S
-            connection.execute("DELETE FROM counts WHERE ends_at <= ?", (now,))
+            connection.execute("DELETE FROM counts WHERE ends_at <= ? OR ends_at > ?", (now, latest))
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(_COUNT, {"key": key, "amount": amount, "now": now, "ends_at": now + expiry})
+        given = {"key": key, "amount": amount, "now": now, "latest": latest, "ends_at": now + expiry}
+        connection.execute(_COUNT, given)
         counted = connection.execute("SELECT count FROM counts WHERE key = ?", (key,)).fetchone()[0]
         connection.execute("COMMIT")
         return int(counted)
 
     def _found(self, key: str) -> tuple[int, float]:
         """(count, when it ends) in the file."""
-        query = "SELECT count, ends_at FROM counts WHERE key = ? AND ends_at > ?"
-        return self._on_file(lambda file: file.execute(query, (key, time.time())).fetchone()) or (0, 0.0)
+        query, now = (
+            "SELECT count, ends_at FROM counts WHERE key = ? AND ends_at > ? AND ends_at <= ?",
+            time.time(),
+        )
+        asked = (key, now, now + self._longest_s)
+        return self._on_file(lambda file: file.execute(query, asked).fetchone()) or (0, 0.0)
 
     def _on_file(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """What `work` finds there; None when the file cannot be used, which is told and given up."""

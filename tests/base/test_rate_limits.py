@@ -70,6 +70,19 @@ def test_count_begins_anew_when_its_time_is_over(tmp_path: Path) -> None:
     assert storage.get("long") == 0
 
 
+def test_tries_that_a_clock_counted_which_was_ahead_are_not_counted_until_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter = _limiter(tmp_path / "limits.sqlite3")
+    a_year_on = time.time() + 365 * 86_400
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time", lambda: a_year_on)
+        assert not all(limiter.hit(TEN, "login", "10.0.0.1") for _try in range(11))
+        assert not limiter.test(TEN, "login", "10.0.0.1")
+    assert _limiter(tmp_path / "limits.sqlite3").test(TEN, "login", "10.0.0.1")
+    assert sum(limiter.hit(TEN, "login", "10.0.0.1") for _try in range(11)) == 10
+
+
 def test_file_that_is_damaged_is_made_anew_and_nobody_is_let_through_uncounted(tmp_path: Path) -> None:
     path = tmp_path / "limits.sqlite3"
     path.write_bytes(b"not a database" * 1000)
