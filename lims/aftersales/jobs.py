@@ -15,7 +15,7 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.jobs import RunningJob, job_kind
 from lims.mail.models import OutgoingMail
-from lims.mail.service import CLAIM_ENDS_AFTER, send_waiting
+from lims.mail.service import due_at, left_at, send_waiting
 
 
 def round_is_due(_minute: datetime) -> bool:
@@ -25,9 +25,8 @@ def round_is_due(_minute: datetime) -> bool:
         return True
     if not current_app.config["LIMS_SETTINGS"].smtp_host:
         return False
-    waits = (OutgoingMail.state == "waiting") & (OutgoingMail.next_try_at <= now)
-    stuck = (OutgoingMail.state == "sending") & (OutgoingMail.claimed_at < now - CLAIM_ENDS_AFTER)
-    return current_session().scalar(select(OutgoingMail.id).where(waits | stuck).limit(1)) is not None
+    waits = select(OutgoingMail.id).where(due_at(now) | left_at(now))
+    return current_session().scalar(waits.limit(1)) is not None
 
 
 @job_kind("service-round", title=_l("Clocks and mail"), due=round_is_due)

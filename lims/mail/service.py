@@ -16,7 +16,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
@@ -131,19 +131,38 @@ def _log_away(settings: Settings, told: str) -> None:
     log.warning("mail server %s:%s is away: %s", settings.smtp_host, settings.smtp_port, told)
 
 
+def due_at(now: datetime) -> ColumnElement[bool]:
+    """Condition on mails that are to be sent by now. Not only by the time that stands with them: a clock that was ahead, or
+    that was put back, would keep them until that has come."""
+    told = or_(
+        OutgoingMail.attempts == 0,
+        OutgoingMail.next_try_at <= now,
+        OutgoingMail.next_try_at > now + timedelta(minutes=BACKOFF_MINUTES[-1]),
+    )
+    return (OutgoingMail.state == "waiting") & told
+
+
+def left_at(now: datetime) -> ColumnElement[bool]:
+    """Condition on mails whose sender has died."""
+    told = or_(
+        OutgoingMail.claimed_at < now - CLAIM_ENDS_AFTER, OutgoingMail.claimed_at > now + CLAIM_ENDS_AFTER
+    )
+    return (OutgoingMail.state == "sending") & told
+
+
 def _claim(actor: Actor) -> int | None:
     """The id of one due mail that is ours alone from now on."""
     now = utc_now()
     with transaction(actor, "mail claimed") as session:
         session.execute(
             update(OutgoingMail)
-            .where(OutgoingMail.state == "sending", OutgoingMail.claimed_at < now - CLAIM_ENDS_AFTER)
+            .where(left_at(now))
             .values(state="waiting", next_try_at=now)
             .execution_options(synchronize_session=False)
         )
         due = (
             select(OutgoingMail)
-            .where(OutgoingMail.state == "waiting", OutgoingMail.next_try_at <= now)
+            .where(due_at(now))
             .order_by(OutgoingMail.next_try_at, OutgoingMail.id)
             .limit(1)
             .with_for_update(skip_locked=True)

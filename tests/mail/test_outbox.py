@@ -19,6 +19,7 @@ from lims.base.actor import system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.jobs import RunningJob
+from lims.mail import service
 from lims.mail.models import OutgoingMail
 from lims.mail.service import (
     CLAIM_ENDS_AFTER,
@@ -269,6 +270,21 @@ def test_a_mail_of_a_sender_that_died_is_taken_up_again_under_the_same_message_i
         session.merge(row).claimed_at = utc_now() - CLAIM_ENDS_AFTER - timedelta(seconds=1)
     assert send_waiting(ACTOR) == 1
     assert letterbox.taken[0]["Message-ID"] == mail.message_id
+
+
+def test_mails_of_a_clock_that_was_ahead_do_not_wait_until_then(
+    letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as ahead:
+        ahead.setattr(service, "utc_now", lambda: utc_now() + timedelta(days=365))
+        a_mail("written"), a_mail("tried"), a_mail("claimed")
+        with transaction(ACTOR) as session:
+            for mail in session.scalars(select(OutgoingMail).where(OutgoingMail.occasion != "written")):
+                mail.attempts = 1
+                if mail.occasion == "claimed":
+                    mail.state, mail.claimed_at = "sending", service.utc_now()
+    assert round_is_due(utc_now())
+    assert send_waiting(ACTOR) == 3
 
 
 def test_the_round_is_due_only_when_there_is_something_to_do(letterbox: Letterbox) -> None:
