@@ -102,10 +102,11 @@ def read_file(
     mapping_id: int, name: str, content: bytes, actor: Actor, *, nobody_asks: bool = False
 ) -> Outcome:
     """Keep the file's rows and enter every set that is whole. `nobody_asks`: what a person has had read by another
-    mapping stays as it was read. Raises: NotFound, Refused.
+    mapping stays as it was read. Raises: NotFound, Refused, Unavailable.
     """
     session = current_session()
-    mapping = session.get(PressMapping, mapping_id) if 0 < mapping_id < 2**63 else None
+    known = 0 < mapping_id < 2**63
+    mapping = session.get(PressMapping, mapping_id, populate_existing=True) if known else None
     if mapping is None:
         raise NotFound(f"press-mappings {mapping_id}")
     digest = hashlib.sha256(content).hexdigest()
@@ -117,6 +118,10 @@ def read_file(
     rows = _data_rows(table_of(content, mapping), mapping)
     try:
         with transaction(actor, f"press file {name}"[:200]) as writing:
+            # Held: a mapping that is put right while a file is read would be earlier than what was read by the wrong one.
+            version = select(PressMapping.version).where(PressMapping.id == mapping.id)
+            if writing.scalar(version.with_for_update(read=True)) != mapping.version:
+                raise Unavailable("how the file reads was changed meanwhile")
             said: dict[int, int] = {}
             if earlier is None:
                 found = PressFile(sha256=digest, size_bytes=len(content))

@@ -24,6 +24,7 @@ from lims.base.database import current_session, database
 from lims.base.problems import Refused, Unavailable
 from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
+from lims.results import press_files
 from lims.results.models import Break, PressFile, PressRow, SetResult
 from lims.results.press_files import Outcome, read_file, settle
 from lims.results.schemas import SetBreaksIn
@@ -343,6 +344,26 @@ def test_file_that_was_read_by_a_wrong_mapping_is_read_anew_by_the_right_one(
     assert f"read again as {right.code}" in str(rows[0].message)
     assert read_file(right.id, "day.csv", content, ACTOR).again
     assert current_session().query(PressFile).count() == 1
+
+
+def test_file_is_not_kept_as_read_by_a_mapping_that_was_put_right_while_it_was_read(
+    records_on_both: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = the_set(a_batch("40"))
+    mapping, content = a_mapping(), lines(codes_of(found), ("424000", "401000", "396000"))
+    reads = press_files.table_of
+
+    def put_right_meanwhile(content: bytes, mapping: Any) -> Any:
+        monkeypatch.setattr(press_files, "table_of", reads)
+        with records_on_both.app_context():
+            SERVICES["press-mappings"].edit(mapping.id, {**CHINESE, "load_unit": "N"}, mapping.version, ACTOR)
+        return reads(content, mapping)
+
+    monkeypatch.setattr(press_files, "table_of", put_right_meanwhile)
+    with pytest.raises(Unavailable):
+        read_file(mapping.id, "day.csv", content, ACTOR)
+    assert current_session().query(PressFile).count() == 0
+    assert read_file(mapping.id, "day.csv", content, ACTOR).sets == 1
 
 
 def test_specimen_that_a_person_gave_to_a_row_stays_when_the_file_is_read_anew(
