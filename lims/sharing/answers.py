@@ -14,10 +14,10 @@ from sqlalchemy import func, select
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, locked_row, transaction
 from lims.base.display import local_today
 from lims.base.laboratory import laboratory
-from lims.base.problems import refuse
+from lims.base.problems import NotFound, refuse
 from lims.base.services import SERVICES
 from lims.customers.models import Customer
 from lims.sharing.models import ShareAnswer, ShareLink
@@ -59,11 +59,15 @@ def reader_of(link: ShareLink) -> Actor:
 
 
 def keep_answer(link: ShareLink, given: AnswerIn) -> ShareAnswer:
-    """What was sent, kept once however often it is sent. Raises: Refused when the link has had its answers for today."""
+    """What was sent, kept once however often it is sent. Raises: NotFound for a link that has ended meanwhile, Refused when
+    it has had its answers for today."""
     actor = reader_of(link)
     with transaction(actor, "answer to a trial sheet") as session:
-        # One at a time: who taps twice on a poor line sends the same twice.
-        session.execute(select(ShareLink.id).where(ShareLink.id == link.id).with_for_update())
+        # One at a time: who taps twice on a poor line sends the same twice. And whose it is now, if anybody's.
+        found = locked_row(ShareLink, link.id)
+        if found is None or not found.live:
+            raise NotFound(f"share-links {link.id}")
+        link = found
         told = {name: getattr(given, name) for name in ("kind", "name", "company", "contact", "message")}
         again = session.scalars(
             select(ShareAnswer)

@@ -20,7 +20,7 @@ from werkzeug.exceptions import TooManyRequests
 from lims.base.forms import posted_values
 from lims.base.headers import address_outside
 from lims.base.passwords import password_matches
-from lims.base.problems import Problem, Refused, Unavailable
+from lims.base.problems import NotFound, Problem, Refused, Unavailable
 from lims.base.rate_limits import tries
 from lims.base.secret_addresses import PREFIX
 from lims.base.security import SESSION_TOKEN, principal
@@ -125,6 +125,8 @@ class SheetView(BaseView):
             try:
                 given = AnswerIn.read(posted_values(AnswerIn, request.form))
                 keep_answer(link, given)
+            except NotFound:
+                return gone()
             except Refused as error:
                 return page_of(link, token, problems=error.problems, values=request.form), 422
         return _to_sheet(token, said=given.kind)

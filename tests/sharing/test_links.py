@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from flask import current_app
 
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
-from lims.base.problems import Refused
-from lims.sharing.models import ShareLink
+from lims.base.problems import NotFound, Refused
+from lims.sharing.answers import keep_answer
+from lims.sharing.models import ShareAnswer, ShareLink
+from lims.sharing.schemas import AnswerIn
 from lims.sharing.service import ShareLinkService
 from tests.factories import ACTOR, a_trial
 
@@ -45,3 +48,14 @@ def test_what_is_not_on_the_list_cannot_be_shared() -> None:
     with pytest.raises(Refused) as refusal:
         a_link(shows="strengths,prices")
     assert "prices" in refusal.value.problems[0].message
+
+
+def test_answer_on_its_way_while_its_link_is_revoked_is_kept_no_more() -> None:
+    link, token = a_link()
+    opened = service.by_token(token)
+    assert opened is not None
+    with current_app.app_context():
+        service.revoke(link.id, ACTOR)
+    with pytest.raises(NotFound):
+        keep_answer(opened, AnswerIn.read({"kind": "question", "name": "Li", "contact": "1", "message": "?"}))
+    assert current_session().query(ShareAnswer).count() == 0
