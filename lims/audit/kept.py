@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from lims.audit.models import Finding, SelftestRun
 from lims.audit.references import PARTS
@@ -18,8 +19,10 @@ from lims.base.denials import DeniedAttempt
 from lims.base.display import local_time, local_today
 from lims.base.numbering import next_code
 from lims.base.problems import NotFound, refuse
+from lims.base.security import principal
 from lims.base.services import SERVICES, RecordService
 from lims.base.signatures import Signature
+from lims.customers.regions import own_regions
 from lims.trials.schemas import SpecimenSetEdit
 
 
@@ -32,6 +35,24 @@ class FindingService(RecordService[Finding]):
     order_columns = ("due_on", "code", "created_at", "severity")
     default_order = "-id"
     retirable = False
+
+    def visible(self) -> Sequence[ColumnElement[bool]]:
+        """What is said of a record is as little known as the record itself, but to who has to answer it."""
+        user = principal()
+        if user is None or own_regions() is None:
+            return ()
+        told: list[ColumnElement[bool]] = [Finding.responsible_id == user.id, Finding.about_record.is_(None)]
+        open_to_all = []
+        for name, service in SERVICES.items():
+            if name in PARTS or service is self:
+                continue
+            conditions = service.visible()
+            if not conditions:
+                open_to_all.append(name)
+                continue
+            seen = select(service.record.id).where(*conditions)
+            told.append(and_(Finding.about_record == name, Finding.about_id.in_(seen)))
+        return [or_(Finding.about_record.in_(open_to_all), *told)]
 
     def before_add(self, record: Finding, values: Any, actor: Actor) -> None:
         if record.about_record is not None:
@@ -86,7 +107,7 @@ class FindingService(RecordService[Finding]):
     def overdue(self) -> list[Finding]:
         """Open ones whose day has passed, the oldest first."""
         today = local_today()
-        query = select(Finding).where(Finding.state == "open", Finding.due_on < today)
+        query = select(Finding).where(Finding.state == "open", Finding.due_on < today, *self.visible())
         return list(current_session().scalars(query.order_by(Finding.due_on, Finding.id).limit(200)))
 
     @staticmethod

@@ -30,6 +30,7 @@ from lims.base.records import Record
 from lims.base.security import may, right_to_read
 from lims.base.services import SERVICES
 from lims.base.views import COMMON_LABELS, VIEWS, address_of
+from lims.customers.regions import own_regions
 
 PAGE_SIZE = 25
 OPERATIONS = {
@@ -313,6 +314,8 @@ def _columns(table: str, values: dict[str, Any]) -> Iterable[tuple[Column[Any], 
     for name, stored in values.items():
         if name not in columns or name in QUIET:
             continue
+        if columns[name].info.get("all_regions") and own_regions() is not None:
+            continue  # it names what the reader may not know of
         needed = right_to_read(columns[name])
         if needed is None or may("read", needed):
             yield columns[name], stored

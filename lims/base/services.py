@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import BigInteger, ColumnElement, String, and_, cast, false, func, not_, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload, lazyload
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 
 from lims.base import keyset
@@ -618,6 +619,23 @@ class RecordService(Generic[R]):
 def values_of(given: Any) -> list[Any]:
     """What a filter asks for: one value, or each of several once."""
     return list(dict.fromkeys(given)) if isinstance(given, list | tuple) else [given]
+
+
+def hide_unknown(records: Sequence[Any], name: str) -> None:
+    """Take the record that `name` leads to off those of `records` whose reader may not know of it. For `complete`: of most
+    relations that cannot be, since who may not know of the one does not know of the other."""
+    if not records:
+        return
+    service = SERVICES[getattr(type(records[0]), name).property.mapper.class_.record_name]
+    conditions = service.visible()
+    keys = {getattr(item, f"{name}_id") for item in records} - {None}
+    if not conditions or not keys:
+        return
+    seen = select(service.record.id).where(service.record.id.in_(keys), *conditions)
+    known = set(current_session().scalars(seen))
+    for item in records:
+        if getattr(item, f"{name}_id") not in known:
+            set_committed_value(item, name, None)
 
 
 def _left_out(record: type[Record], path: str) -> Any:

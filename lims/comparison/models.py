@@ -92,7 +92,7 @@ class Comparison(Record):
     earlier_id: Mapped[int | None] = mapped_column(Key, ForeignKey("comparisons.id"), index=True)
     remarks: Mapped[str | None] = mapped_column(Text)
     #: JSON: batches and prices as they went in.
-    inputs: Mapped[str] = mapped_column(Text, nullable=False, info={"money": True})
+    inputs: Mapped[str] = mapped_column(Text, nullable=False, info={"money": True, "all_regions": True})
     #: JSON of lims.comparison.outcome.Outcome.
     outcome: Mapped[str] = mapped_column(Text, nullable=False, info={"money": True})
     told_apart: Mapped[bool] = mapped_column(Boolean, nullable=False)

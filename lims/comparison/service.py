@@ -12,16 +12,16 @@ from typing import Any
 
 from flask import current_app
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, select
 
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
-from lims.base.database import current_session
+from lims.base.database import among, current_session
 from lims.base.display import local_time, local_today
 from lims.base.numbering import next_code
 from lims.base.problems import refuse
 from lims.base.schemas import Schema
-from lims.base.services import RecordService
+from lims.base.services import SERVICES, RecordService, hide_unknown
 from lims.comparison.gathering import (
     AGGREGATES,
     TrialRow,
@@ -54,6 +54,7 @@ from lims.comparison.words import other_shape, why_not
 from lims.customers.regions import seen_through
 from lims.materials.models import CementLot, CementProduct
 from lims.strength.comparison import NotComparable, compare, costs
+from lims.trials.models import Batch
 from lims.trials.service import batches_of_seen
 
 TO_KG, TO_MONEY = Decimal("0.1"), Decimal("0.01")
@@ -152,7 +153,10 @@ class ComparisonService(RecordService[Comparison]):
     shown_relations = ("own", "other", "customer", "region", "earlier")
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
-        return seen_through(Comparison.customer_id)
+        return [*seen_through(Comparison.customer_id), *batches_of_seen(Comparison.trial_id)]
+
+    def complete(self, records: Sequence[Comparison]) -> None:
+        hide_unknown(records, "earlier")  # which may be for another customer
 
     def before_add(self, record: Comparison, values: ComparisonIn, actor: Actor) -> None:
         """Compute and freeze. Raises: Refused with the reason when the trials give no figure."""
@@ -269,6 +273,18 @@ def answer_to(question: ComparisonQuestion) -> Answer:
         else:
             reason = f"{reason} {other_shape()}"
     return Answer(question, own, other, priced_on, named, aggregate, outcome, reason)
+
+
+def batches_named(record: Comparison) -> list[dict[str, Any]]:
+    """The batches that it rests on, as they were, of customers whom the asking person may know of: whoever kept it may have
+    known of more."""
+    batches: list[dict[str, Any]] = record.rested_on["batches"]
+    conditions = SERVICES["batches"].visible()
+    if not conditions:
+        return batches
+    of_these = among(Batch.id, {item["batch_id"] for item in batches})
+    known = set(current_session().scalars(select(Batch.id).where(of_these, *conditions)))
+    return [item for item in batches if item["batch_id"] in known]
 
 
 def outcome_of_record(record: Comparison) -> Outcome:

@@ -41,6 +41,7 @@ from lims.comparison.service import (
     ProcessChangeService,
     ProgrammeEntryService,
     answer_to,
+    batches_named,
     outcome_of_record,
 )
 from lims.comparison.sides import side_rows, span_signed
@@ -182,7 +183,7 @@ class ComparisonView(RecordView):
 
     def show_context(self, record: Comparison) -> dict[str, Any]:
         found = visible(outcome_of_record(record))
-        batches = record.rested_on["batches"]
+        batches = batches_named(record)
         earlier = None
         if record.earlier is not None:
             before = visible(outcome_of_record(record.earlier))
@@ -216,7 +217,7 @@ def paper_of(record: Comparison) -> ResponseReturnValue:
         rows.append((_("Remarks"), record.remarks))
     return comparison_pdf(
         visible(outcome_of_record(record)),
-        record.rested_on["batches"],
+        batches_named(record),
         (record.own.title, record.other.title),
         title=record.name,
         code=record.code,

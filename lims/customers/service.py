@@ -19,7 +19,7 @@ from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.numbering import next_code
 from lims.base.problems import Problem, Refused, refuse
-from lims.base.services import SERVICES, RecordService, require_past
+from lims.base.services import SERVICES, RecordService, hide_unknown, require_past
 from lims.customers.models import (
     Competitor,
     Contact,
@@ -68,6 +68,9 @@ class CustomerService(RecordService[Customer]):
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_customers()
+
+    def complete(self, records: Sequence[Customer]) -> None:
+        hide_unknown(records, "dealer")  # who may be of another region
 
     def before_add(self, record: Customer, values: CustomerIn, actor: Actor) -> None:
         self.check(record)

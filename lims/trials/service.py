@@ -21,7 +21,7 @@ from lims.base.display import day_begins, local_day, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import NotFound, Problem, Refused, refuse
-from lims.base.services import RecordService
+from lims.base.services import RecordService, hide_unknown
 from lims.base.words import told, told_refusal
 from lims.customers.regions import seen_through, seen_within
 from lims.materials.models import AdmixtureLot, AggregateSample, CementLot, ScmLot
@@ -158,6 +158,9 @@ class BatchService(RecordService[Batch]):
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return batches_of_seen(Batch.trial_id)
+
+    def complete(self, records: Sequence[Batch]) -> None:
+        hide_unknown(records, "site")  # of a trial that is no customer's it may be anybody's
 
     def base_query(self) -> Any:
         return super().base_query().options(joinedload(Batch.mix_revision).joinedload(MixRevision.mix_design))

@@ -510,10 +510,18 @@ def test_a_salesperson_compares_within_the_own_regions(app: Flask, sales: Person
         far = SERVICES["trials"].get(trial.id)
         SERVICES["trials"].edit(far.id, {"name": far.name, "customer_id": customer.id}, far.version, ACTOR)
         asked = f"/api/v1/comparisons/question?own_id={own.id}&other_id={other.id}&target_mpa=43.2"
+        question = {"name": "Kept", "own_id": own.id, "other_id": other.id, "target_mpa": "43.2"}
+        of_trial = add("comparisons", **question, trial_id=trial.id)
+        kept = add("comparisons", **question, earlier_id=of_trial.id)
+        batch = kept.rested_on["batches"][0]["batch"]
     assert technician.get(asked).get_json()["result"]["outcome"]["batches_own"] == 9
     refused = sales.get(asked).get_json()["result"]
     assert refused["outcome"] is None
     assert "Too few batches" in refused["reason"]
+    for person, answers in ((technician, (200, True)), (sales, (404, False))):
+        assert person.get(f"/comparisons/{of_trial.id}").status_code == answers[0]
+        page = person.get(f"/comparisons/{kept.id}").get_data(as_text=True)
+        assert [text in page for text in (batch, of_trial.code)] == [answers[1]] * 2
 
 
 def test_a_comparison_goes_out_as_pdf_by_page_and_rest_with_money_for_those_who_read_it(

@@ -42,7 +42,8 @@ def hidden(app: Flask) -> dict[str, int]:
         assert user is not None
         ours, theirs = add("regions", code="R-1", name="Ours"), add("regions", code="R-2", name="Theirs")
         add("region-staff", region_id=ours.id, user_id=user.id)
-        a_customer("K-OURS", name="Open Ltd", region_id=ours.id)
+        dealer = a_customer("K-DEAL", name=f"{SECRET} dealer", kind="dealer", region_id=theirs.id)
+        a_customer("K-OURS", name="Open Ltd", region_id=ours.id, dealer_id=dealer.id)
         customer = a_customer(
             "K-ZEPH", name=f"{SECRET} Ltd", region_id=theirs.id, contact_name=f"{SECRET} Ma"
         )
@@ -68,6 +69,14 @@ def hidden(app: Flask) -> dict[str, int]:
             cast_at=utc_now().isoformat(),
             volume_m3="10",
             element=f"{SECRET} piles",
+        )
+        add(
+            "batches",
+            trial_id=add("trials", name="Nobody's").id,
+            mix_revision_id=mix.latest_revision_id,
+            cast_at=utc_now().isoformat(),
+            volume_m3="10",
+            site_id=site.id,
         )
         complaint = add("complaints", subject=f"{SECRET} cracks", **key)
         seminar = add("seminars", name=f"{SECRET} seminar", held_on="2026-05-04", **key)
@@ -136,6 +145,14 @@ def hidden(app: Flask) -> dict[str, int]:
             ),
             "share-links": add("share-links", trial_id=trial.id, name=f"{SECRET} link", **key),
             "competitors": add("competitors", region_id=theirs.id, name=SECRET, seen_on="2026-05-04"),
+            "findings": add(
+                "findings",
+                subject=f"{SECRET} has no agreement",
+                about_record="complaints",
+                about_id=complaint.id,
+                due_on="2026-05-04",
+                responsible_id=find_user("manager").id,  # type: ignore[union-attr]
+            ),
             "attendances": add("attendances", seminar_id=seminar.id, contact_id=contact.id, remarks=SECRET),
         }
         ids |= {name: record.id for name, record in made.items()}
@@ -233,7 +250,10 @@ def test_nothing_of_another_region_is_changed_retired_or_referred_to(
 def test_search_pages_and_figures_say_nothing_of_another_region(
     sales: Person, hidden: dict[str, int]
 ) -> None:
-    for url in ("/", "/service/", "/service/plan", f"/regions/{2}", "/forecast-quality/", "/new-customer/"):
+    for url in (
+        *("/", "/service/", "/service/plan", f"/regions/{2}", "/forecast-quality/", "/new-customer/"),
+        *(f"/customers/{2}", f"/customers/{2}/edit", f"/audit-log/customers/{2}", f"/batches/{2}"),
+    ):
         answer = sales.get(url)
         assert answer.status_code == 200, url
         assert SECRET not in answer.get_data(as_text=True), url
