@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
 from lims.base.display import form_text, show_day, show_time
-from lims.base.fields import Choice, Day, Flag, Instant, Quantity, Reference, Several, Text, WholeNumber
+from lims.base.fields import Choice, Day, Flag, Instant, Quantity, Reference, Several, Text
 from lims.base.problems import Problem
 from lims.base.schemas import Input, Schema
 from lims.base.services import SERVICES
@@ -35,7 +35,6 @@ class FormField:
     lookup_url: str = ""
     chosen: str = ""
     theirs: str = ""
-    step: str = ""
     maxlength: int = 0
 
 
@@ -136,8 +135,6 @@ def _field(item: Input, value: Any, errors: list[str], theirs: str | None) -> Fo
         result.chosen = _title_of(kind.record_name, result.value)
     elif isinstance(kind, Text):
         result.maxlength = kind.most
-    elif isinstance(kind, WholeNumber):
-        result.step = "1"
     return result
 
 

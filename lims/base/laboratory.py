@@ -77,7 +77,6 @@ class LaboratoryFacts:
     language: str
     code_family: str
     plan_ages: tuple[int, ...]
-    set_up: bool
 
     @property
     def codes(self) -> CodeFamily:
@@ -114,7 +113,6 @@ def _of_settings() -> LaboratoryFacts:
         language=config.get("BABEL_DEFAULT_LOCALE", "en"),
         code_family="gb",
         plan_ages=tuple(config.get("LIMS_PLAN_AGES", (3, 7, 28))),
-        set_up=False,
     )
 
 
@@ -129,5 +127,4 @@ def _of_row(row: Laboratory) -> LaboratoryFacts:
         language=row.language,
         code_family=row.code_family,
         plan_ages=tuple(int(age) for age in row.plan_ages.split(",")),
-        set_up=row.set_up_at is not None,
     )

@@ -34,8 +34,6 @@ ZONE_SIEVE = 3
 STRICT_SIEVES = (0, 3)
 #: Total excess allowed on the other sieves, % (R).
 ZONE_EXCESS_PERCENT = Decimal(5)
-#: Mass lost or gained in sieving that voids the test, share of the sample (R).
-SIEVING_LOSS = Decimal("0.01")
 #: JGJ 52 limits, %: at >= C60, C55-C30, <= C25 (R).
 MUD_LIMITS: dict[str, dict[str, tuple[Decimal | int, Decimal | int, Decimal | int]]] = {
     "sand": {"mud": (2, 3, 5), "lumps": (Decimal("0.5"), 1, 2)},

@@ -9,10 +9,7 @@ from lims.standards.errors import RuleInputError
 from lims.standards.rounding import exact_context, require_number
 from lims.standards.words import N_
 
-#: Datum temperatures in use, degC (S).
-DATUM_TEMPERATURES_C = (Decimal(-10), Decimal(0))
-#: Activation energy, J/mol (S), and the value of Q = E/R that ASTM C1074 suggests, K (R).
-ACTIVATION_ENERGY_J_MOL = Decimal(33500)
+#: The value of Q = E/R that ASTM C1074 suggests, K (R).
 ASTM_Q_K = Decimal(5000)
 GAS_CONSTANT_J_MOL_K = Decimal("8.314")
 KELVIN = Decimal("273.15")

@@ -14,7 +14,6 @@ from lims.standards.words import N_
 
 #: Rebound on walls, % of what was sprayed, at most (source document; other codes 10 to 20).
 REBOUND_LIMIT_PERCENT = Decimal(20)
-REBOUND_LIMIT_RANGE_PERCENT = (Decimal(10), Decimal(20))
 #: Setting with accelerator, minutes, at most.
 INITIAL_SET_MIN = Decimal(5)
 FINAL_SET_MIN = Decimal(10)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,18 +43,17 @@ SEED = 50081
 GRID = 24
 
 
-class NotComparable(Exception):
-    """The trials do not allow a comparison. `reason` is one of REASONS; `facts` fill its sentence."""
+#: Why no figure is given.
+Reason = Literal["few_batches", "narrow_span", "no_overlap", "flat_law", "out_of_range"]
 
-    def __init__(self, reason: str, **facts: Any) -> None:
+
+class NotComparable(Exception):
+    """The trials do not allow a comparison. `facts` fill the sentence of `reason`."""
+
+    def __init__(self, reason: Reason, **facts: Any) -> None:
         super().__init__(reason)
         self.reason = reason
         self.facts = facts
-
-
-#: Why no figure is given, and what may be noted beside one that is.
-REASONS = ("few_batches", "narrow_span", "no_overlap", "flat_law", "out_of_range")
-NOTES = ("not_told_apart", "one_lot_each", "few_lots", "own_slopes")
 
 
 @dataclass(frozen=True, slots=True)

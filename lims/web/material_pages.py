@@ -39,7 +39,6 @@ SHOWN_GRADE_MPA = Decimal(30)
 #: A region's sample older than this no longer tells what comes out of the pit (issue: a quarter).
 SAMPLE_AGES_AFTER = timedelta(days=92)
 SHOWN_LOTS = 24
-SHOWN_SAMPLES = 12
 SHOWN_LOST = 12
 
 

@@ -60,9 +60,6 @@ KINDS = (
 # The one signature of a target is checked twice for each of thousands of mutations.
 lims_verify.ed25519_valid = cache(lims_verify.ed25519_valid)
 
-#: Kinds that leave a chain that is whole in itself: without an anchor nobody could know.
-NEED_ANCHOR = ("edit and rehash", "truncate", "full rewrite", "clock moved and rehashed")
-
 
 class AtOnce(DatabaseSource):
     """The rows of all tables in one statement, each table read once: thousands of small databases are verified here."""

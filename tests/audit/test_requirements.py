@@ -23,7 +23,7 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from werkzeug.test import TestResponse
 
 import lims
-from lims.accounts.roles import AUDITOR, MANAGER, OWN, ROLES, SALES, SERVICE, TECHNICIAN
+from lims.accounts.roles import AUDITOR, MANAGER, OWN, ROLES, SALES, TECHNICIAN
 from lims.audit.log import Asked, changes, history_of, label_of
 from lims.audit.references import PARTS
 from lims.audit.sampling import recomputed
@@ -121,9 +121,6 @@ def test_r2_after_n_amendments_all_n_plus_one_values_are_read_with_when_who_and_
         select(AuditEntry).where(AuditEntry.table_name == "set_results", AuditEntry.op == "I")
     )
     assert len(list(entries)) == edits + 1
-
-
-OUTSIDE = (SALES, SERVICE)
 
 
 def test_r3_no_role_outside_the_laboratory_reads_a_result_page_or_rest(

@@ -24,7 +24,6 @@ from lims.standards.register.rule import Answer, Rule, Vector
 from lims.standards.rounding import round_half_even, shown
 from lims.standards.words import N_
 
-HUNDREDTH = Decimal("0.01")
 JGJ55 = date(2011, 12, 1)
 GRADE = Number(name="grade_mpa", text=N_("Strength grade, MPa (30 for C30)"), above=0)
 DEVIATION = Number(
