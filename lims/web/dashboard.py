@@ -87,12 +87,12 @@ class Item:
 
 @dataclass(slots=True)
 class Panel:
-    """One card of the first page. `bars` are (label, number, href) and `chart` a spec of static/js/series.js."""
+    """One card of the first page. `bars` are (day, number, href) and `chart` a spec of static/js/series.js."""
 
     name: str
     title: str
     items: Sequence[Item] = ()
-    bars: Sequence[tuple[str, int, str]] = ()
+    bars: Sequence[tuple[date, int, str]] = ()
     chart: dict[str, Any] | None = None
     rows: Sequence[Sequence[str]] = ()
     heads: Sequence[str] = ()
@@ -161,7 +161,7 @@ def _workload() -> Panel | None:
     if not may("read", "specimen-sets"):
         return None
     days = _load().days
-    bars = [(show_day(day), count, address("BreaksView.due")) for day, count in days]
+    bars = [(day, count, address("BreaksView.due")) for day, count in days]
     return Panel("workload", _("The next fourteen days"), bars=bars, count=sum(count for _day, count in days))
 
 
