@@ -10,19 +10,19 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import Boolean, Column, Date, func, select
+from sqlalchemy import Column, func, select
 
 from lims.audit.service import latest_checkpoint
 from lims.base.auditing import policy
 from lims.base.auditing.models import AuditEntry, AuditTransaction, PersonalValue
-from lims.base.columns import ExactDecimal, UtcDateTime
+from lims.base.auditing.values import decoded
 from lims.base.database import current_session
 from lims.base.display import actor_names, show_day, show_number, show_time
 from lims.base.metadata import Model
@@ -392,24 +392,3 @@ def _shown(
         )
         text = str(options.get(text, text))
     return text if len(text) <= 400 else text[:400] + "…"
-
-
-def decoded(column: Column[Any], stored: Any) -> Any:
-    """A value of an entry as Python has it, whichever database wrote it."""
-    kind = column.type
-    if stored is None:
-        return None
-    if isinstance(kind, ExactDecimal):
-        if current_session().get_bind().dialect.name == "sqlite":
-            return Decimal(int(stored)).scaleb(-kind.places)
-        return Decimal(str(stored))
-    if isinstance(kind, Boolean):
-        return bool(stored)
-    if isinstance(kind, UtcDateTime) or (
-        isinstance(stored, str) and column.name.endswith("_on") and ":" in stored
-    ):
-        moment = datetime.fromisoformat(str(stored))
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if isinstance(kind, Date):
-        return date.fromisoformat(str(stored)[:10])
-    return stored

@@ -20,7 +20,7 @@
         payload     JSON. I, B and D: the whole row {"column": value}; U: what changed {"column": [before, after]}
 
 Values are as stored: on SQLite exact decimals are integers scaled by 10**places and times are UTC without a zone, on
-PostgreSQL decimals are numbers and times carry +00:00; `values.decoded` gives both as Python values. Personal data
+PostgreSQL decimals are numbers and times carry +00:00; `values.decoded` gives either as a Python value. Personal data
 (policy.py) and secrets stand there as salted digests "sha256:…", bytes as their SHA-256.
 
     audit_salts          the salt of each row that has personal data; erased with the person
