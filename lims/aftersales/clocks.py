@@ -61,18 +61,3 @@ def due_after(start: datetime, minutes: int, week: WorkingWeek | None) -> dateti
             return begin + left
         left -= end - begin
     raise ValueError("a week without working time has no due time")
-
-
-def elapsed(start: datetime, end: datetime, week: WorkingWeek | None) -> timedelta:
-    """How much time, working time with a `week`, lies between two instants; 0 when `end` is not later."""
-    start, end = start.astimezone(UTC), end.astimezone(UTC)
-    if end <= start:
-        return timedelta(0)
-    if week is None:
-        return end - start
-    total = timedelta(0)
-    for begin, close in week.spells(start):
-        if begin >= end:
-            break
-        total += min(close, end) - begin
-    return total
