@@ -90,24 +90,3 @@ def current_revision(engine: Engine) -> str | None:
     """The revision of the database's tables, None when it was never initialised."""
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
-
-
-def differences(engine: Engine) -> list[object]:
-    """What `alembic check` would find: empty when tables and models agree."""
-    from alembic.autogenerate import compare_metadata
-
-    from lims.base.metadata import Model
-    from lims.searching.triggers import INDEXES
-
-    with engine.connect() as connection:
-        context = MigrationContext.configure(
-            connection,
-            opts={
-                "compare_type": True,
-                # What is no model: the tables of FTS5 and the indexes of lims/searching/triggers.py.
-                "include_name": lambda name, kind, _parents: (
-                    kind not in {"table", "index"} or not str(name).startswith(INDEXES)
-                ),
-            },
-        )
-        return list(compare_metadata(context, Model.metadata))
