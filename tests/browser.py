@@ -168,6 +168,10 @@ class Visit:
             lambda r: None if r.url.startswith((address, "data:")) else self.complaints.append(r.url),
         )
 
+    def unexpected(self) -> list[str]:
+        """What was complained of and no test provoked."""
+        return [text for text in self.complaints if not any(word in text for word in self.expected)]
+
     def open(self, path: str) -> Page:
         self.page.goto(self.address + path)
         return self.page
@@ -201,8 +205,7 @@ def visit(chromium: Browser, demo_server: str, request: pytest.FixtureRequest) -
     found = Visit(context.new_page(), demo_server)
     yield found
     context.close()
-    unexpected = [text for text in found.complaints if not any(word in text for word in found.expected)]
-    assert unexpected == []
+    assert found.unexpected() == []
 
 
 @dataclass
@@ -234,5 +237,4 @@ def persons(chromium: Browser, demo_server: str, request: pytest.FixtureRequest)
     yield found
     for visit in found.visits.values():
         visit.page.context.close()
-        unexpected = [text for text in visit.complaints if not any(word in text for word in visit.expected)]
-        assert unexpected == []
+        assert visit.unexpected() == []

@@ -51,8 +51,9 @@ def look(chromium: Browser, demo_server: str, request: pytest.FixtureRequest) ->
 def looking(look: Visit) -> Iterator[Visit]:
     """What the browser complains of fails the test that was looking."""
     yield look
-    complaints, look.complaints = look.complaints, []
-    assert [text for text in complaints if not any(word in text for word in look.expected)] == []
+    found = look.unexpected()
+    look.complaints = []
+    assert found == []
 
 
 @pytest.mark.parametrize("paths", GROUPS, ids=lambda group: group[0])
