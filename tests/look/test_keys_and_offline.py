@@ -389,6 +389,12 @@ def test_two_open_entry_pages_keep_both_entries_and_a_press_that_was_chosen_stay
     second = kept_without_a_connection(other)
     assert first != second
     expect(page.locator("#tray-list .num")).to_have_count(2)
+    # A browser that takes nothing more: what is typed then stays with its page, and outlives that another entry is sent.
+    page.evaluate(
+        "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }"
+    )
+    third = kept_without_a_connection(visit)
+    expect(page.locator("#done")).to_contain_text("leave this page open")
     # The list is made anew when answers arrive: the press and the rate of the set that is being typed stay.
     page.locator("#due button").first.click()
     page.select_option("#press", index=1)
@@ -396,6 +402,7 @@ def test_two_open_entry_pages_keep_both_entries_and_a_press_that_was_chosen_stay
     page.fill("#rate", "0.6")
     page.context.set_offline(False)
     expect(page.locator("#tray")).to_be_hidden()
+    expect(page.locator(f'[data-saved="{third}"]')).to_be_visible()
     expect(page.locator("#press")).to_have_value(chosen)
     expect(page.locator("#rate")).to_have_value("0.6")
     page.locator("#due button").nth(1).click()

@@ -6,10 +6,11 @@
   const byId = (id) => document.getElementById(id);
   const say = (text, values) => text.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
   const read = (name, fallback) => { try { return JSON.parse(localStorage.getItem(name)) || fallback; } catch (error) { return fallback; } };
-  const keep = (name, value) => { try { localStorage.setItem(name, JSON.stringify(value)); } catch (error) { /* private window: entries live until the page closes */ } };
+  const keep = (name, value) => { try { localStorage.setItem(name, JSON.stringify(value)); return true; } catch (error) { return false; } }; // a private window, or full
   const forget = (name) => { try { localStorage.removeItem(name); } catch (error) { /* private window */ } };
   let known = read("lims-due", { sets: [], presses: [] });
   let queue = read("lims-queue", []);
+  let stored = true; // where the browser takes nothing more, what it holds is older than what this page has
   let current = null;
   let correcting = null; // the entry whose set is open again
   let doubted = "";
@@ -25,9 +26,10 @@
 
   // Another page of this browser has the same entries (the installed application beside a tab): each change begins with
   // what is kept, or the page that writes last would drop what the other one has.
-  function change(how) { queue = how(read("lims-queue", queue)); keep("lims-queue", queue); }
+  function change(how) { queue = how(stored ? read("lims-queue", queue) : queue); stored = keep("lims-queue", queue); }
   function without(key) { change((all) => all.filter((item) => item.key !== key)); }
   function told(key, problem) { change((all) => all.map((item) => (item.key === key ? { ...item, problem: problem } : item))); }
+  function whereKept() { return stored ? words.kept : words.unkept; }
   // An entry is saved in the name of who typed it, never of who signs in next on the same machine.
   function mine(entry) { return entry.person_id === undefined || entry.person_id === known.person_id; }
   function next() { return queue.find((entry) => !entry.problem && mine(entry)); }
@@ -192,7 +194,7 @@
     const unknown = () => { if (asked === turn) { refused(text.trim() ? say(words.unknown, { code: text.trim() }) : ""); } };
     // Another specimen of a set that was typed already and waits to be sent: blank fields would look as if it were not.
     const waits = set && queue.find((entry) => entry.set_id === set.id);
-    if (waits && !waits.problem && mine(waits)) { refused(waits.code + ": " + waits.loads_kn.join(", ") + " kN. " + words.kept); return; }
+    if (waits && !waits.problem && mine(waits)) { refused(waits.code + ": " + waits.loads_kn.join(", ") + " kN. " + whereKept()); return; }
     if (set) { choose(set, waits); return; }
     if (!token || !text.trim()) { unknown(); return; }
     const label = text.match(/\/scan\/([^/?#]+)/i);
@@ -273,7 +275,7 @@
     }).catch(() => {
       sending = false;
       if (!byId("state").className.includes("yellow")) { state("offline"); }
-      note(why ? why + " " + words.kept : words.kept); tray();
+      note(why ? why + " " + whereKept() : whereKept()); tray();
     });
   }
 
@@ -358,7 +360,7 @@
   window.addEventListener("offline", () => state("offline"));
   // Browsers do not always say that they are connected again: ask while something waits.
   window.setInterval(() => { if (next() && !sending) { refresh().then((connected) => { if (connected) { send(); } }); } }, 3000);
-  window.addEventListener("storage", (event) => { if (event.key === "lims-queue") { queue = read("lims-queue", []); tray(); list(); } });
+  window.addEventListener("storage", (event) => { if (event.key === "lims-queue" && stored) { queue = read("lims-queue", []); tray(); list(); } });
   list(); tray();
   refresh().then((connected) => {
     if (connected) { send(); }
