@@ -13,7 +13,9 @@ from flask import Flask, Response, render_template, url_for
 from flask_babel import gettext as _
 
 from lims.base.laboratory import laboratory
+from lims.results.entry import FAR
 from lims.results.schemas import LOAD
+from lims.standards.specimens import SET_TOLERANCE
 from lims.web.addresses import asset
 
 #: Files that the entry page needs without a connection.
@@ -65,5 +67,5 @@ def register_offline(app: Flask) -> None:
 
     @app.get("/entry/")
     def entry() -> Response:
-        page = render_template("lims/entry.html", load_accepted=LOAD.accepted())
+        page = render_template("lims/entry.html", load=LOAD, far_times=FAR, tolerance=SET_TOLERANCE)
         return Response(page, mimetype="text/html")

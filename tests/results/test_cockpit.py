@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -24,9 +25,9 @@ from lims.base.services import SERVICES
 from lims.results import cockpit, due
 from lims.results.cockpit import missed, tally, workload
 from lims.results.due import due_groups, due_set, hour_of
-from lims.results.entry import EntryIn, entry_warnings, save_entry
+from lims.results.entry import FAR, EntryIn, entry_warnings, save_entry
 from lims.results.models import Break
-from lims.results.schemas import SetBreaksIn
+from lims.results.schemas import LOAD, SetBreaksIn
 from lims.results.service import (
     amend_set,
     correct_set,
@@ -36,6 +37,7 @@ from lims.results.service import (
     retract,
     verify,
 )
+from lims.standards.specimens import SET_TOLERANCE
 from lims.trials.models import SpecimenSet
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
@@ -269,12 +271,23 @@ def test_set_is_judged_by_its_rule_and_size_factor_while_its_loads_are_typed(
         )
     judged = {
         key: re.search(
-            r'data-verdict="([^"]*)" data-factor="([^"]*)"',
+            r'data-verdict="([^"]*)" data-factor="([^"]*)" data-tolerance="0.15"',
             technician.get(f"/press/sets/{key}").get_data(as_text=True),
         )
         for key in (small, cylinders)
     }
     assert [found and found.groups() for found in judged.values()] == [("cube-set", "0.95"), ("mean", "1")]
+
+
+def test_entry_page_holds_what_is_typed_against_the_limits_of_the_server(technician: Person) -> None:
+    found = re.search(r'id="words">(.*?)</script>', technician.get("/entry/").get_data(as_text=True), re.S)
+    assert found is not None
+    words = json.loads(found.group(1))
+    assert (words["load_most"], words["load_places"]) == (LOAD.maximum, LOAD.places)
+    assert (words["far_times"], words["tolerance"]) == (float(FAR), float(SET_TOLERANCE))
+    assert words["number"] == (
+        "{value} is not accepted; accepted: a number above 0 and up to 20000 kN with at most 3 decimal places"
+    )
 
 
 def test_correction_starts_from_when_by_whom_and_on_which_press_the_set_was_tested(

@@ -4,6 +4,7 @@
 (function () {
   const words = JSON.parse(document.getElementById("words").textContent);
   const byId = (id) => document.getElementById(id);
+  const LOAD = new RegExp("^\\d+(\\.\\d{1," + words.load_places + "})?$");
   const say = (text, values) => text.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
   const read = (name, fallback) => { try { return JSON.parse(localStorage.getItem(name)) || fallback; } catch (error) { return fallback; } };
   const keep = (name, value) => { try { localStorage.setItem(name, JSON.stringify(value)); return true; } catch (error) { return false; } }; // a private window, or full
@@ -157,7 +158,7 @@
   byId("press").addEventListener("change", notes);
 
   function inputs() { return Array.from(document.querySelectorAll("#rows input")); }
-  function number(text) { const plain = text.trim().normalize("NFKC"); return /^\d+(\.\d{1,3})?$/.test(plain) && Number(plain) > 0 && Number(plain) <= 20000 ? Number(plain) : NaN; }
+  function number(text) { const plain = text.trim().normalize("NFKC"); return LOAD.test(plain) && Number(plain) > 0 && Number(plain) <= words.load_most ? Number(plain) : NaN; }
   function strengths() { return inputs().map((input, i) => { const area = Number(current.specimens[i].area_mm2); return area ? 1000 * number(input.value) / area : NaN; }); }
 
   function preview() {
@@ -172,7 +173,7 @@
     const notes = [];
     loads.forEach((load, i) => {
       const others = loads.filter((_other, j) => j !== i);
-      if (loads.length >= 3 && others.every((other) => load > 1.6 * other || load < other / 1.6)) { notes.push(say(words.far, { value: inputs()[i].value })); }
+      if (loads.length >= 3 && others.every((other) => load > words.far_times * other || load < other / words.far_times)) { notes.push(say(words.far, { value: inputs()[i].value })); }
     });
     const mean = strengths().reduce((a, b) => a + b, 0) / loads.length * (Number(current.factor) || 1);
     if (current.expected && (mean < current.expected[0] || mean > current.expected[1])) { notes.push(say(words.forecast, { value: mean.toFixed(1), low: current.expected[0].toFixed(1), high: current.expected[1].toFixed(1) })); }

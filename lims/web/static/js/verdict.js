@@ -1,23 +1,24 @@
 // What a set comes to while its loads are typed, on the entry page and on the set's own. The server decides.
 "use strict";
 (function () {
-  // GB/T 50081: the mean, or the middle value when one lies beyond 15 % of it, or nothing when both do.
-  function verdict(strengths, rule) {
+  // GB/T 50081: the mean, or the middle value when one lies further from it than the tolerance, or nothing when both do.
+  function verdict(strengths, rule, tolerance) {
     const sorted = strengths.slice().sort((a, b) => a - b);
     const mean = { basis: "mean", value: sorted.reduce((a, b) => a + b, 0) / sorted.length };
     if (rule !== "cube-set" || sorted.length !== 3) { return mean; }
-    const limit = 0.15 * sorted[1] * (1 + 1e-9); // exactly 15 % is within, which binary fractions miss
+    const limit = tolerance * sorted[1] * (1 + 1e-9); // exactly the tolerance is within, which binary fractions miss
     const low = sorted[1] - sorted[0] > limit;
     const high = sorted[2] - sorted[1] > limit;
     if (low && high) { return { basis: "invalid", value: NaN }; }
     return low || high ? { basis: "middle", value: sorted[1] } : mean;
   }
 
-  // Into the box, once every strength (MPa, NaN for what is none) is there. `factor`: of the size, as text; `words`: by basis.
+  // Into the box, once every strength (MPa, NaN for what is none) is there. `factor`: of the size, as text; `words`: by basis,
+  // and the `tolerance` of the rule.
   window.showVerdict = (box, strengths, rule, factor, words) => {
     box.className = "entry-verdict"; box.textContent = "";
     if (!strengths.length || !strengths.every(Number.isFinite)) { return; }
-    const found = verdict(strengths, rule);
+    const found = verdict(strengths, rule, Number(words.tolerance));
     const times = Number(factor) || 1;
     box.classList.add(found.basis);
     box.textContent = (Number.isFinite(found.value) ? (found.value * times).toFixed(1) + " MPa · " : "") + words[found.basis] + (times === 1 ? "" : " · × " + factor);
