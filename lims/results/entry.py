@@ -197,7 +197,7 @@ def doubts(set_id: int, entry: SetBreaksIn) -> list[str]:
         if len(loads) >= 3 and all(load > FAR * other or load < other / FAR for other in others):
             found.append(
                 _(
-                    "%(value)s kN is far from the other two. Is it right? Press Save again to keep it.",
+                    "%(value)s kN is far from the others. Is it right? Press Save again to keep it.",
                     value=format_decimal(load),
                 )
             )

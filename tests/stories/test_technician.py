@@ -123,13 +123,13 @@ def test_slip_of_the_key_is_asked_about_once(persons: Persons) -> None:
     for load in ("424", "4010", "396"):
         page.keyboard.type(load)
         page.keyboard.press("Enter")
-    expect(page.locator("#doubt")).to_contain_text("4010 kN is far from the other two")
+    expect(page.locator("#doubt")).to_contain_text("4010 kN is far from the others")
     # The scanner that reads the next label answers nothing: its Enter is none on the button that has the focus.
     expect(page.locator("#save")).to_be_focused()
     page.keyboard.type("B26-0001-03d-1")
     page.keyboard.press("Enter")
     expect(page.locator("#code")).to_have_value("B26-0001-03d-1")
-    expect(page.locator("#code-problem")).to_contain_text("4010 kN is far from the other two")
+    expect(page.locator("#code-problem")).to_contain_text("4010 kN is far from the others")
     expect(page.locator("#load-1")).to_have_value("4010")
     page.locator("#load-1").fill("401")
     expect(page.locator("#doubt")).to_be_hidden()
