@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from flask import Response, flash, jsonify, redirect, request, url_for
@@ -15,7 +14,6 @@ from flask_babel import lazy_gettext as _l
 
 from lims.base.columns import utc_now
 from lims.base.display import format_decimal, local_time, show_time
-from lims.base.fields import Quantity, WholeNumber
 from lims.base.laboratory import laboratory
 from lims.base.names import name_of
 from lims.base.problems import Refused, refuse
@@ -33,7 +31,6 @@ from lims.trials.schemas import (
     SHAPES,
     SHOTCRETE_OUTCOMES,
     BatchIn,
-    PlanAges,
 )
 from lims.trials.service import (
     BatchService,
@@ -213,23 +210,23 @@ class BatchView(RecordView):
     @expose("/plan")
     @permission_name("read")
     def plan(self) -> ResponseReturnValue:
-        """What a batch of this volume would cast, before it is saved: {"ages": [{"age_days", "sets", "specimens"}]}."""
+        """What a batch of this volume would cast, before it is saved: {"ages": [{"age_days", "sets", "specimens"}]}. What is
+        left blank is what it would be of the batch."""
         self.allow("read")
-        args = request.args
         inputs = {item.name: item.kind for item in BatchIn.inputs()}
+
+        def given(name: str, otherwise: Any = None) -> Any:
+            text = request.args.get(name, "")
+            blank = otherwise is not None and not text.strip()
+            return otherwise if blank else _parsed(inputs[name], text, name)
+
         try:
-            volume = _parsed(inputs["volume_m3"], args.get("volume_m3", ""), "volume_m3")
-            ages = _parsed(PlanAges(), args.get("plan_ages", ""), "plan_ages")
-            per = _parsed(
-                Quantity(places=1, above=0, maximum=1000),
-                args.get("cubic_metres_per_set") or "50",
-                "cubic_metres_per_set",
-            )
-            specimens = _parsed(WholeNumber(3, 30), args.get("specimens_per_set") or "3", "specimens_per_set")
-            sampling = _parsed(
-                inputs["sampling_plan"], args.get("sampling_plan") or "per-volume", "sampling_plan"
-            )
-            planned = propose_plan(Decimal(volume), ages, Decimal(per), specimens, sampling)
+            volume = given("volume_m3")
+            ages = given("plan_ages", laboratory().plan_ages)
+            per = given("cubic_metres_per_set", cubic_metres_per_set())
+            specimens = given("specimens_per_set", BatchIn.model_fields["specimens_per_set"].default)
+            sampling = given("sampling_plan", BatchIn.model_fields["sampling_plan"].default)
+            planned = propose_plan(volume, ages, per, specimens, sampling)
         except Refused as error:
             return jsonify({"problems": [problem.as_dict() for problem in error.problems]}), 422
         rows = [

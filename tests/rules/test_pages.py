@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -157,6 +158,21 @@ def test_own_edition_changes_the_limit_from_its_day_and_the_old_one_stays(record
             ACTOR,
         )
     assert first.values() == {"limit_percent": "12"}
+
+
+def test_plan_that_is_shown_while_a_batch_is_typed_is_the_one_that_is_cast_of_what_is_left_blank(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        edition = {
+            "rule_id": "site/sets-per-volume",
+            "settings": "per_m3 = 100",
+            "reason": "steady production",
+        }
+        SERVICES["rule-editions"].add({**edition, "effective_on": "2026-05-04"}, ACTOR)
+        cast = Counter(found.age_days for found in a_batch("120", plan_ages="").sets)
+    shown = technician.get("/batches/plan?volume_m3=120&plan_ages=&cubic_metres_per_set=").get_json()
+    assert {row["age_days"]: row["sets"] for row in shown["ages"]} == cast == {3: 2, 7: 2, 28: 2}
 
 
 def test_own_sampling_plan_is_what_a_batch_proposes(records_on_both: Flask) -> None:
