@@ -180,6 +180,7 @@ def test_list_of_a_choice_says_that_nobody_answered_and_asks_again(
 ) -> None:
     visit = signed_in(chromium, demo_server)
     page = visit.open("/batches/add")
+    visit.expected.append("status of 503")
     asks, said = re.compile(r"\?q=zz9"), page.locator("#f-mix_revision_id-ts-dropdown .no-results")
     page.route(asks, lambda route: route.fulfill(status=503, json={"message": "busy", "problems": []}))
     page.locator("#f-mix_revision_id-ts-control").click()
@@ -216,6 +217,10 @@ def test_sampling_plan_is_that_of_the_volume_that_stands_there(chromium: Browser
     assert plan.inner_text() == shown
     volume.fill("-1")
     expect(plan).to_contain_text("Volume: ")
+    visit.expected.append("status of 503")
+    page.route(first, lambda route: route.fulfill(status=503, json={"message": "busy", "problems": []}))
+    volume.fill("12")
+    expect(plan).to_have_text("The server does not answer. Try again in a moment.")
     page.context.close()
 
 

@@ -153,7 +153,7 @@ function samplingPlan() {
         text.textContent = (age.sets === 1 ? box.dataset.one : box.dataset.text).replace("{sets}", age.sets).replace("{specimens}", age.specimens);
         item.append(days, text); box.append(item);
       });
-    }).catch(() => { if (mine === asked) { box.textContent = box.dataset.empty; } });
+    }).catch(() => { if (mine === asked) { box.textContent = document.getElementById("lock").dataset.away; } });
   };
   names.forEach((name) => { const field = document.getElementById("f-" + name); if (field) { field.addEventListener("input", show); } });
   show();
