@@ -245,7 +245,6 @@ class SampleView(GuardedView):
             "made": _("Made %(when)s", when=show_time(now)),
             "specimen": _("Specimen"),
             "heads": [str(text) for text in QUESTIONS.values()],
-            "by_eye": _("By eye"),
             "remark": _("Remark, finding"),
             "rows": [
                 {

@@ -29,9 +29,7 @@ class HelpView(GuardedView):
         self.allow("read")
         if name not in BY_NAME:
             raise NotFound(f"help {name}")
-        page: str = self.render_template(
-            "lims/help.html", view=self, topic=BY_NAME[name], topics=TOPICS, stops=stops()
-        )
+        page: str = self.render_template("lims/help.html", view=self, topic=BY_NAME[name], topics=TOPICS)
         return page
 
     @expose("/tour")

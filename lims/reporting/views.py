@@ -29,7 +29,6 @@ from lims.base.views import GuardedView, MenuPlace, RecordView, address_of
 from lims.customers.regions import own_regions
 from lims.reporting.certificate import verify_address
 from lims.reporting.control import (
-    SIDES,
     SIGNALS,
     addresses_of,
     charted,
@@ -283,7 +282,6 @@ class ControlChartsView(GuardedView):
             form=build_form(ChartFilters, given, problems=problems),
             sees_all_regions=own_regions() is None,
             signals=SIGNALS,
-            sides=SIDES,
             one=_one,
             link=_series_link,
             **context,

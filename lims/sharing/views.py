@@ -30,7 +30,7 @@ from lims.sharing.candidates import Candidate, candidates
 from lims.sharing.models import ShareLink
 from lims.sharing.overview import overview
 from lims.sharing.redaction import SHAREABLE
-from lims.sharing.schemas import ANSWER_KINDS, ANSWER_STATES, MOST_NEAR, ShareLinkIn, WantedIn
+from lims.sharing.schemas import ANSWER_KINDS, ANSWER_STATES, ShareLinkIn, WantedIn
 from lims.sharing.service import ShareAnswerService, ShareLinkService, views_by_day
 from lims.sharing.sheet_view import SheetView, address_of_sheet, page_of
 
@@ -242,7 +242,6 @@ class ShareLinkView(RecordView):
             chosen_near=str(values.get("near_ids") or "").split(","),
             chosen_cards=str(values.get("card_ids") or "").split(","),
             cards=_cards_by_language(),
-            most_near=MOST_NEAR,
             proposed_name=first.get("name", ""),
             form_key=request.form.get("form_key") or secrets.token_urlsafe(16),
         )  # fmt: skip

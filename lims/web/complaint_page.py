@@ -14,7 +14,6 @@ from sqlalchemy.orm import joinedload
 from lims.accounts.service import ROLE_LABELS
 from lims.aftersales.advice import matching_cards, similar_complaints, situation_of_complaint
 from lims.aftersales.models import Complaint, ComplaintFact, Escalation, Objection, Retest
-from lims.aftersales.promises import promises
 from lims.aftersales.schemas import (
     CATEGORIES,
     CLOCK_STATES,
@@ -123,7 +122,6 @@ def complaint_context(
         "trial": record.trial,
         "sprayings": _sprayings(record),
         "photos": photos_of(complaint_id=record.id),
-        "working_time": promises().week is not None,
     }
 
 

@@ -107,5 +107,4 @@ def register_web(app: Flask, appbuilder: AppBuilder) -> None:
             "signed_in": principal(),
             "html_lang": {"zh": "zh-Hans", "zh_Hant_TW": "zh-Hant"}.get(str(get_locale()), "en"),
             "lock_minutes": app.config["LIMS_SETTINGS"].lock_minutes,
-            "demo_mode": app.config["LIMS_DEMO"],
         }
