@@ -513,6 +513,7 @@ def test_text_of_users_is_escaped_everywhere(app: Flask, administrator: Person) 
         ]
     for url in [*urls, "/search/?q=script"]:
         page = administrator.get(url).get_data(as_text=True)
+        assert "alert(1)" in page, url
         assert "<script>alert" not in page
         assert "<img src=x" not in page
 

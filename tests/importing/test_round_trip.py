@@ -335,7 +335,7 @@ def test_a_template_speaks_three_languages_and_has_its_lists_and_examples(in_app
     assert data.max_row == 5
     assert book["Examples"].max_row >= 6
     notes = " ".join(str(cell.value) for row in book["Notes"].iter_rows() for cell in row if cell.value)
-    assert "Blank" in notes or "blank" in notes
+    assert "A blank means not known, or as it is; never 0." in notes
     assert "空白不等于零" in notes
     assert "空白不等於零" in notes
 

@@ -160,7 +160,8 @@ def test_clock_that_was_once_ahead_stops_neither_backups_nor_their_alarm(shangha
     (made / MANIFEST).write_text(json.dumps({**told, "made_at": ahead.isoformat()}), encoding="utf-8")
     mark_verified(made)
     newest = newest_verified_at(settings)
-    assert newest is None or newest <= utc_now()
+    assert newest is not None, "its copies were made when it truly was"
+    assert newest <= utc_now()
     assert newest_verified_at(settings, ahead) == ahead
     gone = prune(settings)
     assert made.name not in gone  # the newest by an honest clock, though the last by its name

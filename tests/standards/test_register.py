@@ -16,6 +16,9 @@ VECTORS = [
     for number, vector in enumerate(rule.vectors, start=1)
 ]
 RULES = [pytest.param(rule, id=rule.id) for rule in REGISTER.rules]
+CONFIGURABLE = [
+    pytest.param(rule, name, id=f"{rule.id}-{name}") for rule in REGISTER.rules for name in rule.configurable
+]
 
 
 @pytest.mark.parametrize(("rule", "vector"), VECTORS)
@@ -87,11 +90,14 @@ def test_answer_holds_no_float(rule: Rule) -> None:
         look(rule.evaluate(vector.given))
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_configurable_inputs_have_a_default_and_a_laboratory_can_set_it(rule: Rule) -> None:
-    for name in rule.configurable:
-        field = next(field for field in rule.fields if field.name == name)
-        assert field.default is not None
+@pytest.mark.parametrize(("rule", "name"), CONFIGURABLE)
+def test_configurable_input_has_a_default_and_a_laboratory_can_set_it(rule: Rule, name: str) -> None:
+    field = next(field for field in rule.fields if field.name == name)
+    assert field.default is not None
+    given = {key: value for key, value in rule.vectors[0].given.items() if key != name}
+    assert rule.evaluate(given, {name: field.default}) == rule.evaluate(given)
+    with pytest.raises(RuleInputError, match=name):
+        rule.evaluate(given, {name: "no value"})
 
 
 def test_laboratory_setting_changes_the_answer_and_a_given_value_wins() -> None:
