@@ -63,7 +63,7 @@ def test_second_of_two_who_save_the_facts_is_told_what_the_first_stored(
     assert late.status_code == 409
     page = late.get_data(as_text=True)
     assert 'value="110"' in page
-    assert "UTC" in page
+    assert "Theirs: UTC" in page
     assert 'name="version" value="2"' in page
     with app.app_context():
         assert laboratory().timezone == "UTC"
