@@ -28,6 +28,7 @@ from lims.mixes.models import MixRevision
 from lims.searching.service import most_alike
 from lims.standards.aggregates import impurity_limits
 from lims.trials.models import Batch
+from lims.trials.warnings import USUAL_GRADE_MPA
 
 if TYPE_CHECKING:
     from lims.aftersales.models import AdviceCard, Complaint, ComplaintFact
@@ -43,8 +44,6 @@ RICH_ABOVE_KG_M3 = Decimal(550)
 SLUMP_ABOVE_MM = Decimal(30)
 #: The latest castings of a mix that are looked at.
 BATCHES_OF_MIX = 8
-#: Grade whose limits of mud hold where none is stated.
-USUAL_GRADE_MPA = Decimal(30)
 SIMILAR_SHOWN = 5
 #: Candidates that are compared letter by letter.
 SIMILAR_READ = 200

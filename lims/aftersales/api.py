@@ -32,13 +32,11 @@ from lims.aftersales.views import (
     VisitPlanView,
     VisitView,
 )
-from lims.base.api import Place, RecordApi, Step, fields_of
+from lims.base.api import WHO_AND_WHEN, Place, RecordApi, Step, fields_of
 from lims.base.files import download
 from lims.base.problems import refuse
 from lims.base.security import current_actor, may
 
-#: What every record carries.
-WHO_AND_WHEN = ("created_at", "created_by", "changed_at", "changed_by", "retired_at")
 #: The address that takes a picture of a visit or a complaint.
 TAKES_PHOTO = Place(
     "{record_id}/photos",

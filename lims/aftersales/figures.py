@@ -22,6 +22,7 @@ from lims.customers.models import Customer, StageChange
 from lims.customers.regions import seen_customers, seen_through
 from lims.forecasts.history import LEARNED_FROM_C, is_of_shape, recasts, shapes_forecast
 from lims.forecasts.models import Forecast
+from lims.forecasts.service import TARGET_DAYS
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.models import SetResult
 from lims.standards.specimens import shape_of_rule
@@ -33,7 +34,6 @@ PERIOD_DAYS = 90
 MONTHS = 12
 #: Forecasts for new customers that are shown.
 SHOWN_FORECASTS = 20
-TARGET_DAYS = 28
 BEST_MARK = 5
 
 

@@ -8,15 +8,13 @@ from lims.audit.kept_views import DeniedAttemptView, FindingView, SelftestRunVie
 from lims.audit.schemas import AnswerIn, RemarkIn
 from lims.audit.views import CheckpointView
 from lims.base.actor import Actor
-from lims.base.api import RecordApi, Step
+from lims.base.api import WHO_AND_WHEN, RecordApi, Step
 from lims.base.problems import Forbidden
-
-STAMPS = ("created_at", "created_by", "changed_at", "changed_by", "retired_at")
 
 
 class CheckpointApi(RecordApi):
     service = CheckpointView.service
-    fields = ("id", "version", "number", "transaction_count", "root_sha256", "note", *STAMPS)
+    fields = ("id", "version", "number", "transaction_count", "root_sha256", "note", *WHO_AND_WHEN)
 
 
 def _answer(finding_id: int, given: AnswerIn, actor: Actor) -> Any:
@@ -31,7 +29,7 @@ class FindingApi(RecordApi):
     fields = (
         "id", "version", "code", "about_record", "about_id", "about", "sample", "subject", "description", "severity",
         "due_on", "responsible_id", "state", "answer", "answered_by", "answered_at", "remark", "closed_by", "closed_at",
-        *STAMPS,
+        *WHO_AND_WHEN,
     )  # fmt: skip
     steps = (
         Step(
@@ -45,7 +43,7 @@ class SignatureApi(RecordApi):
     service = SignatureView.service
     fields = (
         "id", "version", "signed_record", "signed_id", "meaning", "signed_by", "signed_at", "content_sha256", "reason",
-        *STAMPS,
+        *WHO_AND_WHEN,
     )  # fmt: skip
 
 
@@ -61,13 +59,13 @@ class DeniedAttemptApi(RecordApi):
         "asked",
         "address",
         "repeats",
-        *STAMPS,
+        *WHO_AND_WHEN,
     )
 
 
 class SelftestRunApi(RecordApi):
     service = SelftestRunView.service
-    fields = ("id", "version", "run_at", "seconds", "passed", "program", "checks", "failed", *STAMPS)
+    fields = ("id", "version", "run_at", "seconds", "passed", "program", "checks", "failed", *WHO_AND_WHEN)
 
 
 APIS = (CheckpointApi, FindingApi, SignatureApi, DeniedAttemptApi, SelftestRunApi)

@@ -25,6 +25,7 @@ from lims.audit.service import head_of_record, latest_checkpoint
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import actor_names, day_begins, local_time, local_today, show_day, show_time
+from lims.base.exports import XLSX
 from lims.base.fields import Day
 from lims.base.files import download, file_response, stored_file
 from lims.base.forms import build_form, posted_values
@@ -35,8 +36,6 @@ from lims.base.services import SERVICES
 from lims.base.signatures import MEANINGS
 from lims.base.staff import staff_names
 from lims.base.views import GuardedView, MenuPlace, RecordView, address_of, bounded_int
-
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class FindingView(RecordView):

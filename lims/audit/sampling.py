@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN
 from typing import Any
 
 from flask_babel import gettext as _
@@ -22,14 +22,13 @@ from lims.base.database import current_session
 from lims.base.display import day_begins, local_day, local_today
 from lims.base.signatures import signatures_of
 from lims.results.models import Break, Calibration, SetResult
+from lims.results.service import KEPT_MPA
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import compressive_strength, size_factor, untested_factor
 from lims.trials.models import Batch, Specimen, SpecimenSet
 
 #: A result entered later than this after the test was back-dated, or forgotten: told either way.
 ENTERED_LATE = timedelta(hours=24)
-#: Strengths are kept to this many MPa.
-KEPT_MPA = "0.0001"
 
 #: What the checklist asks; the machine answers what it can, the auditor looks at the rest.
 QUESTIONS = {
@@ -177,7 +176,7 @@ def recomputed(specimen: Specimen, broken: Break) -> bool | None:
         with suppress(RuleInputError):
             taken = untested_factor("cube", specimen.width_mm, grade)
             wanted.append(strength * size_factor("cube", specimen.width_mm, grade, stated=taken))
-    return any(value.quantize(Decimal(KEPT_MPA), ROUND_HALF_EVEN) == broken.strength_mpa for value in wanted)
+    return any(value.quantize(KEPT_MPA, ROUND_HALF_EVEN) == broken.strength_mpa for value in wanted)
 
 
 def rows_of(found: Sequence[Sampled]) -> list[dict[str, Any]]:

@@ -28,6 +28,8 @@ from lims.base.services import MOST_COUNTED, MOST_VALUES, PAGE_SIZES, RecordServ
 from lims.base.signatures import signer
 from lims.base.views import bounded_int
 
+#: What every record carries, behind its own fields.
+WHO_AND_WHEN = ("created_at", "created_by", "changed_at", "changed_by", "retired_at")
 PROBLEM_SCHEMA = {
     "type": "object",
     "properties": {

@@ -8,7 +8,7 @@ from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_appbuilder.api import expose, permission_name, protect
 
-from lims.base.api import Place, RecordApi, plain
+from lims.base.api import WHO_AND_WHEN, Place, RecordApi, plain
 from lims.base.security import may
 from lims.comparison.schemas import TRIAL_FILTERS, ComparisonQuestion
 from lims.comparison.service import answer_to, outcome_of_record
@@ -24,8 +24,6 @@ from lims.comparison.views import (
 from lims.comparison.words import effect_words
 from lims.comparison.works import effects_of
 
-KEPT = ("created_at", "created_by", "changed_at", "changed_by", "retired_at")
-
 
 class PriceApi(RecordApi):
     service = PriceView.service
@@ -38,7 +36,7 @@ class PriceApi(RecordApi):
         "valid_from",
         "price_per_t",
         "remark",
-        *KEPT,
+        *WHO_AND_WHEN,
     )
 
 
@@ -63,7 +61,7 @@ class ComparisonApi(RecordApi):
         "told_apart",
         "binder_difference_kg_m3",
         "cost_difference_per_m3",
-        *KEPT,
+        *WHO_AND_WHEN,
     )
     places = (
         Place("{record_id}/comparison.pdf", "The comparison as a paper", ("application/pdf",)),
@@ -147,7 +145,7 @@ class ProcessChangeApi(RecordApi):
         "initial_set_from_min",
         "initial_set_to_min",
         "other_changes",
-        *KEPT,
+        *WHO_AND_WHEN,
     )
     places = (
         Place(
@@ -197,7 +195,7 @@ class CustomerMaterialApi(RecordApi):
         "admixture_lot_id",
         "received_on",
         "remark",
-        *KEPT,
+        *WHO_AND_WHEN,
     )
 
 
@@ -213,7 +211,7 @@ class ProgrammeEntryApi(RecordApi):
         "plan_ages",
         "responsible",
         "remark",
-        *KEPT,
+        *WHO_AND_WHEN,
     )
 
     def outward(self, record: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lims.comparison.schemas import monday
 from lims.materials.models import AggregateSample, AggregateSource
 from lims.trials.models import Batch, Trial
 
-#: A region's sample older than this no longer tells what comes out of the pit.
+#: A region's sample older than this no longer tells what comes out of the pit (issue: a quarter).
 SAMPLE_AGES_AFTER = timedelta(days=92)
 WEEKS_BEFORE, WEEKS_AFTER = 2, 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask.typing import ResponseReturnValue
 from flask_appbuilder.api import expose, permission_name, protect
 
-from lims.base.api import Place, RecordApi, Step
+from lims.base.api import WHO_AND_WHEN, Place, RecordApi, Step
 from lims.customers.schemas import NormalIn, UsageTaskIn
 from lims.customers.service import ContactService, CustomerService, UsageCardService, UsageTaskService
 from lims.customers.views import (
@@ -129,7 +129,6 @@ class UsageCardApi(RecordApi):
 
 
 #: What every record carries.
-WHO_AND_WHEN = ("created_at", "created_by", "changed_at", "changed_by", "retired_at")
 
 
 class ContactApi(RecordApi):

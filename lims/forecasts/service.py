@@ -30,6 +30,8 @@ from lims.trials.schemas import SpecimenSetEdit
 
 #: The age that is promised.
 TARGET_DAYS = 28
+#: Which stored forecast stands beside a result that is known: the one that a reader would have had after 3 days.
+PREFERRED_AGES = ("3", "1,3", "3,7", "7", "1")
 #: A stored model is fitted again when this share of new mixes has come in since.
 STALE_AFTER = 0.10
 #: Sets of early ages for which honest forecasts of a history are kept.

@@ -20,10 +20,10 @@ from flask_babel import gettext as _
 
 from lims.base.problems import Problem, Refused
 from lims.importing.workbooks import AS_A_JOB, Cell, Percentage, exact_text, place_of, read_book, shown
+from lims.results.service import KEPT_MPA
 
 #: 1 psi in MPa (NIST SP 811, exact to the digits given).
 MPA_PER_PSI = Decimal("0.006894757293168")
-KEPT_MPA = Decimal("0.0001")
 KEPT_KG = Decimal("0.001")
 #: Strengths above this are rather psi, or a slip.
 LARGEST_STRENGTH_MPA = Decimal(300)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from lims.base.api import RecordApi
+from lims.base.api import WHO_AND_WHEN, RecordApi
 from lims.maintenance.views import MaintenancePlanView, MaintenanceRecordView
-
-WHO_AND_WHEN = ("created_at", "created_by", "changed_at", "changed_by", "retired_at")
 
 
 class MaintenancePlanApi(RecordApi):

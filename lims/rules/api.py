@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from lims.base.api import RecordApi
+from lims.base.api import WHO_AND_WHEN, RecordApi
 from lims.rules.views import RuleEditionView, RuleSignoffView
-
-COMMON = ("created_at", "created_by", "changed_at", "changed_by", "retired_at")
 
 
 class RuleSignoffApi(RecordApi):
     service = RuleSignoffView.service
-    fields = ("id", "version", "rule_id", "edition", "document", "checked_on", "note", *COMMON)
+    fields = ("id", "version", "rule_id", "edition", "document", "checked_on", "note", *WHO_AND_WHEN)
 
 
 class RuleEditionApi(RecordApi):
     service = RuleEditionView.service
-    fields = ("id", "version", "rule_id", "number", "settings", "reason", "effective_on", *COMMON)
+    fields = ("id", "version", "rule_id", "number", "settings", "reason", "effective_on", *WHO_AND_WHEN)
 
 
 APIS = (RuleSignoffApi, RuleEditionApi)

@@ -34,7 +34,7 @@ from lims.comparison.service import outward_comparison
 from lims.customers.regions import seen_through, seen_within
 from lims.forecasts.history import recasts, recipes_of_revised, shapes_forecast
 from lims.forecasts.models import Forecast
-from lims.forecasts.service import TARGET_DAYS
+from lims.forecasts.service import PREFERRED_AGES, TARGET_DAYS
 from lims.materials.models import CementProduct
 from lims.mixes.models import MixDesign, MixRevision
 from lims.results.models import SetResult
@@ -53,8 +53,6 @@ from lims.trials.service import batches_of_seen
 TOKEN_BYTES = 32
 #: Batches of a mix that stands beside the trial.
 NEAR_BATCHES = 3
-#: Which stored forecast stands beside a result that is known: the one that a reader would have had after 3 days.
-PREFERRED_AGES = ("3", "1,3", "3,7", "7", "1")
 
 
 class _TakenBack(Exception):

@@ -14,8 +14,8 @@ from typing import Any
 
 from lims.strength.history import COMPOSITION, STANDARD_CURING_FROM_C, combine
 from lims.strength.prior import PATH
+from lims.strength.tables import MPA_PER_PSI
 
-MPA_PER_PSI = 0.006894757293168
 BOXCRETE = {
     "cement_kg_m3": "Cement (kg/m3)",
     "slag_kg_m3": "Slag (kg/m3)",

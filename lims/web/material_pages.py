@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from lims.base.database import current_session
 from lims.base.display import format_decimal, local_today
 from lims.base.security import may
 from lims.base.services import SERVICES
+from lims.comparison.programme import SAMPLE_AGES_AFTER
 from lims.customers.models import Competitor, Customer
 from lims.customers.schemas import CUSTOMER_STATUS, LAPSE_REASONS
 from lims.materials.models import AggregateSample, AggregateSource, CementLot, CementTest, Region
@@ -33,11 +33,8 @@ from lims.standards.cement import final_set_max, mortar_strength, setting_checks
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import shape_of_rule
 from lims.trials.models import Batch, SpecimenSet, where_cured_as_standard
+from lims.trials.warnings import USUAL_GRADE_MPA
 
-#: Grade whose limits of mud and lumps stand beside the values: the most common one.
-SHOWN_GRADE_MPA = Decimal(30)
-#: A region's sample older than this no longer tells what comes out of the pit (issue: a quarter).
-SAMPLE_AGES_AFTER = timedelta(days=92)
 SHOWN_LOTS = 24
 SHOWN_LOST = 12
 
@@ -48,7 +45,7 @@ def sample_context(sample: AggregateSample) -> dict[str, Any]:
         "grading": None,
         "grading_chart": None,
         "impurities": _impurities(sample),
-        "shown_grade": format_decimal(SHOWN_GRADE_MPA),
+        "shown_grade": format_decimal(USUAL_GRADE_MPA),
     }
     masses = sample.retained_masses_g
     if not masses:
@@ -105,7 +102,7 @@ def sample_context(sample: AggregateSample) -> dict[str, Any]:
 
 def _impurities(sample: AggregateSample) -> list[dict[str, Any]]:
     kind = "sand" if sample.aggregate_source.kind == "fine" else "stone"
-    limits = impurity_limits(kind, SHOWN_GRADE_MPA)
+    limits = impurity_limits(kind, USUAL_GRADE_MPA)
     values = {
         "mud": (_("Mud"), sample.mud_percent),
         "lumps": (_("Clay lumps"), sample.clay_lumps_percent),

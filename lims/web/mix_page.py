@@ -16,7 +16,7 @@ from lims.base.display import format_decimal
 from lims.base.security import may
 from lims.forecasts.history import LEARNED_FROM_C, as_cast
 from lims.forecasts.models import Forecast
-from lims.forecasts.service import TARGET_DAYS
+from lims.forecasts.service import PREFERRED_AGES, TARGET_DAYS
 from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.results.models import Break, SetResult
@@ -27,8 +27,6 @@ from lims.trials.models import Batch, Specimen, SpecimenSet, cured_as_standard, 
 
 CHART_AGES = (0.5, 91.0)
 SHOWN_FORECASTS = 8
-#: Which stored forecast stands beside a result that is known: the one a customer would have had after 3 days.
-PREFERRED_AGES = ("3", "1,3", "3,7", "7", "1")
 
 
 def mix_context(mix: MixDesign) -> dict[str, Any]:
