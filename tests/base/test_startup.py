@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
+import lims
 from lims.accounts.roles import ROLES
 from lims.app import create_app
 from lims.base.actor import system_actor
@@ -149,6 +152,27 @@ def test_init_is_safe_to_repeat_and_keeps_a_role_that_the_laboratory_made(
             connection.scalar(sqlalchemy.text("SELECT count(*) FROM ab_role WHERE name = 'Night shift'")) == 1
         )
     engine.dispose()
+
+
+def test_every_package_has_its_place_among_the_arrows() -> None:
+    """One that none of them names may import and be imported as it likes."""
+    root = Path(lims.__file__).parent
+    packages = {f"lims.{path.parent.name}" for path in root.glob("*/__init__.py")}
+    arrows = ConfigParser()
+    arrows.read(root.parent / ".importlinter", encoding="utf-8")
+    placed = {
+        name: set(re.findall(r"[\w.]+", arrows[f"importlinter:contract:{name}"][option]))
+        for name, option in (
+            ("pure", "forbidden_modules"),
+            ("base", "forbidden_modules"),
+            ("subjects", "layers"),
+        )
+    }
+    pure = {"lims.standards", "lims.strength"}
+    assert packages - placed["pure"] == pure
+    assert packages - placed["base"] == pure | {"lims.base"}
+    # What starts and serves the others, and the pages that look at several of them.
+    assert packages - placed["subjects"] == {"lims.accounts", "lims.jobs", "lims.operations", "lims.web"}
 
 
 def test_every_permission_that_a_view_asks_for_is_granted_to_some_role(tmp_path: Path) -> None:
