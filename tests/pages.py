@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-LISTS = (
-    "mix-designs", "mix-revisions", "trials", "batches", "specimen-sets", "specimens", "set-results", "breaks",
-    "forecasts", "forecast-models", "regions", "cement-products", "cement-lots", "aggregate-sources", "aggregate-samples",
-    "scm-lots", "admixture-lots", "presses", "scales", "calibrations", "customers", "sites", "usage-cards", "visits",
-    "complaints", "retests", "seminars", "surveys", "advice-cards", "share-links", "certificates", "checkpoints",
-    "import-runs", "rule-signoffs", "rule-editions", "cement-tests", "shotcrete-trials", "curing-tanks",
-    "curing-readings", "moulds", "press-mappings", "press-files", "press-rows", "import-mappings",
-    "jobs", "findings", "signatures", "denied-attempts", "selftest-runs", "share-answers",
-    "contacts", "site-stocks", "stage-changes", "region-staff", "competitors", "usage-mixes", "scale-checks",
-    "usage-tasks", "usage-notes", "deliveries", "visit-plans", "photos", "complaint-lots", "complaint-facts",
-    "checklist-items", "escalations", "objections", "attendances", "staff-surveys", "holidays", "maintenance-plans",
-    "maintenance-records", "outgoing-mails", "comparisons", "process-changes", "prices", "customer-materials",
-    "programme-entries",
-)  # fmt: skip
+import re
+from pathlib import Path
+
+#: Which routes there are: tests/attacks/test_role_matrix.py holds it against the application.
+ROUTES = (Path(__file__).parent / "attacks" / "role_matrix.tsv").read_text(encoding="utf-8")
+#: A list is what can be exported.
+LISTS = tuple(sorted(set(re.findall(r"^/([a-z-]+)/export\t", ROUTES, re.MULTILINE))))
+#: An address that no page has.
+NOWHERE = "/nowhere"
 PAGES = (
     "/",
     "/entry/",
@@ -145,6 +140,7 @@ PAGES = (
     "/calendar-feeds/",
     "/maintenance-plans/1",
     "/objections/add",
-    "/nowhere",
+    "/api-description/",
+    NOWHERE,
 )
 EVERY = (*PAGES, *(f"/{name}/" for name in LISTS))

@@ -1,6 +1,6 @@
 """Every page, in the roles that see most: readable by a screen reader, from our own origin, within its window, light.
 
-`make look` runs these. The pages stand in tests/pages.py.
+`make look` runs these. The lists are found from the routes: a new one is checked without being named here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser import ALIKE_ONCE, AXE, Visit, violations
-from tests.pages import EVERY, LISTS
+from tests.pages import EVERY, LISTS, NOWHERE
 
 pytestmark = pytest.mark.browser
 
@@ -63,7 +63,9 @@ def test_page_is_accessible_and_fits_its_window(looking: Visit, paths: tuple[str
 
 
 def look_at(looking: Visit, path: str) -> None:
-    looking.open(path)
+    answer = looking.page.goto(looking.address + path)
+    assert answer is not None, path
+    assert answer.status == (404 if path == NOWHERE else 200), path
     inner, outer = looking.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert inner <= outer, path
     # Whatever the demonstration holds today, a row that no longer counts is read too.
