@@ -412,6 +412,12 @@ def test_two_open_entry_pages_keep_both_entries_and_a_press_that_was_chosen_stay
     expect(page.locator("#rate")).to_have_value("0.6")
     page.locator("#due button").nth(1).click()
     expect(page.locator("#rate")).to_have_value("")  # of the set before
+    # Of a code that the server did not look for nothing is said but why.
+    visit.expected.append("status of 503")
+    page.route("**/press/set.json*", lambda route: route.fulfill(status=503, json={"message": "Busy."}))
+    page.locator("#code").fill("B26-9999")
+    page.keyboard.press("Enter")
+    expect(page.locator("#code-problem")).to_have_text("Busy.")
     page.context.close()
 
 

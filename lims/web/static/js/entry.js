@@ -200,9 +200,11 @@
     if (!token || !text.trim()) { unknown(); return; }
     const label = text.match(/\/scan\/([^/?#]+)/i);
     fetch("/press/set.json?code=" + encodeURIComponent(label ? label[1] : text.trim()), { headers: { Accept: "application/json" } })
-      .then((response) => (response.ok ? response.json() : { sets: [] }))
-      .then((data) => {
-        if (!data.sets.length) { unknown(); return; }
+      .then((response) => response.json().then((data) => ({ status: response.status, data: data })))
+      .then(({ status, data }) => {
+        if (status === 404) { unknown(); return; }
+        if (status === 401) { token = ""; state("signin"); }
+        if (status !== 200) { if (asked === turn) { refused(data.message); } return; } // nobody looked for it
         if (!known.sets.some((other) => other.id === data.sets[0].id)) { known.sets.push(data.sets[0]); }
         if (asked === turn) { choose(data.sets[0]); }
       })
