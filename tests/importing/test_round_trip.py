@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -315,7 +317,12 @@ def content_of(content: bytes) -> list[Any]:
 
 
 def test_making_a_template_twice_gives_the_same_bytes(in_app: Flask) -> None:
-    assert template_workbook("batches") == template_workbook("batches")
+    made = template_workbook("batches")
+    assert made == template_workbook("batches")
+    with zipfile.ZipFile(io.BytesIO(made)) as parts:  # and would at another time
+        assert {part.date_time for part in parts.infolist()} == {(2026, 1, 1, 0, 0, 0)}
+        told = re.findall(rb">(\d{4}-\d\d-[^<]*)<", parts.read("docProps/core.xml"))
+    assert told == [b"2026-01-01T00:00:00Z"] * 2
 
 
 @pytest.mark.parametrize("name", TEMPLATE_NAMES)
