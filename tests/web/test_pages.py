@@ -208,6 +208,15 @@ def test_service_worker_is_the_same_in_every_process(app: Flask) -> None:
     assert f'"lims-shell-{hashlib.sha256(" ".join(listed).encode()).hexdigest()[:16]}"' in files[0]
 
 
+def test_every_file_of_the_entry_page_is_there_without_a_connection(app: Flask) -> None:
+    client = app.test_client()
+    page = client.get("/entry/").get_data(as_text=True)
+    asked = set(re.findall(r'(?:src|href)="([^"#]+\.(?:js|css|svg)[^"#]*)', page))
+    assert len(asked) > 5
+    kept = client.get("/sw.js").get_data(as_text=True).partition("const FILES = ")[2].partition(";")[0]
+    assert asked - set(json.loads(kept)) == set()
+
+
 def test_sand_and_the_roles_that_were_told_of_a_clock_read_chinese(
     app: Flask, sign_in_as: Callable[[str], Person]
 ) -> None:
