@@ -261,6 +261,7 @@ def test_page_locks_at_the_first_touch_after_a_machine_slept_until_the_server_ha
     chromium: Browser, demo_server: str
 ) -> None:
     visit = signed_in(chromium, demo_server)
+    visit.expected.append("status of 503")
     page = visit.page
     page.clock.install()
     visit.open("/batches/add")
@@ -396,7 +397,7 @@ def test_two_open_entry_pages_keep_both_entries_and_a_press_that_was_chosen_stay
     expect(page.locator("#tray-list .num")).to_have_count(2)
     # A browser that takes nothing more: what is typed then stays with its page, and outlives that another entry is sent.
     page.evaluate(
-        "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }"
+        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }"
     )
     third = kept_without_a_connection(visit)
     expect(page.locator("#done")).to_contain_text("leave this page open")
@@ -418,6 +419,20 @@ def test_two_open_entry_pages_keep_both_entries_and_a_press_that_was_chosen_stay
     page.locator("#code").fill("B26-9999")
     page.keyboard.press("Enter")
     expect(page.locator("#code-problem")).to_have_text("Busy.")
+    # A line that hangs is none: what was sent is sent again.
+    page.evaluate(
+        "() => { window.waits = AbortSignal.timeout; AbortSignal.timeout = () => waits.call(AbortSignal, 100); }"
+    )
+    page.route("**/press/entries", lambda route: None)
+    page.locator("#load-0").focus()
+    typed(visit)
+    if page.locator("#doubt").is_visible():
+        page.locator("#save").click()
+    expect(page.locator("#state")).to_contain_text("no connection")
+    page.unroute("**/press/entries")
+    page.evaluate("() => { AbortSignal.timeout = window.waits; }")
+    page.locator("#send").click()
+    expect(page.locator("#tray")).to_be_hidden()
     page.context.close()
 
 

@@ -23,6 +23,7 @@
   let fetched = 0; // when the list of what is due came
   const saved = new Set(); // sets that the server has: a list that was asked for before does not bring them back
   const LIST_KEPT_MS = 300000; // "due now" and "past its tolerance" are true for no longer
+  const PATIENCE_MS = 30000; // a line that hangs for longer is none: what was sent is sent again, under the same key
   const askedAgain = new Set(); // entries that were refused with an old token and are sent with a new one, once
 
   // Another page of this browser has the same entries (the installed application beside a tab): each change begins with
@@ -34,6 +35,11 @@
   // An entry is saved in the name of who typed it, never of who signs in next on the same machine.
   function mine(entry) { return entry.person_id === undefined || entry.person_id === known.person_id; }
   function next() { return queue.find((entry) => !entry.problem && mine(entry)); }
+
+  function ask(address, more) {
+    const signal = AbortSignal.timeout ? AbortSignal.timeout(PATIENCE_MS) : null;
+    return fetch(address, { ...more, signal: signal, headers: { Accept: "application/json", ...(more && more.headers) } });
+  }
 
   function fresh() { return crypto.randomUUID ? crypto.randomUUID() : String(Date.now()) + "-" + Math.random().toString(36).slice(2); }
   function folded(text) { return text.normalize("NFKC").trim().toUpperCase().replace(/[\u2010-\u2015\u2212]/g, "-"); }
@@ -47,7 +53,7 @@
 
   // --- what is due ---------------------------------------------------------------------------------------------------
   function refresh() {
-    return fetch("/press/due.json", { headers: { Accept: "application/json" } }).then((response) => {
+    return ask("/press/due.json").then((response) => {
       if (response.status === 401 || response.redirected) { state("signin"); return false; }
       if (response.status === 403) { state("forbidden"); return false; }
       if (!response.ok) { state("offline"); return false; }
@@ -199,7 +205,7 @@
     if (set) { choose(set, waits); return; }
     if (!token || !text.trim()) { unknown(); return; }
     const label = text.match(/\/scan\/([^/?#]+)/i);
-    fetch("/press/set.json?code=" + encodeURIComponent(label ? label[1] : text.trim()), { headers: { Accept: "application/json" } })
+    ask("/press/set.json?code=" + encodeURIComponent(label ? label[1] : text.trim()))
       .then((response) => response.json().then((data) => ({ status: response.status, data: data })))
       .then(({ status, data }) => {
         if (status === 404) { unknown(); return; }
@@ -251,7 +257,7 @@
       entry = next(); // somebody else may have signed in meanwhile
       if (!entry) { return null; }
       const { problem: _before, ...sent } = entry;
-      return fetch("/press/entries", { method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token }, body: JSON.stringify(sent) });
+      return ask("/press/entries", { method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": token }, body: JSON.stringify(sent) });
     }).then((response) => (response === null ? null : response.json().then((data) => ({ status: response.status, data: data })))).then((answer) => {
       if (answer === null) { sending = false; tray(); return undefined; }
       if (answer.status === 200 || answer.status === 201) {
@@ -331,7 +337,7 @@
   const lastSeen = () => { try { return Math.max(last, Number(localStorage.getItem("lims-seen")) || 0); } catch (error) { return last; } };
   function lock() {
     if (!token) { return; } // without a connection there is nothing to end: asked again when there is one
-    fetch(words.lock_address, { method: "POST", body: "{}", headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token } }).then((response) => {
+    ask(words.lock_address, { method: "POST", body: "{}", headers: { "Content-Type": "application/json", "X-CSRFToken": token } }).then((response) => {
       if (!response.ok) { if (response.status === 400) { refresh(); } return; } // an old token: asked again with a new one
       token = "";
       ["find", "loads", "due"].forEach((name) => { byId(name).inert = true; });
