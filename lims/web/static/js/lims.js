@@ -217,7 +217,9 @@ document.querySelectorAll("table[data-labelled]").forEach((table) => {
   };
   // Another tab of this browser may have opened the session anew: what this page carries is then stale, the answer brings
   // what counts now, and it is asked once more.
-  const post = (url, body, first = true) => fetch(url, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": dialog.dataset.token } })
+  // A line that hangs is none: who typed the password is told.
+  const patient = () => (AbortSignal.timeout ? AbortSignal.timeout(30000) : null);
+  const post = (url, body, first = true) => fetch(url, { method: "POST", signal: patient(), body: JSON.stringify(body), headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": dialog.dataset.token } })
     .then((response) => response.json().then((data) => {
       if (data.token) { renew(data.token); }
       return response.status === 400 && data.token && first ? post(url, body, false) : { ok: response.ok, data };
