@@ -17,6 +17,7 @@ from flask_jwt_extended import create_access_token
 from flask_login import logout_user
 from flask_wtf.csrf import generate_csrf
 
+from lims.accounts.demo import everybody_knows
 from lims.base.actor import system_actor
 from lims.base.api import json_object
 from lims.base.database import current_session, transaction
@@ -26,6 +27,11 @@ from lims.base.sessions import end_session
 
 #: Key of the account whose page is locked, in the signed cookie.
 LOCKED = "locked"
+
+
+def printed_by_demo(username: str, password: str) -> bool:
+    """Is this a password that everybody may read, on a server that is no demonstration?"""
+    return not current_app.config["LIMS_DEMO"] and everybody_knows(username, password)
 
 
 class SignInView(AuthDBView):

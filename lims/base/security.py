@@ -115,6 +115,8 @@ class LimsSecurityManager(SecurityManager):
         One hash is computed whatever is wrong and nothing is written, so the time does not tell which: a write waits for
         the disk and for whoever writes before it. What failed is noted beside the request (lims/base/denials.py).
         """
+        from lims.accounts.sign_in import printed_by_demo
+
         name = (username or "").strip()
         db = current_session()
         user = db.scalars(select(User).where(func.lower(User.username) == name.lower())).one_or_none()
@@ -122,7 +124,7 @@ class LimsSecurityManager(SecurityManager):
             user = db.scalars(select(User).where(func.lower(User.email) == name.lower())).one_or_none()
         right = password_matches(user.password if user else None, password or "")
         accepted = bool(right and user is not None and user.active)
-        if user is not None and accepted and _printed_by_demo(user.username, password):
+        if user is not None and accepted and printed_by_demo(user.username, password):
             log.warning("the password that `lims demo` prints for %s opens nothing without it", user.username)
             accepted = False
         if user is not None and accepted:
@@ -170,13 +172,6 @@ class LimsSecurityManager(SecurityManager):
             g.user = user
             g._api_key_user = True
         return user
-
-
-def _printed_by_demo(username: str, password: str) -> bool:
-    """Is this a password that everybody may read, on a server that is no demonstration?"""
-    from lims.accounts.demo import everybody_knows
-
-    return not current_app.config["LIMS_DEMO"] and everybody_knows(username, password)
 
 
 def password_stamp(user: Any) -> str:

@@ -281,6 +281,9 @@ class Given:
         assert isinstance(value, str)
         return value
 
+    def word_or_none(self, name: str) -> str | None:
+        return self.word(name) if self.has(name) else None
+
     def flag(self, name: str) -> bool:
         value = self._values[name]
         assert isinstance(value, bool)
