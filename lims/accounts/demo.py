@@ -1,5 +1,5 @@
-"""Accounts of the demonstration, one for each role. Made by `lims demo` alone; their passwords open nothing outside demo
-mode."""
+"""Accounts of the demonstration, one for each role. Made by `lims demo` alone; nobody signs in with their passwords
+outside demo mode."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ from lims.materials.schemas import SIEVES_MM, AggregateSampleIn, CementLotIn
 from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS, MixDesignIn, MixIn
 from lims.mixes.service import MixDesignService
+from lims.standards.grades import grades_of_class
 from lims.trials.models import Batch, SpecimenSet
 from lims.trials.schemas import LOT_FIELDS, BatchIn
 from lims.trials.warnings import ANSWERS, OF_EQUIPMENT
@@ -912,11 +913,12 @@ class MixTemplate(Template):
         given = {name: row.values[name] for name in self.design_fields if name in row.values}
         if "strength_class" in different and "grade_mpa" not in given:
             # The grade of a class goes with it: C35 would be judged by the 30 MPa of C30.
-            before, after = (
-                MixDesignIn.read({"code": design.code, "strength_class": text}).grade_mpa
-                for text in (design.strength_class, given["strength_class"])
-            )
-            if design.grade_mpa == before and after != before:
+            after = MixDesignIn.read(
+                {"code": design.code, "strength_class": given["strength_class"]}
+            ).grade_mpa
+            # Of a class of two numbers either may be stored: which of them, goes by the specimens of the laboratory.
+            of_class = tuple(grades_of_class(design.strength_class or "").values()) or (None,)
+            if design.grade_mpa in of_class and after != design.grade_mpa:
                 row.values["grade_mpa"] = given["grade_mpa"] = after
                 different.append("grade_mpa")
         SERVICES["mix-designs"].edit(

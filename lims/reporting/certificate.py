@@ -247,7 +247,7 @@ def _set(result: SetResult, names: dict[str, str]) -> dict[str, Any]:
         "age_limits": [_time(found.due_from), _time(found.due_until)]
         if found.due_from and found.due_until and some is not None and some.age_within is not None
         else [],
-        "rate": _rate(some, grade),
+        "rate": _rate(some, mix.grade_mpa),  # as what was said of it when it was entered
         "strength_mpa": _strength(result.strength_mpa),
         "basis": _both(BASES.get(result.basis, result.basis)),
         "valid": result.strength_mpa is not None,

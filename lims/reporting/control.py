@@ -86,7 +86,11 @@ def names_of(rows: Iterable[ResultRow], by: str) -> list[tuple[str, int]]:
 def addresses_of(rows: Iterable[ResultRow], by: str) -> dict[str, str]:
     """Name of a series -> what stands for it in an address, "C30 · cylinder": a link leads to the same series in whichever
     language it is opened."""
-    return {KEYS[by](row): KEYS[by](replace(row, apart=row.shape if row.apart else "")) for row in rows}
+    found: dict[str, str] = {}
+    for row in rows:
+        if (name := KEYS[by](row)) not in found:
+            found[name] = KEYS[by](replace(row, apart=row.shape)) if row.apart else name
+    return found
 
 
 def series_of(

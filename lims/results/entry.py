@@ -120,7 +120,8 @@ def _entry_row(
 
 def when_words() -> dict[str, str]:
     """What `DueSet.when` says, in the reader's words."""
-    return {"late": _("past its tolerance"), "now": _("due now"), "next": ""}
+    late = _("past its tolerance") if laboratory().codes.age_judged else _("overdue")
+    return {"late": late, "now": _("due now"), "next": ""}
 
 
 def _when_text(item: DueSet, word: str) -> str:
@@ -266,7 +267,7 @@ def entry_warnings(set_id: int) -> list[str]:
     """What the certificate will have to say about this set: age, calibration, loading rate, size factor."""
     breaks = current_session().connection().execute(_TESTED, {"set_id": set_id}).all()
     return _warnings(
-        any(item.age_within is False for item in breaks),
+        laboratory().codes.age_judged and any(item.age_within is False for item in breaks),
         {
             (item.press_id, local_day(item.tested_at))
             for item in breaks

@@ -88,6 +88,10 @@ def class_checks(
 
     Raises: RuleInputError. Source: GB 175-2023 7.4.3 (42.5 S, others R).
     """
+    if cement_type not in (None, *CEMENT_TYPES):
+        raise RuleInputError(
+            "cement_type", cement_type, said(N_("one of %(options)s"), options=", ".join(CEMENT_TYPES))
+        )
     limits = class_limits(strength_class, cement_type)
     if limits is None and strength_class in HIGH_CLASSES:
         raise RuleInputError(

@@ -14,8 +14,10 @@ from lims.standards.words import N_
 
 #: C10 to C100 in steps of 5 MPa, GB/T 50107-2010 (R).
 GB_GRADES_MPA = tuple(Decimal(grade) for grade in range(10, 101, 5))
-#: C30, M7.5, C30/37, and with classes of impermeability and frost after it, C30P8.
-STRENGTH_CLASS = re.compile(r"[CM](\d+(?:\.\d)?)(?:/(\d+))?(?=$|[PF/])", re.ASCII | re.IGNORECASE)
+#: C30, M7.5, C30/37, and with classes of impermeability, frost, exposure or slump after it, C30P8, C30/37 XC4.
+STRENGTH_CLASS = re.compile(
+    r"[CM](\d+(?:\.\d)?)(?:/(\d+)(?![\d.]|d\b)|(?=$|[PF/]))", re.ASCII | re.IGNORECASE
+)
 
 
 @lru_cache(maxsize=1024)
@@ -28,8 +30,10 @@ def grades_of_class(strength_class: str) -> Mapping[str, Decimal]:
     found = STRENGTH_CLASS.match(strength_class)
     if found is None:
         return MappingProxyType({})
-    first, second = found.groups()
-    return MappingProxyType({"cylinder": Decimal(first), "cube": Decimal(second or first)})
+    first, second = (Decimal(text) if text else None for text in found.groups())
+    assert first is not None
+    of_cubes = second if second is not None and second > first else first  # a cube bears more than a cylinder
+    return MappingProxyType({"cylinder": first, "cube": of_cubes})
 
 
 def grade_of_shape(strength_class: str | None, grade_mpa: Decimal | None, shape: str) -> Decimal | None:

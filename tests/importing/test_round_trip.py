@@ -474,11 +474,16 @@ def test_class_that_a_sheet_changes_takes_its_grade_along(records: Flask) -> Non
     """Verdicts are by the grade; one that was said otherwise than its class stays."""
     a_mix("A")
     a_mix("B", grade_mpa="32")
-    rows = [{"code": code, "strength_class": "C35"} for code in "AB"]
+    a_mix(
+        "C", strength_class="C30/37", grade_mpa="30"
+    )  # as mixes have it that were made before the shape was asked
+    rows = [
+        {"code": code, "strength_class": name} for code, name in (("A", "C35"), ("B", "C35"), ("C", "C35/45"))
+    ]
     _run, plan = import_file("m.xlsx", filled("mixes", *rows), ACTOR, template="mixes")
     assert [change.new for change in plan.rows[0].changes] == ["C35", "35"]
     grades = {mix.code: mix.grade_mpa for mix in current_session().query(MixDesign)}
-    assert grades == {"A": Decimal(35), "B": Decimal(32)}
+    assert grades == {"A": Decimal(35), "B": Decimal(32), "C": Decimal(45)}
 
 
 def test_what_a_sheet_cannot_say_is_refused_with_what_it_may(records: Flask) -> None:

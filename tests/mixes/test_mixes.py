@@ -42,6 +42,8 @@ def test_ratio_binder_and_grade_follow_from_the_recipe(records_on_both: Flask) -
     [
         ("C30/37", "en", "37"),  # an EN laboratory breaks cubes, of which the second number speaks
         ("C30/37", "astm", "30"),
+        *((f"C30/37{exposed}", "en", "37") for exposed in ("XC4", "-XF2", "S4", "D16")),
+        ("C30/28d", "en", "30"),  # an age
         ("C30P8", "gb", "30"),
         ("M7.5", "gb", "7.5"),
         ("C50/60P8", "gb", "60"),

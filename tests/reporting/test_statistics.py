@@ -270,6 +270,8 @@ def test_cubes_of_a_european_class_are_judged_by_its_second_number_and_cylinders
         groups = {group.grade: group for group in grouped(result_rows(filters()), "grade")}
         cubes, cylinders = groups["C30/37"], groups["C30/37 · Cylinder"]
         assert (cubes.grade_mpa, cylinders.grade_mpa) == (37, 30)
+        found = [{row.shape for row in result_rows(filters(grade_mpa=grade))} for grade in ("37", "30")]
+        assert found == [{"cube"}, {"cylinder"}]
         # 39 is less than 37 + 4, and was accepted against 30; 34.4 is 30 + 4.
         assert (cubes.verdicts["en"].accepted, cylinders.verdicts["en"].accepted) == (False, True)
         # A grade that GB has not is no reason not to judge 150 mm cubes again.

@@ -236,7 +236,7 @@ def test_chinese_lists_and_logs_set_their_own_colon(app: Flask, sign_in_as: Call
     person = sign_in_as(SALES)
     person.get("/lang/zh")
     refused = person.post("/customers/add", {"code": "K 1", "name": ""}).get_data(as_text=True)
-    assert len(re.findall(r'<a class="alert-link" href="[^"]+">[^<]+</a>：[^<]+</li>', refused)) == 2
+    assert len(re.findall(r'<a class="alert-link" href="[^"]+">[^<]+：[^<]+</a></li>', refused)) == 2
 
 
 def test_ticked_rows_go_out_of_use_together_and_undo_brings_them_back(app: Flask, sales: Person) -> None:
