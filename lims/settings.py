@@ -171,10 +171,11 @@ class Settings(BaseSettings):
             limits = parse_many(text)
         except ValueError:
             limits = []
-        if not limits or any(limit.amount < 1 for limit in limits):
+        # Counters are kept for a day (lims/base/rate_limits.py).
+        if not limits or any(limit.amount < 1 or limit.get_expiry() > 86_400 for limit in limits):
             raise ValueError(
                 f"LIMS_LOGIN_RATE_LIMIT {text!r} is not a limit; accepted: a number of at least 1 per second, minute, hour "
-                "or day, such as 10 per minute, 10 per 5 minutes or 10 per minute; 100 per day"
+                "or day, over a day at most, such as 10 per minute, 10 per 5 minutes or 10 per minute; 100 per day"
             )
         return text
 

@@ -50,7 +50,7 @@ from lims.base.schemas import Input, Schema
 from lims.base.services import LARGEST_KEY, R, RecordService
 from lims.customers.models import Contact, Customer
 from lims.customers.regions import seen_through, seen_within
-from lims.customers.service import ERASED_TOO, held_of, require_own_site
+from lims.customers.service import ERASED_TOO, named_of, newly_named, require_own_site
 from lims.mail.service import write_mail
 
 #: A clock of a telephone or a laboratory PC may run a little ahead.
@@ -444,8 +444,9 @@ class ComplaintService(RecordService[Complaint]):
         return moment
 
     def _require_own(self, record: Complaint) -> None:
-        require_own_site(record.customer_id, record.site_id)
-        contact = held_of(Contact, record.contact_id)
+        require_own_site(record)
+        held = newly_named(record, "contact_id", "customer_id")
+        contact = named_of(Contact, record.contact_id, held=held)
         if contact is not None and contact.customer_id != record.customer_id:
             raise refuse("contact_id", _("is of another customer"), contact.name)
 

@@ -46,7 +46,7 @@ class DeliveryService(RecordService[Delivery]):
         return seen_through(Delivery.customer_id)
 
     def check(self, record: Delivery) -> None:
-        require_own_site(record.customer_id, record.site_id)
+        require_own_site(record)
 
 
 class VisitService(RecordService[Visit]):
@@ -63,7 +63,7 @@ class VisitService(RecordService[Visit]):
 
     def check(self, record: Visit) -> None:
         require_past("visited_on", record.visited_on)
-        require_own_site(record.customer_id, record.site_id)
+        require_own_site(record)
         if record.complaint_id is not None:
             complaint = current_session().get(Complaint, record.complaint_id)
             if complaint is not None and complaint.customer_id != record.customer_id:
@@ -124,7 +124,7 @@ class VisitPlanService(RecordService[VisitPlan]):
         return seen_through(VisitPlan.customer_id)
 
     def check(self, record: VisitPlan) -> None:
-        require_own_site(record.customer_id, record.site_id)
+        require_own_site(record)
         if record.visit_id is not None:
             visit = current_session().get(Visit, record.visit_id)
             if visit is not None and visit.customer_id != record.customer_id:

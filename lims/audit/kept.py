@@ -8,6 +8,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import aliased
 
 from lims.audit.models import Finding, SelftestRun
 from lims.audit.references import PARTS
@@ -52,7 +53,19 @@ class FindingService(RecordService[Finding]):
                 continue
             seen = select(service.record.id).where(*conditions)
             told.append(and_(Finding.about_record == name, Finding.about_id.in_(seen)))
-        return [or_(Finding.about_record.in_(open_to_all), *told)]
+        of_records = or_(Finding.about_record.in_(open_to_all), *told)
+        # Of a finding about a finding: what that one is about.
+        other = aliased(Finding)
+        seen = select(other.id).where(
+            or_(
+                other.responsible_id == user.id,
+                other.about_record.is_(None),
+                other.about_record.in_(open_to_all),
+            )
+        )
+        return [
+            or_(of_records, and_(Finding.about_record == self.record.record_name, Finding.about_id.in_(seen)))
+        ]
 
     def before_add(self, record: Finding, values: Any, actor: Actor) -> None:
         if record.about_record is not None:

@@ -128,9 +128,6 @@ class UsageCardApi(RecordApi):
         return usage_card_pdf(self.service.get(record_id))
 
 
-#: What every record carries.
-
-
 class ContactApi(RecordApi):
     service = ContactView.service
     fields = (

@@ -88,11 +88,13 @@ class CustomerService(RecordService[Customer]):
                 record.region_id,
             )
         if record.dealer_id is not None:
-            # Held: it stays a dealer until what names it can be counted.
+            # Newly named, it is held: it stays a dealer until what names it can be counted.
             of_dealer = select(Customer.id, Customer.kind, Customer.name).where(
                 Customer.id == record.dealer_id
             )
-            dealer = current_session().execute(of_dealer.with_for_update(read=True)).one_or_none()
+            if newly_named(record, "dealer_id"):
+                of_dealer = of_dealer.with_for_update(read=True)
+            dealer = current_session().execute(of_dealer).one_or_none()
             if dealer is not None and (dealer.kind != "dealer" or dealer.id == record.id):
                 raise refuse(
                     "dealer_id", _("is no dealer; accepted: a customer of the kind dealer"), dealer.name
@@ -194,7 +196,7 @@ class ContactService(RecordService[Contact]):
         return seen_through(Contact.customer_id)
 
     def check(self, record: Contact) -> None:
-        require_own_site(record.customer_id, record.site_id)
+        require_own_site(record)
         if record.emergency and not record.phone:
             raise refuse("phone", _("is required of whoever is called when cement runs out"))
 
@@ -269,7 +271,7 @@ class UsageCardService(RecordService[UsageCard]):
         return seen_through(UsageCard.customer_id)
 
     def check(self, record: UsageCard) -> None:
-        require_own_site(record.customer_id, record.site_id)
+        require_own_site(record)
 
     def before_add(self, record: UsageCard, values: UsageCardIn, actor: Actor) -> None:
         """The first card of a customer is a first use, whether the box was ticked or not."""
@@ -435,21 +437,28 @@ class UsageNoteService(RecordService[UsageNote]):
         return _of_cards(UsageNote.usage_card_id)
 
 
-def require_own_site(customer_id: int, site_id: int | None) -> None:
-    """Raises: Refused when the site belongs to another customer."""
-    site = held_of(Site, site_id)
-    if site is not None and site.customer_id != customer_id:
+def newly_named(record: Any, *names: str) -> bool:
+    """Does this write change one of these? What is named already is held by what counts who names it (`require_unnamed`);
+    asking for it again in each save would meet who holds it and wants this record."""
+    attributes = inspect(record).attrs
+    return any(attributes[name].history.has_changes() for name in names)
+
+
+def require_own_site(record: Any) -> None:
+    """Raises: Refused when the record's site belongs to another customer than its own."""
+    site = named_of(Site, record.site_id, held=newly_named(record, "site_id", "customer_id"))
+    if site is not None and site.customer_id != record.customer_id:
         raise refuse(
             "site_id", _("belongs to another customer; accepted: a site of this customer"), site.name
         )
 
 
-def held_of(record: type[Site] | type[Contact], key: int | None) -> Row[int, str] | None:
-    """Whose this site or person is, and its name. It stays theirs until the transaction ends (`require_unnamed`)."""
+def named_of(record: type[Site] | type[Contact], key: int | None, *, held: bool) -> Row[int, str] | None:
+    """Whose this site or person is, and its name; `held`: it stays theirs until the transaction ends."""
     if key is None:
         return None
     wanted = select(record.customer_id, record.name).where(record.id == key)
-    return current_session().execute(wanted.with_for_update(read=True)).one_or_none()
+    return current_session().execute(wanted.with_for_update(read=True) if held else wanted).one_or_none()
 
 
 def require_unnamed(record: Site | Contact, customer_id: int) -> None:

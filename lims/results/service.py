@@ -74,7 +74,7 @@ from lims.standards.specimens import (
 )
 from lims.trials.models import Batch, Specimen, SpecimenSet
 from lims.trials.schemas import SET_STATES, SpecimenSetEdit
-from lims.trials.service import add_set
+from lims.trials.service import add_set, hold_batch_of
 
 #: Breaks keep 0.0001 MPa; a verdict is always computed from loads.
 KEPT_MPA = Decimal("0.0001")
@@ -600,6 +600,8 @@ def retract(
     if not reason.strip():
         raise refuse("reason", _("is required: why the result is retracted"))
     with transaction(actor, reason) as session:
+        if held_set_id is not None:
+            hold_batch_of(session, set_id)
         found = _locked_set(session, set_id)
         result = _require_state(found, "released", result_number)
         now = utc_now()
@@ -617,6 +619,7 @@ def retract(
 def plan_retest(set_id: int, held_set_id: int, age_days: int, actor: Actor) -> SpecimenSet:
     """Break a held set of the same batch in place of one whose result was retracted. Raises: NotFound, Refused."""
     with transaction(actor, "retest") as session:
+        hold_batch_of(session, set_id)
         found = _locked_set(session, set_id)
         held = get_set(held_set_id)
         if held_set_id == set_id:

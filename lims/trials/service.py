@@ -11,7 +11,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import joinedload, lazyload
+from sqlalchemy.orm import Session, joinedload, lazyload
 from sqlalchemy.orm.attributes import flag_modified
 
 from lims.base.actor import Actor
@@ -445,6 +445,13 @@ def _plan_due(found: SpecimenSet, cast_at: datetime | None, age_code: str) -> No
             found.due_until = day_begins(day + timedelta(days=1)) - timedelta(seconds=1)
 
 
+def hold_batch_of(session: Session, set_id: int) -> None:
+    """A set's batch before the set, as who takes the batch out of use or certifies it: of two sets at once the second has
+    the next number."""
+    batch_id = select(SpecimenSet.batch_id).where(SpecimenSet.id == set_id).scalar_subquery()
+    session.execute(select(Batch.id).where(Batch.id == batch_id).with_for_update(key_share=True))
+
+
 class SpecimenSetService(RecordService[SpecimenSet]):
     record = SpecimenSet
     schema = SpecimenSetEdit
@@ -463,9 +470,7 @@ class SpecimenSetService(RecordService[SpecimenSet]):
         """Break a held or reserved set at this age: it enters the due list. Raises: NotFound, Refused."""
         values = HeldSetIn.read(data)
         with transaction(actor, "held set used") as session:
-            # Its batch first, as who takes that out of use: of two sets at once the second has the next number.
-            batch_id = select(SpecimenSet.batch_id).where(SpecimenSet.id == set_id).scalar_subquery()
-            session.execute(select(Batch.id).where(Batch.id == batch_id).with_for_update(key_share=True))
+            hold_batch_of(session, set_id)
             found = self._held(session, set_id)
             taken = session.scalar(
                 select(func.max(SpecimenSet.number)).where(

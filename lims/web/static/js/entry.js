@@ -28,7 +28,20 @@
 
   // Another page of this browser has the same entries (the installed application beside a tab): each change begins with
   // what is kept, or the page that writes last would drop what the other one has.
-  function change(how) { queue = how(stored ? read("lims-queue", queue) : queue); stored = keep("lims-queue", queue); }
+  const gone = new Set(); // keys that this page took out of what waits
+  // Where this page keeps more than the browser takes, another one may have kept something meanwhile.
+  function held() {
+    if (stored) { return read("lims-queue", queue); }
+    const own = new Set(queue.map((item) => item.key));
+    return queue.concat(read("lims-queue", []).filter((item) => !gone.has(item.key) && !own.has(item.key)));
+  }
+  function change(how) {
+    const before = held();
+    queue = how(before);
+    const left = new Set(queue.map((item) => item.key));
+    before.forEach((item) => { if (!left.has(item.key)) { gone.add(item.key); } });
+    stored = keep("lims-queue", queue);
+  }
   function without(key) { change((all) => all.filter((item) => item.key !== key)); }
   function told(key, problem) { change((all) => all.map((item) => (item.key === key ? { ...item, problem: problem } : item))); }
   function whereKept() { return stored ? words.kept : words.unkept; }
@@ -369,7 +382,7 @@
   window.addEventListener("offline", () => state("offline"));
   // Browsers do not always say that they are connected again: ask while something waits.
   window.setInterval(() => { if (next() && !sending) { refresh().then((connected) => { if (connected) { send(); } }); } }, 3000);
-  window.addEventListener("storage", (event) => { if (event.key === "lims-queue" && stored) { queue = read("lims-queue", []); tray(); list(); } });
+  window.addEventListener("storage", (event) => { if (event.key === "lims-queue") { queue = stored ? read("lims-queue", []) : held(); tray(); list(); } });
   list(); tray();
   refresh().then((connected) => {
     if (connected) { send(); }
