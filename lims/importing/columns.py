@@ -29,6 +29,7 @@ from lims.base.fields import (
 )
 from lims.base.problems import Problem
 from lims.base.schemas import Input, Schema
+from lims.importing.former_labels import FORMER_CHOICES
 from lims.importing.numbers import Form, Unreadable, converted, day_of, moment_of, number_of, plain, rounded
 from lims.importing.workbooks import Cell, shown
 
@@ -165,7 +166,7 @@ def _ways(kind: Choice) -> tuple[dict[str, str], dict[str, str]]:
         for key, label in kind.options.items():
             texts = in_all_languages(label)
             listed[key] = texts[0] if texts[0] == texts[1] else f"{texts[0]} {texts[1]}"
-            for text in (key, *texts, listed[key]):
+            for text in (key, *texts, listed[key], *FORMER_CHOICES.get(texts[0], ())):
                 keys.setdefault(_folded(text), key)
         kept[id(kind)] = (kind, listed, keys)  # with the kind itself, so that its id stays its own
     _kind, texts_of, keys_of = kept[id(kind)]

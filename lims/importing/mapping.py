@@ -22,6 +22,7 @@ from lims.base.fields import Instant, Quantity
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.views import VIEWS, RecordView
 from lims.importing.columns import LANGUAGES, Column, Place, Row, fill, in_all_languages
+from lims.importing.former_labels import FORMER_LABELS
 from lims.importing.numbers import DATE_FORMS, DECIMAL_MARKS, Form, plain, spelled, units_for
 from lims.importing.templates import Template
 from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letters, column_of, shown
@@ -30,7 +31,7 @@ from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letter
 TEMPLATE_HEAD_ROWS, FREE_HEAD_ROWS = 12, 30
 #: Sheets of our templates around the one that is read.
 AROUND = ("Examples", "Notes")
-_AGE = re.compile(r"(?:^|[^0-9.])([0-9]{1,4})\s*(?:days?|天|日|d(?![a-z]))", re.IGNORECASE)
+_AGE = re.compile(r"(?:^|[^0-9.])([0-9]{1,4})\s*(?:-?\s*days?|天|日|d(?![a-z]))", re.IGNORECASE)
 _DATED = re.compile(
     r"[0-9]{2,4}\s*[-/.年]\s*[0-9]{1,2}(?:\s*[-/.月]\s*[0-9]{1,2}\s*日?|\s*月份?)?|[0-9]{1,2}\s*月份?"
 )
@@ -45,18 +46,47 @@ _UNIT = re.compile(
 )
 #: Heads that name a material or a sieve and are no mass of it: "water/binder", "水胶比", 0.15mm累计筛余.
 _RATIO = re.compile(
-    r"ratio|/(?:binder|cement)|/[bcw]\b|[^合]比例?$|取代率|掺率|摻率|累[计計]|cumulative|passing|增[长長]率"
+    r"ratio|/(?:binder|cement)|/[bcw]\b|[^合]比例?$|取代率|掺率|摻率|累[计計]|cumulative|passing|通[过過]|增[长長]率",
+    re.IGNORECASE,
 )
-#: A share of the binder, unless a unit says otherwise: 粉煤灰掺量 of 20 is no 20 kg/m³.
-_SHARE = re.compile("[掺摻]量")
+#: A share, unless a unit says otherwise: 粉煤灰掺量 of 20 is no 20 kg/m³, 分计筛余 of 12 no 12 g.
+_SHARE = re.compile("[掺摻]量|分[计計]")
 #: A strength that was asked for, of a mix or its grade, or foretold: no specimen broke at it.
 _ASKED_FOR = re.compile(
-    "设计|設計|等级|等級|标号|標號|标准值|標準值|预测|預測|推定"
+    "设计|設計|等级|等級|标号|標號|标准值|標準值|预测|預測|推定|要求|指[标標]"
+    # At least so much; but ≥28d is an age.
+    r"|≥(?!\s*[0-9]+\s*(?:d|天|日))"
     "|design|specified|target|required|grade|class|forecast|predict",
     re.IGNORECASE,
 )
-#: The strength of the cement beside that of the concrete: 28d胶砂强度 is no second cube.
-_OF_CEMENT = re.compile(r"[胶膠]砂|水泥(?!混凝土|砼)|\bcement\b", re.IGNORECASE)
+#: And one that was found, whatever else its head says: 达到设计强度的28d实测强度.
+_MEASURED = re.compile(r"[实實][测測]|\bmeasured|\bactual", re.IGNORECASE)
+#: What is told of an age and is no strength, not even where a head says of what strength: 28d强度标准差.
+_NO_STRENGTH = re.compile(
+    "日期|质量|質量|品質|密度|[标標][准準]差|[变變][异異]|系[数數]|係數|模量|指[数數]|收[缩縮]|碳化|[渗滲]透|保[证證]率|判定"
+    "|[编編][号號]"
+    "|(?<![a-z])(?:dates?|mass|density|deviation|variation|modulus|index|shrinkage)(?![a-z])",
+    re.IGNORECASE,
+)
+_LOAD = re.compile("荷[载載重]|(?<![a-z])loads?(?![a-z])", re.IGNORECASE)
+_STRENGTH = re.compile("强度|強度|抗[压壓]|strength|compress", re.IGNORECASE)
+#: A grade names the material that has it: 水泥强度等级, fly ash grade.
+_GRADE = re.compile("等[级級]|[标標][号號]|grade|class", re.IGNORECASE)
+#: The strength of the cement beside that of the concrete: 28d胶砂强度 is no second cube, that of cement concrete is one.
+_OF_CEMENT = re.compile(
+    r"[胶膠]砂|水泥(?!混凝土|砼)"
+    r"|\bcement\b(?![\s-]+(?:(?!(?:for|of|in|and)\b)[a-z]+[\s-]+)?concrete)",
+    re.IGNORECASE,
+)
+#: Template -> the field that names the concrete's own batch.
+_OF_THE_BATCH = {"batches": "code", "breaks": "batch"}
+#: What a lot can be one of: 粉煤灰批次 names the fly ash and not the concrete that it went into.
+_MATERIAL = re.compile(
+    "水泥(?!混凝土|砼)|[飞飛]灰|煤灰|[矿礦]|[爐炉]石|[硅矽]灰|[掺摻][合料]|外加|[减減]水|塑[剂劑]|骨[料材]|集料|粒料|石粉|砂(?![浆漿])|石子"
+    "|(?<![a-z])(?:cement(?! +concrete)|ash|slag|ggbs|fume|admixtures?|reducer|superplastici[sz]er|filler|aggregates?|sand)"
+    "(?![a-z])",
+    re.IGNORECASE,
+)
 #: A strength of another kind: mill certificates name the flexural one first, 3d抗折 before 3d抗压.
 _NOT_COMPRESSIVE = re.compile(
     "抗折|抗弯|抗彎|抗拉|劈裂|抗剪|粘结|flexur|bending|tensile|splitting|shear|bond", re.IGNORECASE
@@ -280,6 +310,9 @@ def _aliases(template: Template) -> dict[str, str]:
     for name, column in template.columns.items():
         for text in (name, *in_all_languages(column.label), *column.aliases):
             found.setdefault(_folded(text), name)
+    for name, texts in FORMER_LABELS.get(template.name, {}).items():
+        for text in texts:
+            found.setdefault(_folded(text), name)
     for view in filter(None, map(VIEWS.get, template.writes)):
         # Heads of our own lists, also of what is no field: "age within tolerance" is no age.
         for name in (*view.list_columns, *view.more_columns):
@@ -341,56 +374,125 @@ def field_of(template: Template, text: str) -> tuple[str, int]:
 def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[MappedColumn, ...], int]:
     """What the heads of this row say, and how much they say."""
     taken: dict[str, tuple[int, MappedColumn]] = {}
-    groups: list[MappedColumn] = []
+    #: (head of the group, column).
+    grouped: list[tuple[str, MappedColumn]] = []
     numbers: dict[int, int] = defaultdict(int)
-    merit = 0
-    for head in heads_of(sheet, header_row):
+    highest: dict[tuple[str, str, int], int] = defaultdict(int)
+    heads = heads_of(sheet, header_row)
+    title = _title_over(heads)
+    for head in heads:
         text, unit = unit_in(head.text)
+        if unit and not head.text[0].isdigit() and _aliases(template).get(_folded(head.text)):
+            text, unit = head.text, ""  # "Retained on 4.75 mm" is grams, as that column of ours
         group_text, group_unit = unit_in(head.group)
+        above = "" if head.group == title else group_text
         age = _AGE.search(group_text) or _AGE.search(text) if template.grouped else None
         if age is not None:
-            if any(kind.search(text) for kind in (_AVERAGE, _RATIO, _ASKED_FOR, _OF_CEMENT)):
+            if _AVERAGE.search(text) or any(kind.search(f"{above} {text}") for kind in (_RATIO, _OF_CEMENT)):
                 continue
-            if _of_another_kind(group_text, text):
+            if _of_another_kind(group_text, text) or _asked_for(above, text):
                 continue
+            if _no_strength(template, above, text):
+                continue
+            field_name = _grouped_field(template, f"{group_text} {text}", unit or group_unit)
             days = int(age.group(1))
             numbers[days] += 1
             stated = _NUMBERED.search(text) if head.group and head.text else None
-            field_name = _grouped_field(template, f"{group_text} {text}", unit or group_unit)
             if _foreign(template.columns[field_name], unit or group_unit):
                 continue
-            groups.append(
-                MappedColumn(
-                    head.at,
-                    field_name,
-                    _fitting(template.columns[field_name], unit or group_unit),
-                    days,
-                    int(stated.group(1)) if stated else numbers[days],
-                )
-            )
-            merit += 2
+            number = int(stated.group(1)) if stated else numbers[days]
+            of_group = highest[head.group, field_name, days]
+            if number <= of_group:  # two groups under one head are one
+                number = of_group + 1
+            highest[head.group, field_name, days] = number
+            fitting = _fitting(template.columns[field_name], unit or group_unit)
+            grouped.append((head.group, MappedColumn(head.at, field_name, fitting, days, number)))
             continue
-        name, points = field_of(template, text)
-        if not name and head.group:
-            name, points = field_of(template, f"{group_text}{text}")
+        name, points = _named(template, above, group_text, text)
+        if points < 3 and (aged := _field_of_age(template, group_text, text, unit or group_unit)) is not None:
+            name, points = aged, int(bool(aged))
         if not points or _AVERAGE.search(text) or _foreign(template.columns[name], unit or group_unit):
             continue
         if template.columns[name].unit == "MPa" and _of_another_kind(group_text, text):
             continue
+        is_strength = name in template.grouped or (
+            name.startswith("strength_") and template.columns[name].unit == "MPa"
+        )
+        of_cement = bool(_OF_CEMENT.search(f"{above} {text}"))
         if points == 1 and (
             (not (unit or group_unit) and _SHARE.search(text))
-            or (name in template.grouped and _OF_CEMENT.search(text))
-            or ((name in template.grouped or name.startswith("strength_")) and _ASKED_FOR.search(text))
+            or (name in template.grouped and of_cement)
+            or (is_strength and (_asked_for(above, text) or _no_strength(template, above, text)))
+            or (template.columns[name].unit == "kg/m³" and (_GRADE.search(text) or _STRENGTH.search(text)))
         ):
+            continue
+        if name == "strength_class" and (of_cement or _MATERIAL.search(above)):
             continue
         found = MappedColumn(head.at, name, _fitting(template.columns[name], unit or group_unit))
         if name not in taken or taken[name][0] < points:
             taken[name] = (points, found)
+    groups = _once_each(grouped)
     columns = [found for _points, found in taken.values()]
     if groups:
         columns = [found for found in columns if found.field not in {"age_days", *template.grouped}]
-    merit += sum(points for points, _found in taken.values())
+    merit = 2 * len(groups) + sum(points for points, _found in taken.values())
     return tuple(columns + groups), merit
+
+
+def _named(template: Template, above: str, group: str, text: str) -> tuple[str, int]:
+    """`field_of` the head, or of it with its group. The lot of a material is no batch of concrete."""
+    batch = _OF_THE_BATCH.get(template.name, "")
+    name, points = field_of(template, text)
+    if name == batch and _MATERIAL.search(f"{above} {text}"):
+        name = ""
+    if not name and group:
+        name, points = field_of(template, f"{group}{text}")
+        if name == batch and _MATERIAL.search(f"{group} {text}"):
+            name = ""
+    return name, points if name else 0
+
+
+def _title_over(heads: Sequence[Head]) -> str:
+    """What stands above the first column and most others is the title of the sheet, and says nothing of a column: that
+    of a cement works may name the cement. With an age it is a group like any other."""
+    first = heads[0].group if heads else ""
+    most = 2 * sum(head.group == first for head in heads) > len(heads)
+    return first if most and not _AGE.search(first) else ""
+
+
+def _once_each(grouped: Sequence[tuple[str, MappedColumn]]) -> list[MappedColumn]:
+    """The columns of the groups. A group under another head, with a specimen that an earlier one has at the same age, is
+    left to a person: the two may have been cured apart."""
+    owners: dict[tuple[str, int | None, int | None], str] = {}
+    left = {
+        (group, item.field, item.age_days)
+        for group, item in grouped
+        if owners.setdefault((item.field, item.age_days, item.number), group) != group
+    }
+    return [item for group, item in grouped if (group, item.field, item.age_days) not in left]
+
+
+def _field_of_age(template: Template, group: str, text: str, unit: str) -> str | None:
+    """The field of a strength at one age, 28天强度 of a mill certificate; "" for an age without one, None where the head
+    says no strength or no age."""
+    age = _AGE.search(text) or _AGE.search(group)
+    aged = any(re.fullmatch("strength_[0-9]+d_mpa", name) for name in template.columns)
+    if age is None or not aged or not (_STRENGTH.search(f"{group} {text}") or unit in units_for("MPa")):
+        return None
+    name = f"strength_{int(age.group(1))}d_mpa"
+    return name if name in template.columns and not _RATIO.search(text) else ""
+
+
+def _asked_for(group: str, text: str) -> bool:
+    if _MEASURED.search(text):
+        return False
+    return bool(_ASKED_FOR.search(text) or (_ASKED_FOR.search(group) and not _MEASURED.search(group)))
+
+
+def _no_strength(template: Template, group: str, text: str) -> bool:
+    """Does the head tell something else of an age? What stands above may name it beside the strength."""
+    kinds = (_NO_STRENGTH,) if "load_kn" in template.columns else (_NO_STRENGTH, _LOAD)
+    return any(kind.search(text) or (kind.search(group) and not _STRENGTH.search(text)) for kind in kinds)
 
 
 def _grouped_field(template: Template, text: str, unit: str) -> str:

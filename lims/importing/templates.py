@@ -577,6 +577,10 @@ class BatchTemplate(RecordTemplate):
             plan_ages={"example": ("3,7,28", "7,28"), "aliases": ("龄期", "ages")},
             specimens_per_set={"example": ("3", "3")},
             cement_lot_id={"example": ("L2603-018", None), "aliases": ("水泥批号", "水泥批次", "水泥批號")},
+            slag_lot_id={"aliases": ("矿粉批号", "礦粉批號", "矿粉批次", "礦粉批次")},
+            superplasticizer_lot_id={
+                "aliases": ("外加剂批号", "外加劑批號", "外加剂批次", "外加劑批次", "superplasticizer lot"),
+            },
             slump_mm={"example": ("185", "180"), "aliases": ("坍落度", "坍度", "slump")},
             air_percent={"aliases": ("含气量",)},
             concrete_temperature_c={"aliases": ("混凝土温度",)},
@@ -703,7 +707,21 @@ class MixTemplate(Template):
                 "aliases": ("配合比编号", "配合比編號", "配比編號", "mix", "mix no", "编号"),
             },
             name={"example": ("C30 pumped", None, "C50 bridge")},
-            strength_class={"example": ("C30", None, "C50"), "aliases": ("强度等级", "強度等級", "grade")},
+            strength_class={
+                "example": ("C30", None, "C50"),
+                "aliases": (
+                    *(
+                        "强度等级",
+                        "設計強度等級",
+                        "強度等級",
+                        "设计强度等级",
+                        "混凝土强度等级",
+                        "混凝土強度等級",
+                    ),
+                    *("砼强度等级", "配合比强度等级", "混凝土等级", "混凝土等級", "标号", "標號"),
+                    *("grade", "concrete grade", "design grade", "concrete strength class"),
+                ),
+            },
             slump_mm={"example": ("180", None, "200"), "aliases": ("坍落度", "坍度", "slump")},
             cement_kg_m3={"example": ("310", "300", "400"), "aliases": ("水泥", "cement", "c")},
             slag_kg_m3={
@@ -721,7 +739,7 @@ class MixTemplate(Template):
                 "example": ("6.2", "6.2", "8.4"),
                 "aliases": (
                     *("减水剂", "減水劑", "外加剂", "外加劑", "化學摻料", "強塑劑"),
-                    *("admixture", "hrwr"),
+                    *("admixture", "hrwr", "superplasticizer", "superplasticiser"),
                 ),
             },
             coarse_aggregate_kg_m3={

@@ -14,6 +14,8 @@ from flask import Flask
 
 from lims.base.database import current_session
 from lims.base.problems import Refused
+from lims.importing.columns import choice_key, in_all_languages
+from lims.importing.former_labels import FORMER_LABELS
 from lims.importing.imports import (
     TEMPLATES,
     Plan,
@@ -24,8 +26,8 @@ from lims.importing.imports import (
     prepare,
     remember,
 )
-from lims.importing.mapping import Reading, heads_of, own_reading, propose, unit_in
-from lims.importing.workbooks import read_book
+from lims.importing.mapping import Reading, heads_of, own_reading, propose, proposed, unit_in
+from lims.importing.workbooks import Sheet, read_book
 from lims.results.models import SetResult
 from tests.factories import ACTOR, a_batch
 from tests.importing.workbooks import saved, sheet_of
@@ -318,6 +320,155 @@ def test_a_strength_that_was_asked_for_is_no_strength_that_was_found(records: Fl
     ]
     assert [item[0] for item in columns_of("breaks", "试件编号", "7d强度增长率", "7d强度")] == ["A", "C"]
     assert [item[0] for item in columns_of("cement-lots", "批号", "28d预测强度", "28d抗压强度")] == ["A", "C"]
+
+
+def head_of(template: str, text: str, group: str = "") -> tuple[str, int | None] | None:
+    """(field, age) that one head is read as, None where it is left to a person."""
+    sheet = Sheet("x", [[None, group], ["_", text], ["A", "20"]])
+    columns, _merit = proposed(sheet, TEMPLATES[template], 2)
+    return next(((item.field, item.age_days) for item in columns if item.at == "B"), None)
+
+
+def test_every_label_that_a_column_has_or_had_is_read_as_it(records: Flask) -> None:
+    """粉煤灰批次 was the lot of the fly ash, and would be taken for the batch: it is called FA-1."""
+    for template, made in TEMPLATES.items():
+        for name, column in made.columns.items():
+            for label in in_all_languages(column.label):
+                assert head_of(template, label) == (name, None), label
+    for template, columns in FORMER_LABELS.items():
+        for name, labels in columns.items():
+            for label in labels:
+                assert head_of(template, label) == (name, None), label
+    assert choice_key(TEMPLATES["customers"].columns["kind"].kind, "攪拌站") == "mixing_station"
+    assert choice_key(TEMPLATES["mixes"].columns["kind"].kind, "噴射混凝土") == "shotcrete"
+
+
+def test_the_lot_of_a_material_is_never_the_batch(records: Flask) -> None:
+    heads = ("石粉批次", "Fly ash batch", "骨料批次", "飛灰批次", "Cement batch no.")
+    assert [head_of("batches", head) for head in heads] == [None] * 5
+    assert head_of("breaks", "粉煤灰批次") is None
+    assert head_of("batches", "批次", group="粉煤灰") == ("fly_ash_lot_id", None)
+    for head in ("批次", "水泥混凝土批次", "砂浆批次", "Batch no."):
+        assert head_of("batches", head) == ("code", None)
+    assert head_of("batches", "矿粉批号") == ("slag_lot_id", None)
+    assert head_of("batches", "外加剂批号") == ("superplasticizer_lot_id", None)
+
+
+def test_the_class_of_a_mix_is_read_and_that_of_its_cement_is_not(records: Flask) -> None:
+    heads = (
+        *("设计强度等级", "混凝土强度等级", "砼强度等级", "配合比强度等级", "Concrete grade", "Design grade"),
+        *("Concrete strength class", "設計強度等級", "混凝土強度等級", "标号", "標號", "混凝土等级"),
+        *("Design strength class", "C30强度等级"),
+    )
+    for head in heads:
+        assert head_of("mixes", head) == ("strength_class", None), head
+    for head in ("水泥强度等级", "水泥标号", "Cement grade", "粉煤灰等级", "水泥强度"):
+        assert head_of("mixes", head) is None, head
+    assert head_of("mixes", "标号", group="水泥") is None
+    assert head_of("mixes", "Superplasticizer") == ("superplasticizer_kg_m3", None)
+    assert head_of("mixes", "Superplasticiser (kg/m3)") == ("superplasticizer_kg_m3", None)
+
+
+def test_what_is_told_of_an_age_and_is_no_strength_is_left_to_a_person(records: Flask) -> None:
+    heads = (
+        *(
+            "28d试验日期",
+            "28d test Date",
+            "28d荷载",
+            "28d荷載",
+            "28d荷重",
+            "28d max load",
+            "28d质量",
+            "28d質量",
+        ),
+        *("28d品質", "28d mass", "28d密度", "28d Density", "28d强度标准差", "28d標準差", "28d deviation"),
+        *(
+            "28d变异系数",
+            "28d變異係數",
+            "28d variation",
+            "28d弹性模量",
+            "28d modulus",
+            "28d活性指数",
+            "28d指數",
+        ),
+        *("28d activity index", "28d收缩", "28d收縮", "28d shrinkage", "28d碳化", "28d渗透", "28d滲透"),
+        *("28d保证率", "28d保證率", "28d判定", "28d编号", "28d編號", "28d强度要求", "28d指标", "28d指標"),
+        *(
+            "28d抗压强度≥",
+            "28d Strength Ratio",
+            "28d strength, W/C",
+            "28d强度通过率",
+            "28d strength of cement",
+        ),
+    )
+    assert [head for head in heads if head_of("history", head)] == []
+
+
+def test_a_strength_that_was_found_is_one_whatever_else_its_head_says(records: Flask) -> None:
+    heads = (
+        *("28d compressive strength of cement concrete", "28d Portland cement concrete strength"),
+        *(
+            "达到设计强度的28d实测强度(MPa)",
+            "28d actual strength, design C30",
+            "≥28d抗压强度",
+            "28-day strength",
+        ),
+    )
+    for head in heads:
+        assert head_of("history", head) == ("strength_mpa", 28), head
+    assert head_of("history", "强度", group="28d荷载及强度") == ("strength_mpa", 28)
+    assert head_of("breaks", "28d荷重") == ("load_kn", 28)
+
+
+def test_what_stands_above_the_columns_says_what_they_are_no_strength_of(records: Flask) -> None:
+    assert head_of("history", "28d", group="设计强度") is None
+    assert head_of("history", "下限", group="28d预测(MPa)") is None
+
+    def columns_under(second: str) -> list[tuple[str, int | None, int | None]]:
+        rows = [
+            ["配合比编号", "28d抗压强度(MPa)", None, second, None],
+            [None, 1, 2, 1, 2],
+            ["C30", 38, 39, 48, 49],
+        ]
+        book, sheet = sheet_of([[None if cell is None else str(cell) for cell in row] for row in rows])
+        for merged in ("A1:A2", "B1:C1", "D1:E1"):
+            sheet.merge_cells(merged)
+        (read,) = read_book("x.xlsx", saved(book)).sheets
+        found = proposed(read, TEMPLATES["history"], 2)[0]
+        return [(item.at, item.age_days, item.number) for item in found if item.age_days]
+
+    own = [("B", 28, 1), ("C", 28, 2)]
+    assert columns_under("28d胶砂强度(MPa)") == own
+    assert columns_under("28d同条件抗压强度(MPa)") == own  # one specimen has one strength
+    assert columns_under("28d抗压强度(MPa)") == [*own, ("D", 28, 3), ("E", 28, 4)]
+
+
+def test_the_title_of_a_sheet_is_no_group(records: Flask) -> None:
+    """A cement works names itself over its concretes."""
+    book, sheet = sheet_of(
+        [["水泥有限公司混凝土设计强度台账", None, None], ["编号", "7d强度", "28d强度"], ["A", 25, 38]]
+    )
+    sheet.merge_cells("A1:C1")
+    (read,) = read_book("x.xlsx", saved(book)).sheets
+    assert [item.at for item in proposed(read, TEMPLATES["history"], 2)[0]] == ["A", "B", "C"]
+
+
+def test_a_share_that_passes_or_stays_on_a_sieve_is_no_mass(records: Flask) -> None:
+    for head in ("通过率4.75", "通過率4.75", "4.75 Passing", "2.36mm分计筛余率"):
+        assert head_of("aggregate-samples", head) is None, head
+    assert head_of("aggregate-samples", "4.75mm分计筛余量(g)") == ("retained_4_75_g", None)
+
+
+def test_a_strength_of_the_certificate_is_that_of_its_age(records: Flask) -> None:
+    heads = {
+        "3d": ("3天强度", "3天抗压强度(MPa)", "强度3天", "3-day compressive strength"),
+        "28d": ("28天强度(MPa)", "28-day strength", "28天抗壓強度", "Strength at 28 days"),
+    }
+    for age, texts in heads.items():
+        for text in texts:
+            assert head_of("cement-lots", text) == (f"strength_{age}_mpa", None), text
+    for text in ("7d抗压强度", "13d强度", "28d强度比", "28d抗压强度≥", "28天强度标准差", "28天抗折强度"):
+        assert head_of("cement-lots", text) is None, text
 
 
 def test_a_column_in_the_unit_of_its_field_is_not_said_to_be_converted(records: Flask) -> None:
