@@ -161,6 +161,8 @@ def ages_text(ages: tuple[float, ...]) -> str:
 def refresh_mix(mix_design_id: int, actor: Actor, tries: int = 2) -> Forecast | None:
     """Forecast this mix from the breaks it has before 28 d, and store what is said. None when nothing can be. What was put
     right while the model was fitted is read anew, `tries` times."""
+    newest = select(func.max(Forecast.id)).where(Forecast.mix_design_id == mix_design_id)
+    before = current_session().scalar(newest)
     mix = mix_histories(mix_design_id).get(mix_design_id)
     if mix is None or not mix.standard:
         return None
@@ -194,11 +196,11 @@ def refresh_mix(mix_design_id: int, actor: Actor, tries: int = 2) -> Forecast | 
     if prediction is None or (known and _said_before(mix_design_id, prediction.early_ages)):
         return None
     with transaction(actor, "forecast") as session:
-        # Held: the newest forecast of a mix is the one of its newest breaks, whichever process was quicker.
+        # Held: the newest forecast of a mix is the one of its newest breaks, whichever process was quicker. Who stored one
+        # meanwhile may have read later; who puts a load right after this one was stored, forecasts after it.
         held_mix = select(MixDesign.id).where(MixDesign.id == mix_design_id)
         session.execute(held_mix.with_for_update(key_share=True))
-        stands = mix_histories(mix_design_id).get(mix_design_id) == mix
-        if stands or not tries:
+        if session.scalar(newest) == before or not tries:
             row = _row(mix_design_id, model_id, early_only, prediction, held_out=known)
             session.add(row)
             session.flush()

@@ -26,7 +26,7 @@ from lims.results.service import correct_set, record_set, release, retract, veri
 from lims.results.usual import usual_ranges
 from lims.trials.models import SpecimenSet
 from lims.web.mix_page import mix_context
-from tests.factories import ACTOR, a_batch, a_mix
+from tests.factories import ACTOR, a_batch, a_forecast, a_mix
 from tests.sharing.sheets import CHECKER
 
 pytestmark = pytest.mark.usefixtures("records")
@@ -273,7 +273,7 @@ def test_mix_cured_in_the_cold_is_not_forecast(records: Flask) -> None:
 
 
 def test_forecast_rests_on_the_breaks_that_stand_when_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process corrects the entry while this one fits: its own forecast of the mix may be the older one by then."""
+    """Another process corrects the entry while this one fits, and its forecast of the mix is stored first."""
     batch = old_batch()
     three = entered(batch, 3, ("424", "401", "396"))
     corrected = SetBreaksIn.read(
@@ -288,11 +288,13 @@ def test_forecast_rests_on_the_breaks_that_stand_when_it_is_stored(monkeypatch: 
         monkeypatch.setattr(StoredFits, "stored", fitted)
         found = fitted(*given)
         correct_set(three.id, corrected, 1, ACTOR, "misread")
+        a_forecast(batch.mix_revision.mix_design_id)
         return found
 
     monkeypatch.setattr(StoredFits, "stored", corrected_meanwhile)
     forecast_pending()
-    assert [json.loads(item.inputs)["breaks"] for item in forecasts()] == [[[3.0, 22.5, 3]]]
+    newest = max(forecasts(), key=lambda item: item.id)
+    assert json.loads(newest.inputs)["breaks"] == [[3.0, 22.5, 3]]
 
 
 def test_two_processes_that_fit_the_same_model_at_once_share_its_row(records_on_both: Flask) -> None:
