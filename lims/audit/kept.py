@@ -42,30 +42,30 @@ class FindingService(RecordService[Finding]):
         user = principal()
         if user is None or own_regions() is None:
             return ()
-        told: list[ColumnElement[bool]] = [Finding.responsible_id == user.id, Finding.about_record.is_(None)]
-        open_to_all = []
+        open_to_all, in_part = [], {}
         for name, service in SERVICES.items():
             if name in PARTS or service is self:
                 continue
-            conditions = service.visible()
-            if not conditions:
+            if conditions := service.visible():
+                in_part[name] = select(service.record.id).where(*conditions)
+            else:
                 open_to_all.append(name)
-                continue
-            seen = select(service.record.id).where(*conditions)
-            told.append(and_(Finding.about_record == name, Finding.about_id.in_(seen)))
-        of_records = or_(Finding.about_record.in_(open_to_all), *told)
+
+        def seen(finding: Any) -> ColumnElement[bool]:
+            return or_(
+                finding.responsible_id == user.id,
+                finding.about_record.is_(None),
+                finding.about_record.in_(open_to_all),
+                *(
+                    and_(finding.about_record == name, finding.about_id.in_(known))
+                    for name, known in in_part.items()
+                ),
+            )
+
         # Of a finding about a finding: what that one is about.
         other = aliased(Finding)
-        seen = select(other.id).where(
-            or_(
-                other.responsible_id == user.id,
-                other.about_record.is_(None),
-                other.about_record.in_(open_to_all),
-            )
-        )
-        return [
-            or_(of_records, and_(Finding.about_record == self.record.record_name, Finding.about_id.in_(seen)))
-        ]
+        of_findings = Finding.about_id.in_(select(other.id).where(seen(other)))
+        return [or_(seen(Finding), and_(Finding.about_record == Finding.record_name, of_findings))]
 
     def before_add(self, record: Finding, values: Any, actor: Actor) -> None:
         if record.about_record is not None:

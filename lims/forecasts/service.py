@@ -161,8 +161,8 @@ def ages_text(ages: tuple[float, ...]) -> str:
 def refresh_mix(mix_design_id: int, actor: Actor, tries: int = 2) -> Forecast | None:
     """Forecast this mix from the breaks it has before 28 d, and store what is said. None when nothing can be. What was put
     right while the model was fitted is read anew, `tries` times."""
-    newest = select(func.max(Forecast.id)).where(Forecast.mix_design_id == mix_design_id)
-    before = current_session().scalar(newest)
+    # Of all, by the end of its index: a mix has as many forecasts as it had results.
+    last = current_session().scalar(select(func.max(Forecast.id))) or 0
     mix = mix_histories(mix_design_id).get(mix_design_id)
     if mix is None or not mix.standard:
         return None
@@ -200,7 +200,8 @@ def refresh_mix(mix_design_id: int, actor: Actor, tries: int = 2) -> Forecast | 
         # meanwhile may have read later; who puts a load right after this one was stored, forecasts after it.
         held_mix = select(MixDesign.id).where(MixDesign.id == mix_design_id)
         session.execute(held_mix.with_for_update(key_share=True))
-        if session.scalar(newest) == before or not tries:
+        later = select(Forecast.id).where(Forecast.id > last, Forecast.mix_design_id == mix_design_id)
+        if session.scalar(later.limit(1)) is None or not tries:
             row = _row(mix_design_id, model_id, early_only, prediction, held_out=known)
             session.add(row)
             session.flush()

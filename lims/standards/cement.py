@@ -88,10 +88,7 @@ def class_checks(
 
     Raises: RuleInputError. Source: GB 175-2023 7.4.3 (42.5 S, others R).
     """
-    if cement_type not in (None, *CEMENT_TYPES):
-        raise RuleInputError(
-            "cement_type", cement_type, said(N_("one of %(options)s"), options=", ".join(CEMENT_TYPES))
-        )
+    _require_type(cement_type)
     limits = class_limits(strength_class, cement_type)
     if limits is None and strength_class in HIGH_CLASSES:
         raise RuleInputError(
@@ -125,6 +122,14 @@ def class_checks(
     return tuple(checks)
 
 
+def _require_type(cement_type: str | None) -> None:
+    """Raises: RuleInputError for one that is named and that the code has not."""
+    if cement_type not in (None, *CEMENT_TYPES):
+        raise RuleInputError(
+            "cement_type", cement_type, said(N_("one of %(options)s"), options=", ".join(CEMENT_TYPES))
+        )
+
+
 def final_set_max(cement_type: str | None = None) -> Decimal | None:
     """Latest final set, min: 390 of P.I and P.II, 600 of the other types and where none is named; None of a type that the
     code has not.
@@ -143,11 +148,9 @@ def setting_checks(
 
     Raises: RuleInputError. Source: GB 175-2023 7.4.1 (P.O S, others R).
     """
+    _require_type(cement_type)
     latest = final_set_max(cement_type)
-    if latest is None:
-        raise RuleInputError(
-            "cement_type", cement_type, said(N_("one of %(options)s"), options=", ".join(CEMENT_TYPES))
-        )
+    assert latest is not None  # by the line before the last
     initial = require_number("initial_set_min", initial_set_min, above=0)
     final = require_number("final_set_min", final_set_min, above=0)
     if final < initial:
