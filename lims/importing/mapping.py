@@ -388,11 +388,7 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
         above = "" if head.group == title else group_text
         age = _AGE.search(group_text) or _AGE.search(text) if template.grouped else None
         if age is not None:
-            if _AVERAGE.search(text) or any(kind.search(f"{above} {text}") for kind in (_RATIO, _OF_CEMENT)):
-                continue
-            if _of_another_kind(group_text, text) or _asked_for(above, text):
-                continue
-            if _no_strength(template, above, text):
+            if not _of_a_specimen(template, above, group_text, text):
                 continue
             field_name = _grouped_field(template, f"{group_text} {text}", unit or group_unit)
             days = int(age.group(1))
@@ -415,18 +411,9 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
             continue
         if template.columns[name].unit == "MPa" and _of_another_kind(group_text, text):
             continue
-        is_strength = name in template.grouped or (
-            name.startswith("strength_") and template.columns[name].unit == "MPa"
-        )
-        of_cement = bool(_OF_CEMENT.search(f"{above} {text}"))
-        if points == 1 and (
-            (not (unit or group_unit) and _SHARE.search(text))
-            or (name in template.grouped and of_cement)
-            or (is_strength and (_asked_for(above, text) or _no_strength(template, above, text)))
-            or (template.columns[name].unit == "kg/m³" and (_GRADE.search(text) or _STRENGTH.search(text)))
-        ):
+        if points == 1 and _only_like(template, name, above, text, unit or group_unit):
             continue
-        if name == "strength_class" and (of_cement or _MATERIAL.search(above)):
+        if name == "strength_class" and (_of_cement(above, text) or _MATERIAL.search(above)):
             continue
         found = MappedColumn(head.at, name, _fitting(template.columns[name], unit or group_unit))
         if name not in taken or taken[name][0] < points:
@@ -437,6 +424,35 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
         columns = [found for found in columns if found.field not in {"age_days", *template.grouped}]
     merit = 2 * len(groups) + sum(points for points, _found in taken.values())
     return tuple(columns + groups), merit
+
+
+def _of_a_specimen(template: Template, above: str, group: str, text: str) -> bool:
+    """Is what a head tells of an age a strength of the concrete that a specimen had?"""
+    return not (
+        _AVERAGE.search(text)
+        or _RATIO.search(f"{above} {text}")
+        or _of_cement(above, text)
+        or _of_another_kind(group, text)
+        or _asked_for(above, text)
+        or _no_strength(template, above, text)
+    )
+
+
+def _only_like(template: Template, name: str, above: str, text: str, unit: str) -> bool:
+    """Is a head that was given to this field by its likeness something else that sounds like it?"""
+    column = template.columns[name]
+    if not unit and _SHARE.search(text):
+        return True
+    if name in template.grouped and _of_cement(above, text):
+        return True
+    is_strength = name in template.grouped or (name.startswith("strength_") and column.unit == "MPa")
+    if is_strength and (_asked_for(above, text) or _no_strength(template, above, text)):
+        return True
+    return column.unit == "kg/m³" and bool(_GRADE.search(text) or _STRENGTH.search(text))
+
+
+def _of_cement(above: str, text: str) -> bool:
+    return _OF_CEMENT.search(f"{above} {text}") is not None
 
 
 def _named(template: Template, above: str, group: str, text: str) -> tuple[str, int]:
