@@ -29,9 +29,9 @@ from lims.results.models import Break
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import (
     assess,
-    by_middle_value,
     capacities_of_presses,
     facts_of_sets,
+    judged_by,
     record_telling,
 )
 from lims.results.usual import usual_ranges
@@ -75,7 +75,7 @@ def due_entry(sets: Sequence[DueSet]) -> str:
             tuple(specimens[item.id]),
             usual.get(item.id),
             item.when(now),
-            by_middle_value(specimens[item.id]),
+            judged_by(specimens[item.id]),
             *reader,
         )
         for item in sets
@@ -89,7 +89,7 @@ def _entry_row(
     specimens: tuple[SetSpecimen, ...],
     expected: tuple[float, float] | None,
     when: str,
-    by_middle: bool,
+    judging: str,
     age_code: str,
     _language: str,
     _timezone: str,
@@ -103,8 +103,8 @@ def _entry_row(
         "due": _window(item, age_code),
         "mix": item.mix_code,
         "shape": _shape(specimens),
-        "rule": "cube-set" if by_middle else "mean",
-        "factor": _factor(specimens, item.grade_mpa, by_middle),
+        "rule": judging,
+        "factor": _factor(specimens, item.grade_mpa, judging),
         "expected": expected,
         "specimens": [
             {
@@ -160,17 +160,19 @@ def _area(shape: str, width_mm: Decimal | None) -> str:
 def judged_while_typed(
     specimens: Sequence[Specimen | SetSpecimen], grade_mpa: Decimal | None
 ) -> tuple[str, str]:
-    """How a page judges a set while its loads are typed, until the server does: "cube-set" (the 15 % rule) or "mean", and
-    the size factor, as a plain number."""
-    by_middle = by_middle_value(specimens)
-    return "cube-set" if by_middle else "mean", _factor(specimens, grade_mpa, by_middle)
+    """How a page judges a set while its loads are typed, until the server does: what `judged_by` says, and the size factor,
+    as a plain number."""
+    judging = judged_by(specimens)
+    return judging, _factor(specimens, grade_mpa, judging)
 
 
-def _factor(specimens: Sequence[Specimen | SetSpecimen], grade_mpa: Decimal | None, by_middle: bool) -> str:
+def _factor(specimens: Sequence[Specimen | SetSpecimen], grade_mpa: Decimal | None, judging: str) -> str:
     first = specimens[0] if specimens else None
-    if first is not None and first.shape == "cylinder" and by_middle:
+    if first is None or first.width_mm is None or judging == "range":
+        return "1"
+    if first.shape == "cylinder" and judging == "cube-set":
         return f"{factor_beside_set(CYLINDER_SET_RULE, first.width_mm):f}"
-    if first is None or first.shape != "cube" or first.width_mm is None:
+    if first.shape != "cube":
         return "1"
     try:
         taken = untested_factor("cube", first.width_mm, grade_mpa)
@@ -314,7 +316,8 @@ def _warnings(
 
 def factor_warnings(shape: str, width_mm: Decimal | None, grade_mpa: Decimal | None) -> list[str]:
     """From C60 on a size factor should come from tests (GB/T 50081-2019 5.0.6); what was taken without one is said."""
-    factor = None if width_mm is None else untested_factor(shape, width_mm, grade_mpa)
+    takes_factors = laboratory().codes.rate_code != "en12390-3"  # EN 206 has none between sizes
+    factor = untested_factor(shape, width_mm, grade_mpa) if width_mm is not None and takes_factors else None
     if factor is None or width_mm is None:
         return []
     return [

@@ -43,6 +43,7 @@ BASES = {
     "mean": _l("Mean of the set"),
     "middle": _l("Middle value: one beyond 15 %"),
     "invalid": _l("Invalid: two beyond 15 %"),
+    "spread": _l("Invalid: range of more than 15 %"),
 }
 
 LOAD = Quantity(places=3, above=0, maximum=20000, unit="kN")

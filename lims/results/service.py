@@ -64,12 +64,14 @@ from lims.results.triggers import FIXED_OF_BREAKS, FIXED_OF_RESULTS, REPORTED_RU
 from lims.standards.errors import RuleInputError
 from lims.standards.specimens import (
     CYLINDER_SIZE_FACTORS,
+    SAMPLE_RULES,
     SetVerdict,
     age_tolerance,
     compressive_strength,
     cube_set,
     cylinder_set,
     mean_of_cylinders,
+    mean_of_sample,
     untested_factor,
 )
 from lims.trials.models import Batch, Specimen, SpecimenSet
@@ -83,6 +85,7 @@ EDITIONS = {
     "gbt50081-2019/cube-set": "GB/T 50081-2019",
     "gbt50081-2019/cylinder-set": "GB/T 50081-2019",
     "aci318/strength-test": "ACI 318-19",
+    **dict.fromkeys(SAMPLE_RULES.values(), "EN 206:2013+A2:2021"),
     REPORTED_RULE: "-",
 }
 #: A clock of a laboratory PC may run a little ahead.
@@ -350,7 +353,10 @@ def judge(
     shape, width_mm = shapes.pop()
     if width_mm is None:
         raise refuse("loads_kn", _("the specimens' size is not known; accepted: strengths as reported"))
+    judging = judged_by(specimens)
     try:
+        if judging == "range":
+            return mean_of_sample(shape, width_mm, loads)
         if shape == "cube":
             if len(loads) != 3:
                 raise refuse(
@@ -361,7 +367,7 @@ def judge(
                     ),
                 )
             return cube_set(width_mm, loads, grade_mpa, untested_factor(shape, width_mm, grade_mpa))
-        if by_middle_value(specimens):
+        if judging == "cube-set":
             return cylinder_set(width_mm, loads)
         strengths = [compressive_strength(load, shape, width_mm) for load in loads]
         return mean_of_cylinders(strengths, width_mm)
@@ -370,17 +376,17 @@ def judge(
         raise refuse(field, told_refusal(error)) from None
 
 
-def by_middle_value(specimens: Sequence[Specimen | SetSpecimen]) -> bool:
-    """Is a set judged by the 15 % rule: any of cubes, and under the codes of China one of three cylinders? Others of
-    cylinders are strength tests of ACI 318."""
+def judged_by(specimens: Sequence[Specimen | SetSpecimen]) -> str:
+    """How the codes of the laboratory judge a set: "range" under EN 206; else "cube-set" (the 15 % rule) of cubes, and under
+    the codes of China of three cylinders; "mean" of others of cylinders, strength tests of ACI 318."""
     first = specimens[0] if specimens else None
-    if first is None or first.shape != "cylinder":
-        return first is not None and first.shape == "cube"
-    return (
-        len(specimens) == 3
-        and first.width_mm in CYLINDER_SIZE_FACTORS
-        and laboratory().codes.rate_code == "gbt50081-2019"
-    )
+    code = laboratory().codes.rate_code
+    if first is None:
+        return "mean"
+    if code == "en12390-3" and first.shape in SAMPLE_RULES:
+        return "range"
+    of_three = len(specimens) == 3 and first.width_mm in CYLINDER_SIZE_FACTORS and code == "gbt50081-2019"
+    return "cube-set" if first.shape == "cube" or (first.shape == "cylinder" and of_three) else "mean"
 
 
 class Recorded(NamedTuple):

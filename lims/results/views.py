@@ -80,7 +80,7 @@ from lims.results.service import (
     retracted_result,
     verify,
 )
-from lims.standards.specimens import SET_TOLERANCE
+from lims.standards.specimens import SAMPLE_RANGE_TOLERANCE, SET_TOLERANCE
 from lims.trials.models import Specimen, SpecimenSet
 from lims.trials.schemas import SET_PURPOSES
 from lims.trials.service import as_given_out
@@ -542,6 +542,7 @@ class BreaksView(GuardedView):
             warnings=warnings,
             judged=judged_while_typed(found.specimens, found.batch.mix_revision.mix_design.grade_mpa),
             tolerance=SET_TOLERANCE,
+            range_tolerance=SAMPLE_RANGE_TOLERANCE,
             wrong=_no_loads(posted, found) if "loads_kn" in errors else {},
         )
 

@@ -111,9 +111,10 @@ LABELS: dict[str, tuple[Any, str]] = {
 }
 
 WORDS: dict[str, Any] = {
-    "mean": _l("mean of three"),
+    "mean": _l("mean of the specimens"),
     "middle": _l("middle value"),
     "invalid": _l("invalid"),
+    "spread": _l("invalid: range of more than 15 %"),
     "statistical-known": _l("statistical, σ0 known"),
     "statistical-unknown": _l("statistical, σ0 unknown"),
     "non-statistical": _l("non-statistical"),

@@ -1,6 +1,7 @@
 """One specimen and one set: strength from load, size factors, the 15 % rule, age and loading rate.
 
-Codes: GB/T 50081-2019 (cubes, cylinders), ASTM C39 and ACI 318 (cylinders). S seen, R recalled: see the register.
+Codes: GB/T 50081-2019 (cubes, cylinders), ASTM C39 and ACI 318 (cylinders), EN 206 (both). S seen, R recalled: see the
+register.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ STANDARD_CURING_HUMIDITY_PERCENT = Decimal(95)
 #: GB/T 50081-2019, set of three: a value further from the middle one than this share is an outlier; exactly 15 %
 #: is within (S).
 SET_TOLERANCE = Decimal("0.15")
+#: EN 206: specimens of one sample whose range is more than this share of their mean are disregarded; exactly 15 % is
+#: within (R).
+SAMPLE_RANGE_TOLERANCE = Decimal("0.15")
 #: Compressive strength is reported to 0.1 MPa (S).
 REPORTED_TO_MPA = Decimal("0.1")
 #: Size factor to the 150 mm cube below C60 (S).
@@ -101,7 +105,14 @@ CUBE_SET_RULE = "gbt50081-2019/cube-set"
 SET_OF_THREE_RULE = "gbt50081-2019/set-of-three"
 CYLINDER_MEAN_RULE = "aci318/strength-test"
 CYLINDER_SET_RULE = "gbt50081-2019/cylinder-set"
-SHAPES_OF_RULES = {CUBE_SET_RULE: "cube", CYLINDER_SET_RULE: "cylinder", CYLINDER_MEAN_RULE: "cylinder"}
+#: Shape -> EN 206's rule of a sample: one rule, but results of the two shapes never stand beside each other.
+SAMPLE_RULES = {"cube": "en206/cube-sample", "cylinder": "en206/cylinder-sample"}
+SHAPES_OF_RULES = {
+    CUBE_SET_RULE: "cube",
+    CYLINDER_SET_RULE: "cylinder",
+    CYLINDER_MEAN_RULE: "cylinder",
+    **{rule_id: shape for shape, rule_id in SAMPLE_RULES.items()},
+}
 #: Rules that judge a set of three by its middle value.
 SETS_OF_THREE = (CUBE_SET_RULE, CYLINDER_SET_RULE)
 
@@ -225,8 +236,8 @@ def untested_factor(shape: str, width_mm: Decimal, grade_mpa: Decimal | None) ->
 
 def factor_beside_set(rule_id: str, width_mm: Decimal | None) -> Decimal:
     """What F/A of a specimen is multiplied by to stand beside the result of its set, which this rule gave: the size factor
-    of its cubes, the same whatever the grade (from C60 on only 0.95 is taken, of 100 mm), or of its cylinders; 1 by ACI and
-    for what was reported.
+    of its cubes, the same whatever the grade (from C60 on only 0.95 is taken, of 100 mm), or of its cylinders; 1 by ACI, by
+    EN 206 and for what was reported.
 
     Source: GB/T 50081-2019 5.0.6.
     """
@@ -377,6 +388,31 @@ def mean_of_cylinders(
     return SetVerdict(
         round_half_even(mean, REPORTED_TO_MPA), "mean", values, CYLINDER_MEAN_RULE, size_factor=factor
     )
+
+
+def mean_of_sample(shape: str, width_mm: Decimal, loads_kn: Sequence[Decimal]) -> SetVerdict:
+    """A test result by EN 206: one specimen's strength, or the mean of those made from one sample and tested at one age.
+    When their range is more than 15 % of the mean they are disregarded, unless an investigation finds a reason to leave a
+    single one out: the set has no strength.
+
+    The range is looked at in loads, as the area is the same: exactly 15 % would be missed in quotients. No factor between
+    sizes: the code has none.
+    Args: shape, cube or cylinder; width_mm, edge or diameter; loads_kn, kN, above 0.
+    Raises: RuleInputError.
+    Source: EN 206:2013+A2:2021 8.2.1.2 (R).
+    """
+    if shape not in SAMPLE_RULES:
+        raise RuleInputError("shape", shape, "cube or cylinder")
+    if not loads_kn:
+        raise RuleInputError("loads_kn", said(N_("%(n)s values"), n=0), N_("a load for each specimen"))
+    loads = [require_number("loads_kn", load, above=0, maximum=20000) for load in loads_kn]
+    strengths = tuple(compressive_strength(load, shape, width_mm) for load in loads)
+    with localcontext(exact_context()):
+        total, count = sum(loads, Decimal(0)), len(loads)
+        if (max(loads) - min(loads)) * count > SAMPLE_RANGE_TOLERANCE * total:
+            return SetVerdict(None, "spread", strengths, SAMPLE_RULES[shape])
+        mean = total * 1000 / (loaded_area_mm2(shape, width_mm) * count)
+        return SetVerdict(round_half_even(mean, REPORTED_TO_MPA), "mean", strengths, SAMPLE_RULES[shape])
 
 
 def tolerance_hours(code: str, age_days: int) -> Decimal | None:

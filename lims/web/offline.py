@@ -15,7 +15,7 @@ from flask_babel import gettext as _
 from lims.base.laboratory import laboratory
 from lims.results.entry import FAR
 from lims.results.schemas import LOAD
-from lims.standards.specimens import SET_TOLERANCE
+from lims.standards.specimens import SAMPLE_RANGE_TOLERANCE, SET_TOLERANCE
 from lims.web.addresses import asset
 
 #: Files that the entry page needs without a connection.
@@ -67,5 +67,11 @@ def register_offline(app: Flask) -> None:
 
     @app.get("/entry/")
     def entry() -> Response:
-        page = render_template("lims/entry.html", load=LOAD, far_times=FAR, tolerance=SET_TOLERANCE)
+        page = render_template(
+            "lims/entry.html",
+            load=LOAD,
+            far_times=FAR,
+            tolerance=SET_TOLERANCE,
+            range_tolerance=SAMPLE_RANGE_TOLERANCE,
+        )
         return Response(page, mimetype="text/html")

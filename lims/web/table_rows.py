@@ -20,8 +20,8 @@ STATE_COLOURS = {
     "withdrawn": "secondary", "dropped": "secondary", "upheld": "orange", "rejected": "green", "sent": "green",
     "sending": "azure", "running": "azure", "planned": "secondary", "finished": "green", "prospect": "purple",
     "trial": "azure", "active": "green", "lapsed": "secondary", "own": "azure", "competitor": "orange", "mean": "green",
-    "middle": "yellow", "invalid": "red", "high": "red", "normal": "azure", "low": "secondary", "passed": "green",
-    "failed": "red", "queued": "yellow", "done": "green", "cancelled": "secondary",
+    "middle": "yellow", "invalid": "red", "spread": "red", "high": "red", "normal": "azure", "low": "secondary",
+    "passed": "green", "failed": "red", "queued": "yellow", "done": "green", "cancelled": "secondary",
 }  # fmt: skip
 #: Kinds of values whose markup is not kept: texts hardly repeat, and they and links may name persons.
 UNKEPT = frozenset({"text", "link"})

@@ -99,20 +99,24 @@ def test_100_mm_cubes_from_c60_to_c100_are_entered_with_0_95_and_a_reservation(
     [
         ("gb", "gbt50081-2019/cylinder-set", "28.5", "middle"),
         ("astm", "aci318/strength-test", "32.4", "mean"),
+        ("en", "en206/cylinder-sample", None, "spread"),
     ],
 )
 def test_three_cylinders_are_judged_as_the_codes_of_the_laboratory_judge_them(
-    records: Flask, monkeypatch: pytest.MonkeyPatch, family: str, rule: str, strength: str, basis: str
+    records: Flask, monkeypatch: pytest.MonkeyPatch, family: str, rule: str, strength: str | None, basis: str
 ) -> None:
-    """230, 236 and 298 kN on 100 mm: the last lies 26 % above the middle one, 30.05 MPa x 0.95."""
+    """230, 236 and 298 kN on 100 mm: the last lies 26 % above the middle one, 30.05 MPa x 0.95; their range is 27 % of the
+    mean."""
     facts = replace(laboratory(), code_family=family)
     for module in ("lims.results.service", "lims.trials.service", "lims.trials.models"):
         monkeypatch.setattr(f"{module}.laboratory", lambda: facts)
     found = a_set(30, "100", shape="cylinder")
     (row,) = json.loads(due_entry([due_set(found.id)]))  # type: ignore[list-item]
-    assert (row["rule"], row["factor"]) == (("cube-set", "0.95") if family == "gb" else ("mean", "1"))
+    typed = {"gb": ("cube-set", "0.95"), "astm": ("mean", "1"), "en": ("range", "1")}
+    assert (row["rule"], row["factor"]) == typed[family]
     result = record_set(found.id, loads("230", "236", "298"), ACTOR)
-    assert (result.rule_id, f"{result.strength_mpa:.1f}", result.basis) == (rule, strength, basis)
+    given = None if result.strength_mpa is None else f"{result.strength_mpa:.1f}"
+    assert (result.rule_id, given, result.basis) == (rule, strength, basis)
     assert factor_beside_set(result.rule_id, Decimal(100)) == Decimal(row["factor"])
     beside = compare(found.id, rule_of("gbt50081-2019/cube-set"))
     assert beside.answer is None  # a cylinder's load over the area of a cube is no strength
@@ -120,6 +124,40 @@ def test_three_cylinders_are_judged_as_the_codes_of_the_laboratory_judge_them(
     again = compare(found.id, rule_of("gbt50081-2019/set-of-three"))
     assert again.answer is not None
     assert again.answer["basis"] == "middle"
+
+
+@pytest.mark.parametrize(
+    ("typed", "strength", "basis"),
+    [
+        (("640", "650", "660"), "65.0", "mean"),
+        (("601.25", "650", "698.75"), "65.0", "mean"),  # exactly 15 % of the mean
+        (
+            ("601", "650", "699"),
+            None,
+            "spread",
+        ),  # GB/T 50081 would have the mean: neither is 15 % from the middle one
+    ],
+)
+def test_cubes_of_an_en_laboratory_are_a_sample_without_a_factor_between_sizes(
+    records: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: tuple[str, ...],
+    strength: str | None,
+    basis: str,
+) -> None:
+    """100 mm cubes of C60: GB/T 50081 would multiply them by 0.95 and want a test for it."""
+    facts = replace(laboratory(), code_family="en")
+    for module in ("lims.results.service", "lims.results.entry", "lims.trials.service", "lims.trials.models"):
+        monkeypatch.setattr(f"{module}.laboratory", lambda: facts)
+    found = a_set(60)
+    result = record_set(found.id, loads(*typed), ACTOR)
+    assert result.rule_id == "en206/cube-sample"
+    given = None if result.strength_mpa is None else f"{result.strength_mpa:.1f}"
+    assert (given, result.basis) == (strength, basis)
+    assert entry_warnings(found.id) == []
+    beside = compare(found.id, rule_of("en206/cube-sample"))
+    assert beside.answer is not None
+    assert beside.answer["basis"] == basis
 
 
 def test_below_c60_the_factor_is_fixed_and_nothing_is_said(records: Flask) -> None:

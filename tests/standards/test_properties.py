@@ -15,7 +15,7 @@ from lims.standards.growth import ec2_strength_ratio, two_age_strength
 from lims.standards.maturity import equivalent_age, nurse_saul
 from lims.standards.proportioning import Proportioning, proportion
 from lims.standards.rounding import round_half_even
-from lims.standards.specimens import cube_set, set_of_three
+from lims.standards.specimens import SAMPLE_RULES, cube_set, mean_of_sample, set_of_three
 
 loads = st.decimals(min_value=50, max_value=3000, places=1)
 strengths = st.decimals(min_value=5, max_value=120, places=1)
@@ -47,6 +47,33 @@ def test_exactly_15_percent_is_within_and_a_hair_more_is_not(middle: Decimal, ed
     assert cube_set(size, [low - hair, middle, high]).basis == "middle"
     assert cube_set(size, [low, middle, high + hair]).basis == "middle"
     assert cube_set(size, [low - hair, middle, high + hair]).basis == "invalid"
+
+
+@given(
+    st.decimals(min_value=20, max_value=3000, places=2),
+    st.sampled_from(sorted(SAMPLE_RULES)),
+    st.sampled_from([100, 150]),
+)
+def test_a_sample_whose_range_is_15_percent_of_its_mean_counts_and_a_hair_more_does_not(
+    mean: Decimal, shape: str, width: int
+) -> None:
+    low, high = mean * Decimal("0.925"), mean * Decimal("1.075")
+    hair = Decimal("0.000001")
+    assert mean_of_sample(shape, Decimal(width), [low, mean, high]).basis == "mean"
+    assert mean_of_sample(shape, Decimal(width), [high, low]).basis == "mean"
+    assert mean_of_sample(shape, Decimal(width), [low - hair, mean, high]).basis == "spread"
+    assert mean_of_sample(shape, Decimal(width), [low, mean, high + hair]).strength_mpa is None
+
+
+@given(st.lists(loads, min_size=1, max_size=6), st.sampled_from(sorted(SAMPLE_RULES)))
+def test_a_sample_is_the_mean_whatever_the_order(some: list[Decimal], shape: str) -> None:
+    found = mean_of_sample(shape, Decimal(150), some)
+    assert found.strength_mpa == mean_of_sample(shape, Decimal(150), some[::-1]).strength_mpa
+    if found.strength_mpa is not None:
+        strengths_mpa = found.specimen_strengths_mpa
+        assert (
+            min(strengths_mpa) - Decimal("0.05") <= found.strength_mpa <= max(strengths_mpa) + Decimal("0.05")
+        )
 
 
 @given(st.lists(strengths, min_size=3, max_size=3))

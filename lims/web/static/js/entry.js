@@ -303,7 +303,7 @@
 
   function done(entry, data) {
     const box = document.createElement("div");
-    box.className = "alert alert-" + (data.basis === "invalid" ? "warning" : "success");
+    box.className = "alert alert-" + (data.strength_mpa ? "success" : "warning");
     box.dataset.saved = entry.code;
     const head = document.createElement("strong"); head.textContent = words.saved + ": " + entry.code + " · " + (data.strength_mpa ? data.strength_mpa + " MPa · " : "") + words[data.basis];
     box.append(head);
