@@ -88,6 +88,9 @@ RESULT_COLUMNS = {
     "tested_at": SheetColumn(
         _l("Tested at"), lambda row: _local(row.tested_at), "zone", "yyyy-mm-dd hh:mm", 17
     ),
+    "off_age": SheetColumn(
+        _l("Outside the tolerance of the age"), lambda row: _("yes") if row.off_age else _("no"), width=8
+    ),
     "strength_mpa": SheetColumn(_l("Strength"), lambda row: row.strength_mpa, "MPa", ONE),
     "basis": SheetColumn(_l("Basis"), lambda row: str(BASES.get(row.basis, row.basis)), width=26),
     "state": SheetColumn(_l("State"), lambda row: str(RESULT_STATES.get(row.state, row.state))),
@@ -111,6 +114,9 @@ GROUP_COLUMNS = {
     "age_days": SheetColumn(_l("Age"), lambda group: group.age_days, "d", NUMBER, 8),
     "n": SheetColumn(_l("Results"), lambda group: group.n, "", NUMBER, 8),
     "left_out": SheetColumn(_l("Left out"), lambda group: group.left_out, "", NUMBER, 8),
+    "off_age": SheetColumn(
+        _l("Outside the tolerance of the age"), lambda group: group.off_age, "", NUMBER, 8
+    ),
     "mean_mpa": SheetColumn(_l("Mean"), lambda group: group.mean_mpa, "MPa", ONE),
     "deviation_mpa": SheetColumn(_l("Standard deviation"), lambda group: group.deviation_mpa, "MPa", TWO),
     "variation_percent": SheetColumn(_l("Variation"), lambda group: group.variation_percent, "%", ONE),

@@ -15,7 +15,7 @@ from typing import Any
 
 from flask import current_app
 from flask_babel import gettext as _
-from sqlalchemy import func, or_, select
+from sqlalchemy import case, func, or_, select
 
 from lims.base.database import among, current_session
 from lims.base.display import format_decimal, laboratory_zone
@@ -106,6 +106,8 @@ class ResultRow:
     apart: str = ""
     #: Of a mortar, which codes for concrete do not judge.
     mortar: bool = False
+    #: Broken outside the tolerance of its age, where the laboratory's code states one. It counts: a certificate says so too.
+    off_age: bool = False
     forecast_mpa: Decimal | None = None
     lower_90_mpa: Decimal | None = None
     upper_90_mpa: Decimal | None = None
@@ -145,6 +147,7 @@ def result_rows(filters: SummaryFilters) -> Iterator[ResultRow]:
             func.min(Break.strength_mpa).label("least"),
             func.max(Break.strength_mpa).label("most"),
             func.min(Specimen.width_mm).label("width_mm"),  # a set has specimens of one size
+            func.max(case((Break.age_within.is_(False), 1), else_=0)).label("off_age"),
         )
         .join(Specimen, Specimen.id == Break.specimen_id)
         .where(Break.superseded_at.is_(None))
@@ -192,6 +195,7 @@ def result_rows(filters: SummaryFilters) -> Iterator[ResultRow]:
             Trial.customer_id,
             Batch.mix_revision_id,
             MixDesign.kind,
+            tested.c.off_age,
         )
         .select_from(SetResult)
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
@@ -232,7 +236,7 @@ def _row(row: Any) -> ResultRow:
         set_id, set_code, batch_id, batch_code, element, mix_id, mix, grade_mpa, strength_class, region, customer,
         cement_code, cement_name, lot, age_days, cast_at, tested_at, strength, basis, state, rule_id, edition,
         specimens, least, most, width, curing, temperature, entered_at, made_by, region_id, customer_id, revision_id,
-        kind,
+        kind, off_age,
     ) = row  # fmt: skip
     shape = shape_of_rule(rule_id)
     grade_mpa = grade_of_shape(strength_class, grade_mpa, shape or laboratory().codes.shape)
@@ -270,6 +274,7 @@ def _row(row: Any) -> ResultRow:
         shape,
         apart(shape),
         mortar,
+        bool(off_age) and laboratory().codes.age_judged,
     )
 
 
@@ -375,6 +380,8 @@ class Group:
     forecast_bias_percent: Decimal | None = None
     forecast_error_percent: Decimal | None = None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    #: Of `n`, those that were broken outside the tolerance of their age.
+    off_age: int = 0
 
     @property
     def variation_percent(self) -> Decimal | None:
@@ -457,6 +464,7 @@ def group_of(name: str, rows: Sequence[ResultRow]) -> Group:
             mean(errors) if errors else None,
             mean([abs(error) for error in errors]) if errors else None,
             verdicts,
+            sum(row.off_age for row in counted),
         )
 
 

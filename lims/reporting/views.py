@@ -106,6 +106,7 @@ class SummaryView(GuardedView):
             context = {
                 "rows": len(rows),
                 "counted": sum(row.counts for row in rows),
+                "off_age": any(row.counts and row.off_age for row in rows),
                 "groups": [(name, grouped(rows, name)) for name in SHOWN_GROUPS],
                 "months": months,
                 "month_chart": _month_chart(months),

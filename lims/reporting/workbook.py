@@ -67,6 +67,10 @@ def fact_lines(filters: SummaryFilters, rows: Sequence[ResultRow], by_whom: str)
     lines += [
         (_("Results"), str(len(rows))),
         (_("Counted"), _("%(n)s valid sets under standard curing", n=counted)),
+        (
+            _("Outside the tolerance of the age"),
+            _("%(n)s of those counted", n=sum(row.off_age for row in rows if row.counts)),
+        ),
         (_("Made at"), local_now(zone, utc_now())),
         (_("Made by"), by_whom),
         (_("Decision rules"), _("; ").join(rule_named(rule) for rule in _rules())),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import timedelta
 from types import SimpleNamespace
 
 import openpyxl
@@ -19,8 +20,8 @@ from lims.base.services import SERVICES
 from lims.base.views import VIEWS
 from lims.reporting import views
 from tests.conftest import Person
-from tests.factories import ACTOR, a_batch, a_customer
-from tests.reporting.production import ACCEPTED, a_production, broken
+from tests.factories import ACTOR, a_batch, a_customer, a_mix
+from tests.reporting.production import ACCEPTED, a_production, broken, set_of
 
 #: A strength, load and mean that occur nowhere else.
 SECRET = ("77.31", "1739.48", "77.3")
@@ -50,6 +51,24 @@ def test_page_shows_figures_verdicts_rule_and_edition(production: SimpleNamespac
     page = manager.get("/summary/").get_data(as_text=True)
     for words in ("38.4", "2.20", "GB/T 50107-2010", "ACI 318-19", "EN 206:2013+A2:2021", "accepted"):
         assert words in page, words
+
+
+def test_a_set_broken_off_its_age_is_told_beside_the_verdict_and_in_the_workbook(
+    app: Flask, production: SimpleNamespace, manager: Person
+) -> None:
+    assert "off age" not in manager.get("/summary/").get_data(as_text=True)
+    with app.app_context():
+        mix = a_mix("C30-LATE")
+        late = a_batch(plan_ages="28", cast_at="2026-02-03T02:00:00+00:00", mix=mix)
+        until = set_of(late).due_until
+        assert until is not None
+        broken(late, "38.0", tested_at=(until + timedelta(hours=3)).isoformat())
+    page = manager.get("/summary/").get_data(as_text=True)
+    assert "1 off age" in page
+    assert "whoever accepts the lot decides" in page
+    book = openpyxl.load_workbook(io.BytesIO(manager.get("/summary/workbook").get_data()))
+    head, *rows = book["By grade"].iter_rows(values_only=True)
+    assert sum(row[head.index("Outside the tolerance of the age")] for row in rows) == 1
 
 
 def test_filters_narrow_the_page_and_the_workbook_alike(production: SimpleNamespace, manager: Person) -> None:

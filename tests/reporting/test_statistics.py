@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lims.base.database import transaction
+from lims.base.laboratory import laboratory
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.forecasts.models import Forecast
@@ -25,10 +26,11 @@ from lims.reporting.statistics import (
     verdicts_on,
     with_forecasts,
 )
-from lims.results.service import retract
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import correct_set, retract
 from lims.rules.service import compare, rule_of
 from tests.factories import ACTOR, RECIPE, a_batch, a_customer, a_mix
-from tests.reporting.production import ACCEPTED, REJECTED, a_production, broken, set_of
+from tests.reporting.production import ACCEPTED, REJECTED, a_production, broken, load_of, set_of
 from tests.sharing.sheets import a_forecast
 
 pytestmark = pytest.mark.usefixtures("records_on_both")
@@ -56,6 +58,28 @@ def test_worked_answer_of_gbt_50107_is_accepted_with_its_rule_and_edition() -> N
     assert (verdict.rule_id, verdict.edition) == ("gbt50107-2010/lot", "2010")
     assert verdict.method == "statistical-unknown"
     assert [check["limit"] for check in verdict.checks] == ["32.875", "27"]
+
+
+@pytest.mark.parametrize(("family", "off_age"), [("gb", 1), ("en", 0)])
+def test_sets_broken_outside_the_tolerance_of_their_age_count_and_are_told(
+    monkeypatch: pytest.MonkeyPatch, family: str, off_age: int
+) -> None:
+    batches = a_production(ACCEPTED[:3], state="entered")
+    late = set_of(batches[1])
+    assert late.due_until is not None
+    entry = SetBreaksIn.read(
+        {
+            "loads_kn": [load_of("40.3")] * 3,
+            "tested_at": (late.due_until + timedelta(hours=3)).isoformat(),
+        }
+    )
+    correct_set(late.id, entry, 1, ACTOR, "the clock of the press was wrong")
+    facts = replace(laboratory(), code_family=family)  # EN 12390-3 states no tolerance: none is told
+    monkeypatch.setattr("lims.reporting.statistics.laboratory", lambda: facts)
+    rows = list(result_rows(filters(released="false")))
+    assert [row.off_age for row in rows] == [False, bool(off_age), False]
+    group = group_of("C30", rows)
+    assert (group.n, group.left_out, group.off_age) == (3, 0, off_age)
 
 
 def test_worked_answer_of_gbt_50107_is_rejected() -> None:
