@@ -27,6 +27,7 @@ from lims.strength.history import MixHistory
 from lims.strength.model import FittedModel, SubModel, fit, version_of
 from lims.strength.model import Forecast as Prediction
 from lims.trials.schemas import SpecimenSetEdit
+from lims.trials.service import CURING_CHANGED
 
 #: The age that is promised.
 TARGET_DAYS = 28
@@ -301,8 +302,9 @@ def _on_result(written: Written) -> None:
     current_session().info.setdefault("forecast_mixes", set()).add(written.mix_design_id)
 
 
-def _on_grade(mix_design_id: int) -> None:
-    """What was said of a mix is said anew of its new grade; a mix of which nothing was said waits for its first result."""
+def _on_change(mix_design_id: int) -> None:
+    """What was said of a mix is said anew: of its new grade, or of what the curing of its batches turned out to be. A mix of
+    which nothing was said waits for its first result."""
     session = current_session()
     if (
         session.scalar(select(Forecast.id).where(Forecast.mix_design_id == mix_design_id).limit(1))
@@ -312,9 +314,9 @@ def _on_grade(mix_design_id: int) -> None:
 
 
 def forecast_pending(*, wait: bool = True) -> None:
-    """Forecast the mixes whose results or grades were written in this request or command. Called after the commit, so that
-    a slow fit never holds the writer's lock, and a failed one never loses a result. A request that does not `wait` has
-    its mixes forecast beside it."""
+    """Forecast the mixes whose results, grades or curing were written in this request or command. Called after the commit,
+    so that a slow fit never holds the writer's lock, and a failed one never loses a result. A request that does not `wait`
+    has its mixes forecast beside it."""
     mixes = database().session().info.pop("forecast_mixes", ())
     if mixes and has_request_context():
         database().undo()  # nothing is held while it waits
@@ -371,5 +373,6 @@ def _expected(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], tuple[float
 
 
 LISTENERS.append(_on_result)
-GRADE_CHANGED.append(_on_grade)
+GRADE_CHANGED.append(_on_change)
+CURING_CHANGED.append(_on_change)
 EXPECTATIONS.append(_expected)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -64,6 +64,9 @@ from lims.trials.schemas import (
 )
 from lims.trials.warnings import ANSWERS, EQUIPMENT, OF_CEMENT_LOT, OF_EQUIPMENT, Noticed, notice
 
+#: Called with the mix's id inside the transaction that put the curing of one of its batches right. Forecasts listen; trials
+#: know nothing of them.
+CURING_CHANGED: list[Callable[[int], None]] = []
 #: The 15 % rule of GB/T 50081 looks at three.
 CUBES_OF_A_SET = 3
 #: Field of BatchIn -> the lots that it takes, and their kinds.
@@ -205,6 +208,9 @@ class BatchService(RecordService[Batch]):
     def before_edit(self, record: Batch, values: BatchEdit, actor: Actor) -> None:
         """A lot, a sample, a scale or moulds named later are asked about as those that were named at casting."""
         session = current_session()
+        if (record.curing, record.curing_temperature_c) != (values.curing, values.curing_temperature_c):
+            for listener in CURING_CHANGED:
+                listener(record.mix_revision.mix_design_id)
         lot, samples = None, self._put_right(record, values)
         other = self._other_equipment(record, values)
         if record.cast_at is None:

@@ -93,6 +93,29 @@ def test_mix_that_is_given_another_grade_is_forecast_anew_if_it_was_before() -> 
     assert second.strength_mpa == first.strength_mpa
 
 
+def test_batch_whose_curing_is_put_right_after_its_results_is_forecast_anew() -> None:
+    batches = SERVICES["batches"]
+    first = old_batch()
+    second = old_batch(first.mix_revision.mix_design)
+    entered(first, 3, ("424", "401", "396"))
+    entered(second, 3, ("524", "501", "496"))
+    forecast_pending()
+    (both,) = forecasts()
+
+    def cured(temperature: str) -> None:
+        found = batches.get(second.id)
+        given = {"curing": "standard", "curing_temperature_c": temperature}
+        batches.edit(found.id, given, found.version, ACTOR)
+        forecast_pending()
+
+    cured("5")
+    assert [json.loads(found.inputs)["breaks"] for found in forecasts()][1] == [[3.0, 18.1, 3]]
+    cured("20")
+    assert json.loads(forecasts()[2].inputs)["breaks"] == json.loads(both.inputs)["breaks"]
+    cured("20")  # nothing of it changed
+    assert len(forecasts()) == 3
+
+
 def test_new_break_and_correction_add_forecasts_and_leave_the_old_ones() -> None:
     batch = old_batch()
     three = entered(batch, 3, ("424", "401", "396"))
