@@ -96,7 +96,7 @@ ROLES: dict[str, frozenset[Grant]] = {
         _grants("read", EVERYTHING)
         | _grants("write", EVERYTHING)
         | _grants("read_all", ALL_REGIONS)
-        | _grants("erase", PERSONAL)
+        | _grants("erase", (*PERSONAL, "users"))
         | _grants("take_in", INTAKE)
         | _grants("verify", ["breaks"])
         | _grants("release", ["breaks"])

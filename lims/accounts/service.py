@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Annotated, Any
 from zlib import crc32
@@ -22,6 +22,8 @@ from sqlalchemy.orm import Session, selectinload
 
 from lims.accounts.roles import ROLES
 from lims.base.actor import Actor
+from lims.base.auditing.erasure import erase
+from lims.base.auditing.policy import ERASED
 from lims.base.columns import utc_now
 from lims.base.database import current_session, database, transaction
 from lims.base.fields import Choice, Code, Flag, Text, Ui
@@ -31,6 +33,9 @@ from lims.base.schemas import Schema
 from lims.base.security import rights_of
 from lims.base.sessions import end_sessions_of
 
+#: Called with (session, account id, its address, the mark in its place) when a person is erased: subjects take the address
+#: out of what they keep.
+ERASED_TOO: list[Callable[[Session, int, str, str], None]] = []
 #: PostgreSQL's lock of whoever gives an account its name or address.
 NAMES_LOCK = 5_823_118
 
@@ -165,6 +170,8 @@ def edit_user(user_id: int, data: AccountEdit, actor: Actor, version: int | None
         user = session.get(User, user_id, populate_existing=True)
         if user is None:
             raise NotFound(f"user {user_id}")
+        if is_erased(user):
+            raise refuse("", _("This person was erased; accepted: a new account"), user.username)
         held = values_of(user)
         if version not in (None, version_of(held)):
             yours = {name: getattr(data, name) for name in held if getattr(data, name) != held[name]}
@@ -188,6 +195,39 @@ def edit_user(user_id: int, data: AccountEdit, actor: Actor, version: int | None
             user.password = hash_password(data.password)
         if ends:
             end_sessions_of(session, user.id)
+    return user
+
+
+def is_erased(user: User) -> bool:
+    """Were the person's data taken out? What the account did stands under this mark, so nobody else gets it."""
+    return bool(user.username == f"{ERASED}-{user.id}")
+
+
+def erase_account(user_id: int, reason: str, actor: Actor) -> User:
+    """Take a leaver's names and address out for good: of the account, of the record of changes, of mails. What the person
+    did stands, under a mark; papers that were issued and names that were typed into records stay.
+
+    Raises: Forbidden, NotFound, Refused while the account may sign in.
+    """
+    if not reason.strip():
+        raise refuse("reason", _("is required: why the person is erased"))
+    with transaction(actor, "personal data erased") as session:
+        both = select(User.id).where(User.id.in_({user_id, actor.user_id or user_id})).order_by(User.id)
+        session.execute(both.with_for_update(key_share=True))
+        _require_still_allowed(actor)
+        user = session.get(User, user_id, populate_existing=True)
+        if user is None:
+            raise NotFound(f"user {user_id}")
+        if is_erased(user):
+            raise refuse("", _("This person was erased; accepted: a new account"), user.username)
+        if user.active:
+            raise refuse(
+                "active", _("still may; accepted: an account that may not sign in any more"), user.username
+            )
+        address = user.email
+        erase(User.__tablename__, user_id, actor, reason.strip()[:400])
+        for forget_address in ERASED_TOO:
+            forget_address(session, user_id, address, f"{ERASED}-{user_id}")
     return user
 
 

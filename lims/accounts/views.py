@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,9 @@ from lims.accounts.service import (
     AccountIn,
     change_own_password,
     edit_user,
+    erase_account,
     get_user,
+    is_erased,
     list_users,
     values_of,
     version_of,
@@ -52,7 +55,11 @@ class UsersView(GuardedView):
     def list(self) -> ResponseReturnValue:
         self.allow("read")
         return self._page(
-            "lims/users.html", users=list_users(), role_labels=ROLE_LABELS, may_add=may("write", "users")
+            "lims/users.html",
+            users=list_users(),
+            role_labels=ROLE_LABELS,
+            may_add=may("write", "users"),
+            is_erased=is_erased,
         )
 
     @expose("/add", methods=["GET", "POST"])
@@ -76,8 +83,7 @@ class UsersView(GuardedView):
         self.allow("write")
         user = get_user(user_id)
         if request.method == "GET":
-            values = values_of(user)
-            return self._form(AccountEdit, values, user.username, version=version_of(values))
+            return self._edit_form(user_id)
         posted = posted_values(AccountEdit, request.form)
         opened = opened_version()
         version = opened if opened >= 0 else None
@@ -91,6 +97,27 @@ class UsersView(GuardedView):
         flash(_("Saved: %(title)s", title=user.username), "success")
         return redirect(url_for("UsersView.list"))
 
+    @expose("/<int:user_id>/erase", methods=["POST"])
+    @permission_name("erase")
+    def erase(self, user_id: int) -> ResponseReturnValue:
+        """Take a leaver's data out for good."""
+        self.allow("erase")
+        reason = request.form.get("reason", "")
+        try:
+            erase_account(user_id, reason, current_actor())
+        except Refused as error:
+            return self._edit_form(user_id, reason=reason, refused=error.problems), 422
+        flash(_("The person's data are gone; the records stand."), "success")
+        return redirect(url_for("UsersView.list"))
+
+    def _edit_form(self, user_id: int, **more: Any) -> str:
+        user = get_user(user_id)
+        values = values_of(user)
+        erasable = may("erase", "users") and not user.active and not is_erased(user)
+        return self._form(
+            AccountEdit, values, user.username, version=version_of(values), erasable=erasable and user, **more
+        )
+
     def _form(
         self,
         schema: Any,
@@ -98,11 +125,22 @@ class UsersView(GuardedView):
         title: str,
         problems: Any = (),
         form_key: str = "",
+        *,
+        erasable: Any = None,
+        reason: str = "",
+        refused: Sequence[Problem] = (),
         **more: Any,
     ) -> str:
-        form = build_form(schema, values, problems=problems, **more)
-        back = url_for("UsersView.list")
-        return self._page("lims/simple_form.html", form=form, title=title, back=back, form_key=form_key)
+        return self._page(
+            "lims/account_form.html",
+            form=build_form(schema, values, problems=problems, **more),
+            title=title,
+            back=url_for("UsersView.list"),
+            form_key=form_key,
+            erasable=erasable,
+            reason=reason,
+            refused=refused,
+        )
 
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, **context)

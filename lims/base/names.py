@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
+from lims.base.auditing.policy import ERASED
+
 #: Written in Chinese alone, with the dot of names from other scripts (买买提·艾力).
 _CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff·]+")
 
@@ -20,7 +22,10 @@ def is_chinese(first: str, last: str) -> bool:
 
 
 def full_name(first: str, last: str) -> str:
-    """Given and family name as one, in the order of the script that they are written in."""
+    """Given and family name as one, in the order of the script that they are written in; of an erased person the mark, which
+    stands for both."""
+    if first == last and first.startswith(f"{ERASED}-"):
+        return first
     if is_chinese(first, last):
         return f"{last.strip()}{first.strip()}"
     return f"{first} {last}".strip()

@@ -17,8 +17,11 @@ from email.utils import format_datetime, make_msgid
 
 from flask import current_app
 from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.orm import Session
 
+from lims.accounts.service import ERASED_TOO
 from lims.base.actor import Actor
+from lims.base.auditing.erasure import forget
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.services import RecordService
@@ -55,7 +58,8 @@ class OutgoingMailService(RecordService[OutgoingMail]):
 
 
 def write_mail(occasion: str, to_address: str, subject: str, body: str, actor: Actor) -> OutgoingMail:
-    """Put a mail into the outbox; one of the same occasion that stands there already is given back.
+    """Put a mail into the outbox; one of the same occasion that stands there already is given back. An occasion ends with
+    the id of the account that the mail goes to, after a colon.
 
     Goes with the transaction that it is called in: no mail about what was not saved.
     """
@@ -76,6 +80,20 @@ def write_mail(occasion: str, to_address: str, subject: str, body: str, actor: A
         session.add(mail)
         session.flush()
     return mail
+
+
+def forget_address(session: Session, user_id: int, address: str, mark: str) -> None:
+    """The mark in the place of the address in all mails to this account, also to an address that it had before; what waits
+    is given up."""
+    to_account = or_(OutgoingMail.to_address == address, OutgoingMail.occasion.endswith(f":{user_id}"))
+    for mail in session.scalars(select(OutgoingMail).where(to_account)).all():
+        mail.to_address = mark
+        if mail.state == "waiting":
+            mail.state = "failed"
+        forget(OutgoingMail.__tablename__, mail.id, session)
+
+
+ERASED_TOO.append(forget_address)
 
 
 def send_waiting(actor: Actor, most: int = 200) -> int:

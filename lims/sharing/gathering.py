@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import and_, func, select
 
+from lims.accounts.service import is_erased
 from lims.aftersales.models import AdviceCard
 from lims.base.database import current_session
 from lims.base.display import local_time
@@ -81,7 +82,9 @@ def collect(link: ShareLink) -> dict[str, Any]:
             "address": facts.address,
             "phone": facts.phone,
         },
-        "contact": None if link.owner is None else {"name": name_of(link.owner), "email": link.owner.email},
+        "contact": None
+        if link.owner is None or is_erased(link.owner)
+        else {"name": name_of(link.owner), "email": link.owner.email},
         "strengths": _strengths(results, {row.id for row in main}),
         "result": _result(results, main),
         "changes": _changes(results, {row.id for row in main}, link.created_at),

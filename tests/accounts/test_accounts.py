@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask_appbuilder.security.sqla.models import ApiKey, Role, User
 from rich.console import Console
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from lims.accounts.demo import DEMO_ACCOUNTS
-from lims.accounts.roles import ADMINISTRATOR, AUDITOR, TECHNICIAN
+from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, TECHNICIAN
 from lims.accounts.service import AccountEdit, AccountIn, add_user, edit_user, find_user, values_of
 from lims.audit.trace import accounts_named
 from lims.base import security
 from lims.base.actor import user_actor
+from lims.base.auditing.models import PersonalValue
 from lims.base.database import current_session, transaction
+from lims.base.display import actor_names
 from lims.base.names import full_name
 from lims.base.passwords import hash_password
 from lims.base.problems import Forbidden, Refused
+from lims.base.services import SERVICES
 from lims.base.sessions import LoginSession
 from lims.demonstration import prepare
+from lims.mail.models import OutgoingMail
+from lims.mail.service import write_mail
 from tests.at_once import at_once
 from tests.conftest import PASSWORD, Person
 from tests.factories import ACTOR
@@ -180,6 +186,65 @@ def test_account_that_another_changed_meanwhile_is_not_given_its_role_back_with_
         assert found is not None
         found.login_count = 7  # signing in is no change of the account
     assert administrator.post(url, {**again, "first_name": "Wei", "role": AUDITOR}).status_code == 302
+
+
+def test_leaver_is_erased_for_good_and_what_the_person_did_stands_under_a_mark(
+    app: Flask, administrator: Person, sign_in_as: Callable[[str], Person]
+) -> None:
+    manager = sign_in_as(MANAGER)
+    with app.app_context():
+        user = find_user("technician")
+        assert user is not None
+        user_id, actor = user.id, user_actor(user.id, "Technician Test")
+        kept = SERVICES["regions"].add({"code": "R-1", "name": "North"}, actor).id
+        mails = [
+            write_mail("complaint:1:new:999", "other@example.com", "Another's", "–", ACTOR).id,
+            write_mail(
+                f"complaint:2:new:{user_id}", "former@example.com", "At a former address", "–", ACTOR
+            ).id,
+            write_mail("complaint:3:new:0", user.email, "At this address", "–", ACTOR).id,
+        ]
+    erase = f"/users/{user_id}/erase"
+    assert "Erase the person" not in administrator.get(f"/users/{user_id}/edit").get_data(as_text=True)
+    early = administrator.post(erase, {"reason": "left the works"})
+    assert early.status_code == 422
+    assert "still may; accepted: an account that may not sign in any more" in early.get_data(as_text=True)
+    leaves = {"first_name": "Technician", "last_name": "Test", "email": "technician@example.com"}
+    assert administrator.post(f"/users/{user_id}/edit", {**leaves, "role": TECHNICIAN}).status_code == 302
+    page = administrator.get(f"/users/{user_id}/edit").get_data(as_text=True)
+    assert f'action="{erase}"' in page
+    unsaid = administrator.post(erase, {"reason": " "})
+    assert unsaid.status_code == 422
+    assert "is required: why the person is erased" in unsaid.get_data(as_text=True)
+    assert manager.post(erase, {"reason": "left"}).status_code == 403
+    assert administrator.post(erase, {"reason": "left the works"}).status_code == 302
+    with app.app_context():
+        session = current_session()
+        gone = session.get(User, user_id)
+        assert gone is not None
+        mark = f"erased-{user_id}"
+        assert {gone.username, gone.first_name, gone.last_name, gone.email} == {mark}
+        assert not gone.active
+        assert actor_names({actor.key}) == {actor.key: mark}
+        assert SERVICES["regions"].get(kept).created_by == actor.key
+        told = {mail.id: (mail.to_address, mail.state) for mail in session.query(OutgoingMail)}
+        assert [told[key] for key in mails] == [
+            ("other@example.com", "waiting"),
+            (mark, "failed"),
+            (mark, "failed"),
+        ]
+        clear = session.scalars(select(PersonalValue.value)).all()
+        assert not {"technician@example.com", "former@example.com"} & set(clear)
+    listed = administrator.get("/users/").get_data(as_text=True)
+    assert f'href="/users/{user_id}/edit"' not in listed
+    assert "technician@example.com" not in listed
+    # Nobody else gets what the person did, and nobody is erased twice.
+    again = {**leaves, "email": "new@example.com", "role": TECHNICIAN, "active": "true"}
+    for url, given in ((f"/users/{user_id}/edit", again), (erase, {"reason": "twice"})):
+        answer = administrator.post(url, given)
+        assert answer.status_code == 422
+        assert "This person was erased; accepted: a new account" in answer.get_data(as_text=True)
+    assert administrator.post("/users/999999/erase", {"reason": "nobody"}).status_code == 404
 
 
 def test_password_that_the_demonstration_prints_opens_nothing_outside_demo_mode(
