@@ -369,6 +369,43 @@ def test_role_with_those_grants_writes_and_cannot_alter_the_record(
     owner.dispose()
 
 
+@pytest.mark.postgresql
+def test_sealing_starts_no_parallel_workers_where_any_other_statement_would(postgresql_app: Flask) -> None:
+    """A session that is opened once the record has grown plans for a third of it: each write took 15 ms more."""
+    cheap = "; ".join(
+        f"SET LOCAL {name} = 0"
+        for name in (
+            "parallel_setup_cost",
+            "parallel_tuple_cost",
+            "min_parallel_table_scan_size",
+            "min_parallel_index_scan_size",
+        )
+    )
+
+    def launched() -> int:
+        with not_only_reading(database().engine).connect() as connection:
+            connection.execute(text("SELECT pg_stat_force_next_flush()"))
+            connection.commit()
+            workers = "SELECT parallel_workers_launched FROM pg_stat_database WHERE datname = current_database()"
+            return int(connection.scalar(text(workers)))
+
+    def write(codes: range) -> None:
+        with transaction(ACTOR, "regions") as session:
+            session.execute(text(cheap))
+            session.add_all([Region(code=f"R-{number}", name="Region") for number in codes])
+
+    with postgresql_app.app_context():
+        write(range(2000))
+        database().engine.dispose()  # the next session plans by what is there now
+        before = launched()
+        write(range(2000, 2003))
+        assert launched() == before
+        with not_only_reading(database().engine).begin() as connection:
+            connection.execute(text(cheap))
+            connection.execute(text("SELECT string_agg(payload, '') FROM audit_entries WHERE seq > 0"))
+        assert launched() > before  # they would have been counted
+
+
 # --- erasure ---------------------------------------------------------------------------------------------------
 
 
