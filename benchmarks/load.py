@@ -253,7 +253,7 @@ def load(report: Report, data: Path, url: str) -> None:
         account = {"username": "technician", "first_name": "L", "last_name": "L", "email": "l@example.com"}
         account |= {"role": "Technician", "password": PASSWORD}
         add_user(AccountIn.read(account), system_actor("bench"))
-    wanted = min(300_000, int(DUE_SOON + SECONDS * SETS_A_SECOND * PER_SET * 4 / 3))
+    wanted = min(500_000, int(DUE_SOON + SECONDS * SETS_A_SECOND * PER_SET * 4 / 3))
     took = fill(app, wanted, open_share=1.0, days=2, due_soon=DUE_SOON)
     report.tell(f"filling {wanted:,} specimens", took, " s")
     sets, codes = prepared(app)
