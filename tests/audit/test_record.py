@@ -386,7 +386,9 @@ def test_sealing_starts_no_parallel_workers_where_any_other_statement_would(post
         with not_only_reading(database().engine).connect() as connection:
             connection.execute(text("SELECT pg_stat_force_next_flush()"))
             connection.commit()
-            workers = "SELECT parallel_workers_launched FROM pg_stat_database WHERE datname = current_database()"
+            workers = (
+                "SELECT parallel_workers_launched FROM pg_stat_database WHERE datname = current_database()"
+            )
             return int(connection.scalar(text(workers)))
 
     def write(codes: range) -> None:
