@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, selectinload
 from lims.accounts.roles import ROLES
 from lims.base.actor import Actor
 from lims.base.auditing.erasure import erase
-from lims.base.auditing.policy import ERASED
+from lims.base.auditing.policy import erased_mark
 from lims.base.columns import utc_now
 from lims.base.database import current_session, database, transaction
 from lims.base.fields import Choice, Code, Flag, Text, Ui
@@ -164,14 +164,7 @@ def edit_user(user_id: int, data: AccountEdit, actor: Actor, version: int | None
     """
     _check_email(data.email)
     with transaction(actor, "account changed") as session:
-        both = select(User.id).where(User.id.in_({user_id, actor.user_id or user_id})).order_by(User.id)
-        session.execute(both.with_for_update(key_share=True))
-        _require_still_allowed(actor)
-        user = session.get(User, user_id, populate_existing=True)
-        if user is None:
-            raise NotFound(f"user {user_id}")
-        if is_erased(user):
-            raise refuse("", _("This person was erased; accepted: a new account"), user.username)
+        user = _held(session, user_id, actor)
         held = values_of(user)
         if version not in (None, version_of(held)):
             yours = {name: getattr(data, name) for name in held if getattr(data, name) != held[name]}
@@ -200,7 +193,7 @@ def edit_user(user_id: int, data: AccountEdit, actor: Actor, version: int | None
 
 def is_erased(user: User) -> bool:
     """Were the person's data taken out? What the account did stands under this mark, so nobody else gets it."""
-    return bool(user.username == f"{ERASED}-{user.id}")
+    return bool(user.username == erased_mark(user.id))
 
 
 def erase_account(user_id: int, reason: str, actor: Actor) -> User:
@@ -212,14 +205,7 @@ def erase_account(user_id: int, reason: str, actor: Actor) -> User:
     if not reason.strip():
         raise refuse("reason", _("is required: why the person is erased"))
     with transaction(actor, "personal data erased") as session:
-        both = select(User.id).where(User.id.in_({user_id, actor.user_id or user_id})).order_by(User.id)
-        session.execute(both.with_for_update(key_share=True))
-        _require_still_allowed(actor)
-        user = session.get(User, user_id, populate_existing=True)
-        if user is None:
-            raise NotFound(f"user {user_id}")
-        if is_erased(user):
-            raise refuse("", _("This person was erased; accepted: a new account"), user.username)
+        user = _held(session, user_id, actor)
         if user.active:
             raise refuse(
                 "active", _("still may; accepted: an account that may not sign in any more"), user.username
@@ -227,7 +213,21 @@ def erase_account(user_id: int, reason: str, actor: Actor) -> User:
         address = user.email
         erase(User.__tablename__, user_id, actor, reason.strip()[:400])
         for forget_address in ERASED_TOO:
-            forget_address(session, user_id, address, f"{ERASED}-{user_id}")
+            forget_address(session, user_id, address, erased_mark(user_id))
+    return user
+
+
+def _held(session: Session, user_id: int, actor: Actor) -> User:
+    """The account as it is now, held with the actor's own until the end. Raises: Forbidden, NotFound, Refused of one whose
+    person was erased."""
+    both = select(User.id).where(User.id.in_({user_id, actor.user_id or user_id})).order_by(User.id)
+    session.execute(both.with_for_update(key_share=True))
+    _require_still_allowed(actor)
+    user = session.get(User, user_id, populate_existing=True)
+    if user is None:
+        raise NotFound(f"user {user_id}")
+    if is_erased(user):
+        raise refuse("", _("This person was erased; accepted: a new account"), user.username)
     return user
 
 

@@ -55,6 +55,11 @@ class CodeFamily:
         """The code by whose tolerance an age is judged; "" where the family has none."""
         return self.age_code if self.age_judged else ""
 
+    @property
+    def by_samples(self) -> bool:
+        """Are a set's specimens a sample of EN 206, with no factor between sizes?"""
+        return self.rate_code == "en12390-3"
+
 
 CODE_FAMILIES = {
     "gb": CodeFamily("gbt50081-2019", "gbt50081-2019", "cube", 150),

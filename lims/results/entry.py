@@ -68,14 +68,15 @@ def due_entry(sets: Sequence[DueSet]) -> str:
     now = utc_now()
     usual = usual_ranges().of(sets)
     specimens = specimens_of([item.id for item in sets])
-    reader = (laboratory().codes.tolerance_code, str(spoken_locale()), laboratory().timezone)
+    codes = laboratory().codes
+    reader = (codes.tolerance_code, str(spoken_locale()), laboratory().timezone)
     rows = (
         _entry_row(
             item,
             tuple(specimens[item.id]),
             usual.get(item.id),
             item.when(now),
-            judged_by(specimens[item.id]),
+            judged_by(specimens[item.id], codes),
             *reader,
         )
         for item in sets
@@ -162,7 +163,7 @@ def judged_while_typed(
 ) -> tuple[str, str]:
     """How a page judges a set while its loads are typed, until the server does: what `judged_by` says, and the size factor,
     as a plain number."""
-    judging = judged_by(specimens)
+    judging = judged_by(specimens, laboratory().codes)
     return judging, _factor(specimens, grade_mpa, judging)
 
 
@@ -316,9 +317,10 @@ def _warnings(
 
 def factor_warnings(shape: str, width_mm: Decimal | None, grade_mpa: Decimal | None) -> list[str]:
     """From C60 on a size factor should come from tests (GB/T 50081-2019 5.0.6); what was taken without one is said."""
-    takes_factors = laboratory().codes.rate_code != "en12390-3"  # EN 206 has none between sizes
-    factor = untested_factor(shape, width_mm, grade_mpa) if width_mm is not None and takes_factors else None
-    if factor is None or width_mm is None:
+    if width_mm is None or laboratory().codes.by_samples:
+        return []
+    factor = untested_factor(shape, width_mm, grade_mpa)
+    if factor is None:
         return []
     return [
         _(

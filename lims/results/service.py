@@ -28,7 +28,7 @@ from lims.base.database import (
     transaction,
 )
 from lims.base.display import format_decimal, show_time
-from lims.base.laboratory import laboratory
+from lims.base.laboratory import CodeFamily, laboratory
 from lims.base.problems import Conflict, NotFound, refuse
 from lims.base.records import stamps
 from lims.base.schemas import Schema
@@ -353,7 +353,7 @@ def judge(
     shape, width_mm = shapes.pop()
     if width_mm is None:
         raise refuse("loads_kn", _("the specimens' size is not known; accepted: strengths as reported"))
-    judging = judged_by(specimens)
+    judging = judged_by(specimens, laboratory().codes)
     try:
         if judging == "range":
             return mean_of_sample(shape, width_mm, loads)
@@ -376,17 +376,19 @@ def judge(
         raise refuse(field, told_refusal(error)) from None
 
 
-def judged_by(specimens: Sequence[Specimen | SetSpecimen]) -> str:
-    """How the codes of the laboratory judge a set: "range" under EN 206; else "cube-set" (the 15 % rule) of cubes, and under
+def judged_by(specimens: Sequence[Specimen | SetSpecimen], codes: CodeFamily) -> str:
+    """How these codes judge a set: "range" under EN 206; else "cube-set" (the 15 % rule) of cubes, and under
     the codes of China of three cylinders; "mean" of others of cylinders, strength tests of ACI 318."""
     first = specimens[0] if specimens else None
-    code = laboratory().codes.rate_code
     if first is None:
         return "mean"
-    if code == "en12390-3" and first.shape in SAMPLE_RULES:
+    if codes.by_samples and first.shape in SAMPLE_RULES:
         return "range"
-    of_three = len(specimens) == 3 and first.width_mm in CYLINDER_SIZE_FACTORS and code == "gbt50081-2019"
-    return "cube-set" if first.shape == "cube" or (first.shape == "cylinder" and of_three) else "mean"
+    if first.shape == "cube":
+        return "cube-set"
+    of_three = len(specimens) == 3 and first.width_mm in CYLINDER_SIZE_FACTORS
+    by_middle = first.shape == "cylinder" and of_three and codes.rate_code == "gbt50081-2019"
+    return "cube-set" if by_middle else "mean"
 
 
 class Recorded(NamedTuple):

@@ -108,7 +108,7 @@ def test_three_cylinders_are_judged_as_the_codes_of_the_laboratory_judge_them(
     """230, 236 and 298 kN on 100 mm: the last lies 26 % above the middle one, 30.05 MPa x 0.95; their range is 27 % of the
     mean."""
     facts = replace(laboratory(), code_family=family)
-    for module in ("lims.results.service", "lims.trials.service", "lims.trials.models"):
+    for module in ("lims.results.service", "lims.results.entry", "lims.trials.service", "lims.trials.models"):
         monkeypatch.setattr(f"{module}.laboratory", lambda: facts)
     found = a_set(30, "100", shape="cylinder")
     (row,) = json.loads(due_entry([due_set(found.id)]))  # type: ignore[list-item]

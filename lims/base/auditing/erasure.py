@@ -27,7 +27,7 @@ def erase(table_name: str, row_id: int, actor: Actor, reason: str) -> None:
     """
     table = Model.metadata.tables[table_name]
     given: dict[str, Any] = {
-        column.name: None if column.nullable else f"{policy.ERASED}-{row_id}"
+        column.name: None if column.nullable else policy.erased_mark(row_id)
         for column in table.columns
         if policy.is_committed(column)
     }

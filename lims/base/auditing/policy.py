@@ -50,6 +50,11 @@ PERSONAL = {"personal": True}
 ERASED = "erased"
 
 
+def erased_mark(row_id: int) -> str:
+    """What stands in the place of each of a row's values that may not be empty."""
+    return f"{ERASED}-{row_id}"
+
+
 def is_captured(table: Table) -> bool:
     return table.name not in NOT_CAPTURED
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -112,14 +112,6 @@ def _cylinders(given: Given) -> Answer:
     return _verdict(mean_of_cylinders(given.numbers("strengths_mpa"), given.number("diameter_mm")))
 
 
-def _cube_sample(given: Given) -> Answer:
-    return _verdict(mean_of_sample("cube", given.number("edge_mm"), given.numbers("loads_kn")))
-
-
-def _cylinder_sample(given: Given) -> Answer:
-    return _verdict(mean_of_sample("cylinder", given.number("diameter_mm"), given.numbers("loads_kn")))
-
-
 def _length(given: Given) -> Answer:
     return {
         "factor": shown(cylinder_length_factor(given.number("diameter_mm"), given.number("length_mm")), 4)
@@ -152,10 +144,12 @@ def _curing(given: Given) -> Answer:
     return {"standard": all_passed(checks), "checks": checks}
 
 
-def _sample_rule(
-    shape: str, title: str, width: Number, compute: Callable[[Given], Answer], vectors: tuple[Vector, ...]
-) -> Rule:
-    """EN 206 on the specimens of one sample, of one shape."""
+def _sample_rule(shape: str, title: str, width: Number, *cases: tuple[list[str], str | None, str]) -> Rule:
+    """EN 206 on the specimens of one sample, of one shape. `cases`: loads of 150 mm, strength, basis."""
+
+    def compute(given: Given) -> Answer:
+        return _verdict(mean_of_sample(shape, given.number(width.name), given.numbers("loads_kn")))
+
     return Rule(
         id=SAMPLE_RULES[shape],
         code="EN 206",
@@ -166,20 +160,14 @@ def _sample_rule(
         formula=N_("The mean of the specimens of one sample; a range of more than 15 % of it: disregarded."),
         provenance=((N_("mean and range"), "R"), (N_("no factor between sizes"), "R")),
         sources=("EN 206", "EN 12390-3"),
-        fields=(
-            width,
-            Many(
-                name="loads_kn",
-                text=N_("Maximum loads, kN"),
-                each=Number(name="load", above=0, maximum=20000),
-                least=1,
-                most=10,
-            ),
-        ),
+        fields=(width, replace(LOADS, least=1, most=10)),
         compute=compute,
         judges="loads",
         numbers=((N_("largest range, of the mean"), "15 %"),),
-        vectors=vectors,
+        vectors=tuple(
+            Vector({width.name: "150", "loads_kn": loads}, {"strength_mpa": strength, "basis": basis}, "C")
+            for loads, strength, basis in cases
+        ),
     )
 
 
@@ -372,29 +360,17 @@ RULES = (
         "cube",
         N_("Test result: cubes of one sample"),
         Number(name="edge_mm", text=N_("Edge of the cube, mm"), above=0, maximum=1000),
-        _cube_sample,
-        tuple(
-            Vector({"edge_mm": "150", "loads_kn": loads}, {"strength_mpa": strength, "basis": basis}, "C")
-            for loads, strength, basis in (
-                (["900", "920", "940"], "40.9", "mean"),
-                (["925", "1000", "1075"], "44.4", "mean"),  # exactly 15 %
-                (["924", "1000", "1075"], None, "spread"),
-                (["850"], "37.8", "mean"),
-            )
-        ),
+        (["900", "920", "940"], "40.9", "mean"),
+        (["925", "1000", "1075"], "44.4", "mean"),  # exactly 15 %
+        (["924", "1000", "1075"], None, "spread"),
+        (["850"], "37.8", "mean"),
     ),
     _sample_rule(
         "cylinder",
         N_("Test result: cylinders of one sample"),
         Number(name="diameter_mm", text=N_("Diameter, mm"), above=0, maximum=500),
-        _cylinder_sample,
-        tuple(
-            Vector({"diameter_mm": "150", "loads_kn": loads}, {"strength_mpa": strength, "basis": basis}, "C")
-            for loads, strength, basis in (
-                (["520", "530"], "29.7", "mean"),
-                (["520", "610"], None, "spread"),
-            )
-        ),
+        (["520", "530"], "29.7", "mean"),
+        (["520", "610"], None, "spread"),
     ),
     Rule(
         id="astm-c39/length-factor",
