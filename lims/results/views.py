@@ -125,6 +125,11 @@ def _no_loads(posted: Mapping[str, str], found: SpecimenSet) -> dict[int, str]:
     return wrong
 
 
+#: Basis of a set that has no strength -> what is said when it was saved.
+NO_STRENGTH = {
+    "invalid": _l("Saved: the set is invalid, two values lie beyond 15 % of the middle one."),
+    "spread": _l("Saved: the set is invalid, its values range over more than 15 % of their mean."),
+}
 #: Sets of a day that a worksheet has room for; of those past their tolerance as many as the page of the day shows.
 MOST_ON_PAPER = 500
 
@@ -392,7 +397,7 @@ class BreaksView(GuardedView):
         except Conflict as conflict:
             return self._entry(found, posted, [_entered_meanwhile(conflict)]), 409
         if result.strength_mpa is None:
-            flash(_("Saved: the set is invalid, two values lie beyond 15 % of the middle one."), "warning")
+            flash(NO_STRENGTH[result.basis], "warning")
         else:
             flash(_("Saved: %(strength)s MPa", strength=f"{result.strength_mpa:.1f}"), "success")
         return redirect(url_for("BreaksView.enter", set_id=set_id))

@@ -28,8 +28,9 @@ from lims.reporting.service import CertificateService
 from lims.reporting.statistics import grouped, result_rows
 from lims.results.due import due_set
 from lims.results.entry import EntryIn, doubts, due_entry, entry_warnings, reservations_of, save_entry
-from lims.results.schemas import SetBreaksIn
+from lims.results.schemas import BASES, SetBreaksIn
 from lims.results.service import breaks_of, record_set, release, verify
+from lims.results.views import NO_STRENGTH
 from lims.rules.service import compare, rule_of
 from lims.standards.specimens import cube_set, factor_beside_set, untested_factor
 from lims.trials.models import SpecimenSet
@@ -124,6 +125,11 @@ def test_three_cylinders_are_judged_as_the_codes_of_the_laboratory_judge_them(
     again = compare(found.id, rule_of("gbt50081-2019/set-of-three"))
     assert again.answer is not None
     assert again.answer["basis"] == "middle"
+
+
+def test_each_verdict_without_a_strength_is_told_in_its_own_words_when_it_was_saved() -> None:
+    assert set(NO_STRENGTH) == set(BASES) - {"mean", "middle"}
+    assert len(set(map(str, NO_STRENGTH.values()))) == len(NO_STRENGTH)
 
 
 @pytest.mark.parametrize(
