@@ -140,12 +140,12 @@ RULES = (
         ),
         compute=_setting,
         vectors=(
+            Vector({"initial_set_min": "45", "final_set_min": "600"}, {"accepted": True}, "S"),
             Vector(
                 {"initial_set_min": "45", "final_set_min": "391", "cement_type": "P.II"},
                 {"accepted": False},
                 "C",
             ),
-            Vector({"initial_set_min": "45", "final_set_min": "600"}, {"accepted": True}, "S"),
             Vector({"initial_set_min": "44", "final_set_min": "300"}, {"accepted": False}, "S"),
         ),
     ),
