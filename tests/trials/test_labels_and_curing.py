@@ -16,6 +16,7 @@ from lims.base.display import day_begins, local_today
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.trials.curing import add_readings, maturity_of
+from lims.trials.labels import Label, label_sheet, zpl
 from lims.trials.models import CuringReading
 from lims.trials.short_codes import short_code
 from tests.conftest import Person
@@ -48,16 +49,34 @@ def test_labels_come_as_pages_pdf_and_zpl_with_the_same_codes(app: Flask, techni
 
 def test_printer_commands_inside_a_name_are_only_letters(app: Flask, technician: Person) -> None:
     with app.app_context():
-        from lims.trials.labels import Label, zpl
-
         label = Label("A^XZ~JA", "0001", "m^", "now", 3, "http://x/")
         assert zpl([label]).count("^XZ") == 1
         assert "~" not in zpl([label])
 
 
-def test_layout_commands_inside_a_name_are_only_letters(app: Flask) -> None:
-    from lims.trials.labels import Label, label_sheet
+def test_every_character_of_a_short_code_reaches_the_printer() -> None:
+    code = short_code(33)
+    assert code.endswith("~")  # as of one specimen in 37
+    text = zpl([Label("B_1", code, "C30/1", "now", 3, f"http://x/press/scan/{code}")])
+    fields = re.findall(r"\^FH\^FD(.*?)\^FS", text)
+    assert len(fields) == text.count("^FD")
+    printed = [re.sub("_([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), field) for field in fields]
+    assert printed == [f"MA,http://x/press/scan/{code}", "B_1", f"{code}  3 d", "C30/1", "now"]
 
+
+def test_label_of_a_held_set_names_no_age_in_any_form(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        batch = a_batch("40", plan_ages="28", hold_sets="1")
+        address, held = f"/batches/{batch.id}/labels", batch.sets[-1]
+        shorts = [short_code(specimen.id) for specimen in held.specimens]
+    page, printer = (technician.get(address + form).get_data(as_text=True) for form in ("", ".zpl"))
+    for short in shorts:
+        assert f">{short}<" in page
+        assert f"^FD{short}^FS" in printer
+    assert page.count(" · 28 d<") == printer.count("  28 d^FS") == 3
+
+
+def test_layout_commands_inside_a_name_are_only_letters(app: Flask) -> None:
     hostile = '#panic("no") $x$ *b* \\ #read("/etc/passwd") "]'
     with app.app_context():
         assert label_sheet([Label(hostile, "0001", hostile, hostile, 3, "http://x/")]).startswith(b"%PDF-")
