@@ -136,6 +136,31 @@ def test_maturity_of_a_batch_at_20_degrees_is_its_age(records_on_both: Flask) ->
     assert found.same_condition_due is False
 
 
+def test_maturity_is_the_same_however_often_the_logger_reads(records: Flask) -> None:
+    tank = a_tank()
+    batch = a_batch("40", curing_tank_id=tank.id)
+    rows = "".join(
+        f"{(batch.cast_at + timedelta(minutes=minutes)).isoformat()},20.0\n"
+        for minutes in range(0, 72 * 60 + 1, 5)
+    )
+    add_readings(tank.id, ("time,temp\n" + rows).encode(), ACTOR)
+    found = maturity_of(batch)
+    assert found is not None
+    assert (found.degree_days, found.equivalent_days) == (Decimal("60.0"), Decimal("3.00"))
+
+
+def test_batch_that_lies_at_a_place_of_its_own_is_not_as_warm_as_the_tank(records: Flask) -> None:
+    tank = a_tank()
+    batch = a_batch("40", curing="same_condition", curing_tank_id=tank.id)
+    for place, degrees in (({"curing_tank_id": tank.id}, "20"), ({"batch_id": batch.id}, "5")):
+        for hours in (0, 24, 48, 72):
+            read_at = (batch.cast_at + timedelta(hours=hours)).isoformat()
+            SERVICES["curing-readings"].add({**place, "read_at": read_at, "temperature_c": degrees}, ACTOR)
+    found = maturity_of(batch)
+    assert found is not None
+    assert (found.readings, found.degree_days) == (4, Decimal("15.0"))
+
+
 def test_maturity_counts_from_casting_and_without_readings_that_are_out_of_use(records: Flask) -> None:
     batch = a_batch("40", curing="same_condition")
     for hours, degrees in ((-0.5, "20"), (24, "200"), (48, "20")):
