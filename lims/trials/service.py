@@ -333,9 +333,10 @@ def _lots_in(record: Batch, field: str) -> list[BatchLot]:
 def _require_judgeable(values: BatchIn, design: MixDesign) -> None:
     """Cubes that no rule judges would be cast, cured and loaded for nothing. Raises: Refused.
 
-    A mortar's cubes of 70.7 mm come as strengths that were reported.
+    A mortar's cubes of 70.7 mm come as strengths that were reported. EN 206 takes a sample of any number, without a factor
+    between sizes.
     """
-    if values.shape != "cube" or design.kind == "mortar":
+    if values.shape != "cube" or design.kind == "mortar" or laboratory().codes.by_samples:
         return
     if values.specimens_per_set != CUBES_OF_A_SET:
         raise refuse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from flask import Flask
 from lims.audit.trace import trace
 from lims.base.database import current_session, transaction
 from lims.base.display import local_time
+from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, Refused
 from lims.base.services import SERVICES
 from lims.results.due import due_groups
@@ -283,6 +285,21 @@ def test_cubes_for_which_no_size_factor_may_be_taken_are_not_cast(records: Flask
     mix = a_mix("C60-1", strength_class="C60")
     assert "factor found by test" in refused_fields(mix=mix, width_mm="200")["width_mm"]
     assert a_batch("40", mix=mix, width_mm="100").sets
+
+
+def test_cubes_of_an_en_laboratory_are_cast_in_any_number_and_size_and_judged(
+    records: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four cubes of 200 mm: the rule of GB/T 50081 judges three, and from C60 on has no factor for them."""
+    facts = replace(laboratory(), code_family="en")
+    for module in ("lims.results.service", "lims.trials.service"):
+        monkeypatch.setattr(f"{module}.laboratory", lambda: facts)
+    mix = a_mix("C60-1", strength_class="C60")
+    (found,) = a_batch("40", mix=mix, plan_ages="3", width_mm="200", specimens_per_set="4").sets
+    loads = {"loads_kn": ["2400", "2440", "2420", "2460"], "tested_at": datetime.now(UTC).isoformat()}
+    result = record_set(found.id, SetBreaksIn.read(loads), ACTOR)
+    # 9720 kN over 4 x 40 000 mm²: 60.75, half to even.
+    assert (result.rule_id, result.strength_mpa) == ("en206/cube-sample", Decimal("60.8"))
 
 
 @pytest.mark.parametrize(("volume", "sets"), [("40", 1), ("101", 2), ("1000", 10), ("1001", 6)])
