@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from lims.accounts.roles import SALES, TECHNICIAN
 from lims.audit.trace import trace
 from lims.base.database import current_session, transaction
 from lims.base.display import local_time
@@ -23,6 +25,7 @@ from lims.results.service import record_set
 from lims.trials.models import Batch, SpecimenSet
 from lims.trials.service import SpecimenSetService
 from tests.at_once import at_once
+from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
 
 
@@ -387,6 +390,29 @@ def test_sets_of_a_batch_that_is_out_of_use_are_due_no_more_and_come_back_with_i
         assert states() == before
     assert (first.discard_reason, second.discard_reason) == (None, "broken on the way")
     assert len(due_groups(datetime.now(UTC))["next"]) == 1
+
+
+def test_page_of_a_batch_says_of_those_sets_alone_that_they_wait(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        batch = a_batch("40", plan_ages="3,28")
+        loads = {"loads_kn": ["424", "401", "396"], "tested_at": datetime.now(UTC).isoformat()}
+        record_set(batch.sets[0].id, SetBreaksIn.read(loads), ACTOR)
+        batch_id = batch.id
+
+    def line(person: Person) -> list[str]:
+        page = person.get(f"/batches/{batch_id}").get_data(as_text=True)
+        steps = re.search(r'<ol class="steps-line">(.*?)</ol>', page, re.DOTALL)
+        assert steps is not None
+        return re.findall(r'fw-medium">(?:<span[^>]*>)?([^<]*)<', steps[1])
+
+    sales, technician = sign_in_as(SALES), sign_in_as(TECHNICIAN)
+    assert line(sales) == ["Broken", "1 set waits"]  # no strength that is not released leaves the laboratory
+    assert line(technician) == ["18.1 MPa", "1 set waits"]
+    with app.app_context():
+        SERVICES["batches"].retire(batch_id, ACTOR)
+    assert line(technician) == ["18.1 MPa", "Discarded"]
 
 
 @pytest.mark.parametrize("age", [5, 14])
