@@ -321,7 +321,8 @@ def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
 
 
 def find_specimen(session: Session, code: str) -> Specimen | None:
-    """By its code or its short code; None for anything else."""
+    """By its code or its short code, in the width of any input method; None for anything else."""
+    code = plain_text(code)
     if not code:
         return None
     found = session.scalars(select(Specimen).where(Specimen.code == code)).one_or_none()

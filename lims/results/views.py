@@ -23,6 +23,7 @@ from lims.base.api import json_object
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import actor_names, form_text, laboratory_zone, local_time, show_time
+from lims.base.fields import plain_text
 from lims.base.forms import posted_values
 from lims.base.laboratory import laboratory
 from lims.base.names import name_of
@@ -342,10 +343,13 @@ class BreaksView(GuardedView):
     def set_json(self) -> ResponseReturnValue:
         """One waiting set by a code that the entry page does not hold: of the set, of a specimen, or of a label."""
         self.allow("write")
-        code = request.args.get("code", "").strip()[:90]
+        code = plain_text(request.args.get("code", ""))[:90]
         session = current_session()
-        query = select(SpecimenSet.id).where(SpecimenSet.code.in_({code, as_given_out(code)}))
-        set_id = session.scalars(query).one_or_none()
+        given_out = as_given_out(code)
+        query = select(SpecimenSet.code, SpecimenSet.id).where(SpecimenSet.code.in_({code, given_out}))
+        # A laboratory's own codes may differ in nothing but capitals: the one that was typed goes first.
+        known = {found_code: found_id for found_code, found_id in session.execute(query)}
+        set_id = known.get(code, known.get(given_out))
         if set_id is None:
             specimen = find_specimen(session, code)
             set_id = specimen.specimen_set_id if specimen is not None else None

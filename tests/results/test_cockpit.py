@@ -42,6 +42,9 @@ from lims.trials.models import SpecimenSet
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
 
+#: Letters, digits and signs to their full width.
+WIDE = {plain: plain + 0xFEE0 for plain in range(0x21, 0x7F)}
+
 
 def cast(days_ago: float, **more: Any) -> Any:
     moment = datetime.now(UTC) - timedelta(days=days_ago)
@@ -491,11 +494,23 @@ def test_set_that_is_not_due_is_found_by_any_of_its_codes(app: Flask, technician
         found = cast(0, plan_ages="90").sets[0]
         specimen = found.specimens[1]
         codes = [found.code, found.code.lower(), specimen.code, short_code(specimen.id)]
+        codes += [code.translate(WIDE) for code in codes]  # as an input method for Chinese types them
         set_id = found.id
     for code in codes:
         answer = technician.get(f"/press/set.json?code={code}", headers={"Accept": "application/json"})
         assert answer.get_json()["sets"][0]["id"] == set_id
     assert technician.get("/press/set.json?code=B26-NOWHERE").status_code == 404
+
+
+def test_sets_whose_codes_differ_in_capitals_alone_are_each_found_by_their_own(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        codes = ("p-7", "P-7")
+        ids = {code: cast(n / 100, plan_ages="90", code=code).sets[0].id for n, code in enumerate(codes)}
+    for code, set_id in ids.items():
+        answer = technician.get(f"/press/set.json?code={code}-90d-1", headers={"Accept": "application/json"})
+        assert answer.get_json()["sets"][0]["id"] == set_id
 
 
 @pytest.mark.parametrize(("rate", "warns"), [("0.5", False), ("0.8", False), ("0.49", True), ("0.81", True)])
