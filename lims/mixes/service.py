@@ -87,8 +87,7 @@ class MixRevisionService(RecordService[MixRevision]):
 
     def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> MixRevision:
         values = data if isinstance(data, RevisionIn) else RevisionIn.read(dict(data))
-        if not values.masses():
-            raise refuse("cement_kg_m3", _("a recipe needs at least one mass; accepted: kg/m³"))
+        _require_mass(values)
         with transaction(actor) as session:
             self._resolve(values, SimpleNamespace())
             # Held: of two revisions at once the second has the next number.
@@ -103,6 +102,7 @@ class MixRevisionService(RecordService[MixRevision]):
     ) -> MixRevision:
         """Replace the recipe of a revision that was not cast. Raises: NotFound, Refused, Conflict."""
         values = data if isinstance(data, RecipeIn) else RecipeIn.read(dict(data))
+        _require_mass(values)
         with transaction(actor) as session:
             revision = locked_row(MixRevision, record_id)
             if revision is None:
@@ -202,6 +202,12 @@ def _add_components(
 def _product_of(revision: MixRevision) -> int | None:
     """The cement that the recipe names."""
     return next((c.cement_product_id for c in revision.components if c.kind == "cement"), None)
+
+
+def _require_mass(recipe: RecipeIn) -> None:
+    """Raises: Refused."""
+    if not any(recipe.masses().values()):
+        raise refuse("cement_kg_m3", _("a recipe needs at least one mass; accepted: kg/m³"))
 
 
 def _require_one_of_each(revision: MixRevision) -> None:

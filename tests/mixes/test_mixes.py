@@ -64,6 +64,22 @@ def test_recipe_without_water_is_refused(records: Flask) -> None:
     assert SERVICES["mix-designs"].page().total == 0
 
 
+def test_recipe_without_any_mass_is_neither_saved_nor_cast(records: Flask) -> None:
+    mix = a_mix()
+    revision, service = mix.latest, SERVICES["mix-revisions"]
+    for masses in ({}, dict.fromkeys(RECIPE, "0")):
+        with pytest.raises(Refused, match="at least one mass"):
+            service.edit(revision.id, masses, revision.version, ACTOR)
+        with pytest.raises(Refused, match="at least one mass"):
+            service.add({"mix_design_id": mix.id, "reason": "slip", **masses}, ACTOR)
+    assert service.get(revision.id).mass_of("cement") == 350
+    for component in revision.components:  # each on its own page
+        nothing = {"revision_id": revision.id, "kind": component.kind, "mass_kg_m3": "0"}
+        SERVICES["mix-components"].edit(component.id, nothing, component.version, ACTOR)
+    with pytest.raises(Refused, match="has no recipe"):
+        a_batch(mix=mix)
+
+
 def test_open_revision_can_be_edited_and_a_cast_one_cannot(records_on_both: Flask) -> None:
     mix = a_mix()
     revision = mix.latest
