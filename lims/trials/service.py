@@ -21,7 +21,7 @@ from lims.base.display import day_begins, local_day, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import NotFound, Problem, Refused, refuse
-from lims.base.services import RecordService, hide_unknown
+from lims.base.services import RecordService, hide_unknown, require_past
 from lims.base.words import told, told_refusal
 from lims.customers.regions import seen_through, seen_within
 from lims.materials.models import AdmixtureLot, AggregateSample, CementLot, ScmLot
@@ -551,10 +551,14 @@ class ShotcreteTrialService(RecordService[ShotcreteTrial]):
         return batches_of_seen(ShotcreteTrial.trial_id)
 
     def before_add(self, record: ShotcreteTrial, values: ShotcreteTrialIn, actor: Actor) -> None:
+        self.check(record)
         self._judge(record, values)
 
     def before_edit(self, record: ShotcreteTrial, values: ShotcreteTrialIn, actor: Actor) -> None:
         self._judge(record, values)
+
+    def check(self, record: ShotcreteTrial) -> None:
+        require_past("sprayed_on", record.sprayed_on)
 
     def _judge(self, record: ShotcreteTrial, values: ShotcreteTrialIn) -> None:
         """Rebound, setting and curing against the limits in force on the day of spraying, which are kept with the record: a
