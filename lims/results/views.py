@@ -73,6 +73,7 @@ from lims.results.service import (
     breaks_of,
     correct_set,
     get_set,
+    named,
     plan_retest,
     record_set,
     release,
@@ -365,6 +366,9 @@ class BreaksView(GuardedView):
         self.allow("write")
         try:
             return jsonify(save_entry(EntryIn.read(json_object()), current_actor()))
+        except Refused as error:  # it stands in the page's list of what waits, beside no field
+            problems = [Problem(item.field, named(item), item.value).as_dict() for item in error.problems]
+            return jsonify({"message": str(error), "problems": problems}), 422
         except Conflict as conflict:
             problems = [_entered_meanwhile(conflict).as_dict()] if besides_loads(conflict) else []
             return jsonify({"theirs": conflict.theirs.get("loads_kn", ""), "problems": problems}), 409

@@ -459,6 +459,25 @@ def test_entry_that_another_person_typed_is_not_saved_in_the_name_of_who_signed_
     assert administrator.client.post("/press/entries", json=own, headers=headers).status_code == 200
 
 
+def test_what_the_entry_page_is_refused_names_its_field(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        set_id = cast(3, plan_ages="3").sets[0].id
+    token = technician.get("/press/due.json").get_json()["token"]
+    good = {"key": "a", "set_id": set_id, "loads_kn": ["424", "401", "396"], "tested_at": utc_now().isoformat()}
+    ahead = (utc_now() + timedelta(hours=1)).isoformat()  # by the clock of a telephone
+
+    def refused(**wrong: Any) -> list[str]:
+        headers = {"X-CSRFToken": token, "Accept": "application/json"}
+        answer = technician.client.post("/press/entries", json={**good, **wrong}, headers=headers)
+        assert answer.status_code == 422
+        return [problem["message"] for problem in answer.get_json()["problems"]]
+
+    assert refused(tested_at=ahead) == ["Tested at: lies in the future; accepted: a time up to now"]
+    rate, tester = refused(loading_rate_mpa_s="fast", tested_by="x" * 81)
+    assert rate.startswith("Loading rate: “fast” is not a number")
+    assert tester.startswith("Tested by: has 81 characters")
+
+
 def entered(technician: Person, set_id: int, token: str) -> Any:
     """What the entry page sends, answered."""
     body = {
