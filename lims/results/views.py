@@ -84,7 +84,7 @@ from lims.results.service import (
 )
 from lims.standards.specimens import SAMPLE_RANGE_TOLERANCE, SET_TOLERANCE
 from lims.trials.models import Specimen, SpecimenSet
-from lims.trials.schemas import SET_PURPOSES
+from lims.trials.schemas import SET_PURPOSES, SET_STATES
 from lims.trials.service import as_given_out
 from lims.trials.short_codes import specimen_id_of
 from lims.trials.views import SpecimenView
@@ -543,6 +543,7 @@ class BreaksView(GuardedView):
             questions=questions,
             bases=BASES,
             states=RESULT_STATES,
+            set_states=SET_STATES,
             local=local_time,
             may_verify=may("verify", "breaks"),
             entered_it=result is not None and result.created_by == current_actor().key,

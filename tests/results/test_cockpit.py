@@ -264,6 +264,28 @@ def test_missing_load_marks_its_own_field_and_who_entered_is_not_asked_to_verify
     assert f"{path}/verify" in administrator.get(path).get_data(as_text=True)
 
 
+def test_no_form_asks_for_loads_that_would_not_be_taken(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        batch = cast(3, plan_ages="3,28", hold_sets="1")
+        waiting, later, held = (found.id for found in batch.sets)
+        batch_id = batch.id
+    for kept, shown in ((waiting, True), (later, True), (held, False)):
+        assert ('name="load_1"' in technician.get(f"/press/sets/{kept}").get_data(as_text=True)) is shown
+        page = technician.get(f"/specimen-sets/{kept}").get_data(as_text=True)
+        assert (f'href="/press/sets/{kept}"' in page) is shown
+    with app.app_context():
+        SERVICES["batches"].retire(batch_id, ACTOR)
+    page = technician.get(f"/press/sets/{later}").get_data(as_text=True)
+    assert 'name="load_1"' not in page
+    assert "is Discarded; accepted: a set that waits" in page
+    assert "/press/sets/" not in technician.get(f"/batches/{batch_id}").get_data(as_text=True)
+    # What somebody was typing when the batch was taken out of use stands there with the refusal.
+    typed = {"tested_at": f"{local_time(utc_now()):%Y-%m-%dT%H:%M}", "load_1": "424", "load_2": "401", "load_3": "396"}
+    refused = technician.post(f"/press/sets/{waiting}", typed)
+    assert refused.status_code == 422
+    assert re.search(r'name="load_2"[^>]*value="401"', refused.get_data(as_text=True))
+
+
 def test_set_is_judged_by_its_rule_and_size_factor_while_its_loads_are_typed(
     app: Flask, technician: Person
 ) -> None:
