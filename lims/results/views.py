@@ -35,7 +35,7 @@ from lims.base.signatures import MEANINGS, signatures_of, signer
 from lims.base.views import GuardedView, MenuPlace, RecordView, Related, require_usual_year, times_left_alone
 from lims.base.words import spoken_locale
 from lims.results.cockpit import HELD_FOR, held_sets, missed, tally, workload
-from lims.results.due import MOST_OF_A_GROUP, DueSet, due_groups, due_set, due_sets
+from lims.results.due import MOST_OF_A_GROUP, DueSet, due_groups, due_set, due_sets, specimens_of
 from lims.results.entry import (
     EntryIn,
     doubts,
@@ -304,7 +304,10 @@ class BreaksView(GuardedView):
         """Paper for a press without a screen: what is due until tomorrow, with room for the loads."""
         self.allow("read")
         sets, more = _until_tomorrow()
-        return self._page("lims/worksheet.html", sets=sets, more=more)
+        specimens = specimens_of([item.id for item in sets])
+        loads = {item.id: len(specimens[item.id]) for item in sets}
+        most = max(loads.values(), default=3)
+        return self._page("lims/worksheet.html", sets=sets, loads=loads, most=most, more=more)
 
     @expose("/scan/<code>")
     @permission_name("read")

@@ -657,6 +657,17 @@ def test_set_s_form_asks_about_a_strength_that_the_mix_does_not_let_expect(
     assert "MPa is far from the expected" in asked.get_data(as_text=True)
 
 
+def test_worksheet_has_room_for_each_load_of_a_set(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        cubes = cast(3, plan_ages="3").sets[0].code
+        cylinders = cast(3.01, plan_ages="3", shape="cylinder", specimens_per_set="5").sets[0].code
+    page = technician.get("/press/worksheet").get_data(as_text=True)
+    rows = {code: page[page.index(f">{code}<") :].partition("</tr>")[0] for code in (cubes, cylinders)}
+    boxes = [row.count('class="box"') for row in rows.values()]
+    assert boxes == [3 + 1, 5 + 1]  # the last one for the name
+    assert '<td colspan="2"></td>' in rows[cubes]
+
+
 def test_worksheet_and_counts_leave_no_set_of_the_day_out(
     app: Flask, technician: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
