@@ -85,6 +85,12 @@ class MixRevisionService(RecordService[MixRevision]):
     order_columns = ("code", "number", "frozen_at")
     shown_relations = ("mix_design",)
 
+    def choices(self, search: str, size: int = 20) -> list[MixRevision]:
+        """Without those of a mix that is out of use: what was cast is not taken out of use itself."""
+        in_use = MixRevision.mix_design.has(MixDesign.retired_at.is_(None))
+        query = self.narrowed(self.base_query().where(in_use), search=search).limit(size)
+        return list(current_session().scalars(query).unique())
+
     def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> MixRevision:
         values = data if isinstance(data, RevisionIn) else RevisionIn.read(dict(data))
         _require_mass(values)

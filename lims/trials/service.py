@@ -182,6 +182,8 @@ class BatchService(RecordService[Batch]):
             # Held: of two first castings at once the second finds it frozen, and neither meets an edit of the recipe.
             revision = locked_row(MixRevision, revision.id)
         assert revision is not None  # _resolve has found it
+        if revision.mix_design.retired_at is not None:
+            raise refuse("mix_revision_id", _("this record is out of use"), revision.code)
         if not any(component.mass_kg_m3 for component in revision.components):
             raise refuse(
                 "mix_revision_id", _("has no recipe; accepted: a mix with its masses"), revision.code

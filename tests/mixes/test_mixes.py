@@ -183,6 +183,23 @@ def test_revision_that_is_out_of_use_is_no_longer_the_recipe_of_its_mix(
     assert found.latest.number == 2
 
 
+def test_mix_that_is_out_of_use_is_neither_offered_nor_cast(records_on_both: Flask) -> None:
+    mix, other = a_mix("C30-1"), a_mix("C30-2")
+    revision = a_batch(mix=mix).mix_revision
+    with pytest.raises(Refused, match="was cast"):  # so that its mix alone can be
+        SERVICES["mix-revisions"].retire(revision.id, ACTOR)
+    SERVICES["mix-designs"].retire(mix.id, ACTOR)
+    assert [found.code for found in SERVICES["mix-revisions"].choices("C30")] == [other.latest.code]
+    with pytest.raises(Refused, match="out of use") as refusal:
+        a_batch(mix=mix)
+    assert [(problem.field, problem.value) for problem in refusal.value.problems] == [
+        ("mix_revision_id", revision.code)
+    ]
+    SERVICES["mix-designs"].restore(mix.id, ACTOR)
+    assert len(SERVICES["mix-revisions"].choices("C30")) == 2
+    assert a_batch(mix=mix).mix_revision_id == revision.id
+
+
 def test_flush_guard_refuses_a_change_past_the_service(records: Flask) -> None:
     mix = a_mix()
     a_batch(mix=mix)
