@@ -41,6 +41,7 @@ from lims.standards.specimens import SET_TOLERANCE
 from lims.trials.models import SpecimenSet
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
+from tests.reporting.production import CHECKER
 
 #: Letters, digits and signs to their full width.
 WIDE = {plain: plain + 0xFEE0 for plain in range(0x21, 0x7F)}
@@ -175,6 +176,26 @@ def test_check_of_the_month_finds_what_was_missed_and_nothing_else(records_on_bo
     assert [item.batch_id for item in found.to_discard] == [old.id]
     assert not found.nothing
     assert missed(now - timedelta(days=400), now - timedelta(days=390), now).unbroken == []
+
+
+def test_retracted_result_wants_a_retest_while_its_batch_is_in_use(records_on_both: Flask) -> None:
+    batch = cast(3, plan_ages="3")
+    set_id = batch.sets[0].id
+    given = {"loads_kn": ["424", "401", "396"], "tested_at": datetime.now(UTC).isoformat()}
+    record_set(set_id, SetBreaksIn.read(given), ACTOR)
+    verify(set_id, CHECKER)
+    release(set_id, CHECKER)
+    retract(set_id, "registered at the wrong mix", ACTOR)
+
+    def wanted() -> list[int]:
+        now = utc_now()
+        return [found.id for found in missed(now - timedelta(days=1), now, now).without_retest]
+
+    assert wanted() == [set_id]
+    SERVICES["batches"].retire(batch.id, ACTOR)
+    assert wanted() == []
+    SERVICES["batches"].restore(batch.id, ACTOR)
+    assert wanted() == [set_id]
 
 
 def test_cockpit_held_and_check_answer_within_eight_statements(
