@@ -91,7 +91,10 @@ class CementLot(Record):
         """The day of its last retest by `day` or, without one, of its production; of its delivery where that is not known,
         since it was not made later. A retest made since makes nothing fresh that was cast before it."""
         made_on = self.produced_on or self.delivered_on
-        return max((known for known in (made_on, self.retested_on) if known is not None and known <= day), default=None)
+        return max(
+            (known for known in (made_on, self.retested_on) if known is not None and known <= day),
+            default=None,
+        )
 
     def too_old_on(self, day: date) -> bool:
         """Is it to be tested again before it is used on this day? (GB 50204; the source document: 3 个月后 复检)"""

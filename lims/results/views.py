@@ -352,7 +352,7 @@ class BreaksView(GuardedView):
         given_out = as_given_out(code)
         query = select(SpecimenSet.code, SpecimenSet.id).where(SpecimenSet.code.in_({code, given_out}))
         # A laboratory's own codes may differ in nothing but capitals: the one that was typed goes first.
-        known = {found_code: found_id for found_code, found_id in session.execute(query)}
+        known = {row.code: row.id for row in session.execute(query)}
         set_id = known.get(code, known.get(given_out))
         if set_id is None:
             specimen = find_specimen(session, code)

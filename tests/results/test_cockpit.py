@@ -296,12 +296,13 @@ def test_no_form_asks_for_loads_that_would_not_be_taken(app: Flask, technician: 
         assert (f'href="/press/sets/{kept}"' in page) is shown
     with app.app_context():
         SERVICES["batches"].retire(batch_id, ACTOR)
+        now = f"{local_time(utc_now()):%Y-%m-%dT%H:%M}"
     page = technician.get(f"/press/sets/{later}").get_data(as_text=True)
     assert 'name="load_1"' not in page
     assert "is Discarded; accepted: a set that waits" in page
     assert "/press/sets/" not in technician.get(f"/batches/{batch_id}").get_data(as_text=True)
     # What somebody was typing when the batch was taken out of use stands there with the refusal.
-    typed = {"tested_at": f"{local_time(utc_now()):%Y-%m-%dT%H:%M}", "load_1": "424", "load_2": "401", "load_3": "396"}
+    typed = {"tested_at": now, "load_1": "424", "load_2": "401", "load_3": "396"}
     refused = technician.post(f"/press/sets/{waiting}", typed)
     assert refused.status_code == 422
     assert re.search(r'name="load_2"[^>]*value="401"', refused.get_data(as_text=True))
@@ -506,7 +507,12 @@ def test_what_the_entry_page_is_refused_names_its_field(app: Flask, technician: 
     with app.app_context():
         set_id = cast(3, plan_ages="3").sets[0].id
     token = technician.get("/press/due.json").get_json()["token"]
-    good = {"key": "a", "set_id": set_id, "loads_kn": ["424", "401", "396"], "tested_at": utc_now().isoformat()}
+    good = {
+        "key": "a",
+        "set_id": set_id,
+        "loads_kn": ["424", "401", "396"],
+        "tested_at": utc_now().isoformat(),
+    }
     ahead = (utc_now() + timedelta(hours=1)).isoformat()  # by the clock of a telephone
 
     def refused(**wrong: Any) -> list[str]:
@@ -516,7 +522,7 @@ def test_what_the_entry_page_is_refused_names_its_field(app: Flask, technician: 
         return [problem["message"] for problem in answer.get_json()["problems"]]
 
     assert refused(tested_at=ahead) == ["Tested at: lies in the future; accepted: a time up to now"]
-    rate, tester = refused(loading_rate_mpa_s="fast", tested_by="x" * 81)
+    tester, rate = refused(loading_rate_mpa_s="fast", tested_by="x" * 81)
     assert rate.startswith("Loading rate: “fast” is not a number")
     assert tester.startswith("Tested by: has 81 characters")
 

@@ -109,7 +109,8 @@ def test_retested_lot_is_not_asked_about(records_on_both: Flask) -> None:
 
 def test_lot_that_was_retested_after_the_casting_was_old_at_it(records: Flask) -> None:
     lot = SERVICES["cement-lots"].add(
-        {"code": "L", "cement_product_id": a_cement().id, "produced_on": day(200), "retested_on": day(1)}, ACTOR
+        {"code": "L", "cement_product_id": a_cement().id, "produced_on": day(200), "retested_on": day(1)},
+        ACTOR,
     )
     said = refused_fields(cement_lot_id=lot.id)  # cast three days ago
     assert "days old without a retest" in said["answer_lot_too_old"]
