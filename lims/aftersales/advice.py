@@ -91,7 +91,7 @@ class Match:
 
 def _lot_old(case: Situation) -> str:
     for lot in case.lots:
-        since = lot.fresh_on
+        since = lot.fresh_by(case.day)
         if since is not None and lot.too_old_on(case.day):
             return str(_("Lot %(lot)s was %(days)s days old.", lot=lot.code, days=(case.day - since).days))
     return ""

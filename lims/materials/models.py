@@ -87,16 +87,18 @@ class CementLot(Record):
 
     __table_args__ = (UniqueConstraint("cement_product_id", "code"),)
 
-    @property
-    def fresh_on(self) -> date | None:
-        """The day of its last retest or, without one, of its production; of its delivery where that is not known, since it
-        was not made later."""
+    def fresh_by(self, day: date) -> date | None:
+        """The day of its last retest by `day` or, without one, of its production; of its delivery where that is not known,
+        since it was not made later. A retest made since makes nothing fresh that was cast before it."""
         made_on = self.produced_on or self.delivered_on
-        return max((day for day in (made_on, self.retested_on) if day is not None), default=None)
+        return max(
+            (known for known in (made_on, self.retested_on) if known is not None and known <= day),
+            default=None,
+        )
 
     def too_old_on(self, day: date) -> bool:
         """Is it to be tested again before it is used on this day? (GB 50204; the source document: 3 个月后 复检)"""
-        since = self.fresh_on
+        since = self.fresh_by(day)
         return since is not None and day > retest_due_on(since)
 
     @property

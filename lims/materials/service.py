@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 
 from lims.base.actor import Actor
 from lims.base.problems import Problem, Refused, refuse
-from lims.base.services import RecordService
+from lims.base.services import RecordService, require_past
 from lims.base.words import told
 from lims.materials.models import (
     AdmixtureLot,
@@ -61,6 +61,12 @@ class CementLotService(RecordService[CementLot]):
     order_columns = ("code", "produced_on", "delivered_on", "strength_28d_mpa")
     shown_relations = ("cement_product",)
 
+    def check(self, record: CementLot) -> None:
+        """A lot of next year would never be too old."""
+        for field in ("produced_on", "retested_on"):
+            if (day := getattr(record, field)) is not None:
+                require_past(field, day)
+
 
 class CementTestService(RecordService[CementTest]):
     record = CementTest
@@ -72,10 +78,14 @@ class CementTestService(RecordService[CementTest]):
     default_order = "-tested_on"
 
     def before_add(self, record: CementTest, values: CementTestIn, actor: Actor) -> None:
+        self.check(record)
         self._judge(record, values)
 
     def before_edit(self, record: CementTest, values: CementTestIn, actor: Actor) -> None:
         self._judge(record, values)
+
+    def check(self, record: CementTest) -> None:
+        require_past("tested_on", record.tested_on)
 
     def _judge(self, record: CementTest, values: CementTestIn) -> None:
         """The six-value rule of GB/T 17671 over what was typed."""
@@ -109,10 +119,15 @@ class AggregateSampleService(RecordService[AggregateSample]):
     shown_relations = ("aggregate_source",)
 
     def before_add(self, record: AggregateSample, values: AggregateSampleIn, actor: Actor) -> None:
+        self.check(record)
         _grade(record, values)
 
     def after_edit(self, record: AggregateSample, values: Any, actor: Actor) -> None:
         _grade(record, values)
+
+    def check(self, record: AggregateSample) -> None:
+        """Of the newest sample the quarter counts until its pit is sampled again."""
+        require_past("sampled_on", record.sampled_on)
 
 
 class ScmLotService(RecordService[ScmLot]):

@@ -7,7 +7,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 
 from lims.base.views import MenuPlace, RecordView, Related
-from lims.materials.schemas import MORTAR_BASES, SAND_CLASSES
+from lims.materials.schemas import MORTAR_BASES, SAND_CLASSES, SIEVE_FIELDS
 from lims.materials.service import (
     AdmixtureLotService,
     AggregateSampleService,
@@ -248,6 +248,12 @@ class AggregateSampleView(RecordView):
     )
     related = (Related("batches", "aggregate_sample_id"),)
     show_template = "lims/sample_show.html"
+
+    def form_values(self, record: Any, schema: Any) -> dict[str, Any]:
+        values = super().form_values(record, schema)
+        # Of what was never sieved there are none.
+        values.update(zip(SIEVE_FIELDS, record.retained_masses_g, strict=False))
+        return values
 
     def show_context(self, record: Any) -> dict[str, Any]:
         from lims.web.material_pages import sample_context

@@ -85,10 +85,15 @@ class MixRevisionService(RecordService[MixRevision]):
     order_columns = ("code", "number", "frozen_at")
     shown_relations = ("mix_design",)
 
+    def choices(self, search: str, size: int = 20) -> list[MixRevision]:
+        """Without those of a mix that is out of use: what was cast is not taken out of use itself."""
+        in_use = MixRevision.mix_design.has(MixDesign.retired_at.is_(None))
+        query = self.narrowed(self.base_query().where(in_use), search=search).limit(size)
+        return list(current_session().scalars(query).unique())
+
     def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> MixRevision:
         values = data if isinstance(data, RevisionIn) else RevisionIn.read(dict(data))
-        if not values.masses():
-            raise refuse("cement_kg_m3", _("a recipe needs at least one mass; accepted: kg/m³"))
+        _require_mass(values)
         with transaction(actor) as session:
             self._resolve(values, SimpleNamespace())
             # Held: of two revisions at once the second has the next number.
@@ -103,6 +108,7 @@ class MixRevisionService(RecordService[MixRevision]):
     ) -> MixRevision:
         """Replace the recipe of a revision that was not cast. Raises: NotFound, Refused, Conflict."""
         values = data if isinstance(data, RecipeIn) else RecipeIn.read(dict(data))
+        _require_mass(values)
         with transaction(actor) as session:
             revision = locked_row(MixRevision, record_id)
             if revision is None:
@@ -202,6 +208,12 @@ def _add_components(
 def _product_of(revision: MixRevision) -> int | None:
     """The cement that the recipe names."""
     return next((c.cement_product_id for c in revision.components if c.kind == "cement"), None)
+
+
+def _require_mass(recipe: RecipeIn) -> None:
+    """Raises: Refused."""
+    if not any(recipe.masses().values()):
+        raise refuse("cement_kg_m3", _("a recipe needs at least one mass; accepted: kg/m³"))
 
 
 def _require_one_of_each(revision: MixRevision) -> None:

@@ -217,9 +217,15 @@ def missed(first: datetime, last: datetime, now: datetime) -> Missed:
             session.scalars(
                 select(SpecimenSet)
                 .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
-                .where(SetResult.state == "retracted", SpecimenSet.id.not_in(retest))
+                .join(Batch, Batch.id == SpecimenSet.batch_id)
+                .where(
+                    SetResult.state == "retracted",
+                    SpecimenSet.id.not_in(retest),
+                    Batch.retired_at.is_(None),  # of a batch that was a mistake nothing is tested again
+                )
                 .options(lazyload(SpecimenSet.specimens))
                 .distinct()
+                .order_by(SpecimenSet.id)
                 .limit(MOST_LISTED)
             )
         ),

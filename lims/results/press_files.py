@@ -33,8 +33,8 @@ from lims.base.fields import Instant, plain_text
 from lims.base.problems import Conflict, NotFound, Refused, Unavailable, refuse
 from lims.base.services import SERVICES
 from lims.results.models import PressFile, PressMapping, PressRow
-from lims.results.schemas import LOAD, LOAD_UNITS, SetBreaksApiIn, SetBreaksIn, TrayIn
-from lims.results.service import besides_loads, get_set, record_set
+from lims.results.schemas import LOAD, LOAD_UNITS, SetBreaksIn, TrayIn
+from lims.results.service import besides_loads, get_set, named, record_set
 from lims.trials.models import Specimen, SpecimenSet
 from lims.trials.service import as_given_out
 from lims.trials.short_codes import specimen_id_of
@@ -321,7 +321,8 @@ def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
 
 
 def find_specimen(session: Session, code: str) -> Specimen | None:
-    """By its code or its short code; None for anything else."""
+    """By its code or its short code, in the width of any input method; None for anything else."""
+    code = plain_text(code)
     if not code:
         return None
     found = session.scalars(select(Specimen).where(Specimen.code == code)).one_or_none()
@@ -372,7 +373,7 @@ def _enter_if_whole(set_id: int, actor: Actor, outcome: Outcome) -> None:
                 row.state, row.message = "used", None
             writing.flush()
     except Refused as error:
-        _say(ids, _labelled(error), actor)
+        _say(ids, str(_("; ")).join(map(named, error.problems)), actor)
     except Conflict as conflict:
         if what := besides_loads(conflict):  # typed before the file came: what was typed stays
             message = _("the set was entered already with these loads; what differs: %(what)s", what=what)
@@ -409,17 +410,6 @@ def _waiting_of(session: Session, which: ColumnElement[bool]) -> Sequence[PressR
     """These rows, as far as they wait, held until the transaction ends: somebody may be settling one in the tray."""
     query = select(PressRow).where(which, PressRow.state == "waiting").order_by(PressRow.id)
     return session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
-
-
-def _labelled(error: Refused) -> str:
-    """What is wrong, by the names that the pages have for it; never those of the schema."""
-    labels = {item.name: item.ui.label for item in SetBreaksApiIn.inputs()}
-    return str(_("; ")).join(
-        str(_("%(name)s: %(what)s", name=labels[problem.field], what=problem.message))
-        if problem.field in labels
-        else str(problem.message)
-        for problem in error.problems
-    )
 
 
 def _say(row_ids: Sequence[int], message: str, actor: Actor, state: str = "waiting") -> int:

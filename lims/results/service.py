@@ -29,7 +29,7 @@ from lims.base.database import (
 )
 from lims.base.display import format_decimal, show_time
 from lims.base.laboratory import CodeFamily, laboratory
-from lims.base.problems import Conflict, NotFound, refuse
+from lims.base.problems import Conflict, NotFound, Problem, refuse
 from lims.base.records import stamps
 from lims.base.schemas import Schema
 from lims.base.services import SERVICES, RecordService
@@ -950,6 +950,13 @@ def _conflict(found: SpecimenSet, present: SetResult, entry: SetBreaksIn, actor:
         {"loads_kn": _shown(yours)} | {name: given for name, (_stored, given) in differing.items()},
         present.number,
     )
+
+
+def named(problem: Problem) -> str:
+    """What is wrong, by the name that the pages have for its field; never that of the schema."""
+    label = next((item.ui.label for item in SetBreaksApiIn.inputs() if item.name == problem.field), "")
+    message = str(problem.message)
+    return str(_("%(name)s: %(what)s", name=label, what=message)) if label else message
 
 
 def besides_loads(conflict: Conflict) -> str:

@@ -23,6 +23,7 @@ from lims.base.api import json_object
 from lims.base.columns import utc_now
 from lims.base.database import current_session
 from lims.base.display import actor_names, form_text, laboratory_zone, local_time, show_time
+from lims.base.fields import plain_text
 from lims.base.forms import posted_values
 from lims.base.laboratory import laboratory
 from lims.base.names import name_of
@@ -34,7 +35,7 @@ from lims.base.signatures import MEANINGS, signatures_of, signer
 from lims.base.views import GuardedView, MenuPlace, RecordView, Related, require_usual_year, times_left_alone
 from lims.base.words import spoken_locale
 from lims.results.cockpit import HELD_FOR, held_sets, missed, tally, workload
-from lims.results.due import MOST_OF_A_GROUP, DueSet, due_groups, due_set, due_sets
+from lims.results.due import MOST_OF_A_GROUP, DueSet, due_groups, due_set, due_sets, specimens_of
 from lims.results.entry import (
     EntryIn,
     doubts,
@@ -72,6 +73,7 @@ from lims.results.service import (
     breaks_of,
     correct_set,
     get_set,
+    named,
     plan_retest,
     record_set,
     release,
@@ -82,7 +84,7 @@ from lims.results.service import (
 )
 from lims.standards.specimens import SAMPLE_RANGE_TOLERANCE, SET_TOLERANCE
 from lims.trials.models import Specimen, SpecimenSet
-from lims.trials.schemas import SET_PURPOSES
+from lims.trials.schemas import SET_PURPOSES, SET_STATES
 from lims.trials.service import as_given_out
 from lims.trials.short_codes import specimen_id_of
 from lims.trials.views import SpecimenView
@@ -302,7 +304,10 @@ class BreaksView(GuardedView):
         """Paper for a press without a screen: what is due until tomorrow, with room for the loads."""
         self.allow("read")
         sets, more = _until_tomorrow()
-        return self._page("lims/worksheet.html", sets=sets, more=more)
+        specimens = specimens_of([item.id for item in sets])
+        loads = {item.id: len(specimens[item.id]) for item in sets}
+        most = max(loads.values(), default=3)
+        return self._page("lims/worksheet.html", sets=sets, loads=loads, most=most, more=more)
 
     @expose("/scan/<code>")
     @permission_name("read")
@@ -342,10 +347,13 @@ class BreaksView(GuardedView):
     def set_json(self) -> ResponseReturnValue:
         """One waiting set by a code that the entry page does not hold: of the set, of a specimen, or of a label."""
         self.allow("write")
-        code = request.args.get("code", "").strip()[:90]
+        code = plain_text(request.args.get("code", ""))[:90]
         session = current_session()
-        query = select(SpecimenSet.id).where(SpecimenSet.code.in_({code, as_given_out(code)}))
-        set_id = session.scalars(query).one_or_none()
+        given_out = as_given_out(code)
+        query = select(SpecimenSet.code, SpecimenSet.id).where(SpecimenSet.code.in_({code, given_out}))
+        # A laboratory's own codes may differ in nothing but capitals: the one that was typed goes first.
+        known = {row.code: row.id for row in session.execute(query)}
+        set_id = known.get(code, known.get(given_out))
         if set_id is None:
             specimen = find_specimen(session, code)
             set_id = specimen.specimen_set_id if specimen is not None else None
@@ -361,6 +369,9 @@ class BreaksView(GuardedView):
         self.allow("write")
         try:
             return jsonify(save_entry(EntryIn.read(json_object()), current_actor()))
+        except Refused as error:  # it stands in the page's list of what waits, beside no field
+            problems = [Problem(item.field, named(item), item.value).as_dict() for item in error.problems]
+            return jsonify({"message": str(error), "problems": problems}), 422
         except Conflict as conflict:
             problems = [_entered_meanwhile(conflict).as_dict()] if besides_loads(conflict) else []
             return jsonify({"theirs": conflict.theirs.get("loads_kn", ""), "problems": problems}), 409
@@ -535,6 +546,7 @@ class BreaksView(GuardedView):
             questions=questions,
             bases=BASES,
             states=RESULT_STATES,
+            set_states=SET_STATES,
             local=local_time,
             may_verify=may("verify", "breaks"),
             entered_it=result is not None and result.created_by == current_actor().key,

@@ -30,6 +30,7 @@ from lims.trials.schemas import CuringReadingIn
 SHOWN_READINGS = 500
 MOST_ROWS = 20_000
 CLOCK_SLACK = timedelta(hours=1)
+MICROSECONDS_OF_AN_HOUR = 3_600_000_000
 
 
 def add_readings(
@@ -160,7 +161,7 @@ class Maturity:
 
 
 def maturity_of(batch: Batch) -> Maturity | None:
-    """Maturity of a batch from its own readings and those of the tanks its sets lie in. None below two readings."""
+    """Maturity of a batch from the readings of its own place, else of the tanks its sets lie in. None below two readings."""
     if batch.cast_at is None:
         return None
     tanks = {found.curing_tank_id for found in batch.sets if found.curing_tank_id is not None}
@@ -171,6 +172,8 @@ def maturity_of(batch: Batch) -> Maturity | None:
         CuringReading.retired_at.is_(None),
     )
     rows = list(current_session().scalars(query.order_by(CuringReading.read_at)))
+    # Same-condition specimens lie at the structure, whatever the tank is held at in which the others of the batch lie.
+    rows = [row for row in rows if row.batch_id is not None] or rows
     spells = list(_spells(batch.cast_at, rows))
     timed = [(hours, degrees) for begun, ended, degrees in spells if (hours := _hours(begun, ended)) > 0]
     if len(rows) < 2 or not timed:
@@ -201,7 +204,8 @@ def _spells(cast_at: datetime, rows: Sequence[CuringReading]) -> Iterator[tuple[
 
 
 def _hours(begun: datetime, ended: datetime) -> Decimal:
-    return Decimal(str((ended - begun).total_seconds() / 3600)).quantize(Decimal("0.001"))
+    """h, not rounded: to 0.001 h, a logger that reads every five minutes would lose 0.4 % of all time."""
+    return Decimal((ended - begun) // timedelta(microseconds=1)) / MICROSECONDS_OF_AN_HOUR
 
 
 def _degree_days(spells: Sequence[tuple[datetime, datetime, Decimal]]) -> Decimal:

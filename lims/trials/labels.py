@@ -26,6 +26,11 @@ class Label:
     address: str
 
     @property
+    def second(self) -> str:
+        """Short code and age; a held set has none yet."""
+        return f"{self.short} · {self.age_days} d" if self.age_days else self.short
+
+    @property
     def qr(self) -> str:
         """The address as an inline picture."""
         return str(segno.make(self.address, error="m", micro=False).svg_data_uri(border=1, scale=2))
@@ -65,7 +70,7 @@ def label_sheet(labels: list[Label]) -> bytes:
             "labels": [
                 {
                     "code": label.code,
-                    "second": f"{label.short} · {label.age_days} d" if label.age_days else label.short,
+                    "second": label.second,
                     "mix": label.mix,
                     "cast": label.cast,
                     "modules": [
@@ -82,20 +87,21 @@ def label_sheet(labels: list[Label]) -> bytes:
 def zpl(labels: list[Label]) -> str:
     """Labels of 50 x 25 mm for a printer of 203 dpi (8 dots a mm): 400 x 200 dots, UTF-8.
 
-    Source: Zebra, ZPL II Programming Guide (^XA, ^PW, ^LL, ^CI28, ^BQN, ^FD).
+    One in 37 short codes ends in a tilde, which begins a command of the printer: ^FH takes such characters by their number.
+    Source: Zebra, ZPL II Programming Guide (^XA, ^PW, ^LL, ^CI28, ^BQN, ^FH, ^FD).
     """
     made = []
     for label in labels:
         age = f"{label.short}  {label.age_days} d" if label.age_days else label.short
         lines = [(label.code, 26), (age, 22), (label.mix, 20), (label.cast, 20)]
         fields = "".join(
-            f"^FO180,{20 + place * 40}^A0N,{size},{size}^FD{_plain(text)}^FS"
+            f"^FO180,{20 + place * 40}^A0N,{size},{size}^FH^FD{_by_number(text)}^FS"
             for place, (text, size) in enumerate(lines)
         )
-        made.append(f"^XA^PW400^LL200^CI28^FO8,12^BQN,2,4^FDMA,{_plain(label.address)}^FS{fields}^XZ")
+        made.append(f"^XA^PW400^LL200^CI28^FO8,12^BQN,2,4^FH^FDMA,{_by_number(label.address)}^FS{fields}^XZ")
     return "\n".join(made) + "\n"
 
 
-def _plain(text: str) -> str:
-    """Without the two characters that begin a command of the printer."""
-    return text.replace("^", " ").replace("~", " ")
+def _by_number(text: str) -> str:
+    """For a field under ^FH: the two characters that begin a command of the printer by their numbers, and ^FH's own mark."""
+    return text.replace("_", "_5F").replace("^", "_5E").replace("~", "_7E")

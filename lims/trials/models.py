@@ -284,6 +284,11 @@ class SpecimenSet(Record):
         Index(None, "due_at", "id"),  # the order of the list
     )
 
+    @property
+    def has_breaks(self) -> bool:
+        """Are its breaks to be entered, or entered? Those of a held or discarded set are not."""
+        return self.state in ("waiting", "broken")
+
 
 class Specimen(Record):
     """One cube, cylinder or prism."""

@@ -21,7 +21,7 @@ from lims.base.display import day_begins, local_day, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import NotFound, Problem, Refused, refuse
-from lims.base.services import RecordService, hide_unknown
+from lims.base.services import RecordService, hide_unknown, require_past
 from lims.base.words import told, told_refusal
 from lims.customers.regions import seen_through, seen_within
 from lims.materials.models import AdmixtureLot, AggregateSample, CementLot, ScmLot
@@ -182,7 +182,9 @@ class BatchService(RecordService[Batch]):
             # Held: of two first castings at once the second finds it frozen, and neither meets an edit of the recipe.
             revision = locked_row(MixRevision, revision.id)
         assert revision is not None  # _resolve has found it
-        if not revision.components:
+        if revision.mix_design.retired_at is not None:
+            raise refuse("mix_revision_id", _("this record is out of use"), revision.code)
+        if not any(component.mass_kg_m3 for component in revision.components):
             raise refuse(
                 "mix_revision_id", _("has no recipe; accepted: a mix with its masses"), revision.code
             )
@@ -333,9 +335,10 @@ def _lots_in(record: Batch, field: str) -> list[BatchLot]:
 def _require_judgeable(values: BatchIn, design: MixDesign) -> None:
     """Cubes that no rule judges would be cast, cured and loaded for nothing. Raises: Refused.
 
-    A mortar's cubes of 70.7 mm come as strengths that were reported.
+    A mortar's cubes of 70.7 mm come as strengths that were reported. EN 206 takes a sample of any number, without a factor
+    between sizes.
     """
-    if values.shape != "cube" or design.kind == "mortar":
+    if values.shape != "cube" or design.kind == "mortar" or laboratory().codes.by_samples:
         return
     if values.specimens_per_set != CUBES_OF_A_SET:
         raise refuse(
@@ -550,10 +553,14 @@ class ShotcreteTrialService(RecordService[ShotcreteTrial]):
         return batches_of_seen(ShotcreteTrial.trial_id)
 
     def before_add(self, record: ShotcreteTrial, values: ShotcreteTrialIn, actor: Actor) -> None:
+        self.check(record)
         self._judge(record, values)
 
     def before_edit(self, record: ShotcreteTrial, values: ShotcreteTrialIn, actor: Actor) -> None:
         self._judge(record, values)
+
+    def check(self, record: ShotcreteTrial) -> None:
+        require_past("sprayed_on", record.sprayed_on)
 
     def _judge(self, record: ShotcreteTrial, values: ShotcreteTrialIn) -> None:
         """Rebound, setting and curing against the limits in force on the day of spraying, which are kept with the record: a

@@ -330,7 +330,8 @@ class SpecimenSetView(RecordView):
     show_template = "lims/set_show.html"
 
     def show_context(self, record: Any) -> dict[str, Any]:
-        entry = url_for("BreaksView.enter", set_id=record.id) if may("write", "breaks") else ""
+        enters = record.has_breaks and may("write", "breaks")
+        entry = url_for("BreaksView.enter", set_id=record.id) if enters else ""
         from lims.web.set_page import set_context
 
         return {**super().show_context(record), "entry_url": entry, **set_context(record)}

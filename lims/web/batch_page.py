@@ -58,7 +58,9 @@ def batch_context(batch: Batch) -> dict[str, Any]:
                 and (found.due_from is None or found.due_from <= utc_now()),
                 "strength": strength,
                 "unit": "MPa" if strength and result is not None and result.strength_mpa is not None else "",
-                "entry_url": url_for("BreaksView.enter", set_id=found.id) if enter and found.due_at else "",
+                "entry_url": url_for("BreaksView.enter", set_id=found.id)
+                if enter and found.due_at and found.has_breaks
+                else "",
             }
         )
     return {

@@ -198,6 +198,10 @@ def test_visits_of_a_month_are_those_of_its_days_and_a_plan_is_overdue_once_its_
         ({"water_used_kg_m3": Decimal(175), "water_planned_kg_m3": Decimal(175)}, set()),
         ({"lots": [CementLot(code="L-1", produced_on=date(2026, 4, 1))]}, set()),
         ({"lots": [CementLot(code="L-1", produced_on=date(2026, 3, 31))]}, {"use-02"}),
+        (
+            {"lots": [CementLot(code="L-1", produced_on=date(2026, 3, 31), retested_on=date(2026, 7, 2))]},
+            {"use-02"},  # what was complained of was used before it was tested again
+        ),
     ],
 )
 def test_card_comes_up_from_its_limit_on(case: dict[str, Any], cards: set[str]) -> None:

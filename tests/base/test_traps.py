@@ -20,6 +20,7 @@ from lims.base.fields import Quantity
 from lims.base.services import SERVICES
 from lims.base.views import VIEWS
 from lims.customers.models import Customer
+from lims.materials.schemas import SIEVE_FIELDS
 from tests.conftest import PASSWORD, Person
 from tests.factories import ACTOR, a_batch, a_customer, a_mix
 
@@ -53,6 +54,24 @@ def test_decimals_are_kept_on_an_unchanged_save(app: Flask, technician: Person) 
         saved = SERVICES["cement-lots"].get(record_id)
         assert saved.chloride_percent == Decimal("0.047")
         assert saved.mass_t == Decimal("480.25")
+
+
+def test_sieving_of_a_sample_is_kept_on_an_unchanged_save(app: Flask, technician: Person) -> None:
+    sieved = dict(zip(SIEVE_FIELDS, ("25", "50", "100", "125.5", "100", "75", "0"), strict=True))
+    with app.app_context():
+        source = SERVICES["aggregate-sources"].add({"code": "S", "name": "Pit"}, ACTOR)
+        given = {"code": "S-1", "aggregate_source_id": source.id, "sampled_on": "2026-05-04", **sieved}
+        record = SERVICES["aggregate-samples"].add(given, ACTOR)
+        record_id, before = record.id, (record.retained_g, record.fineness_modulus, record.zone)
+    page = technician.get(f"/aggregate-samples/{record_id}/edit").get_data(as_text=True)
+    shown = {name: _field(page, name) for name in (*SIEVE_FIELDS, "code", "sampled_on", "version")}
+    assert {name: shown[name] for name in sieved} == sieved
+    data = {**shown, "aggregate_source_id": "1", "mud_percent": "1.8"}
+    assert technician.post(f"/aggregate-samples/{record_id}/edit", data).status_code == 302
+    with app.app_context():
+        saved = SERVICES["aggregate-samples"].get(record_id)
+        assert (saved.retained_g, saved.fineness_modulus, saved.zone) == before
+        assert saved.mud_percent == Decimal("1.8")
 
 
 def test_unknown_foreign_key_makes_no_ghost_parent(app: Flask, technician: Person) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from lims.base.display import local_today
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from tests.factories import ACTOR
@@ -83,3 +85,28 @@ def test_strength_class_of_the_2007_edition_only_is_refused() -> None:
     with pytest.raises(Refused) as refusal:
         add("cement-products", code="X", name="Odd", strength_class="47.5")
     assert "42.5" in refusal.value.problems[0].message
+
+
+def test_day_to_come_of_what_was_made_or_done_is_refused() -> None:
+    """A year typed wrongly would be the newest sample of its pit, and a lot that never grows old."""
+    source = add("aggregate-sources", code="PIT", name="River pit", kind="fine")
+    product = add("cement-products", code="PO425", name="Own P.O 42.5")
+    of_lot = {"code": "L-1", "cement_product_id": product.id}
+    today, tomorrow = (str(local_today() + timedelta(days=days)) for days in (0, 1))
+    lot = add("cement-lots", **of_lot, produced_on=today, retested_on=today)
+    of_test = {"cement_lot_id": lot.id, "initial_set_min": 150}
+    trial = {"trial_id": add("trials", name="Tunnel").id}
+    for record, values, field in (
+        ("aggregate-samples", {"code": "A-1", "aggregate_source_id": source.id}, "sampled_on"),
+        ("cement-lots", {**of_lot, "code": "L-2"}, "produced_on"),
+        ("cement-lots", {**of_lot, "code": "L-3"}, "retested_on"),
+        ("cement-tests", of_test, "tested_on"),
+        ("shotcrete-trials", trial, "sprayed_on"),
+    ):
+        with pytest.raises(Refused, match="in the future") as refusal:
+            add(record, **values, **{field: tomorrow})
+        assert [problem.field for problem in refusal.value.problems] == [field]
+        stored = add(record, **values, **{field: today})
+        with pytest.raises(Refused, match="in the future"):
+            SERVICES[record].edit(stored.id, {**values, field: tomorrow}, stored.version, ACTOR)
+        assert str(getattr(SERVICES[record].get(stored.id), field)) == today

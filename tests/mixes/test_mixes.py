@@ -64,6 +64,22 @@ def test_recipe_without_water_is_refused(records: Flask) -> None:
     assert SERVICES["mix-designs"].page().total == 0
 
 
+def test_recipe_without_any_mass_is_neither_saved_nor_cast(records: Flask) -> None:
+    mix = a_mix()
+    revision, service = mix.latest, SERVICES["mix-revisions"]
+    for masses in ({}, dict.fromkeys(RECIPE, "0")):
+        with pytest.raises(Refused, match="at least one mass"):
+            service.edit(revision.id, masses, revision.version, ACTOR)
+        with pytest.raises(Refused, match="at least one mass"):
+            service.add({"mix_design_id": mix.id, "reason": "slip", **masses}, ACTOR)
+    assert service.get(revision.id).mass_of("cement") == 350
+    for component in revision.components:  # each on its own page
+        nothing = {"revision_id": revision.id, "kind": component.kind, "mass_kg_m3": "0"}
+        SERVICES["mix-components"].edit(component.id, nothing, component.version, ACTOR)
+    with pytest.raises(Refused, match="has no recipe"):
+        a_batch(mix=mix)
+
+
 def test_open_revision_can_be_edited_and_a_cast_one_cannot(records_on_both: Flask) -> None:
     mix = a_mix()
     revision = mix.latest
@@ -165,6 +181,23 @@ def test_revision_that_is_out_of_use_is_no_longer_the_recipe_of_its_mix(
     assert [item.number for item in recipe_context(found)["revisions"]] == [1]
     SERVICES["mix-revisions"].restore(mistaken.id, ACTOR)
     assert found.latest.number == 2
+
+
+def test_mix_that_is_out_of_use_is_neither_offered_nor_cast(records_on_both: Flask) -> None:
+    mix, other = a_mix("C30-1"), a_mix("C30-2")
+    revision = a_batch(mix=mix).mix_revision
+    with pytest.raises(Refused, match="was cast"):  # so that its mix alone can be
+        SERVICES["mix-revisions"].retire(revision.id, ACTOR)
+    SERVICES["mix-designs"].retire(mix.id, ACTOR)
+    assert [found.code for found in SERVICES["mix-revisions"].choices("C30")] == [other.latest.code]
+    with pytest.raises(Refused, match="out of use") as refusal:
+        a_batch(mix=mix)
+    assert [(problem.field, problem.value) for problem in refusal.value.problems] == [
+        ("mix_revision_id", revision.code)
+    ]
+    SERVICES["mix-designs"].restore(mix.id, ACTOR)
+    assert len(SERVICES["mix-revisions"].choices("C30")) == 2
+    assert a_batch(mix=mix).mix_revision_id == revision.id
 
 
 def test_flush_guard_refuses_a_change_past_the_service(records: Flask) -> None:

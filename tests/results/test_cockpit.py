@@ -41,6 +41,10 @@ from lims.standards.specimens import SET_TOLERANCE
 from lims.trials.models import SpecimenSet
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
+from tests.reporting.production import CHECKER
+
+#: Letters, digits and signs to their full width.
+WIDE = {plain: plain + 0xFEE0 for plain in range(0x21, 0x7F)}
 
 
 def cast(days_ago: float, **more: Any) -> Any:
@@ -174,6 +178,26 @@ def test_check_of_the_month_finds_what_was_missed_and_nothing_else(records_on_bo
     assert missed(now - timedelta(days=400), now - timedelta(days=390), now).unbroken == []
 
 
+def test_retracted_result_wants_a_retest_while_its_batch_is_in_use(records_on_both: Flask) -> None:
+    batch = cast(3, plan_ages="3")
+    set_id = batch.sets[0].id
+    given = {"loads_kn": ["424", "401", "396"], "tested_at": datetime.now(UTC).isoformat()}
+    record_set(set_id, SetBreaksIn.read(given), ACTOR)
+    verify(set_id, CHECKER)
+    release(set_id, CHECKER)
+    retract(set_id, "registered at the wrong mix", ACTOR)
+
+    def wanted() -> list[int]:
+        now = utc_now()
+        return [found.id for found in missed(now - timedelta(days=1), now, now).without_retest]
+
+    assert wanted() == [set_id]
+    SERVICES["batches"].retire(batch.id, ACTOR)
+    assert wanted() == []
+    SERVICES["batches"].restore(batch.id, ACTOR)
+    assert wanted() == [set_id]
+
+
 def test_cockpit_held_and_check_answer_within_eight_statements(
     app: Flask, technician: Person, count_sql: Callable[[], Any]
 ) -> None:
@@ -259,6 +283,29 @@ def test_missing_load_marks_its_own_field_and_who_entered_is_not_asked_to_verify
     assert "Saved: 18.1 MPa" in saved
     assert f"{path}/verify" not in saved  # a password would be asked for, and the signature refused
     assert f"{path}/verify" in administrator.get(path).get_data(as_text=True)
+
+
+def test_no_form_asks_for_loads_that_would_not_be_taken(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        batch = cast(3, plan_ages="3,28", hold_sets="1")
+        waiting, later, held = (found.id for found in batch.sets)
+        batch_id = batch.id
+    for kept, shown in ((waiting, True), (later, True), (held, False)):
+        assert ('name="load_1"' in technician.get(f"/press/sets/{kept}").get_data(as_text=True)) is shown
+        page = technician.get(f"/specimen-sets/{kept}").get_data(as_text=True)
+        assert (f'href="/press/sets/{kept}"' in page) is shown
+    with app.app_context():
+        SERVICES["batches"].retire(batch_id, ACTOR)
+        now = f"{local_time(utc_now()):%Y-%m-%dT%H:%M}"
+    page = technician.get(f"/press/sets/{later}").get_data(as_text=True)
+    assert 'name="load_1"' not in page
+    assert "is Discarded; accepted: a set that waits" in page
+    assert "/press/sets/" not in technician.get(f"/batches/{batch_id}").get_data(as_text=True)
+    # What somebody was typing when the batch was taken out of use stands there with the refusal.
+    typed = {"tested_at": now, "load_1": "424", "load_2": "401", "load_3": "396"}
+    refused = technician.post(f"/press/sets/{waiting}", typed)
+    assert refused.status_code == 422
+    assert re.search(r'name="load_2"[^>]*value="401"', refused.get_data(as_text=True))
 
 
 def test_set_is_judged_by_its_rule_and_size_factor_while_its_loads_are_typed(
@@ -456,6 +503,30 @@ def test_entry_that_another_person_typed_is_not_saved_in_the_name_of_who_signed_
     assert administrator.client.post("/press/entries", json=own, headers=headers).status_code == 200
 
 
+def test_what_the_entry_page_is_refused_names_its_field(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        set_id = cast(3, plan_ages="3").sets[0].id
+    token = technician.get("/press/due.json").get_json()["token"]
+    good = {
+        "key": "a",
+        "set_id": set_id,
+        "loads_kn": ["424", "401", "396"],
+        "tested_at": utc_now().isoformat(),
+    }
+    ahead = (utc_now() + timedelta(hours=1)).isoformat()  # by the clock of a telephone
+
+    def refused(**wrong: Any) -> list[str]:
+        headers = {"X-CSRFToken": token, "Accept": "application/json"}
+        answer = technician.client.post("/press/entries", json={**good, **wrong}, headers=headers)
+        assert answer.status_code == 422
+        return [problem["message"] for problem in answer.get_json()["problems"]]
+
+    assert refused(tested_at=ahead) == ["Tested at: lies in the future; accepted: a time up to now"]
+    tester, rate = refused(loading_rate_mpa_s="fast", tested_by="x" * 81)
+    assert rate.startswith("Loading rate: “fast” is not a number")
+    assert tester.startswith("Tested by: has 81 characters")
+
+
 def entered(technician: Person, set_id: int, token: str) -> Any:
     """What the entry page sends, answered."""
     body = {
@@ -491,11 +562,23 @@ def test_set_that_is_not_due_is_found_by_any_of_its_codes(app: Flask, technician
         found = cast(0, plan_ages="90").sets[0]
         specimen = found.specimens[1]
         codes = [found.code, found.code.lower(), specimen.code, short_code(specimen.id)]
+        codes += [code.translate(WIDE) for code in codes]  # as an input method for Chinese types them
         set_id = found.id
     for code in codes:
         answer = technician.get(f"/press/set.json?code={code}", headers={"Accept": "application/json"})
         assert answer.get_json()["sets"][0]["id"] == set_id
     assert technician.get("/press/set.json?code=B26-NOWHERE").status_code == 404
+
+
+def test_sets_whose_codes_differ_in_capitals_alone_are_each_found_by_their_own(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        codes = ("p-7", "P-7")
+        ids = {code: cast(n / 100, plan_ages="90", code=code).sets[0].id for n, code in enumerate(codes)}
+    for code, set_id in ids.items():
+        answer = technician.get(f"/press/set.json?code={code}-90d-1", headers={"Accept": "application/json"})
+        assert answer.get_json()["sets"][0]["id"] == set_id
 
 
 @pytest.mark.parametrize(("rate", "warns"), [("0.5", False), ("0.8", False), ("0.49", True), ("0.81", True)])
@@ -599,6 +682,17 @@ def test_set_s_form_asks_about_a_strength_that_the_mix_does_not_let_expect(
     asked = technician.post(f"/press/sets/{second}", typed_now(app, "1424", "1401", "1396"))
     assert asked.status_code == 422
     assert "MPa is far from the expected" in asked.get_data(as_text=True)
+
+
+def test_worksheet_has_room_for_each_load_of_a_set(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        cubes = cast(3, plan_ages="3").sets[0].code
+        cylinders = cast(3.01, plan_ages="3", shape="cylinder", specimens_per_set="5").sets[0].code
+    page = technician.get("/press/worksheet").get_data(as_text=True)
+    rows = {code: page[page.index(f">{code}<") :].partition("</tr>")[0] for code in (cubes, cylinders)}
+    boxes = [row.count('class="box"') for row in rows.values()]
+    assert boxes == [3 + 1, 5 + 1]  # the last one for the name
+    assert '<td colspan="2"></td>' in rows[cubes]
 
 
 def test_worksheet_and_counts_leave_no_set_of_the_day_out(

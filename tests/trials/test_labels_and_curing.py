@@ -16,6 +16,7 @@ from lims.base.display import day_begins, local_today
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.trials.curing import add_readings, maturity_of
+from lims.trials.labels import Label, label_sheet, zpl
 from lims.trials.models import CuringReading
 from lims.trials.short_codes import short_code
 from tests.conftest import Person
@@ -48,16 +49,34 @@ def test_labels_come_as_pages_pdf_and_zpl_with_the_same_codes(app: Flask, techni
 
 def test_printer_commands_inside_a_name_are_only_letters(app: Flask, technician: Person) -> None:
     with app.app_context():
-        from lims.trials.labels import Label, zpl
-
         label = Label("A^XZ~JA", "0001", "m^", "now", 3, "http://x/")
         assert zpl([label]).count("^XZ") == 1
         assert "~" not in zpl([label])
 
 
-def test_layout_commands_inside_a_name_are_only_letters(app: Flask) -> None:
-    from lims.trials.labels import Label, label_sheet
+def test_every_character_of_a_short_code_reaches_the_printer() -> None:
+    code = short_code(33)
+    assert code.endswith("~")  # as of one specimen in 37
+    text = zpl([Label("B_1", code, "C30/1", "now", 3, f"http://x/press/scan/{code}")])
+    fields = re.findall(r"\^FH\^FD(.*?)\^FS", text)
+    assert len(fields) == text.count("^FD")
+    printed = [re.sub("_([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), field) for field in fields]
+    assert printed == [f"MA,http://x/press/scan/{code}", "B_1", f"{code}  3 d", "C30/1", "now"]
 
+
+def test_label_of_a_held_set_names_no_age_in_any_form(app: Flask, technician: Person) -> None:
+    with app.app_context():
+        batch = a_batch("40", plan_ages="28", hold_sets="1")
+        address, held = f"/batches/{batch.id}/labels", batch.sets[-1]
+        shorts = [short_code(specimen.id) for specimen in held.specimens]
+    page, printer = (technician.get(address + form).get_data(as_text=True) for form in ("", ".zpl"))
+    for short in shorts:
+        assert f">{short}<" in page
+        assert f"^FD{short}^FS" in printer
+    assert page.count(" · 28 d<") == printer.count("  28 d^FS") == 3
+
+
+def test_layout_commands_inside_a_name_are_only_letters(app: Flask) -> None:
     hostile = '#panic("no") $x$ *b* \\ #read("/etc/passwd") "]'
     with app.app_context():
         assert label_sheet([Label(hostile, "0001", hostile, hostile, 3, "http://x/")]).startswith(b"%PDF-")
@@ -115,6 +134,31 @@ def test_maturity_of_a_batch_at_20_degrees_is_its_age(records_on_both: Flask) ->
     assert found.degree_days == Decimal("60.0")
     assert found.equivalent_days == Decimal("3.00")
     assert found.same_condition_due is False
+
+
+def test_maturity_is_the_same_however_often_the_logger_reads(records: Flask) -> None:
+    tank = a_tank()
+    batch = a_batch("40", curing_tank_id=tank.id)
+    rows = "".join(
+        f"{(batch.cast_at + timedelta(minutes=minutes)).isoformat()},20.0\n"
+        for minutes in range(0, 72 * 60 + 1, 5)
+    )
+    add_readings(tank.id, ("time,temp\n" + rows).encode(), ACTOR)
+    found = maturity_of(batch)
+    assert found is not None
+    assert (found.degree_days, found.equivalent_days) == (Decimal("60.0"), Decimal("3.00"))
+
+
+def test_batch_that_lies_at_a_place_of_its_own_is_not_as_warm_as_the_tank(records: Flask) -> None:
+    tank = a_tank()
+    batch = a_batch("40", curing="same_condition", curing_tank_id=tank.id)
+    for place, degrees in (({"curing_tank_id": tank.id}, "20"), ({"batch_id": batch.id}, "5")):
+        for hours in (0, 24, 48, 72):
+            read_at = (batch.cast_at + timedelta(hours=hours)).isoformat()
+            SERVICES["curing-readings"].add({**place, "read_at": read_at, "temperature_c": degrees}, ACTOR)
+    found = maturity_of(batch)
+    assert found is not None
+    assert (found.readings, found.degree_days) == (4, Decimal("15.0"))
 
 
 def test_maturity_counts_from_casting_and_without_readings_that_are_out_of_use(records: Flask) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,9 +12,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from lims.accounts.roles import SALES, TECHNICIAN
 from lims.audit.trace import trace
 from lims.base.database import current_session, transaction
 from lims.base.display import local_time
+from lims.base.laboratory import laboratory
 from lims.base.problems import Conflict, Refused
 from lims.base.services import SERVICES
 from lims.results.due import due_groups
@@ -21,6 +25,7 @@ from lims.results.service import record_set
 from lims.trials.models import Batch, SpecimenSet
 from lims.trials.service import SpecimenSetService
 from tests.at_once import at_once
+from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
 
 
@@ -100,6 +105,16 @@ def test_retested_lot_is_not_asked_about(records_on_both: Flask) -> None:
         {"code": "L", "cement_product_id": cement.id, "produced_on": day(200), "retested_on": day(10)}, ACTOR
     )
     assert a_batch("40", cement_lot_id=lot.id).warnings == []
+
+
+def test_lot_that_was_retested_after_the_casting_was_old_at_it(records: Flask) -> None:
+    lot = SERVICES["cement-lots"].add(
+        {"code": "L", "cement_product_id": a_cement().id, "produced_on": day(200), "retested_on": day(1)},
+        ACTOR,
+    )
+    said = refused_fields(cement_lot_id=lot.id)  # cast three days ago
+    assert "days old without a retest" in said["answer_lot_too_old"]
+    assert not lot.needs_retest
 
 
 def test_lot_of_another_cement_than_the_mix_names_must_be_answered(records_on_both: Flask) -> None:
@@ -285,6 +300,21 @@ def test_cubes_for_which_no_size_factor_may_be_taken_are_not_cast(records: Flask
     assert a_batch("40", mix=mix, width_mm="100").sets
 
 
+def test_cubes_of_an_en_laboratory_are_cast_in_any_number_and_size_and_judged(
+    records: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four cubes of 200 mm: the rule of GB/T 50081 judges three, and from C60 on has no factor for them."""
+    facts = replace(laboratory(), code_family="en")
+    for module in ("lims.results.service", "lims.trials.service"):
+        monkeypatch.setattr(f"{module}.laboratory", lambda: facts)
+    mix = a_mix("C60-1", strength_class="C60")
+    (found,) = a_batch("40", mix=mix, plan_ages="3", width_mm="200", specimens_per_set="4").sets
+    loads = {"loads_kn": ["2400", "2440", "2420", "2460"], "tested_at": datetime.now(UTC).isoformat()}
+    result = record_set(found.id, SetBreaksIn.read(loads), ACTOR)
+    # 9720 kN over 4 x 40 000 mm²: 60.75, half to even.
+    assert (result.rule_id, result.strength_mpa) == ("en206/cube-sample", Decimal("60.8"))
+
+
 @pytest.mark.parametrize(("volume", "sets"), [("40", 1), ("101", 2), ("1000", 10), ("1001", 6)])
 def test_gb_50204_asks_for_a_set_each_100_m3_and_each_200_m3_in_a_great_pour(
     records_on_both: Flask, volume: str, sets: int
@@ -370,6 +400,29 @@ def test_sets_of_a_batch_that_is_out_of_use_are_due_no_more_and_come_back_with_i
         assert states() == before
     assert (first.discard_reason, second.discard_reason) == (None, "broken on the way")
     assert len(due_groups(datetime.now(UTC))["next"]) == 1
+
+
+def test_page_of_a_batch_says_of_those_sets_alone_that_they_wait(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        batch = a_batch("40", plan_ages="3,28")
+        loads = {"loads_kn": ["424", "401", "396"], "tested_at": datetime.now(UTC).isoformat()}
+        record_set(batch.sets[0].id, SetBreaksIn.read(loads), ACTOR)
+        batch_id = batch.id
+
+    def line(person: Person) -> list[str]:
+        page = person.get(f"/batches/{batch_id}").get_data(as_text=True)
+        steps = re.search(r'<ol class="steps-line">(.*?)</ol>', page, re.DOTALL)
+        assert steps is not None
+        return re.findall(r'fw-medium">(?:<span[^>]*>)?([^<]*)<', steps[1])
+
+    sales, technician = sign_in_as(SALES), sign_in_as(TECHNICIAN)
+    assert line(sales) == ["Broken", "1 set waits"]  # no strength that is not released leaves the laboratory
+    assert line(technician) == ["18.1 MPa", "1 set waits"]
+    with app.app_context():
+        SERVICES["batches"].retire(batch_id, ACTOR)
+    assert line(technician) == ["18.1 MPa", "Discarded"]
 
 
 @pytest.mark.parametrize("age", [5, 14])
