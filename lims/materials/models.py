@@ -87,16 +87,17 @@ class CementLot(Record):
 
     __table_args__ = (UniqueConstraint("cement_product_id", "code"),)
 
-    @property
-    def fresh_on(self) -> date | None:
-        """The day of its last retest or, without one, of its production; of its delivery where that is not known, since it
-        was not made later."""
+    def fresh_by(self, day: date) -> date | None:
+        """When it was tested again or, where that was not by this day, made; delivered where that is not known, since it was
+        not made later. A retest that came after a use excuses nothing."""
         made_on = self.produced_on or self.delivered_on
-        return max((day for day in (made_on, self.retested_on) if day is not None), default=None)
+        if self.retested_on is None or self.retested_on > day:
+            return made_on
+        return self.retested_on if made_on is None else max(made_on, self.retested_on)
 
     def too_old_on(self, day: date) -> bool:
         """Is it to be tested again before it is used on this day? (GB 50204; the source document: 3 个月后 复检)"""
-        since = self.fresh_on
+        since = self.fresh_by(day)
         return since is not None and day > retest_due_on(since)
 
     @property

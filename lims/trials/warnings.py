@@ -78,9 +78,10 @@ def notice(
 
 def _cement(cast_at: datetime, revision: MixRevision, lot: CementLot) -> list[Noticed]:
     found = []
-    since = lot.fresh_on
-    if since is not None and lot.too_old_on(local_day(cast_at)):
-        days = (local_day(cast_at) - since).days
+    cast_on = local_day(cast_at)
+    since = lot.fresh_by(cast_on)
+    if since is not None and lot.too_old_on(cast_on):
+        days = (cast_on - since).days
         found.append(
             Noticed(
                 "lot-too-old",
