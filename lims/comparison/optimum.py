@@ -199,8 +199,8 @@ def _forecast(
     goal: float,
     listed: dict[tuple[str, int | None], Decimal],
 ) -> list[Candidate]:
-    """Mixes of the trial, cast with this cement since the change, whose 28-day sets are not broken yet: the lower end of their
-    last forecast counts."""
+    """Mixes of the trial, cast with this cement since the change, whose 28-day sets are not broken yet: the lower end of
+    their last forecast counts."""
     if asked.trial_id is None and asked.customer_id is None:
         return []
     session = current_session()
