@@ -234,7 +234,7 @@ def _forecast(
     ):
         latest[item.mix_design_id] = item
     codes = dict(
-        session.execute(select(MixDesign.id, MixDesign.code).where(MixDesign.id.in_(revisions))).tuples()
+        session.execute(select(MixDesign.id, MixDesign.code).where(MixDesign.id.in_(revisions))).all()
     )
     masses = masses_of(set(revisions.values()))
     found = []
