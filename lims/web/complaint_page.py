@@ -82,7 +82,9 @@ def complaint_context(
     next_step = _next_step(record, missing, refused) if may_write else None
     other_steps = _other_steps(record, missing, refused) if may_write else []
     # It may have been cast for another customer, whom the reader does not know of.
-    trial = record.trial if record.trial_id is not None and SERVICES["trials"].knows(record.trial_id) else None
+    trial = (
+        record.trial if record.trial_id is not None and SERVICES["trials"].knows(record.trial_id) else None
+    )
     return {
         "clocks": [_clock(clock) for clock in record.clocks],
         "clock_words": {

@@ -345,7 +345,10 @@ def test_a_clock_that_runs_out_is_told_to_those_of_the_role_who_may_know_of_the_
     complaint = a_complaint(a_customer(region_id=region.id), ago=timedelta(minutes=31))
     assert escalate(ACTOR) == 1
     session = current_session()
-    assert {mail.to_address for mail in session.scalars(select(OutgoingMail))} == {here.email, all_regions.email}
+    assert {mail.to_address for mail in session.scalars(select(OutgoingMail))} == {
+        here.email,
+        all_regions.email,
+    }
     assert [item.told for item in session.scalars(select(Escalation))] == [2]
     assert complaint.customer.region_id == region.id
 

@@ -158,11 +158,16 @@ def test_call_back_mark_and_outcome_are_of_days_that_have_been() -> None:
         ("surveys", {"customer_id": customer.id, "answered_on": tomorrow, **marks}, "answered_on"),
         (
             "retests",
-            {"cement_lot_id": lot.id, "ordered_on": str(today()), "finished_on": tomorrow, "outcome": "passed"},
+            {
+                "cement_lot_id": lot.id,
+                "ordered_on": str(today()),
+                "finished_on": tomorrow,
+                "outcome": "passed",
+            },
             "finished_on",
         ),
     ):
-        with pytest.raises(Refused, match="future|before the visit") as refusal:
+        with pytest.raises(Refused, match=r"future|before the visit") as refusal:
             add(record, **values)
         assert [problem.field for problem in refusal.value.problems] == [field]
     add("visits", **visit, followed_up_on=str(today()))
@@ -316,7 +321,9 @@ def test_cards_come_up_with_the_fact_that_brought_them() -> None:
 def test_retest_that_came_after_the_complaint_does_not_make_the_lot_younger_then() -> None:
     ship(ACTOR)
     lot = CementLot(code="L-9", produced_on=date(2026, 3, 1), retested_on=date(2026, 7, 5))
-    assert rules_for(Situation(day=date(2026, 7, 1), lots=[lot])) == {"use-02": ("Lot L-9 was 122 days old.",)}
+    assert rules_for(Situation(day=date(2026, 7, 1), lots=[lot])) == {
+        "use-02": ("Lot L-9 was 122 days old.",)
+    }
     assert rules_for(Situation(day=date(2026, 7, 5), lots=[lot])) == {}
 
 
@@ -324,7 +331,11 @@ def test_scale_of_a_usage_card_out_of_use_brings_no_advice() -> None:
     customer = a_customer()
     cement = add("cement-products", code="P", name="P")
     card = add(
-        "usage-cards", customer_id=customer.id, cement_product_id=cement.id, recorded_on=str(today()), purpose="x"
+        "usage-cards",
+        customer_id=customer.id,
+        cement_product_id=cement.id,
+        recorded_on=str(today()),
+        purpose="x",
     )
     weighed = {"scale": "Cement", "shown_kg": "100", "true_kg": "50"}
     add("scale-checks", usage_card_id=card.id, checked_on=str(today()), **weighed)

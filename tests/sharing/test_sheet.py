@@ -863,7 +863,11 @@ def test_erasing_the_person_of_a_prospect_takes_name_and_number_off_what_they_an
         current_session().expire_all()
         mark = SERVICES["customers"].get(prospect or 0).contact_name
         found = [current_session().get_one(ShareAnswer, key) for key in ids]
-        assert [(item.name, item.contact) for item in found] == [(mark, mark), (mark, mark), ("Wang Wu", "777")]
+        assert [(item.name, item.contact) for item in found] == [
+            (mark, mark),
+            (mark, mark),
+            ("Wang Wu", "777"),
+        ]
         values = current_session().scalars(select(PersonalValue.value)).all()
         assert "777" in values
         assert not [value for value in values if value in {"Li Na", "139 0000", "li@example.com"}]

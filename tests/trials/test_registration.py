@@ -104,7 +104,8 @@ def test_retested_lot_is_not_asked_about(records_on_both: Flask) -> None:
 
 def test_lot_that_was_retested_only_after_the_casting_is_asked_about(records: Flask) -> None:
     lot = SERVICES["cement-lots"].add(
-        {"code": "L", "cement_product_id": a_cement().id, "produced_on": day(200), "retested_on": day(1)}, ACTOR
+        {"code": "L", "cement_product_id": a_cement().id, "produced_on": day(200), "retested_on": day(1)},
+        ACTOR,
     )
     assert "L" in refused_fields(cement_lot_id=lot.id)["answer_lot_too_old"]  # cast three days ago
 
