@@ -243,7 +243,11 @@ def situation_of_complaint(
     query = (
         select(ScaleCheck)
         .join(UsageCard, UsageCard.id == ScaleCheck.usage_card_id)
-        .where(UsageCard.customer_id == complaint.customer_id, ScaleCheck.retired_at.is_(None))
+        .where(
+            UsageCard.customer_id == complaint.customer_id,
+            UsageCard.retired_at.is_(None),
+            ScaleCheck.retired_at.is_(None),
+        )
         .order_by(ScaleCheck.checked_on, ScaleCheck.id)
     )
     latest = {(check.usage_card_id, check.scale): check for check in current_session().scalars(query)}

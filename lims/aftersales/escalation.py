@@ -26,12 +26,13 @@ from lims.base.database import current_session, locked_row, transaction
 from lims.base.display import show_time
 from lims.base.laboratory import laboratory
 from lims.base.services import RecordService
-from lims.customers.regions import seen_through, seen_within
+from lims.customers.regions import seen_through, seen_within, would_see
 from lims.mail.service import write_mail
 
 
 def escalate(actor: Actor, now: datetime | None = None) -> int:
-    """Tell the named roles of every clock that has run out, once for each. Returns how many clocks."""
+    """Tell the named roles of every clock that has run out, once for each: of them who may know of the customer. Returns how
+    many clocks."""
     now = now or utc_now()
     session = current_session()
     late = list(session.scalars(_late_complaints(now)).unique())
@@ -98,6 +99,8 @@ def _escalate_one(complaint_id: int, clock: str, due_at: datetime, actor: Actor)
         told = 0
         with force_locale(laboratory().language):
             for user in people:
+                if not would_see(user.id, complaint.customer):
+                    continue
                 write_mail(
                     f"complaint:{complaint_id}:{clock}:{due_at:%Y%m%dT%H%M}:{user.id}",
                     user.email,

@@ -247,13 +247,13 @@ class Clock:
 
     @property
     def state(self) -> str:
-        """kept, missed, running, late, or off: it has not started, or nobody waits any more."""
+        """kept, missed, running, late, ended: it had a limit and nobody waits any more, or off: it has not started."""
         if self.due_at is None:
             return "off"
         if self.done_at is not None:
             return "kept" if self.done_at <= self.due_at else "missed"
         if not self.open:
-            return "off"
+            return "ended"
         return "late" if utc_now() > self.due_at else "running"
 
 

@@ -66,6 +66,8 @@ class RetestService(PartOfComplaint[Retest]):
     def check(self, record: Retest) -> None:
         """A test at our bench is of the same lot, and gives its strength where none was typed."""
         require_open_complaint(record.complaint_id)
+        if record.finished_on is not None:
+            require_past("finished_on", record.finished_on)
         if record.cement_test_id is None:
             return
         with current_session().no_autoflush:

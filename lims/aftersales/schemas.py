@@ -88,6 +88,7 @@ CLOCK_STATES = {
     "missed": _l("missed"),
     "running": _l("running"),
     "late": _l("overdue"),
+    "ended": _l("ended"),
     "off": _l("not started"),
 }
 TIME_KINDS = {"calendar": _l("Calendar time: day and night"), "working": _l("Working time")}

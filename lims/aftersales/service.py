@@ -33,7 +33,7 @@ from lims.base.actor import Actor
 from lims.base.database import current_session, transaction
 from lims.base.problems import Conflict, refuse
 from lims.base.schemas import Schema
-from lims.base.services import RecordService, only_row
+from lims.base.services import RecordService, only_row, require_past
 from lims.customers.models import Contact
 from lims.customers.regions import seen_through, seen_within
 
@@ -77,6 +77,9 @@ class SurveyService(RecordService[Survey]):
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_through(Survey.customer_id)
+
+    def check(self, record: Survey) -> None:
+        require_past("answered_on", record.answered_on)
 
 
 class StaffSurveyService(RecordService[StaffSurvey]):

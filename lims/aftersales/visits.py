@@ -25,6 +25,7 @@ from lims.base.database import among, current_session, transaction
 from lims.base.display import local_today
 from lims.base.problems import refuse
 from lims.base.services import LARGEST_KEY, RecordService, require_past
+from lims.base.staff import staff_names
 from lims.customers.models import Customer
 from lims.customers.regions import seen_customers, seen_through
 from lims.customers.service import require_own_site
@@ -63,6 +64,15 @@ class VisitService(RecordService[Visit]):
 
     def check(self, record: Visit) -> None:
         require_past("visited_on", record.visited_on)
+        if record.followed_up_on is not None:
+            # It ends the follow-up: what is still to be done belongs into `follow_up_on`.
+            require_past("followed_up_on", record.followed_up_on)
+            if record.followed_up_on < record.visited_on:
+                raise refuse(
+                    "followed_up_on",
+                    _("the follow-up lies before the visit; accepted: a later day"),
+                    record.followed_up_on,
+                )
         require_own_site(record)
         if record.complaint_id is not None:
             complaint = current_session().get(Complaint, record.complaint_id)
@@ -176,13 +186,15 @@ class VisitPlanService(RecordService[VisitPlan]):
             held = select(Customer.id).where(among(Customer.id, wanted)).order_by(Customer.id)
             session.execute(held.with_for_update())
             proposed = [item for item in self.propose(month) if item[0].id in wanted]
+            people = staff_names(active=True)
             for customer, day, _last in proposed:
                 self.add(
                     VisitPlanIn.read(
                         {
                             "customer_id": customer.id,
                             "planned_on": day,
-                            "user_id": customer.owner_id,
+                            # Whose customer it was may have left: then the plan is nobody's yet.
+                            "user_id": customer.owner_id if str(customer.owner_id) in people else None,
                             "purpose": _("Regular visit"),
                         }
                     ),

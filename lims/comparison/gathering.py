@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from lims.base.database import among, current_session
 from lims.base.display import local_day
@@ -99,10 +99,6 @@ def trial_rows(
 ) -> list[TrialRow]:
     """Batches of concrete with this cement whose sets of this age are released, oldest first; one that was broken as cubes
     and as cylinders comes twice. Two statements and one for each 500 recipes."""
-    named = exists().where(
-        MixComponent.revision_id == Batch.mix_revision_id,
-        MixComponent.cement_product_id == cement_product_id,
-    )
     query = (
         select(
             Batch.id,
@@ -133,11 +129,7 @@ def trial_rows(
             Batch.cast_at.is_not(None),
             Batch.retired_at.is_(None),
             *SERVICES["batches"].visible(),  # a salesperson compares within the own regions
-            # The lot says which cement it was; a recipe only says which was meant.
-            or_(
-                CementLot.cement_product_id == cement_product_id,
-                Batch.cement_lot_id.is_(None) & named,
-            ),
+            with_cement(cement_product_id),
         )
         .order_by(Batch.cast_at, Batch.id, SetResult.id)
     )
@@ -195,6 +187,16 @@ def trial_rows(
         if scm is None or _holds(item, scm):
             rows.append(item)
     return rows
+
+
+def with_cement(cement_product_id: int) -> ColumnElement[bool]:
+    """Condition on a batch beside its lot (an outer join). The lot says which cement it was; a recipe only says which was
+    meant."""
+    named = exists().where(
+        MixComponent.revision_id == Batch.mix_revision_id,
+        MixComponent.cement_product_id == cement_product_id,
+    )
+    return or_(CementLot.cement_product_id == cement_product_id, Batch.cement_lot_id.is_(None) & named)
 
 
 def of_one_shape(*sides: list[TrialRow]) -> list[list[TrialRow]]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import select
@@ -24,12 +25,14 @@ from lims.comparison.gathering import (
     of_one_shape,
     price_list,
     trial_rows,
+    with_cement,
 )
 from lims.comparison.models import ProcessChange
 from lims.comparison.schemas import OptimumQuestion
 from lims.comparison.words import why_not
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS, fits
+from lims.materials.models import CementLot
 from lims.mixes.models import MixDesign, MixRevision
 from lims.standards.proportioning import HISTORY_SETS, target_strength
 from lims.strength.comparison import AGGREGATE_PER_BINDER, NotComparable
@@ -124,7 +127,7 @@ def optimum_for(asked: OptimumQuestion, *, prices: bool) -> Optimum:
         reason = why_not(error)
     goal = float(target)
     candidates = _cast(rows, law, goal, asked, listed) + _forecast(
-        asked, {r.mix_id for r in rows}, goal, listed
+        asked, {r.mix_id for r in rows}, since, goal, listed
     )
     candidates.sort(
         key=lambda item: (not item.reaches, _money(item.cost, item.cement_kg_m3, item.binder_kg_m3))
@@ -190,25 +193,36 @@ def _cast(
 
 
 def _forecast(
-    asked: OptimumQuestion, known: set[int], goal: float, listed: dict[tuple[str, int | None], Decimal]
+    asked: OptimumQuestion,
+    known: set[int],
+    since: ProcessChange | None,
+    goal: float,
+    listed: dict[tuple[str, int | None], Decimal],
 ) -> list[Candidate]:
-    """Mixes of the trial whose 28-day sets are not broken yet: the lower end of their last forecast counts."""
+    """Mixes of the trial, cast with this cement since the change, whose 28-day sets are not broken yet: the lower end of
+    their last forecast counts."""
     if asked.trial_id is None and asked.customer_id is None:
         return []
     session = current_session()
     cast = (
-        select(MixRevision.mix_design_id, MixRevision.id)
+        select(MixRevision.mix_design_id, MixRevision.id, Batch.cement_lot_id.label("lot_id"), Batch.cast_at)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
         .join(Trial, Trial.id == Batch.trial_id)
-        .where(Batch.retired_at.is_(None), *SERVICES["trials"].visible())
+        .outerjoin(CementLot, CementLot.id == Batch.cement_lot_id)
+        .where(
+            Batch.retired_at.is_(None), with_cement(asked.cement_product_id), *SERVICES["trials"].visible()
+        )
         .order_by(MixRevision.id)  # the newest stands at last: its recipe is the one that is forecast
     )
     if asked.trial_id is not None:
         cast = cast.where(Trial.id == asked.trial_id)
     if asked.customer_id is not None:
         cast = cast.where(Trial.customer_id == asked.customer_id)
+    batches: Sequence[Any] = session.execute(cast).all()
+    if since is not None:
+        batches = cast_after(since, [batch for batch in batches if batch.cast_at is not None])
     revisions = {
-        int(design): int(revision) for design, revision in session.execute(cast) if design not in known
+        int(batch.mix_design_id): int(batch.id) for batch in batches if batch.mix_design_id not in known
     }
     if not revisions:
         return []
@@ -220,7 +234,7 @@ def _forecast(
     ):
         latest[item.mix_design_id] = item
     codes = dict(
-        session.execute(select(MixDesign.id, MixDesign.code).where(MixDesign.id.in_(revisions))).tuples()
+        session.execute(select(MixDesign.id, MixDesign.code).where(MixDesign.id.in_(revisions))).all()
     )
     masses = masses_of(set(revisions.values()))
     found = []

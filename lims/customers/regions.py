@@ -9,7 +9,7 @@ from flask import g
 from sqlalchemy import ColumnElement, or_, select
 
 from lims.base.database import current_session
-from lims.base.security import may, principal
+from lims.base.security import may, principal, rights_of
 from lims.customers.models import Customer, RegionStaff
 
 
@@ -42,6 +42,20 @@ def seen_customers() -> list[ColumnElement[bool]]:
             Customer.owner_id == user.id,
         )
     ]
+
+
+def would_see(user_id: int, customer: Customer) -> bool:
+    """May this person know of the customer? For what goes to others than who asks: a mail names whom it is about."""
+    if ("can_read_all", "customers") in rights_of(user_id):
+        return True
+    if customer.region_id is None or customer.owner_id == user_id:
+        return True
+    works_there = select(RegionStaff.id).where(
+        RegionStaff.user_id == user_id,
+        RegionStaff.region_id == customer.region_id,
+        RegionStaff.retired_at.is_(None),
+    )
+    return current_session().scalar(works_there.limit(1)) is not None
 
 
 def seen_through(column: Any) -> list[ColumnElement[bool]]:

@@ -52,8 +52,8 @@ from lims.customers.schemas import (
     UsageTaskIn,
 )
 
-#: Called with (session, customer id, name and phone as they were, pseudonym) when a person is erased: subjects above take
-#: them out where they keep them.
+#: Called with (session, customer id, name, phone and e-mail as they were, pseudonym) when a person is erased: subjects above
+#: take them out where they keep them.
 ERASED_TOO: list[Callable[[Session, int, Mapping[str, str | None], str], None]] = []
 
 
@@ -132,7 +132,7 @@ class CustomerService(RecordService[Customer]):
         with transaction(actor, "personal data erased") as session:
             record: Customer = self.locked(session, customer_id)
             if record.contact_name and not record.contact_name.startswith(ERASED):
-                known = {"name": record.contact_name, "phone": record.phone}
+                known = {"name": record.contact_name, "phone": record.phone, "email": record.email}
                 record.contact_name = pseudonym(record.contact_name)
                 for replace in ERASED_TOO:
                     replace(session, record.id, known, record.contact_name)
@@ -213,7 +213,7 @@ class ContactService(RecordService[Contact]):
         with transaction(actor, "personal data erased") as session:
             record: Contact = self.locked(session, contact_id)
             if record.erased_at is None:
-                known = {"name": record.name, "phone": record.phone}
+                known = {"name": record.name, "phone": record.phone, "email": record.email}
                 record.name = pseudonym(record.name)
                 for replace in ERASED_TOO:
                     replace(session, record.customer_id, known, record.name)
@@ -410,11 +410,12 @@ class UsageTaskService(RecordService[UsageTask]):
             require_past("done_on", values.done_on)
             if record.kind == "scale":
                 checks = latest_scale_checks(record.usage_card_id)
-                if not checks or any(check.wrong for check in checks):
+                wrong = next((check for check in checks if check.wrong), None)
+                if not checks or wrong is not None:
                     raise refuse(
                         "done_on",
                         _("needs a check of the scale within the limit, shown against true"),
-                        checks[0].title if checks else "",
+                        wrong.title if wrong is not None else "",
                     )
             record.done_on, record.remarks, record.done_by = values.done_on, values.remarks, actor.label
             self._flush(session, record)

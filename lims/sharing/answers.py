@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 
 from flask import current_app
 from flask_babel import force_locale
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
 
 from lims.base.actor import Actor
+from lims.base.auditing.erasure import forget
 from lims.base.columns import utc_now
 from lims.base.database import current_session, locked_row, transaction
 from lims.base.display import local_today
@@ -20,6 +23,7 @@ from lims.base.laboratory import laboratory
 from lims.base.problems import NotFound, refuse
 from lims.base.services import SERVICES
 from lims.customers.models import Customer
+from lims.customers.service import ERASED_TOO
 from lims.sharing.models import ShareAnswer, ShareLink
 from lims.sharing.schemas import AnswerIn
 
@@ -96,6 +100,22 @@ def keep_answer(link: ShareLink, given: AnswerIn) -> ShareAnswer:
         session.add(answer)
         session.flush()
     return answer
+
+
+def replace_reader(session: Session, customer_id: int, known: Mapping[str, str | None], mark: str) -> None:
+    """Where a person of this customer answered from a sheet, the mark stands in the place of the name and of how to reach
+    them."""
+    reached_by = [text for text in (known["phone"], known["email"]) if text]
+    theirs = select(ShareAnswer).where(
+        ShareAnswer.customer_id == customer_id,
+        or_(ShareAnswer.name == known["name"], ShareAnswer.contact.in_(reached_by)),
+    )
+    for answer in session.scalars(theirs).all():
+        answer.name = answer.contact = mark
+        forget(ShareAnswer.__tablename__, answer.id, session)
+
+
+ERASED_TOO.append(replace_reader)
 
 
 def _open_prospect(link: ShareLink, given: AnswerIn, actor: Actor) -> int:

@@ -221,10 +221,16 @@ def _released(row: MainRow) -> bool:
 def _of_one_shape(results: Sequence[MainRow], batch_ids: set[int]) -> list[MainRow]:
     """Without what was broken as cylinders where most of these batches' sets were cubes, or the other way round: a cylinder
     bears about four fifths of what a cube does, so no mean is made of both, nor do they stand beside each other."""
-    wanted = commonest_shape(
+    own = commonest_shape(
         shape_of_rule(row.rule_id) for row in results if row.batch_id in batch_ids and _released(row)
     )
-    return [row for row in results if not wanted or shape_of_rule(row.rule_id or "") in ("", wanted)]
+    # Nothing of these is released yet: then what stands beside them is of one shape.
+    wanted = own or commonest_shape(shape_of_rule(row.rule_id) for row in results if _released(row))
+    return [
+        row
+        for row in results
+        if shape_of_rule(row.rule_id or "") in ("", wanted) or (not own and row.batch_id in batch_ids)
+    ]
 
 
 def _strengths(results: Sequence[MainRow], batch_ids: set[int]) -> list[dict[str, Any]]:

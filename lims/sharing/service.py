@@ -29,7 +29,8 @@ from lims.base.passwords import hash_password
 from lims.base.problems import Refused, refuse
 from lims.base.repeats import add_once
 from lims.base.schemas import Schema
-from lims.base.services import RecordService
+from lims.base.security import principal
+from lims.base.services import RecordService, hide_unknown
 from lims.comparison.service import outward_comparison
 from lims.customers.regions import seen_through, seen_within
 from lims.forecasts.history import recasts, recipes_of_revised, shapes_forecast
@@ -226,7 +227,17 @@ class ShareAnswerService(RecordService[ShareAnswer]):
     writable = False
 
     def visible(self) -> Sequence[ColumnElement[bool]]:
-        return seen_within(ShareAnswer.share_link_id, ShareLink, ShareLinkService().visible())
+        """Of links that the asking person may know of, and of customers: a link for nobody in particular is everybody's, the
+        prospect that its reader opened is not. Whose link it is reads its answers all the same."""
+        of_customer, user = seen_through(ShareAnswer.customer_id), principal()
+        if not of_customer or user is None:
+            return []
+        mine = ShareAnswer.share_link_id.in_(select(ShareLink.id).where(ShareLink.owner_id == user.id))
+        of_link = seen_within(ShareAnswer.share_link_id, ShareLink, ShareLinkService().visible())
+        return [*of_link, or_(*of_customer, mine)]
+
+    def complete(self, records: Sequence[ShareAnswer]) -> None:
+        hide_unknown(records, "customer")  # of a link that was handed over
 
     def handle(self, answer_id: int, actor: Actor) -> ShareAnswer:
         """The salesperson has answered. Raises: NotFound."""
@@ -470,8 +481,9 @@ def _comparison(record: ShareLink, values: ShareLinkIn, own_batches: Sequence[in
         .where(Batch.id.in_(own_batches))
         .limit(1)
     )
-    if own is None or grade is None:
-        raise refuse("compared_with_id", _("needs a trial with a cement and a mix with a grade"))
+    # Of another maker's cement every "ours minus theirs" would be turned round.
+    if own is None or own.origin != "own" or grade is None:
+        raise refuse("compared_with_id", _("needs a trial with our own cement and a mix with a grade"))
     # At equal strength means at the mean strength that the grade needs, not at the grade itself.
     target, _deviation = target_strength(grade)
     try:

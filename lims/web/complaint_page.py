@@ -36,9 +36,10 @@ from lims.base.papers import pdf
 from lims.base.problems import Problem
 from lims.base.schemas import Schema
 from lims.base.security import may
+from lims.base.services import SERVICES
 from lims.base.staff import staff_names
 from lims.customers.models import Customer
-from lims.trials.models import ShotcreteTrial
+from lims.trials.models import ShotcreteTrial, Trial
 from lims.web.visit_page import photos_of, photos_on_paper
 
 #: State -> the step that comes next, and what else may be done.
@@ -80,6 +81,10 @@ def complaint_context(
     may_write = may("write", "complaints") and record.is_open
     next_step = _next_step(record, missing, refused) if may_write else None
     other_steps = _other_steps(record, missing, refused) if may_write else []
+    # It may have been cast for another customer, whom the reader does not know of.
+    trial = (
+        record.trial if record.trial_id is not None and SERVICES["trials"].knows(record.trial_id) else None
+    )
     return {
         "clocks": [_clock(clock) for clock in record.clocks],
         "clock_words": {
@@ -119,8 +124,8 @@ def complaint_context(
         "similar": similar_complaints(record, service.visible()),
         "root_causes": ROOT_CAUSES,
         "findings": _findings(record),
-        "trial": record.trial,
-        "sprayings": _sprayings(record),
+        "trial": trial,
+        "sprayings": _sprayings(trial),
         "photos": photos_of(complaint_id=record.id),
     }
 
@@ -176,12 +181,12 @@ def refused_step(title: Any, schema: type[Schema] | None, refused: Refusal) -> d
     }
 
 
-def _sprayings(record: Complaint) -> list[ShotcreteTrial]:
+def _sprayings(trial: Trial | None) -> list[ShotcreteTrial]:
     """What was sprayed in the complaint's trial, in order."""
-    if record.trial_id is None or not may("read", "shotcrete-trials"):
+    if trial is None or not may("read", "shotcrete-trials"):
         return []
     query = select(ShotcreteTrial).where(
-        ShotcreteTrial.trial_id == record.trial_id, ShotcreteTrial.retired_at.is_(None)
+        ShotcreteTrial.trial_id == trial.id, ShotcreteTrial.retired_at.is_(None)
     )
     return list(
         current_session().scalars(query.order_by(ShotcreteTrial.sprayed_on, ShotcreteTrial.id).limit(20))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask_appbuilder.security.sqla.models import Role, User
+from flask_appbuilder.security.sqla.models import Permission, PermissionView, Role, User, ViewMenu
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 
@@ -329,6 +329,28 @@ def test_a_clock_that_runs_out_is_told_once_to_the_named_roles_with_a_record() -
     assert {mail.to_address for mail in mails} == {manager.email}
     assert len(mails) == 2
     assert all(complaint.code in mail.subject for mail in mails)
+
+
+def test_a_clock_that_runs_out_is_told_to_those_of_the_role_who_may_know_of_the_customer() -> None:
+    here, there, all_regions = (a_manager(f"{name}@example.com") for name in ("here", "there", "all"))
+    region = add("regions", code="R-1", name="Here")
+    add("region-staff", region_id=region.id, user_id=here.id)
+    add("region-staff", region_id=add("regions", code="R-2", name="There").id, user_id=there.id)
+    with transaction(ACTOR) as session:
+        right = PermissionView(
+            permission=Permission(name="can_read_all"), view_menu=ViewMenu(name="customers")
+        )
+        seer = session.get_one(User, all_regions.id)
+        seer.roles = [*seer.roles, Role(name="Seer", permissions=[right])]
+    complaint = a_complaint(a_customer(region_id=region.id), ago=timedelta(minutes=31))
+    assert escalate(ACTOR) == 1
+    session = current_session()
+    assert {mail.to_address for mail in session.scalars(select(OutgoingMail))} == {
+        here.email,
+        all_regions.email,
+    }
+    assert [item.told for item in session.scalars(select(Escalation))] == [2]
+    assert complaint.customer.region_id == region.id
 
 
 def test_a_clock_that_was_kept_is_not_told_of() -> None:

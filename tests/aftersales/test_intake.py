@@ -16,7 +16,7 @@ from lims.aftersales.complaints import ComplaintService
 from lims.aftersales.promises import promises
 from lims.aftersales.schemas import ServiceSettingsIn
 from lims.base.columns import utc_now
-from lims.base.display import form_text, local_time
+from lims.base.display import form_text, local_time, show_time
 from lims.base.services import SERVICES
 from tests.conftest import Person
 from tests.factories import ACTOR, a_customer
@@ -117,6 +117,20 @@ def test_complaint_of_another_region_is_refused_without_naming_the_customer(
     for answer in (form, rest, sales.get(f"/complaints/add?customer_id={regions['foreign']}")):
         assert "Zephyrine" not in answer.get_data(as_text=True)
     assert complaints(app) == []
+
+
+def test_trial_of_a_customer_of_another_region_stands_on_no_page_of_an_own_complaint(
+    app: Flask, sales: Person, regions: dict[str, int]
+) -> None:
+    with app.app_context():
+        trial = SERVICES["trials"].add({"name": "Zephyrine trial", "customer_id": regions["foreign"]}, ACTOR)
+        service, words = ComplaintService(), {"subject": "Falls off"}
+        made = service.add({"customer_id": regions["own"], **words}, ACTOR)
+        service.edit(made.id, {**words, "trial_id": trial.id}, made.version, ACTOR)
+        key, code = made.id, trial.code
+    page = sales.get(f"/complaints/{key}").get_data(as_text=True)
+    assert "Falls off" in page
+    assert not [text for text in ("Zephyrine", code) if text in page]
 
 
 def test_steps_findings_and_retirement_of_a_complaint_stay_with_the_service(
@@ -370,6 +384,21 @@ def test_step_that_came_from_no_form_writes_what_it_names_and_leaves_the_rest(
         service.solve(found_out, {}, ACTOR)
     after = complaint(app, found_out)
     assert (after.cause, after.remedy, after.site_facts) == ("Too far", "Finer cement", "Wet\nCold")
+
+
+def test_clocks_of_a_withdrawn_complaint_have_ended_with_their_limits_and_did_not_wait_to_start(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        service = ComplaintService()
+        key = service.add({"customer_id": a_customer("K-1").id, "subject": "Falls off"}, ACTOR).id
+        service.withdraw(key, {"reason": "Another works' cement"}, ACTOR)
+        assert [clock.state for clock in service.get(key).clocks] == ["ended", "ended", "off"]
+        due = show_time(service.get(key).answer_due_at, year=False)
+    page = sign_in_as(SERVICE).get(f"/complaints/{key}").get_data(as_text=True)
+    assert f"due {due}" in page
+    assert page.count(">ended<") == 2
+    assert "no limit was fixed" not in page
 
 
 def test_promises_that_another_wrote_meanwhile_are_not_overwritten(

@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from flask import g
 from flask_appbuilder.security.sqla.models import User
 
 from lims.aftersales import figures
-from lims.aftersales.advice import Situation, matching_cards, similar_complaints
+from lims.aftersales.advice import Situation, matching_cards, similar_complaints, situation_of_complaint
 from lims.aftersales.complaints import ComplaintService
 from lims.aftersales.models import Visit
 from lims.aftersales.service import ServiceSettingsService
@@ -20,6 +21,7 @@ from lims.base.actor import system_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import local_time
+from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.materials.models import CementLot
 from lims.results.schemas import SetBreaksIn
@@ -131,6 +133,44 @@ def test_customer_whose_visit_moved_over_the_end_of_the_month_is_planned_once() 
     service = VisitPlanService()
     assert [service.plan_proposed(month, [customer.id], ACTOR) for _click in range(2)] == [1, 0]
     assert service.page().items[0].planned_on == workday(last_day) > last_day
+
+
+def test_plan_of_a_customer_whose_person_has_left_is_made_and_is_nobodys_yet() -> None:
+    gone, stays = a_person("gone"), a_person("stays")
+    orphan, kept = a_customer("K-GONE", owner_id=gone), a_customer("K-STAYS", owner_id=stays)
+    with transaction(ACTOR) as session:
+        session.get_one(User, gone).active = False
+    g.pop("lims_staff")  # of the request that made the customers
+    assert VisitPlanService().plan_proposed(today(), [orphan.id, kept.id], ACTOR) == 2
+    plans = SERVICES["visit-plans"].page().items
+    assert {plan.customer_id: plan.user_id for plan in plans} == {orphan.id: None, kept.id: stays}
+
+
+def test_call_back_mark_and_outcome_are_of_days_that_have_been() -> None:
+    """A call-back of next year would leave the list of those that wait; an outcome of then closes no complaint now."""
+    customer, tomorrow = a_customer(), str(today() + timedelta(days=1))
+    visit = {"customer_id": customer.id, "visited_on": str(today()), "purpose": "x"}
+    lot = add("cement-lots", code="L-1", cement_product_id=add("cement-products", code="P", name="P").id)
+    marks = dict.fromkeys(("quality", "steadiness", "delivery", "service"), 4)
+    for record, values, field in (
+        ("visits", {**visit, "followed_up_on": tomorrow}, "followed_up_on"),
+        ("visits", {**visit, "followed_up_on": str(today() - timedelta(days=1))}, "followed_up_on"),
+        ("surveys", {"customer_id": customer.id, "answered_on": tomorrow, **marks}, "answered_on"),
+        (
+            "retests",
+            {
+                "cement_lot_id": lot.id,
+                "ordered_on": str(today()),
+                "finished_on": tomorrow,
+                "outcome": "passed",
+            },
+            "finished_on",
+        ),
+    ):
+        with pytest.raises(Refused, match=r"future|before the visit") as refusal:
+            add(record, **values)
+        assert [problem.field for problem in refusal.value.problems] == [field]
+    add("visits", **visit, followed_up_on=str(today()))
 
 
 def test_weekend_moves_to_monday() -> None:
@@ -280,6 +320,33 @@ def test_cards_come_up_with_the_fact_that_brought_them() -> None:
     assert set(rules_for(Situation(day=day, temperature_c=Decimal(2)))) == {"use-05"}
     assert set(rules_for(Situation(day=day, temperature_c=Decimal(15)))) == set()
     assert "use-14" in rules_for(Situation(day=day, scale_checks=[]))
+
+
+def test_retest_that_came_after_the_complaint_does_not_make_the_lot_younger_then() -> None:
+    ship(ACTOR)
+    lot = CementLot(code="L-9", produced_on=date(2026, 3, 1), retested_on=date(2026, 7, 5))
+    assert rules_for(Situation(day=date(2026, 7, 1), lots=[lot])) == {
+        "use-02": ("Lot L-9 was 122 days old.",)
+    }
+    assert rules_for(Situation(day=date(2026, 7, 5), lots=[lot])) == {}
+
+
+def test_scale_of_a_usage_card_out_of_use_brings_no_advice() -> None:
+    customer = a_customer()
+    cement = add("cement-products", code="P", name="P")
+    card = add(
+        "usage-cards",
+        customer_id=customer.id,
+        cement_product_id=cement.id,
+        recorded_on=str(today()),
+        purpose="x",
+    )
+    weighed = {"scale": "Cement", "shown_kg": "100", "true_kg": "50"}
+    add("scale-checks", usage_card_id=card.id, checked_on=str(today()), **weighed)
+    complaint = add("complaints", customer_id=customer.id, subject="Bricks")
+    assert [check.wrong for check in situation_of_complaint(complaint, [], []).scale_checks or ()] == [True]
+    SERVICES["usage-cards"].retire(card.id, ACTOR)
+    assert situation_of_complaint(complaint, [], []).scale_checks == []
 
 
 def test_cards_of_the_category_come_with_it() -> None:

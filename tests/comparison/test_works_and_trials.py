@@ -28,7 +28,7 @@ from tests.comparison.test_comparisons import (
     two_cements,
 )
 from tests.conftest import Person
-from tests.factories import ACTOR, a_customer, a_mix, a_trial
+from tests.factories import ACTOR, a_customer, a_forecast, a_mix, a_trial
 
 
 def days_ago(n: int) -> str:
@@ -353,6 +353,34 @@ def test_batches_before_a_change_at_the_works_are_left_out() -> None:
     assert found.since is not None
     assert found.since.id == change.id
     assert found.batches == 3 * len(RATIOS)
+
+
+@pytest.mark.usefixtures("records")
+def test_mix_of_the_trial_that_was_cast_with_another_cement_or_before_the_change_is_no_candidate() -> None:
+    own, _other, trial = trials_of_both(offset=0.0)
+    waits = a_mix_of(own, 0.43)
+    add(
+        "batches",
+        trial_id=trial.id,
+        mix_revision_id=waits.latest_revision_id,
+        cast_at=(utc_now() - timedelta(days=5)).isoformat(),
+        volume_m3="0.05",
+        cement_lot_id=a_lot(own, "new", ago=10).id,
+    )
+    before = a_mix_of(own, 0.49)
+    cast(trial, before, a_lot(own, "old", ago=95), 50.0, ago=90)
+    mixes = SERVICES["mix-designs"]
+    for mix in (waits, before, *(mixes.find(code=f"RIVAL-{round(100 * ratio)}") for ratio in RATIOS)):
+        a_forecast(mix.id, strength_mpa=Decimal(60), lower_90_mpa=Decimal(55))
+    asked = OptimumQuestion.read({"cement_product_id": own.id, "trial_id": trial.id})
+
+    def forecast() -> list[str]:
+        found = optimum_for(asked, prices=False).candidates
+        return [item.revision for item in found if item.basis == "forecast"]
+
+    assert forecast() == [waits.code]
+    a_change(own, ago=60)
+    assert forecast() == [waits.code]
 
 
 def test_without_trials_the_forecast_model_is_read_backwards(app: Flask) -> None:

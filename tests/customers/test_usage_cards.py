@@ -89,6 +89,15 @@ def test_scale_is_ticked_off_only_after_a_check_within_the_limit() -> None:
     assert finish(scale, {"done_on": "2026-05-06"}, ACTOR).done_by == "test"
 
 
+def test_scale_that_is_wrong_is_the_one_that_the_refused_step_names() -> None:
+    card = a_card()
+    a_check(card, "100", "100", scale="Water scale")
+    a_check(card, "100", "50")
+    with pytest.raises(Refused) as refusal:
+        UsageTaskService().finish(tasks(card)["scale"].id, {"done_on": "2026-05-06"}, ACTOR)
+    assert [problem.value for problem in refusal.value.problems] == ["2026-05-05 Cement scale"]
+
+
 def test_what_was_seen_or_done_lies_not_in_the_future() -> None:
     """A check of next year would be the last one of its scale until then."""
     card, day = a_card(), str(local_today() + timedelta(days=1))

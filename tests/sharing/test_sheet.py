@@ -23,6 +23,7 @@ from sqlalchemy import insert, select
 
 from lims.accounts.roles import MANAGER, TECHNICIAN
 from lims.base.actor import system_actor
+from lims.base.auditing.models import PersonalValue
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import local_time, local_today
@@ -196,6 +197,19 @@ def test_comparison_per_m3_stands_on_every_form_without_a_price_or_a_maker(app: 
     assert cement["cement_type"]
 
 
+def test_trial_of_another_makers_cement_is_not_compared_the_wrong_way_round(app: Flask) -> None:
+    """Of it "ours minus theirs" would be theirs minus ours."""
+    with app.app_context():
+        own, other, _trial = trials_of_both()
+        shown = a_shown_trial()
+        with transaction(ACTOR) as session:
+            session.get_one(Trial, shown[0].id).cement_product_id = other.id
+        given = {"name": "Reader", "trial_id": shown[0].id, "compared_with_id": own.id}
+        with pytest.raises(Refused, match="our own cement") as refused:
+            ShareLinkService().create(given, ACTOR)
+        assert [problem.field for problem in refused.value.problems] == ["compared_with_id"]
+
+
 def test_forecast_made_of_unreleased_strengths_stays_inside(app: Flask) -> None:
     with app.app_context():
         shown = a_shown_trial(released=(), entered=(3,))
@@ -266,6 +280,17 @@ def test_cylinders_beside_cubes_move_no_mean_of_the_sheet_nor_of_the_builder(app
     assert told == [(3, "18.1", 1), (28, "38.7", 1)]
     assert (sheet["result"]["mpa"], sheet["result"]["specimens"]) == ("38.7", 3)
     assert [item["age_days"] for item in sheet["near"][0]["strengths"]] == [28]
+
+
+def test_mixes_beside_a_trial_without_a_result_are_of_one_shape(app: Flask) -> None:
+    with app.app_context():
+        trial, _batch, mix, _customer = a_shown_trial(released=())
+        other = a_shown_trial(released=(28,), code="C30-T")
+        a_batch(other[0], other[2], released=(28,))
+        a_batch(other[0], other[2], released=(28,), more_kn=-300, shape="cylinder")
+    sheet = shown_by(app, trial, mix, near_ids=str(other[2].id))
+    assert "strengths" not in sheet or not sheet["strengths"]
+    assert [(item["age_days"], item["mpa"]) for item in sheet["near"][0]["strengths"]] == [(28, "38.7")]
 
 
 def test_forecast_of_cubes_stands_on_no_sheet_of_cylinders(app: Flask) -> None:
@@ -797,6 +822,55 @@ def test_sales_shares_and_sees_nothing_of_customers_of_other_regions(app: Flask,
     for path in ("/", "/share-links/", "/share-answers/"):
         page = sales.get(path).get_data(as_text=True)
         assert not [text for text in ("Far reader", "Far Mixing") if text in page]
+
+
+def test_prospect_of_another_region_is_told_to_nobody_by_the_answer_to_a_link_for_all(
+    app: Flask, sales: Person
+) -> None:
+    with app.app_context():
+        far = SERVICES["regions"].add({"code": "R-FAR", "name": "Far"}, ACTOR)
+        trial = SERVICES["trials"].add({"name": "Fair", "region_id": far.id}, ACTOR)
+        mix = SERVICES["mix-designs"].add({"code": "C30-O", "strength_class": "C30", **RECIPE}, ACTOR)
+        a_batch(trial, mix, released=(3,))
+        link, _token = ShareLinkService().create({"name": "Fair", "trial_id": trial.id}, ACTOR)
+        asked = {"kind": "trial", "name": "Li Na", "contact": "139", "company": "Far Mixing"}
+        answer = keep_answer(link, AnswerIn.read(asked))
+        link_id, key, prospect = link.id, answer.id, answer.customer_id
+    one = (f"/share-answers/{key}", f"/api/v1/share-answers/{key}")
+    assert [sales.get(path).status_code for path in one] == [404, 404]
+    for path in ("/share-answers/", "/api/v1/share-answers/", f"/share-links/{link_id}"):
+        answered = sales.get(path)
+        assert answered.status_code == 200
+        assert "Far Mixing" not in answered.get_data(as_text=True)
+    seller = salesperson(app).user_id
+    with app.app_context():
+        ShareLinkService().hand_over(link_id, seller or 0, ACTOR)
+    page = sales.get(one[0]).get_data(as_text=True)  # whose link it is now answers
+    assert "Far Mixing" in page
+    assert f"/customers/{prospect}" not in page
+
+
+def test_erasing_the_person_of_a_prospect_takes_name_and_number_off_what_they_answered(app: Flask) -> None:
+    link_id, _token = a_share(app, customer_id=None)
+    with app.app_context():
+        link, asked = ShareLinkService().get(link_id), {"kind": "trial", "company": "North"}
+        kept = [
+            keep_answer(link, AnswerIn.read({**asked, "name": name, "contact": contact}))
+            for name, contact in (("Li Na", "139 0000"), ("Li Na", "li@example.com"), ("Wang Wu", "777"))
+        ]
+        ids, prospect = [answer.id for answer in kept], kept[0].customer_id
+        SERVICES["customers"].erase_contact(prospect, ACTOR)  # type: ignore[attr-defined]
+        current_session().expire_all()
+        mark = SERVICES["customers"].get(prospect or 0).contact_name
+        found = [current_session().get_one(ShareAnswer, key) for key in ids]
+        assert [(item.name, item.contact) for item in found] == [
+            (mark, mark),
+            (mark, mark),
+            ("Wang Wu", "777"),
+        ]
+        values = current_session().scalars(select(PersonalValue.value)).all()
+        assert "777" in values
+        assert not [value for value in values if value in {"Li Na", "139 0000", "li@example.com"}]
 
 
 def test_new_address_ends_the_old_one(app: Flask, sales: Person) -> None:

@@ -122,6 +122,12 @@ def test_file_that_is_no_table_is_refused(records_on_both: Flask, content: bytes
         add_readings(a_tank().id, content, ACTOR)
 
 
+def test_reading_is_called_by_its_time_on_the_laboratory_s_clock(records: Flask) -> None:
+    """Its page says the same time below."""
+    read = {"curing_tank_id": a_tank().id, "read_at": "2026-05-05T06:30:00+08:00", "temperature_c": "20"}
+    assert SERVICES["curing-readings"].add(read, ACTOR).title == "2026-05-05 06:30"
+
+
 def test_maturity_of_a_batch_at_20_degrees_is_its_age(records_on_both: Flask) -> None:
     tank = a_tank()
     batch = a_batch("40", curing_tank_id=tank.id)
