@@ -235,6 +235,27 @@ def a_revision(mix: Any, cement_kg_m3: str = "420") -> Any:
     return SimpleNamespace(id=mix.id, latest_revision_id=revision.id)
 
 
+def test_half_a_tenth_reads_on_the_sheet_as_on_the_page_of_the_mix(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    """38.45 MPa is 38.4, half to even; as a binary fraction it lies a little above and would be 38.5."""
+    with app.app_context():
+        shown = a_shown_trial(released=(3, 28))
+        a_batch(shown[0], shown[2], released=(3, 28), more_kn=-12)  # 38.7 and 38.2 MPa at 28 d
+        a_later_forecast(shown[2], "38.45")
+        mix_id = shown[2].id
+    _link, token = a_share(app, trial=shown)
+    sheet = text_of(app, token)
+    assert "data-forecast>38.4 " in sheet
+    assert "data-result>38.4 " in sheet
+    lines = reader(app).get(f"/s/{token}/sheet.csv").get_data(as_text=True)
+    assert "38.4 MPa" in lines
+    assert "38.5" not in lines
+    page = sign_in_as(MANAGER).get(f"/mix-designs/{mix_id}").get_data(as_text=True)
+    assert "data-forecast>38.4 " in page
+    assert "data-actual>38.4 " in page
+
+
 def a_later_forecast(mix: Any, mpa: str, **more: Any) -> None:
     """Like the one that `a_shown_trial` has, said now."""
     with transaction(ACTOR) as session:
