@@ -217,6 +217,23 @@ def test_every_file_of_the_entry_page_is_there_without_a_connection(app: Flask) 
     assert asked - set(json.loads(kept)) == set()
 
 
+def test_stone_shows_its_mud_lumps_and_flaky_particles_beside_their_limits(
+    app: Flask, technician: Person
+) -> None:
+    """It is not sieved as sand is: its page has no grading."""
+    with app.app_context():
+        source = SERVICES["aggregate-sources"].add({"code": "G", "name": "Quarry", "kind": "coarse"}, ACTOR)
+        sample = {"code": "G-1", "aggregate_source_id": source.id, "sampled_on": "2026-05-04"}
+        found = {"mud_percent": "1.0", "clay_lumps_percent": "0.6", "flaky_percent": "15.1"}
+        sample_id = SERVICES["aggregate-samples"].add({**sample, **found}, ACTOR).id
+        bare_id = SERVICES["aggregate-samples"].add({**sample, "code": "G-2"}, ACTOR).id
+    page = technician.get(f"/aggregate-samples/{sample_id}").get_data(as_text=True)
+    beside = re.findall(r'([\d.]+) % <span class="[^"]*bg-(\w+)-lt[^"]*"[^>]*>up to ([\d.]+) %', page)
+    assert beside == [("1", "green", "1"), ("0.6", "red", "0.5"), ("15.1", "red", "15")]
+    assert "Limits for C30 to C55, JGJ 52" in page
+    assert "Limits for" not in technician.get(f"/aggregate-samples/{bare_id}").get_data(as_text=True)
+
+
 def test_sand_and_the_roles_that_were_told_of_a_clock_read_chinese(
     app: Flask, sign_in_as: Callable[[str], Person]
 ) -> None:
