@@ -153,20 +153,6 @@ def unconfirmed(rule_ids: Iterable[str]) -> list[Rule]:
     return [REGISTER.by_id[name] for name in wanted if name in REGISTER.by_id and name not in confirmed]
 
 
-def rules_of_batch(batch_id: int) -> list[str]:
-    """Ids of the rules that judged the results of a batch."""
-    from lims.trials.models import SpecimenSet
-
-    query = (
-        select(SetResult.rule_id)
-        .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
-        .where(SpecimenSet.batch_id == batch_id, SetResult.superseded_at.is_(None))
-        .distinct()
-        .order_by(SetResult.rule_id)
-    )
-    return list(current_session().scalars(query))
-
-
 def edition_in_force(rule: Rule, on: date | None = None) -> RuleEdition | None:
     """The laboratory's own edition that is effective on a day (today), or None."""
     query = (
