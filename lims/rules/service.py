@@ -84,7 +84,9 @@ class RuleEditionService(RecordService[RuleEdition]):
                 continue
             try:
                 value = fields[name].parse(given, name)
-                if rule.id.startswith("shotcrete/") and isinstance(value, Decimal) and _too_fine(value):
+                # What a record keeps beside it, or a form of a batch begins with, has so many places.
+                kept = rule.id.startswith(("shotcrete/", "site/"))
+                if kept and isinstance(value, Decimal) and _too_fine(value):
                     what = said(N_("a number with at most %(places)s decimal places"), places=LIMIT_PLACES)
                     raise RuleInputError(name, given, what)
             except RuleInputError as error:
