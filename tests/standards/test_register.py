@@ -122,3 +122,11 @@ def test_depth_of_a_shape_that_has_none_is_refused_not_ignored(shape: str) -> No
     with pytest.raises(RuleInputError, match="depth_mm: 125 is not accepted; accepted: nothing"):
         rule.evaluate({"load_kn": "200", "shape": shape, "width_mm": "100", "depth_mm": "125"})
     assert rule.evaluate({"load_kn": "200", "shape": "cube", "width_mm": "100", "depth_mm": "125"})
+
+
+def test_aggregate_that_brings_more_water_than_the_mix_needs_is_refused_not_told_a_water_below_zero() -> None:
+    rule = REGISTER.by_id["mix/moisture"]
+    given = {"aggregate_kg_m3": "1800", "water_kg_m3": "160"}
+    with pytest.raises(RuleInputError, match="free_water_percent: 10 is not accepted"):
+        rule.evaluate({**given, "free_water_percent": "10"})
+    assert rule.evaluate({**given, "free_water_percent": "8"})["water_kg_m3"] == "16.0"
