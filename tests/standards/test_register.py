@@ -9,6 +9,7 @@ import pytest
 from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import PROVENANCE, Rule, Vector
+from lims.standards.specimens import tolerance_hours
 
 VECTORS = [
     pytest.param(rule, vector, id=f"{rule.id}-{number}")
@@ -146,3 +147,12 @@ def test_power_law_through_early_strengths_that_hardly_differ_is_refused_by_thei
         REGISTER.by_id["jgjt15/regression"].evaluate(given)
     apart = {**given, "early_mpa": ["10", "20"], "f28_mpa": ["20", "40"]}
     assert REGISTER.by_id["jgjt15/regression"].evaluate(apart)["f28_mpa"] == "40.0"
+
+
+@pytest.mark.parametrize("code", ["gbt50081-2019", "astm-c39"])
+def test_age_rule_names_every_tolerance_that_it_judges_by(code: str) -> None:
+    named = dict(REGISTER.by_id["age/tolerance"].numbers)
+    for age_days in range(1, 400):
+        hours = tolerance_hours(code, age_days)
+        told = named.get(f"{code} {age_days} d") or (named.get(f"{code} ≥ 84 d") if age_days >= 84 else None)
+        assert told == (None if hours is None else f"±{hours:f} h"), age_days
