@@ -215,6 +215,14 @@ def test_own_sampling_plan_is_what_a_batch_proposes(records_on_both: Flask) -> N
     assert sets.filter_by(batch_id=changed.id, age_days=3).count() == 2
 
 
+def test_own_number_of_specimens_is_that_of_a_batch_that_does_not_say(records_on_both: Flask) -> None:
+    edition = {"rule_id": "site/sets-per-volume", "settings": "specimens_per_set = 4", "reason": "cylinders"}
+    SERVICES["rule-editions"].add({**edition, "effective_on": "2026-05-04"}, ACTOR)
+    silent = a_batch("40", shape="cylinder")
+    said = a_batch("40", mix=silent.mix_revision.mix_design, shape="cylinder", specimens_per_set="3")
+    assert [{len(found.specimens) for found in batch.sets} for batch in (silent, said)] == [{4}, {3}]
+
+
 @pytest.mark.parametrize(
     ("rule", "settings"),
     [
