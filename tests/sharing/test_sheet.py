@@ -196,6 +196,20 @@ def test_comparison_per_m3_stands_on_every_form_without_a_price_or_a_maker(app: 
     assert cement["cement_type"]
 
 
+def test_comparison_of_a_grade_beyond_jgj_55_is_refused_and_the_trial_is_shared_without(app: Flask) -> None:
+    with app.app_context():
+        _own, other, _trial = trials_of_both()
+        shown = a_shown_trial()
+        mix = shown[2]
+        SERVICES["mix-designs"].edit(mix.id, {"code": mix.code, "grade_mpa": "130"}, mix.version, ACTOR)
+        current_session().info.pop("forecast_mixes", None)
+        of_mix, compared = {"trial": shown, "mix_design_id": mix.id}, {"compared_with_id": other.id}
+    with pytest.raises(Refused, match="at most 120") as refusal:
+        a_share(app, **of_mix, **compared)
+    assert [problem.field for problem in refusal.value.problems] == ["compared_with_id"]
+    assert a_share(app, **of_mix)
+
+
 def test_forecast_made_of_unreleased_strengths_stays_inside(app: Flask) -> None:
     with app.app_context():
         shown = a_shown_trial(released=(), entered=(3,))
