@@ -503,10 +503,13 @@ def _old_lots() -> Panel | None:
     if not may("read", "cement-lots"):
         return None
     made_on = func.coalesce(CementLot.produced_on, CementLot.delivered_on)
+    oldest = oldest_usable(local_today())
     rows = current_session().scalars(
         select(CementLot)
         .where(
-            func.coalesce(CementLot.retested_on, made_on) < oldest_usable(local_today()),
+            # The later of the two, as `CementLot.fresh_on`.
+            func.coalesce(CementLot.retested_on, made_on) < oldest,
+            func.coalesce(made_on, CementLot.retested_on) < oldest,
             CementLot.retired_at.is_(None),
         )
         .options(joinedload(CementLot.cement_product))

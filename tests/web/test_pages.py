@@ -57,6 +57,29 @@ def test_unknown_language_is_refused_without_a_500(technician: Person) -> None:
     assert technician.get("/lang/xx").status_code in {302, 404}
 
 
+def test_home_page_lists_the_lots_that_their_own_pages_ask_to_test_again(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        cement = SERVICES["cement-products"].add({"code": "PO", "name": "PO"}, ACTOR)
+        lots = [
+            SERVICES["cement-lots"].add(
+                {"code": code, "cement_product_id": cement.id}
+                | {name: str(local_day(utc_now()) - timedelta(days=ago)) for name, ago in days.items()},
+                ACTOR,
+            )
+            for code, days in (
+                ("LOT-OLD", {"delivered_on": 120}),
+                ("LOT-TESTED", {"delivered_on": 120, "retested_on": 20}),
+                # A sample of it was tested before it came: it was made no later than it was delivered.
+                ("LOT-AHEAD", {"delivered_on": 60, "retested_on": 100}),
+            )
+        ]
+        asked = [lot.code for lot in lots if lot.needs_retest]
+    page = sign_in_as(SERVICE).get("/").get_data(as_text=True)
+    assert asked == ["LOT-OLD"] == re.findall(r"LOT-[A-Z]+", page)
+
+
 def test_home_page_shows_of_each_mix_its_newest_forecast(app: Flask, technician: Person) -> None:
     with app.app_context():
         mix, other = a_mix("C30-7"), a_mix("C30-8")
