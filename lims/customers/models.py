@@ -283,8 +283,8 @@ class ScaleCheck(Record):
 
     @property
     def wrong(self) -> bool:
-        """Beyond the limit: the cement of every batch is not what the book says. By the masses: 50 kg shown for 49 are 2.04 %,
-        which reads as 2.0 %."""
+        """Beyond the limit: the cement of every batch is not what the book says. By the masses: 50 kg shown for 49 are
+        2.04 %, which reads as 2.0 %."""
         return 100 * abs(self.shown_kg - self.true_kg) > SCALE_LIMIT_PERCENT * self._base_kg
 
     @property

@@ -103,9 +103,7 @@ class RulesView(GuardedView):
             own = edition_in_force(rule) if rule.configurable else None
             # The example's numbers, but for what the laboratory has set: typed here they would go before its edition.
             set_by_own = own.values() if own is not None else {}
-            example = {
-                name: value for name, value in rule.vectors[0].given.items() if name not in set_by_own
-            }
+            example = {name: value for name, value in rule.vectors[0].given.items() if name not in set_by_own}
             return self._rule(rule, as_text(rule, example), answer=None, refused=None)
         posted = request.form.to_dict()
         try:

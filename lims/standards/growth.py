@@ -176,8 +176,8 @@ def two_age_strength(
 
 
 def _exp(exponent: Decimal, pairs: int) -> Decimal:
-    """e^exponent of a regression's line. Raises: RuleInputError where that is no strength: early strengths that hardly differ
-    make any slope, up to a number that no decimal holds."""
+    """e^exponent of a regression's line. Raises: RuleInputError where that is no strength: early strengths that hardly
+    differ make any slope, up to a number that no decimal holds."""
     if exponent > LARGEST_LN:
         raise RuleInputError(
             "early_mpa", said(N_("%(n)s points"), n=pairs), N_("points that differ in the first quantity")

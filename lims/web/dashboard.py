@@ -591,9 +591,7 @@ def _strengths_by_month() -> list[tuple[Any, ...]]:
             MixDesign.grade_mpa.is_not(None),
         )
         # By its name: PostgreSQL sees no likeness between two lists of parameters.
-        .group_by(
-            "month", MixDesign.grade_mpa, SetResult.rule_id, MixDesign.strength_class, MixDesign.kind
-        )
+        .group_by("month", MixDesign.grade_mpa, SetResult.rule_id, MixDesign.strength_class, MixDesign.kind)
     )
     return [tuple(row) for row in rows]
 

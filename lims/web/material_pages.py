@@ -181,7 +181,9 @@ def _setting(lot: CementLot) -> str:
     """Initial and final set of the certificate, min; a dash for the one that it does not say, one for both."""
     if lot.initial_set_min is None and lot.final_set_min is None:
         return "–"
-    return " / ".join("–" if found is None else str(found) for found in (lot.initial_set_min, lot.final_set_min))
+    return " / ".join(
+        "–" if found is None else str(found) for found in (lot.initial_set_min, lot.final_set_min)
+    )
 
 
 class _OfLot(NamedTuple):

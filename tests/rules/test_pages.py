@@ -182,9 +182,7 @@ def test_calculator_opens_with_what_the_laboratory_set_and_tells_when_it_went_by
     with app.app_context():
         edition = {"rule_id": "site/sets-per-volume", "reason": "steady production"}
         settings = "per_m3 = 40\nspecimens_per_set = 4.0"
-        SERVICES["rule-editions"].add(
-            {**edition, "settings": settings, "effective_on": "2026-05-04"}, ACTOR
-        )
+        SERVICES["rule-editions"].add({**edition, "settings": settings, "effective_on": "2026-05-04"}, ACTOR)
     address = "/rules/site/sets-per-volume"
     page = technician.get(address).get_data(as_text=True)
     shown = dict(re.findall(r'name="(volume_m3|per_m3|specimens_per_set)" value="([^"]*)"', page))

@@ -134,7 +134,9 @@ def test_aggregate_that_brings_more_water_than_the_mix_needs_is_refused_not_told
 
 
 @pytest.mark.parametrize("f28", [["20", "40"], ["40", "20"]])
-def test_power_law_through_early_strengths_that_hardly_differ_is_refused_by_their_name(f28: list[str]) -> None:
+def test_power_law_through_early_strengths_that_hardly_differ_is_refused_by_their_name(
+    f28: list[str],
+) -> None:
     """Its slope is so steep that a prediction, or the coefficient itself, is no number that a decimal holds."""
     given = {
         "early_mpa": ["10", "10.0000001"],
@@ -143,7 +145,7 @@ def test_power_law_through_early_strengths_that_hardly_differ_is_refused_by_thei
         "form": "power",
         "predict_from_mpa": "20",
     }
-    with pytest.raises(RuleInputError, match="early_mpa: .* points that differ in the first quantity"):
+    with pytest.raises(RuleInputError, match=r"early_mpa: .* points that differ in the first quantity"):
         REGISTER.by_id["jgjt15/regression"].evaluate(given)
     apart = {**given, "early_mpa": ["10", "20"], "f28_mpa": ["20", "40"]}
     assert REGISTER.by_id["jgjt15/regression"].evaluate(apart)["f28_mpa"] == "40.0"
