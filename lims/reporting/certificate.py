@@ -347,16 +347,21 @@ def _limit(name: str) -> str:
     return " ".join(dict.fromkeys(called))
 
 
+def reservations_of(results: Sequence[SetResult]) -> list[str]:
+    """Every warning of the sets that are printed, in the reader's language, each with the set's code."""
+    return [
+        gettext("%(name)s: %(what)s", name=item.specimen_set.code, what=_here(warning))
+        for item in results
+        for warning in entry_warnings(item.specimen_set_id)
+    ]
+
+
 def _reservations(results: Sequence[SetResult]) -> list[dict[str, str]]:
-    """Every warning of the sets that are printed, in both scripts."""
+    """The same in both scripts."""
     by_script = {}
     for language in SCRIPTS:
         with force_locale(language):
-            by_script[language] = [
-                gettext("%(name)s: %(what)s", name=item.specimen_set.code, what=_here(warning))
-                for item in results
-                for warning in entry_warnings(item.specimen_set_id)
-            ]
+            by_script[language] = reservations_of(results)
     return [dict(zip(SCRIPTS, texts, strict=True)) for texts in zip(*by_script.values(), strict=True)]
 
 

@@ -153,18 +153,25 @@ class CertificateService(RecordService[Certificate]):
         """The certificate that stands in place of this one."""
         return self.find(replaces_id=certificate_id)
 
-    def changed_results(self, certificate_id: int) -> list[SetResult]:
-        """Results on the paper that were amended or retracted since: it is to be issued anew."""
+    def results_on(self, certificate_id: int) -> list[SetResult]:
+        """Results that the paper shows, in its order."""
         query = (
             select(SetResult)
             .join(CertificateResult, CertificateResult.set_result_id == SetResult.id)
-            .where(
-                CertificateResult.certificate_id == certificate_id,
-                or_(SetResult.superseded_at.is_not(None), SetResult.state != "released"),
-            )
-            .order_by(SetResult.id)
+            .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
+            .where(CertificateResult.certificate_id == certificate_id)
+            .options(joinedload(SetResult.specimen_set))
+            .order_by(SpecimenSet.age_days, SpecimenSet.number, SpecimenSet.id)
         )
         return list(current_session().scalars(query))
+
+    def changed_results(self, certificate_id: int) -> list[SetResult]:
+        """Results on the paper that were amended or retracted since: it is to be issued anew."""
+        return [
+            result
+            for result in self.results_on(certificate_id)
+            if result.superseded_at is not None or result.state != "released"
+        ]
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

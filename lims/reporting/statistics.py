@@ -209,7 +209,8 @@ def result_rows(filters: SummaryFilters) -> Iterator[ResultRow]:
         .outerjoin(CementLot, CementLot.id == Batch.cement_lot_id)
         .outerjoin(CementProduct, CementProduct.id == cement_id)
         .where(SetResult.superseded_at.is_(None), *batches_of_seen(Batch.trial_id))
-        .order_by(Batch.cast_at, SpecimenSet.id)
+        # Of imported history, of which nobody knows when it was cast, first: PostgreSQL would put it last.
+        .order_by(Batch.cast_at.asc().nulls_first(), SpecimenSet.id)
     )
     if filters.released:
         query = query.where(SetResult.state == "released")

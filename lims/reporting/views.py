@@ -27,7 +27,7 @@ from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.security import current_actor, may, require
 from lims.base.views import GuardedView, MenuPlace, RecordView, address_of
 from lims.customers.regions import own_regions
-from lims.reporting.certificate import verify_address
+from lims.reporting.certificate import reservations_of, verify_address
 from lims.reporting.control import (
     SIGNALS,
     addresses_of,
@@ -49,9 +49,8 @@ from lims.reporting.service import CertificateService, verified
 from lims.reporting.sheets import verdict_in_words
 from lims.reporting.statistics import by_month, grouped, result_rows, with_forecasts
 from lims.reporting.workbook import write_summary
-from lims.results.entry import reservations_of
 from lims.rules.answers import WORDS
-from lims.rules.service import rules_of_batch, unconfirmed
+from lims.rules.service import unconfirmed
 
 #: The groups that the page of the summary shows, in order.
 SHOWN_GROUPS = ("grade", "region", "customer", "cement")
@@ -334,11 +333,13 @@ class CertificateView(RecordView):
     show_template = "lims/certificate_show.html"
 
     def show_context(self, record: Any) -> dict[str, Any]:
+        # Of the sets on this paper: what is said of the batch's others stands on none, or on another.
+        printed = self.service.results_on(record.id)
         return {
             **super().show_context(record),
             "may_edit": False,
-            "unconfirmed": unconfirmed(rules_of_batch(record.batch_id)),
-            "reservations": reservations_of(record.batch_id),
+            "unconfirmed": unconfirmed(sorted({result.rule_id for result in printed})),
+            "reservations": reservations_of(printed),
             "replacement": self.service.replacement_of(record.id),
             "changed": self.service.changed_results(record.id),
             "may_issue": may("write", "certificates"),

@@ -348,13 +348,3 @@ def rate_warnings(rate_mpa_s: Decimal, grade_mpa: Decimal | None) -> list[str]:
             high=f"{high:f}",
         )
     ]
-
-
-def reservations_of(batch_id: int) -> list[str]:
-    """What a certificate of this batch has to say: every warning of its sets, each with the set's code."""
-    rows = current_session().execute(
-        select(SpecimenSet.id, SpecimenSet.code)
-        .where(SpecimenSet.batch_id == batch_id, SpecimenSet.state == "broken")
-        .order_by(SpecimenSet.age_days, SpecimenSet.number)
-    )
-    return [f"{code}: {warning}" for set_id, code in rows for warning in entry_warnings(set_id)]

@@ -84,7 +84,9 @@ class RuleEditionService(RecordService[RuleEdition]):
                 continue
             try:
                 value = fields[name].parse(given, name)
-                if rule.id.startswith("shotcrete/") and isinstance(value, Decimal) and _too_fine(value):
+                # What a record keeps beside it, or a form of a batch begins with, has so many places.
+                kept = rule.id.startswith(("shotcrete/", "site/"))
+                if kept and isinstance(value, Decimal) and _too_fine(value):
                     what = said(N_("a number with at most %(places)s decimal places"), places=LIMIT_PLACES)
                     raise RuleInputError(name, given, what)
             except RuleInputError as error:
@@ -151,20 +153,6 @@ def unconfirmed(rule_ids: Iterable[str]) -> list[Rule]:
     confirmed = confirmed_rules()
     wanted = dict.fromkeys(rule_ids)
     return [REGISTER.by_id[name] for name in wanted if name in REGISTER.by_id and name not in confirmed]
-
-
-def rules_of_batch(batch_id: int) -> list[str]:
-    """Ids of the rules that judged the results of a batch."""
-    from lims.trials.models import SpecimenSet
-
-    query = (
-        select(SetResult.rule_id)
-        .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
-        .where(SpecimenSet.batch_id == batch_id, SetResult.superseded_at.is_(None))
-        .distinct()
-        .order_by(SetResult.rule_id)
-    )
-    return list(current_session().scalars(query))
 
 
 def edition_in_force(rule: Rule, on: date | None = None) -> RuleEdition | None:

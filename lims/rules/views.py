@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from flask import flash, redirect, request, url_for
@@ -15,7 +16,7 @@ from sqlalchemy import select
 
 from lims.base.columns import utc_now
 from lims.base.database import current_session
-from lims.base.display import actor_names, local_time
+from lims.base.display import actor_names, format_decimal, local_time
 from lims.base.problems import Refused
 from lims.base.security import current_actor, may
 from lims.base.services import SERVICES
@@ -99,7 +100,11 @@ class RulesView(GuardedView):
         self.allow("read")
         rule = rule_of(rule_id)
         if request.method == "GET":
-            return self._rule(rule, as_text(rule, rule.vectors[0].given), answer=None, refused=None)
+            own = edition_in_force(rule) if rule.configurable else None
+            # The example's numbers, but for what the laboratory has set: typed here they would go before its edition.
+            set_by_own = own.values() if own is not None else {}
+            example = {name: value for name, value in rule.vectors[0].given.items() if name not in set_by_own}
+            return self._rule(rule, as_text(rule, example), answer=None, refused=None)
         posted = request.form.to_dict()
         try:
             answer, _edition = evaluate(rule, read_form(rule, posted))
@@ -121,7 +126,8 @@ class RulesView(GuardedView):
         except RuleInputError as error:
             return self._rule(rule, posted, answer=None, refused=(error.field, refusal(rule, error))), 422
         masses = {column: answer[name] for name, column in RECIPE.items() if answer[name] != "0"}
-        grade = posted.get("grade_mpa", "").strip()
+        # 30.0 is C30 as well: what is called otherwise would be judged as a grade of its own.
+        grade = format_decimal(Decimal(posted["grade_mpa"].strip()))
         design = posted.get("mix_design_id", "").strip()
         try:
             if design:
@@ -206,6 +212,7 @@ class RulesView(GuardedView):
             signoff=signoff,
             signoff_by=names.get(signoff.created_by, "") if signoff else "",
             own=own,
+            by_own=own is not None and answer is not None and _goes_by(rule, own, given),
             editions=editions,
             today=f"{local_time(utc_now()):%Y-%m-%d}",
             may_sign=may("write", "rule-signoffs"),
@@ -218,6 +225,17 @@ class RulesView(GuardedView):
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, **context)
         return rendered
+
+
+def _goes_by(rule: Rule, own: RuleEdition, given: Mapping[str, str]) -> bool:
+    """Was everything that the edition sets computed with as it sets it? What was typed otherwise goes before it. `given`:
+    what the rule has answered to."""
+    fields = {field.name: field for field in rule.fields}
+    return all(
+        not given.get(name, "").strip()
+        or fields[name].parse(given[name].strip(), name) == fields[name].parse(value, name)
+        for name, value in own.values().items()
+    )
 
 
 def _label_of_mix(rule: Rule, name: str) -> str:

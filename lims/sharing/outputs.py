@@ -17,7 +17,7 @@ from lims.base.exports import text_is_formula
 from lims.base.papers import pdf
 from lims.sharing.drawing import strength_svg
 from lims.sharing.redaction import Sheet
-from lims.sharing.sheet import Figure, changes, day, headline, inside, sections
+from lims.sharing.sheet import Figure, changes, day, headline, inside, one, sections
 
 
 def as_json(sheet: Sheet) -> str:
@@ -44,7 +44,7 @@ def table_of(sheet: Sheet) -> list[list[str]]:
         rows.append([_("Grade"), Figure(str(sheet["grade_mpa"]), unit="MPa")])
     result = sheet.get("result") or {}
     if result.get("mpa"):
-        rows.append([_("28-day result"), Figure(f"{float(result['mpa']):.1f}", unit="MPa")])
+        rows.append([_("28-day result"), Figure(one(result["mpa"]), unit="MPa")])
     rows += [[text] for text in changes(sheet)]
     for section in sections(sheet):
         rows += [[], [section.title]]
@@ -121,12 +121,12 @@ def paper_of(sheet: Sheet, address: str) -> dict[str, Any]:
     if forecast.get("mpa"):
         band = ""
         if forecast.get("lower_90_mpa"):
-            band = f"{float(forecast['lower_90_mpa']):.1f} – {float(forecast['upper_90_mpa']):.1f} MPa (90 %)"
-        figures.append([_("Forecast of the 28-day strength"), f"{float(forecast['mpa']):.1f} MPa", band])
+            band = f"{one(forecast['lower_90_mpa'])} – {one(forecast['upper_90_mpa'])} MPa (90 %)"
+        figures.append([_("Forecast of the 28-day strength"), f"{one(forecast['mpa'])} MPa", band])
     if result.get("mpa"):
         held = inside(sheet)
         words = {True: _("inside the forecast's band"), False: _("outside the forecast's band"), None: ""}
-        figures.append([_("28-day result"), f"{float(result['mpa']):.1f} MPa", words[held]])
+        figures.append([_("28-day result"), f"{one(result['mpa'])} MPa", words[held]])
     elif result.get("expected_on"):
         figures.append([_("28-day result"), _("expected"), day(result["expected_on"])])
     contact, place = sheet.get("contact") or {}, sheet.get("laboratory") or {}

@@ -31,6 +31,7 @@ from lims.base.repeats import add_once
 from lims.base.schemas import Schema
 from lims.base.security import principal
 from lims.base.services import RecordService, hide_unknown
+from lims.base.words import told_refusal
 from lims.comparison.service import outward_comparison
 from lims.customers.regions import seen_through, seen_within
 from lims.forecasts.history import recasts, recipes_of_revised, shapes_forecast
@@ -44,6 +45,7 @@ from lims.sharing.models import ShareAnswer, ShareBatch, ShareLink, ShareView
 from lims.sharing.redaction import Sheet
 from lims.sharing.schemas import ShareLinkIn
 from lims.sharing.sheet import sheet_of
+from lims.standards.errors import RuleInputError
 from lims.standards.proportioning import target_strength
 from lims.standards.rounding import round_half_even
 from lims.standards.specimens import commonest_shape
@@ -485,7 +487,10 @@ def _comparison(record: ShareLink, values: ShareLinkIn, own_batches: Sequence[in
     if own is None or own.origin != "own" or grade is None:
         raise refuse("compared_with_id", _("needs a trial with our own cement and a mix with a grade"))
     # At equal strength means at the mean strength that the grade needs, not at the grade itself.
-    target, _deviation = target_strength(grade)
+    try:
+        target, _deviation = target_strength(grade)
+    except RuleInputError as error:  # of a grade that the code does not know, as of 150 MPa
+        raise refuse("compared_with_id", told_refusal(error), grade) from None
     try:
         found = asdict(
             outward_comparison(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from flask_babel import gettext as _
@@ -121,7 +122,7 @@ def _forecast(sheet: Sheet) -> Iterator[Section]:
     for level in ("50", "90"):
         low, high = found.get(f"lower_{level}_mpa"), found.get(f"upper_{level}_mpa")
         if low and high:
-            rows.append((_("%(level)s %% interval", level=level), Figure(_one(low), _one(high), unit="MPa")))
+            rows.append((_("%(level)s %% interval", level=level), Figure(one(low), one(high), unit="MPa")))
     grade = said_of_mpa(sheet)
     if found.get("grade_probability") is not None and grade is not None:
         rows.append((f"P(f28 ≥ {_short(grade)} MPa)", percent(found["grade_probability"])))
@@ -146,7 +147,7 @@ def _strengths(sheet: Sheet) -> Iterator[Section]:
     rows = [
         tuple(
             Figure(shown)
-            for shown in (str(item["age_days"]), _one(item["mpa"]), str(item["sets"]), str(item["specimens"]))
+            for shown in (str(item["age_days"]), one(item["mpa"]), str(item["sets"]), str(item["specimens"]))
         )
         for item in sheet.get("strengths", ())
     ]
@@ -207,7 +208,7 @@ def _near(sheet: Sheet) -> Iterator[Section]:
     ages = sorted({s["age_days"] for item in sheet.get("near", ()) for s in item["strengths"]})
     rows = []
     for item in sheet.get("near", ()):
-        by_age = {s["age_days"]: Figure(_one(s["mpa"])) for s in item["strengths"]}
+        by_age = {s["age_days"]: Figure(one(s["mpa"])) for s in item["strengths"]}
         rows.append(
             (
                 " ".join(part for part in (item["label"], item.get("strength_class")) if part),
@@ -304,7 +305,7 @@ def _advice(sheet: Sheet) -> Iterator[Section]:
 
 def _strength(value: Any) -> Figure:
     """MPa to a tenth, as strengths are reported."""
-    return Figure(_one(value), unit="MPa")
+    return Figure(one(value), unit="MPa")
 
 
 def _figure(value: Any, unit: str = "") -> str:
@@ -323,8 +324,10 @@ def percent(share: Any) -> str:
     return "> 99 %" if value > 99 else "< 1 %" if value < 1 else Figure(f"{value:.0f}", unit="%")
 
 
-def _one(value: Any) -> str:
-    return f"{float(value):.1f}"
+def one(value: Any) -> str:
+    """A decimal's text to a tenth, half to even, as the laboratory's own pages round it: of 38.45 a binary fraction makes
+    38.5."""
+    return f"{Decimal(value):.1f}"
 
 
 def _short(value: Any) -> str:

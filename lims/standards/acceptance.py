@@ -19,7 +19,7 @@ from lims.standards.words import N_, said
 
 #: GB/T 50107-2010: least standard deviation, MPa (sigma0 R, S of method 2 S).
 GB_LEAST_DEVIATION_MPA = Decimal("2.5")
-#: 5.1.2, 5.1.3, 5.2.2: m_fcu is taken to 0.1 MPa, S_fcu and sigma0 to 0.01 MPa, and so compared (R).
+#: 5.1.2, 5.1.3, 5.2.2: m_fcu is taken to 0.1 MPa; 5.1.2, 5.1.3: sigma0 and S_fcu to 0.01 MPa; and so compared (R).
 GB_MEAN_TO_MPA, GB_DEVIATION_TO_MPA = Decimal("0.1"), Decimal("0.01")
 #: Method 1: share of sigma0 in mean and minimum (S); batches of three consecutive sets.
 GB_KNOWN_SIGMA_FACTOR = Decimal("0.7")
@@ -143,7 +143,7 @@ def _taken_mean(values: Sequence[Decimal]) -> Decimal:
 
 
 def _taken_deviation(computed_mpa: Decimal) -> Decimal:
-    """S_fcu or sigma0 as it is used: to 0.01 MPa, at least 2.5. Source: GB/T 50107-2010 5.1.3, 5.2.2 (R)."""
+    """S_fcu or sigma0 as it is used: to 0.01 MPa, at least 2.5. Source: GB/T 50107-2010 5.1.2, 5.1.3 (R)."""
     return max(round_half_even(computed_mpa, GB_DEVIATION_TO_MPA), GB_LEAST_DEVIATION_MPA)
 
 
@@ -208,7 +208,7 @@ def gbt50107_lot(
 def gbt50107_sigma0(strengths_mpa: Sequence[Decimal]) -> tuple[Decimal, Decimal]:
     """sigma0 from at least 45 sets of 60 to 90 d, MPa: (used, to 0.01 and at least 2.5; computed, unrounded).
 
-    Raises: RuleInputError. Source: GB/T 50107-2010 5.1.3 (S; least value and place R).
+    Raises: RuleInputError. Source: GB/T 50107-2010 5.1.2 (S; least value and place R).
     """
     values = _strengths("strengths_mpa", strengths_mpa)
     if len(values) < GB_SIGMA_SETS:

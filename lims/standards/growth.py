@@ -49,6 +49,9 @@ JGJT15_LEVELS = 5
 JGJT15_SPAN = Decimal("0.2")
 JGJT15_CORRELATION = Decimal("0.85")
 
+#: Largest ln of a power law's parts: a coefficient or a power beyond e^100 says that its points do not make one.
+LARGEST_LN = Decimal(100)
+
 TWENTY_EIGHT = Decimal(28)
 
 
@@ -172,6 +175,28 @@ def two_age_strength(
         return fa + m * (fb - fa)
 
 
+def _exp(exponent: Decimal, pairs: int) -> Decimal:
+    """e^exponent of a regression's line. Raises: RuleInputError where that is no strength: early strengths that hardly
+    differ make any slope, up to a number that no decimal holds."""
+    if exponent > LARGEST_LN:
+        raise RuleInputError(
+            "early_mpa", said(N_("%(n)s points"), n=pairs), N_("points that differ in the first quantity")
+        )
+    return exponent.exp()
+
+
+def jgjt15_predicted(found: Regression, early_mpa: Decimal, pairs: int) -> Decimal:
+    """f28 of an early strength by the regression of so many pairs, MPa, not rounded.
+
+    Raises: RuleInputError. Source: JGJ/T 15 (R, low confidence).
+    """
+    early = require_number("predict_from_mpa", early_mpa, above=0)
+    with localcontext(exact_context()):
+        if found.form == "linear":
+            return found.a + found.b * early
+        return found.a * _exp(found.b * early.ln(), pairs)
+
+
 def jgjt15_regression(
     early_mpa: Sequence[Decimal],
     f28_mpa: Sequence[Decimal],
@@ -206,7 +231,7 @@ def jgjt15_regression(
     with localcontext(exact_context()):
         if form == "power":
             line = least_squares("early_mpa", [x.ln() for x in xs], [y.ln() for y in ys])
-            a = line.intercept.exp()
+            a = _exp(line.intercept, n)
         else:
             line = least_squares("early_mpa", xs, ys)
             a = line.intercept

@@ -30,7 +30,6 @@ from lims.trials.schemas import CuringReadingIn
 SHOWN_READINGS = 500
 MOST_ROWS = 20_000
 CLOCK_SLACK = timedelta(hours=1)
-MICROSECONDS_OF_AN_HOUR = 3_600_000_000
 
 
 def add_readings(
@@ -175,19 +174,19 @@ def maturity_of(batch: Batch) -> Maturity | None:
     # Same-condition specimens lie at the structure, whatever the tank is held at in which the others of the batch lie.
     rows = [row for row in rows if row.batch_id is not None] or rows
     spells = list(_spells(batch.cast_at, rows))
-    timed = [(hours, degrees) for begun, ended, degrees in spells if (hours := _hours(begun, ended)) > 0]
+    timed = [(_seconds(begun, ended) / 3600, degrees) for begun, ended, degrees in spells]
     if len(rows) < 2 or not timed:
         return None
     try:
         equivalent_hours = equivalent_age(timed, ASTM_Q_K)
     except RuleInputError:
         return None  # a reading outside what the law is made for
-    degree_days = _degree_days(spells).quantize(Decimal("0.1"))
+    degree_days = _degree_days(spells)
     age_days = (rows[-1].read_at - batch.cast_at).days
     return Maturity(
         len(rows),
         rows[-1].read_at,
-        degree_days,
+        degree_days.quantize(Decimal("0.1")),
         (equivalent_hours / 24).quantize(Decimal("0.01")),
         same_condition_due(degree_days, age_days),
     )
@@ -203,9 +202,10 @@ def _spells(cast_at: datetime, rows: Sequence[CuringReading]) -> Iterator[tuple[
         before_at, before_c = max(row.read_at, cast_at), row.temperature_c
 
 
-def _hours(begun: datetime, ended: datetime) -> Decimal:
-    """h, not rounded: to 0.001 h, a logger that reads every five minutes would lose 0.4 % of all time."""
-    return Decimal((ended - begun) // timedelta(microseconds=1)) / MICROSECONDS_OF_AN_HOUR
+def _seconds(begun: datetime, ended: datetime) -> Decimal:
+    """Elapsed, exactly: ten minutes are no 0.167 h, of which a month of readings would make an hour and a half too much."""
+    elapsed = ended - begun
+    return Decimal(elapsed.days * 86_400 + elapsed.seconds) + Decimal(elapsed.microseconds) / 1_000_000
 
 
 def _degree_days(spells: Sequence[tuple[datetime, datetime, Decimal]]) -> Decimal:
@@ -220,6 +220,6 @@ def _degree_days(spells: Sequence[tuple[datetime, datetime, Decimal]]) -> Decima
         while start < ended:
             day = local_day(start)
             midnight = min(day_begins(day + timedelta(days=1)), ended)
-            of_day[day] += degrees * _hours(start, midnight)
+            of_day[day] += degrees * _seconds(start, midnight)
             start = midnight
-    return sum((max(degree_hours, Decimal(0)) for degree_hours in of_day.values()), Decimal(0)) / 24
+    return sum((max(degree_seconds, Decimal(0)) for degree_seconds in of_day.values()), Decimal(0)) / 86_400

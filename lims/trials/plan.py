@@ -24,7 +24,7 @@ def cubic_metres_per_set() -> Decimal:
 
 def specimens_per_set() -> int:
     """Specimens of a set."""
-    return int(_own().get("specimens_per_set", "3"))
+    return int(Decimal(_own().get("specimens_per_set", "3")))  # 4.0 is a whole number to a rule
 
 
 def _own() -> Mapping[str, str]:
@@ -35,7 +35,7 @@ def _own() -> Mapping[str, str]:
 SHOTCRETE_SOURCES: list[Callable[[date], Mapping[str, str]]] = []
 
 
-#: Decimal places of a limit of shotcrete: it is kept with what it judged.
+#: Decimal places of a limit of shotcrete, which is kept with what it judged, and of the cubic metres that a set stands for.
 LIMIT_PLACES = 1
 
 

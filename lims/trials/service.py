@@ -21,6 +21,7 @@ from lims.base.display import day_begins, local_day, local_today, show_time
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import NotFound, Problem, Refused, refuse
+from lims.base.schemas import Schema
 from lims.base.services import RecordService, hide_unknown, require_past
 from lims.base.words import told, told_refusal
 from lims.customers.regions import seen_through, seen_within
@@ -46,7 +47,7 @@ from lims.trials.models import (
     SpecimenSet,
     Trial,
 )
-from lims.trials.plan import ShotcreteLimits, cubic_metres_per_set, shotcrete_limits
+from lims.trials.plan import ShotcreteLimits, cubic_metres_per_set, shotcrete_limits, specimens_per_set
 from lims.trials.schemas import (
     EQUIPMENT_FIELDS,
     LOT_FIELDS,
@@ -167,6 +168,19 @@ class BatchService(RecordService[Batch]):
 
     def base_query(self) -> Any:
         return super().base_query().options(joinedload(Batch.mix_revision).joinedload(MixRevision.mix_design))
+
+    def add(self, data: Mapping[str, Any] | Schema, actor: Actor) -> Batch:
+        """Whichever way a batch comes, what is left blank of its specimens is what a form begins with. Raises: Refused."""
+        values = self.schema.as_read(data)
+        assert isinstance(values, BatchIn)
+        given, usual = values.model_fields_set, dict[str, Any]()
+        if "shape" not in given:
+            usual["shape"] = laboratory().codes.shape
+        if "width_mm" not in given:
+            usual["width_mm"] = Decimal(laboratory().codes.width_mm)
+        if "specimens_per_set" not in given:
+            usual["specimens_per_set"] = specimens_per_set()
+        return super().add(values.model_copy(update=usual) if usual else values, actor)
 
     def before_add(self, record: Batch, values: BatchIn, actor: Actor) -> None:
         if values.cast_at > utc_now() + timedelta(hours=1):

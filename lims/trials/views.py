@@ -224,7 +224,7 @@ class BatchView(RecordView):
             volume = given("volume_m3")
             ages = given("plan_ages", laboratory().plan_ages)
             per = given("cubic_metres_per_set", cubic_metres_per_set())
-            specimens = given("specimens_per_set", BatchIn.model_fields["specimens_per_set"].default)
+            specimens = given("specimens_per_set", specimens_per_set())
             sampling = given("sampling_plan", BatchIn.model_fields["sampling_plan"].default)
             planned = propose_plan(volume, ages, per, specimens, sampling)
         except Refused as error:

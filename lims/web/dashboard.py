@@ -23,7 +23,16 @@ from lims.audit.models import Finding
 from lims.audit.schemas import FINDING_STATES
 from lims.base.columns import utc_now
 from lims.base.database import current_session, number_of_rows
-from lims.base.display import day_begins, local_time, local_today, show_ages, show_day, show_time
+from lims.base.display import (
+    day_begins,
+    format_decimal,
+    local_time,
+    local_today,
+    show_ages,
+    show_day,
+    show_time,
+)
+from lims.base.laboratory import laboratory
 from lims.base.preferences import value_of
 from lims.base.security import may, principal
 from lims.base.services import SERVICES
@@ -51,6 +60,7 @@ from lims.sharing.models import ShareLink
 from lims.sharing.schemas import ANSWER_KINDS
 from lims.sharing.service import ShareLinkService, number_of_open_answers, open_answers
 from lims.standards.cement import oldest_usable
+from lims.standards.grades import grade_of_shape
 from lims.standards.register import REGISTER
 from lims.standards.specimens import shape_of_rule
 from lims.trials.models import Batch, Specimen, SpecimenSet, where_cured_as_standard
@@ -493,10 +503,13 @@ def _old_lots() -> Panel | None:
     if not may("read", "cement-lots"):
         return None
     made_on = func.coalesce(CementLot.produced_on, CementLot.delivered_on)
+    oldest = oldest_usable(local_today())
     rows = current_session().scalars(
         select(CementLot)
         .where(
-            func.coalesce(CementLot.retested_on, made_on) < oldest_usable(local_today()),
+            # The later of the two, as `CementLot.fresh_on`.
+            func.coalesce(CementLot.retested_on, made_on) < oldest,
+            func.coalesce(made_on, CementLot.retested_on) < oldest,
             CementLot.retired_at.is_(None),
         )
         .options(joinedload(CementLot.cement_product))
@@ -544,8 +557,8 @@ def _old_samples() -> Panel | None:
 
 
 def _strengths_by_month() -> list[tuple[Any, ...]]:
-    """(month, grade_mpa, results, sum of MPa, rule that gave them) of 28 days, standard curing, cast within the chart's
-    months; a month as "2026-03" by the laboratory's clock, as in the summary."""
+    """(month, grade of the mix in MPa, results, sum of MPa, rule that gave them, class and kind of the mix) of 28 days,
+    standard curing, cast within the chart's months; a month as "2026-03" by the laboratory's clock, as in the summary."""
     since = utc_now() - timedelta(days=31 * CHART_MONTHS)
     begun = local_time(since).date().replace(day=1)
     # Compared with where each month begins: SQLite knows no zones.
@@ -556,7 +569,15 @@ def _strengths_by_month() -> list[tuple[Any, ...]]:
         begun = following
     month = case(*names).label("month")
     rows = current_session().execute(
-        select(month, MixDesign.grade_mpa, func.count(), func.sum(SetResult.strength_mpa), SetResult.rule_id)
+        select(
+            month,
+            MixDesign.grade_mpa,
+            func.count(),
+            func.sum(SetResult.strength_mpa),
+            SetResult.rule_id,
+            MixDesign.strength_class,
+            MixDesign.kind,
+        )
         .join(SpecimenSet, SpecimenSet.id == SetResult.specimen_set_id)
         .join(Batch, Batch.id == SpecimenSet.batch_id)
         .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
@@ -570,7 +591,7 @@ def _strengths_by_month() -> list[tuple[Any, ...]]:
             MixDesign.grade_mpa.is_not(None),
         )
         # By its name: PostgreSQL sees no likeness between two lists of parameters.
-        .group_by("month", MixDesign.grade_mpa, SetResult.rule_id)
+        .group_by("month", MixDesign.grade_mpa, SetResult.rule_id, MixDesign.strength_class, MixDesign.kind)
     )
     return [tuple(row) for row in rows]
 
@@ -580,37 +601,37 @@ def _strength_chart() -> Panel | None:
     if not may("read", "set-results"):
         return None
     rows, as_of = dear("strengths by month", _strengths_by_month)
-    # Cylinders, or cubes where those are usual, are a line of their own, as in the summary.
-    found: dict[tuple[Decimal, str], dict[str, tuple[int, Decimal]]] = defaultdict(dict)
-    for month, grade, count, total, rule_id in rows:
+    # As in the summary: mortars are a line of their own, and so are cylinders, or cubes where those are usual; of a class of
+    # two numbers each shape is held against its own. Means are rounded half to even, as there.
+    found: dict[tuple[str, Decimal, str], dict[str, tuple[int, Decimal]]] = defaultdict(dict)
+    for month, of_mix, count, total, rule_id, strength_class, kind in rows:
+        shape = shape_of_rule(rule_id)
+        grade = grade_of_shape(strength_class, of_mix, shape or laboratory().codes.shape)
         assert grade is not None  # the conditions leave no others
         assert total is not None
         if month is None:
             continue  # cast in a month that has not begun: a clock that runs ahead
-        line = found[grade, apart(shape_of_rule(rule_id))]
+        line = found["M" if kind == "mortar" else "C", grade, apart(shape)]
         n, mpa = line.get(month, (0, Decimal(0)))
         line[month] = (n + int(count), mpa + total)
     months = sorted({name for by_month in found.values() for name in by_month})
     means = [
         (
-            beside(f"C{grade:f}".rstrip("0").rstrip("."), shape),
-            {month: (n, float(mpa) / n) for month, (n, mpa) in by_month.items()},
+            beside(f"{letter}{format_decimal(grade)}", other_shape),
+            {month: (n, f"{mpa / n:.1f}") for month, (n, mpa) in by_month.items()},
         )
-        for (grade, shape), by_month in sorted(found.items())
+        for (letter, grade, other_shape), by_month in sorted(found.items())
     ]
     chart = {
         "x": months,
         "series": [
-            {"name": name, "data": [round(of[month][1], 1) if month in of else None for month in months]}
+            {"name": name, "data": [float(of[month][1]) if month in of else None for month in months]}
             for name, of in means
         ],
         "labels": {"x": _("Month of casting"), "y": "MPa"},
     }
     table = [
-        [
-            month,
-            *(f"{of[month][1]:.1f} (n = {of[month][0]})" if month in of else "–" for _name, of in means),
-        ]
+        [month, *(f"{of[month][1]} (n = {of[month][0]})" if month in of else "–" for _name, of in means)]
         for month in months
     ]
     return Panel(

@@ -144,7 +144,7 @@ def lot_context(lot: CementLot) -> dict[str, Any]:
             "surface": format_decimal(item.specific_surface_m2_kg)
             if item.specific_surface_m2_kg is not None
             else "–",
-            "setting": f"{item.initial_set_min} / {item.final_set_min}" if item.initial_set_min else "–",
+            "setting": _setting(item),
             "concrete": f"{by_lot[item.id].mean_mpa:.1f}" if item.id in by_lot else "–",
             "count": by_lot[item.id].sets if item.id in by_lot else 0,
         }
@@ -164,7 +164,7 @@ def lot_context(lot: CementLot) -> dict[str, Any]:
                 },
                 {
                     "name": of_what,
-                    "data": [round(by_lot[i.id].mean_mpa, 1) if i.id in by_lot else None for i in lots],
+                    "data": [float(f"{by_lot[i.id].mean_mpa:.1f}") if i.id in by_lot else None for i in lots],
                 },
             ],
             "labels": {"x": _("Cement lot"), "y": "MPa"},
@@ -177,9 +177,18 @@ def lot_context(lot: CementLot) -> dict[str, Any]:
     }
 
 
+def _setting(lot: CementLot) -> str:
+    """Initial and final set of the certificate, min; a dash for the one that it does not say, one for both."""
+    if lot.initial_set_min is None and lot.final_set_min is None:
+        return "–"
+    return " / ".join(
+        "–" if found is None else str(found) for found in (lot.initial_set_min, lot.final_set_min)
+    )
+
+
 class _OfLot(NamedTuple):
     sets: int
-    mean_mpa: float
+    mean_mpa: Decimal
 
 
 class _ConcreteOfLots(NamedTuple):
@@ -227,7 +236,7 @@ def _concrete_of_lots(lot_id: int, lot_ids: Sequence[int]) -> _ConcreteOfLots | 
     revision = current_session().get_one(MixRevision, chosen[0])
     return _ConcreteOfLots(
         revision.title,
-        {key: _OfLot(sets, float(total) / sets) for key, (sets, total) in sums[chosen].items()},
+        {key: _OfLot(sets, total / sets) for key, (sets, total) in sums[chosen].items()},
     )
 
 

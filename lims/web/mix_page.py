@@ -74,7 +74,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
     # A forecast stands for the recipe by which the mix is cast now and for the shape that it is broken as more often, and so
     # does what it is held against.
     of_mix = [
-        (age, float(strength or 0), shape_of_rule(rule_id))
+        (age, Decimal(strength or 0), shape_of_rule(rule_id))
         for age, strength, rule_id, revision_id in results
         if revised is None or revision_id in revised.revisions
     ]
@@ -87,7 +87,8 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         # cylinders do not.
         if shape_of_rule(rule_id) in drawn:
             by_age[int(age)].append(float(strength * factor_beside_set(rule_id, width_mm)))
-    actual = sum(at_target) / len(at_target) if at_target else None
+    came_mpa = sum(at_target, Decimal(0)) / len(at_target) if at_target else None
+    actual = None if came_mpa is None else float(came_mpa)
     of_recipe = [
         item for item in said if revised is None or not revised.since or item.created_at >= revised.since
     ]
@@ -97,6 +98,8 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
             {"age_days": age, "count": len(v), "mean": sum(v) / len(v)} for age, v in sorted(by_age.items())
         ],
         "actual": actual,
+        # Half to even, as papers, lists and sheets say it: 38.45 is no 38.5 for being a binary fraction.
+        "actual_text": "" if came_mpa is None else f"{came_mpa:.1f}",
         "forecast": forecast,
         "said_of_mpa": None if forecast is None else forecast.grade_mpa or mix.grade_mpa,
         "history": said[:SHOWN_FORECASTS],

@@ -56,7 +56,16 @@ def test_a_scale_that_delivers_half_of_what_it_shows_is_flagged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("true", "wrong"), [("100", False), ("98.1", False), ("97.9", True), ("102.1", True), ("0", True)]
+    ("true", "wrong"),
+    [
+        ("100", False),
+        ("98.1", False),
+        ("98.04", False),
+        ("98", True),  # 2.04 %, which reads as 2.0 %
+        ("97.9", True),
+        ("102.1", True),
+        ("0", True),
+    ],
 )
 def test_error_is_shown_less_true_of_the_true(true: str, wrong: bool) -> None:
     assert a_check(a_card(), "100", true).wrong is wrong

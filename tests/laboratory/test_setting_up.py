@@ -108,6 +108,8 @@ def test_new_batch_follows_the_laboratory_s_codes_and_plan(app: Flask, technicia
         assert {item.age_days for item in batch.sets} == {7, 28}
         first = batch.sets[0]
         assert first.due_at - first.due_from == timedelta(hours=6)
+        # Nothing of its specimens was said: over REST and in an import they are those that the form begins with.
+        assert {(item.shape, item.width_mm) for item in first.specimens} == {("cylinder", 150)}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from flask import Flask
 
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
-from lims.web.material_pages import cement_test_context
+from lims.web.material_pages import cement_test_context, lot_context
 from lims.web.retest_page import beside_certificate
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
@@ -108,6 +108,34 @@ def test_page_shows_the_value_that_was_left_out_and_an_edit_judges_anew(
     data = {"cement_lot_id": lot_id, "tested_on": "2026-11-20", "age_days": "28", "version": "1", **values}
     assert technician.post(f"/cement-tests/{test_id}/edit", data).status_code == 302
     assert "50.0" in technician.get(f"/cement-tests/{test_id}").get_data(as_text=True)
+
+
+def test_concrete_of_a_lot_is_rounded_half_to_even_as_in_the_summary(
+    records: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """(38.4 + 38.5) / 2 = 38.45 MPa, which a binary fraction would take to 38.5."""
+    monkeypatch.setattr("lims.web.material_pages.may", lambda *_what: True)
+    lot, mix = a_lot(), a_mix()
+    for strength_mpa in ("38.4", "38.5"):
+        cast = {"plan_ages": "28", "cast_at": "2026-01-05T02:00:00+00:00", "cement_lot_id": lot.id}
+        broken(a_batch("40", mix=mix, **cast), strength_mpa)
+    (row,) = lot_context(lot)["lot_rows"]
+    assert (row["concrete"], row["count"]) == ("38.4", 2)
+
+
+@pytest.mark.parametrize(
+    ("initial", "final", "shown"),
+    [("172", "238", "172 / 238"), ("172", "", "172 / –"), ("", "238", "– / 238"), ("", "", "–")],
+)
+def test_setting_time_that_a_mill_certificate_does_not_say_is_a_dash(
+    records: Flask, initial: str, final: str, shown: str
+) -> None:
+    certificate = {"initial_set_min": initial, "final_set_min": final}
+    lot = SERVICES["cement-lots"].add(
+        {"code": "L9", "cement_product_id": a_lot().cement_product_id, **certificate}, ACTOR
+    )
+    (row,) = (row for row in lot_context(lot)["lot_rows"] if row["here"])
+    assert row["setting"] == shown
 
 
 def test_lots_stand_beside_each_other_by_one_mix_and_one_shape(app: Flask, technician: Person) -> None:

@@ -406,6 +406,26 @@ def test_button_issues_and_the_page_shows_paper_picture_and_address(
     assert 'action="/certificates/issue"' not in manager.get(f"/batches/{shown.id}").get_data(as_text=True)
 
 
+def test_page_of_a_paper_tells_the_reservations_that_stand_on_it_and_those_of_no_other_set(
+    app: Flask, manager: Person
+) -> None:
+    with app.app_context():
+        cast = {"plan_ages": "7,28", "cast_at": "2026-01-05T02:00:00+00:00"}
+        batch = a_batch("40", **cast)
+        broken(batch, "38.9", loading_rate_mpa_s="0.6")
+        clean = issued(batch)
+        # Entered once the paper is out; a C30 is loaded with 0.5 to 0.8 MPa/s.
+        broken(batch, "30", age_days=7, state="entered", loading_rate_mpa_s="0.9")
+        other = a_batch("40", mix=batch.mix_revision.mix_design, **cast)
+        broken(other, "38.9", loading_rate_mpa_s="0.9")
+        reserved = issued(other)
+        assert (printed(clean)["reservations"], len(printed(reserved)["reservations"])) == ([], 1)
+    assert "loading rate" not in manager.get(f"/certificates/{clean.id}").get_data(as_text=True)
+    page = manager.get(f"/certificates/{reserved.id}").get_data(as_text=True)
+    assert "The loading rate of 0.9 MPa/s is outside 0.5 to 0.8 MPa/s" in page
+    assert "will say so" not in page
+
+
 def test_superseded_paper_says_reissue_and_reissuing_replaces_it(
     app: Flask, shown: SimpleNamespace, manager: Person
 ) -> None:

@@ -304,6 +304,15 @@ def test_cubes_of_a_european_class_are_judged_by_its_second_number_and_cylinders
         assert again["strength_mpa"] == "38.0"
 
 
+def test_results_of_an_unknown_day_of_casting_come_first_on_either_database() -> None:
+    """Means of consecutive tests and charts follow this order."""
+    first, second, unknown = a_production(["30", "40", "50"])
+    with transaction(ACTOR):
+        unknown.cast_at = None
+    rows = [row.batch_id for row in result_rows(filters())]
+    assert rows == [unknown.id, first.id, second.id]
+
+
 def test_mortars_are_put_together_with_no_concrete_nor_judged_by_a_code_for_it() -> None:
     a_production(("12", "13", "14"), code="C10-P", grade="C10")
     mortar = a_mix("M10-P", kind="mortar", strength_class="", grade_mpa="10")

@@ -585,7 +585,8 @@ def test_sets_whose_codes_differ_in_capitals_alone_are_each_found_by_their_own(
 def test_loading_rate_outside_the_code_s_range_is_said_and_kept(
     records: Flask, rate: str, warns: bool
 ) -> None:
-    from lims.results.entry import entry_warnings, reservations_of
+    from lims.reporting.certificate import reservations_of
+    from lims.results.entry import entry_warnings
 
     batch = cast(3, plan_ages="3")  # a C30 mix: 0.5 to 0.8 MPa/s
     entry = {
@@ -593,9 +594,9 @@ def test_loading_rate_outside_the_code_s_range_is_said_and_kept(
         "tested_at": datetime.now(UTC).isoformat(),
         "loading_rate_mpa_s": rate,
     }
-    record_set(batch.sets[0].id, SetBreaksIn.read(entry), ACTOR)
+    result = record_set(batch.sets[0].id, SetBreaksIn.read(entry), ACTOR)
     assert any("loading rate" in warning for warning in entry_warnings(batch.sets[0].id)) is warns
-    assert bool(reservations_of(batch.id)) is warns
+    assert bool(reservations_of([result])) is warns
 
 
 @pytest.mark.parametrize("wrong", ["nothing", "age", "calibration", "rate", "all of them"])

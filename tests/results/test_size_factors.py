@@ -22,12 +22,12 @@ from lims.base.laboratory import laboratory
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.mixes.models import MixDesign
-from lims.reporting.certificate import certificate_data, released_results
+from lims.reporting.certificate import certificate_data, released_results, reservations_of
 from lims.reporting.schemas import CertificateIn, SummaryFilters
 from lims.reporting.service import CertificateService
 from lims.reporting.statistics import grouped, result_rows
 from lims.results.due import due_set
-from lims.results.entry import EntryIn, doubts, due_entry, entry_warnings, reservations_of, save_entry
+from lims.results.entry import EntryIn, doubts, due_entry, entry_warnings, save_entry
 from lims.results.schemas import BASES, SetBreaksIn
 from lims.results.service import breaks_of, record_set, release, verify
 from lims.results.views import NO_STRENGTH
@@ -81,13 +81,13 @@ def test_100_mm_cubes_from_c60_to_c100_are_entered_with_0_95_and_a_reservation(
     assert "0.95" in said
     assert "not found by test" in said
     assert entry_warnings(found.id) == [said]
-    assert reservations_of(found.batch_id) == [f"{found.code}: {said}"]
     released(found)
     paper = certificate_data(
         found.batch, released_results(found.batch_id), code="X", issued_at=datetime.now(UTC), issued_by="x"
     )
     (reservation,) = paper["reservations"]
     assert reservation["en"].endswith("from C60 on")
+    assert reservations_of(released_results(found.batch_id)) == [reservation["en"]]
     under = compare(found.id, rule_of("gbt50081-2019/cube-set"))
     assert under.answer is not None
     assert under.answer["strength_mpa"] == "77.0"
@@ -164,6 +164,21 @@ def test_cubes_of_an_en_laboratory_are_a_sample_without_a_factor_between_sizes(
     beside = compare(found.id, rule_of("en206/cube-sample"))
     assert beside.answer is not None
     assert beside.answer["basis"] == basis
+
+
+def test_an_en_laboratory_casts_cubes_in_any_number_and_size(
+    records: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GB/T 50081 judges three, and from C60 on wants a factor found by test for 200 mm; EN 206 asks neither."""
+    facts = replace(laboratory(), code_family="en")
+    for module in ("lims.results.service", "lims.results.entry", "lims.trials.service", "lims.trials.models"):
+        monkeypatch.setattr(f"{module}.laboratory", lambda: facts)
+    mix = SERVICES["mix-designs"].add({"code": "C60", "strength_class": "C60", **RECIPE}, ACTOR)
+    cast_at = (datetime.now(UTC) - timedelta(days=3)).isoformat()
+    batch = a_batch("40", mix=mix, cast_at=cast_at, plan_ages="3", width_mm="200", specimens_per_set="4")
+    result = record_set(batch.sets[0].id, loads("2400", "2410", "2420", "2430"), ACTOR)
+    assert (result.rule_id, result.specimen_count) == ("en206/cube-sample", 4)
+    assert result.strength_mpa == Decimal("60.4")  # 2415 kN over 40 000 mm²
 
 
 def test_below_c60_the_factor_is_fixed_and_nothing_is_said(records: Flask) -> None:

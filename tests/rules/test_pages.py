@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -175,6 +176,26 @@ def test_plan_that_is_shown_while_a_batch_is_typed_is_the_one_that_is_cast_of_wh
     assert {row["age_days"]: row["sets"] for row in shown["ages"]} == cast == {3: 2, 7: 2, 28: 2}
 
 
+def test_calculator_opens_with_what_the_laboratory_set_and_tells_when_it_went_by_it(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        edition = {"rule_id": "site/sets-per-volume", "reason": "steady production"}
+        settings = "per_m3 = 40\nspecimens_per_set = 4.0"
+        SERVICES["rule-editions"].add({**edition, "settings": settings, "effective_on": "2026-05-04"}, ACTOR)
+    address = "/rules/site/sets-per-volume"
+    page = technician.get(address).get_data(as_text=True)
+    shown = dict(re.findall(r'name="(volume_m3|per_m3|specimens_per_set)" value="([^"]*)"', page))
+    assert shown == {"volume_m3": "120", "per_m3": "40", "specimens_per_set": "4.0"}  # 50 and 3 as shipped
+    for typed, by_own in ((shown, True), ({"volume_m3": "120"}, True), ({**shown, "per_m3": "60"}, False)):
+        answer = technician.post(address, typed)
+        assert answer.status_code == 200
+        assert ("own edition 1." in answer.get_data(as_text=True)) is by_own
+    assert re.search(
+        r'name="specimens_per_set"[^>]* value="4"', technician.get("/batches/add").get_data(as_text=True)
+    )
+
+
 def test_own_sampling_plan_is_what_a_batch_proposes(records_on_both: Flask) -> None:
     usual = a_batch("120")
     SERVICES["rule-editions"].add(
@@ -192,11 +213,20 @@ def test_own_sampling_plan_is_what_a_batch_proposes(records_on_both: Flask) -> N
     assert sets.filter_by(batch_id=changed.id, age_days=3).count() == 2
 
 
+def test_own_number_of_specimens_is_that_of_a_batch_that_does_not_say(records_on_both: Flask) -> None:
+    edition = {"rule_id": "site/sets-per-volume", "settings": "specimens_per_set = 4", "reason": "cylinders"}
+    SERVICES["rule-editions"].add({**edition, "effective_on": "2026-05-04"}, ACTOR)
+    silent = a_batch("40", shape="cylinder")
+    said = a_batch("40", mix=silent.mix_revision.mix_design, shape="cylinder", specimens_per_set="3")
+    assert [{len(found.specimens) for found in batch.sets} for batch in (silent, said)] == [{4}, {3}]
+
+
 @pytest.mark.parametrize(
     ("rule", "settings"),
     [
         ("shotcrete/rebound", "limit_percent = 80"),
         ("shotcrete/rebound", "limit_percent = 12.25"),  # no spraying could keep it
+        ("site/sets-per-volume", "per_m3 = 12.25"),  # no form of a batch could take it
         ("shotcrete/rebound", "sprayed_kg = 80"),
         ("shotcrete/rebound", "limit_percent"),
         ("gbt50081-2019/cube-set", "edge_mm = 100"),
@@ -265,3 +295,14 @@ def test_jgj_55_calculator_saves_a_mix_with_its_recipe(
     refused = technician.post("/rules/save-mix", form)
     assert refused.status_code == 422
     assert "JGJ-C30" in refused.get_data(as_text=True)
+
+
+def test_grade_written_with_a_point_is_saved_as_the_same_class(app: Flask, technician: Person) -> None:
+    from lims.rules.calculator import as_text
+
+    rule = rule_of("jgj55-2011/proportion")
+    form = {**as_text(rule, rule.vectors[0].given), "mix_code": "JGJ-1", "grade_mpa": "30.0"}
+    assert technician.post("/rules/save-mix", form).status_code == 302
+    with app.app_context():
+        mix = current_session().query(MixDesign).filter_by(code="JGJ-1").one()
+        assert (mix.strength_class, mix.grade_mpa) == ("C30", 30)

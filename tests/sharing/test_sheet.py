@@ -210,6 +210,20 @@ def test_trial_of_another_makers_cement_is_not_compared_the_wrong_way_round(app:
         assert [problem.field for problem in refused.value.problems] == ["compared_with_id"]
 
 
+def test_comparison_of_a_grade_beyond_jgj_55_is_refused_and_the_trial_is_shared_without(app: Flask) -> None:
+    with app.app_context():
+        _own, other, _trial = trials_of_both()
+        shown = a_shown_trial()
+        mix = shown[2]
+        SERVICES["mix-designs"].edit(mix.id, {"code": mix.code, "grade_mpa": "130"}, mix.version, ACTOR)
+        current_session().info.pop("forecast_mixes", None)
+        of_mix, compared = {"trial": shown, "mix_design_id": mix.id}, {"compared_with_id": other.id}
+    with pytest.raises(Refused, match="at most 120") as refusal:
+        a_share(app, **of_mix, **compared)
+    assert [problem.field for problem in refusal.value.problems] == ["compared_with_id"]
+    assert a_share(app, **of_mix)
+
+
 def test_forecast_made_of_unreleased_strengths_stays_inside(app: Flask) -> None:
     with app.app_context():
         shown = a_shown_trial(released=(), entered=(3,))
@@ -247,6 +261,27 @@ def a_revision(mix: Any, cement_kg_m3: str = "420") -> Any:
     recipe = {**RECIPE, "cement_kg_m3": cement_kg_m3, "mix_design_id": mix.id, "reason": "more cement"}
     revision = SERVICES["mix-revisions"].add(recipe, ACTOR)
     return SimpleNamespace(id=mix.id, latest_revision_id=revision.id)
+
+
+def test_half_a_tenth_reads_on_the_sheet_as_on_the_page_of_the_mix(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    """38.45 MPa is 38.4, half to even; as a binary fraction it lies a little above and would be 38.5."""
+    with app.app_context():
+        shown = a_shown_trial(released=(3, 28))
+        a_batch(shown[0], shown[2], released=(3, 28), more_kn=-12)  # 38.7 and 38.2 MPa at 28 d
+        a_later_forecast(shown[2], "38.45")
+        mix_id = shown[2].id
+    _link, token = a_share(app, trial=shown)
+    sheet = text_of(app, token)
+    assert "data-forecast>38.4 " in sheet
+    assert "data-result>38.4 " in sheet
+    lines = reader(app).get(f"/s/{token}/sheet.csv").get_data(as_text=True)
+    assert "38.4 MPa" in lines
+    assert "38.5" not in lines
+    page = sign_in_as(MANAGER).get(f"/mix-designs/{mix_id}").get_data(as_text=True)
+    assert "data-forecast>38.4 " in page
+    assert "data-actual>38.4 " in page
 
 
 def a_later_forecast(mix: Any, mpa: str, **more: Any) -> None:

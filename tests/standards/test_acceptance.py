@@ -56,7 +56,7 @@ def test_gbt50107_5_2_2_takes_the_deviation_to_a_hundredth_before_it_is_used() -
     assert found.checks[0].limit == 30 + Decimal("1.15") * Decimal("3.67")
 
 
-def test_gbt50107_5_1_3_takes_sigma0_to_a_hundredth() -> None:
+def test_gbt50107_5_1_2_takes_sigma0_to_a_hundredth() -> None:
     used, computed = gbt50107_sigma0([Decimal(value) for value in ("30", "40", "35")] * 15)
     assert used == Decimal("4.13")
     assert computed != used

@@ -9,6 +9,7 @@ import pytest
 from lims.standards.errors import RuleInputError
 from lims.standards.register import REGISTER
 from lims.standards.register.rule import PROVENANCE, Rule, Vector
+from lims.standards.specimens import tolerance_hours
 
 VECTORS = [
     pytest.param(rule, vector, id=f"{rule.id}-{number}")
@@ -122,3 +123,38 @@ def test_depth_of_a_shape_that_has_none_is_refused_not_ignored(shape: str) -> No
     with pytest.raises(RuleInputError, match="depth_mm: 125 is not accepted; accepted: nothing"):
         rule.evaluate({"load_kn": "200", "shape": shape, "width_mm": "100", "depth_mm": "125"})
     assert rule.evaluate({"load_kn": "200", "shape": "cube", "width_mm": "100", "depth_mm": "125"})
+
+
+def test_aggregate_that_brings_more_water_than_the_mix_needs_is_refused_not_told_a_water_below_zero() -> None:
+    rule = REGISTER.by_id["mix/moisture"]
+    given = {"aggregate_kg_m3": "1800", "water_kg_m3": "160"}
+    with pytest.raises(RuleInputError, match="free_water_percent: 10 is not accepted"):
+        rule.evaluate({**given, "free_water_percent": "10"})
+    assert rule.evaluate({**given, "free_water_percent": "8"})["water_kg_m3"] == "16.0"
+
+
+@pytest.mark.parametrize("f28", [["20", "40"], ["40", "20"]])
+def test_power_law_through_early_strengths_that_hardly_differ_is_refused_by_their_name(
+    f28: list[str],
+) -> None:
+    """Its slope is so steep that a prediction, or the coefficient itself, is no number that a decimal holds."""
+    given = {
+        "early_mpa": ["10", "10.0000001"],
+        "f28_mpa": f28,
+        "water_cement_ratios": ["0.5", "0.5"],
+        "form": "power",
+        "predict_from_mpa": "20",
+    }
+    with pytest.raises(RuleInputError, match=r"early_mpa: .* points that differ in the first quantity"):
+        REGISTER.by_id["jgjt15/regression"].evaluate(given)
+    apart = {**given, "early_mpa": ["10", "20"], "f28_mpa": ["20", "40"]}
+    assert REGISTER.by_id["jgjt15/regression"].evaluate(apart)["f28_mpa"] == "40.0"
+
+
+@pytest.mark.parametrize("code", ["gbt50081-2019", "astm-c39"])
+def test_age_rule_names_every_tolerance_that_it_judges_by(code: str) -> None:
+    named = dict(REGISTER.by_id["age/tolerance"].numbers)
+    for age_days in range(1, 400):
+        hours = tolerance_hours(code, age_days)
+        told = named.get(f"{code} {age_days} d") or (named.get(f"{code} ≥ 84 d") if age_days >= 84 else None)
+        assert told == (None if hours is None else f"±{hours:f} h"), age_days

@@ -167,6 +167,20 @@ def test_batch_that_lies_at_a_place_of_its_own_is_not_as_warm_as_the_tank(record
     assert (found.readings, found.degree_days) == (4, Decimal("15.0"))
 
 
+@pytest.mark.parametrize("minutes", [10, 20])
+def test_maturity_is_the_age_however_often_a_logger_looks(records: Flask, minutes: int) -> None:
+    """30 d at 20 degC are 600 degC d. In hours of three places 10 minutes made 601.2 of them, and 20 minutes 599.4."""
+    tank = a_tank()
+    cast_at = datetime.now(UTC).replace(microsecond=0) - timedelta(days=30)
+    batch = a_batch("40", curing_tank_id=tank.id, cast_at=cast_at.isoformat())
+    times = (cast_at + timedelta(minutes=at) for at in range(0, 30 * 24 * 60 + 1, minutes))
+    add_readings(tank.id, "".join(f"{time.isoformat()},20.0,95\n" for time in times).encode(), ACTOR)
+    found = maturity_of(batch)
+    assert found is not None
+    assert (found.degree_days, found.equivalent_days) == (Decimal("600.0"), Decimal("30.00"))
+    assert found.same_condition_due
+
+
 def test_maturity_counts_from_casting_and_without_readings_that_are_out_of_use(records: Flask) -> None:
     batch = a_batch("40", curing="same_condition")
     for hours, degrees in ((-0.5, "20"), (24, "200"), (48, "20")):

@@ -79,7 +79,7 @@ def test_a_set_cured_cold_or_hot_stands_for_the_mix_nowhere(records: Flask, temp
         other.curing_temperature_c = Decimal(temperature)
     (group,) = grouped(result_rows(SummaryFilters.read({"released": "true"})), "grade")
     assert (group.n, group.left_out, group.mean_mpa) == (1, 1, Decimal("40.0"))
-    assert [(int(n), total) for _month, _grade, n, total, _rule in _strengths_by_month()] == [
+    assert [(int(n), total) for _month, _grade, n, total, *_of_what in _strengths_by_month()] == [
         (1, Decimal("40.0"))
     ]
     mix_id = kept.mix_revision.mix_design_id
@@ -150,13 +150,55 @@ def test_cylinders_are_a_line_of_their_own_on_the_dashboard(monkeypatch: pytest.
     assert panel.rows[0][1:] == ["42.0 (n = 2)", "38.2 (n = 1)"]
 
 
+@pytest.mark.usefixtures("records_on_both")
+def test_mortars_and_classes_of_two_numbers_stand_on_the_dashboard_as_in_the_summary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cast = {"plan_ages": "28", "cast_at": (utc_now() - timedelta(days=60)).isoformat()}
+    mortar = a_mix("M30-1", kind="mortar", strength_class="", grade_mpa="30")
+    for mix, shape, strength in (
+        (a_mix(), "cube", "38"),
+        (mortar, "cube", "34"),
+        (a_mix("C37-1", strength_class="C30/37"), "cylinder", "29"),
+    ):
+        broken(a_batch("40", mix=mix, shape=shape, **cast), strength)
+    monkeypatch.setattr("lims.web.dashboard.may", lambda *_what: True)
+    monkeypatch.setattr("lims.web.dashboard.address", lambda *_where: "")
+    panel = _strength_chart()
+    assert panel is not None
+    assert panel.chart is not None
+    # Of C30/37 cylinders are held against 30, cubes against 37.
+    assert [(line["name"], line["data"]) for line in panel.chart["series"]] == [
+        ("C30", [38.0]), ("C30 · Cylinder", [36.9]), ("M30", [34.0])
+    ]  # fmt: skip
+    summary = {group.grade_mpa for group in grouped(result_rows(SummaryFilters.read({})), "grade")}
+    assert summary == {Decimal(30)}
+
+
+def test_mean_of_a_month_is_rounded_half_to_even_on_the_dashboard_as_in_the_summary(
+    records: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """(38.4 + 38.5) / 2 = 38.45 MPa, which a binary fraction would take to 38.5."""
+    a_production(["38.4", "38.5"], first=(utc_now() - timedelta(days=50)).replace(day=5))
+    monkeypatch.setattr("lims.web.dashboard.may", lambda *_what: True)
+    monkeypatch.setattr("lims.web.dashboard.address", lambda *_where: "")
+    panel = _strength_chart()
+    assert panel is not None
+    assert panel.chart is not None
+    (line,) = panel.chart["series"]
+    assert line["data"] == [38.4]
+    assert panel.rows[0][1] == "38.4 (n = 2)"
+    (group,) = grouped(result_rows(SummaryFilters.read({})), "grade")
+    assert f"{group.mean_mpa:.1f}" == "38.4"
+
+
 def test_months_are_the_laboratorys_on_the_dashboard(records_on_both: Flask) -> None:
     """17:00 UTC of a month's last day is the next month's first in Shanghai."""
     first = local_time(utc_now()).replace(day=1, hour=1, minute=0, second=0, microsecond=0)
     first = (first - timedelta(days=40)).replace(day=1)
     a_production(["40", "42"], first=first.astimezone(UTC))  # 01:00 there, the evening before in UTC
     a_production(["30"], code="C30-Q", first=(first - timedelta(hours=2)).astimezone(UTC))
-    found = {month: int(n) for month, _grade, n, _total, _rule in _strengths_by_month()}
+    found = {month: int(n) for month, _grade, n, *_of_what in _strengths_by_month()}
     assert found == {f"{first:%Y-%m}": 2, f"{first - timedelta(hours=2):%Y-%m}": 1}
 
 

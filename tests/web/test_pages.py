@@ -57,6 +57,29 @@ def test_unknown_language_is_refused_without_a_500(technician: Person) -> None:
     assert technician.get("/lang/xx").status_code in {302, 404}
 
 
+def test_home_page_lists_the_lots_that_their_own_pages_ask_to_test_again(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        cement = SERVICES["cement-products"].add({"code": "PO", "name": "PO"}, ACTOR)
+        lots = [
+            SERVICES["cement-lots"].add(
+                {"code": code, "cement_product_id": cement.id}
+                | {name: str(local_day(utc_now()) - timedelta(days=ago)) for name, ago in days.items()},
+                ACTOR,
+            )
+            for code, days in (
+                ("LOT-OLD", {"delivered_on": 120}),
+                ("LOT-TESTED", {"delivered_on": 120, "retested_on": 20}),
+                # A sample of it was tested before it came: it was made no later than it was delivered.
+                ("LOT-AHEAD", {"delivered_on": 60, "retested_on": 100}),
+            )
+        ]
+        asked = [lot.code for lot in lots if lot.needs_retest]
+    page = sign_in_as(SERVICE).get("/").get_data(as_text=True)
+    assert asked == ["LOT-OLD"] == re.findall(r"LOT-[A-Z]+", page)
+
+
 def test_home_page_shows_of_each_mix_its_newest_forecast(app: Flask, technician: Person) -> None:
     with app.app_context():
         mix, other = a_mix("C30-7"), a_mix("C30-8")
@@ -215,6 +238,23 @@ def test_every_file_of_the_entry_page_is_there_without_a_connection(app: Flask) 
     assert len(asked) > 5
     kept = client.get("/sw.js").get_data(as_text=True).partition("const FILES = ")[2].partition(";")[0]
     assert asked - set(json.loads(kept)) == set()
+
+
+def test_stone_shows_its_mud_lumps_and_flaky_particles_beside_their_limits(
+    app: Flask, technician: Person
+) -> None:
+    """It is not sieved as sand is: its page has no grading."""
+    with app.app_context():
+        source = SERVICES["aggregate-sources"].add({"code": "G", "name": "Quarry", "kind": "coarse"}, ACTOR)
+        sample = {"code": "G-1", "aggregate_source_id": source.id, "sampled_on": "2026-05-04"}
+        found = {"mud_percent": "1.0", "clay_lumps_percent": "0.6", "flaky_percent": "15.1"}
+        sample_id = SERVICES["aggregate-samples"].add({**sample, **found}, ACTOR).id
+        bare_id = SERVICES["aggregate-samples"].add({**sample, "code": "G-2"}, ACTOR).id
+    page = technician.get(f"/aggregate-samples/{sample_id}").get_data(as_text=True)
+    beside = re.findall(r'([\d.]+) % <span class="[^"]*bg-(\w+)-lt[^"]*"[^>]*>up to ([\d.]+) %', page)
+    assert beside == [("1", "green", "1"), ("0.6", "red", "0.5"), ("15.1", "red", "15")]
+    assert "Limits for C30 to C55, JGJ 52" in page
+    assert "Limits for" not in technician.get(f"/aggregate-samples/{bare_id}").get_data(as_text=True)
 
 
 def test_sand_and_the_roles_that_were_told_of_a_clock_read_chinese(

@@ -227,7 +227,7 @@ RULES = (
         code="GB/T 50107",
         edition="2010",
         effective=GB50107,
-        clause="5.1.3",
+        clause="5.1.2",
         subject=N_("Acceptance"),
         title=N_("σ0 from the sets of 60 to 90 days"),
         formula="σ0 = √((Σf² − n m²)/(n − 1)), n ≥ 45, σ0 ≥ 2.5 MPa",
@@ -236,7 +236,7 @@ RULES = (
             (N_("least σ0 of 2.5 MPa"), "R"),
             (N_("σ0 taken to 0.01 MPa"), "R"),
         ),
-        sources=("GB/T 50107-2010 5.1.3",),
+        sources=("GB/T 50107-2010 5.1.2",),
         fields=(STRENGTHS,),
         compute=_sigma0,
         vectors=(

@@ -113,7 +113,7 @@ def _impurities(given: Given) -> Answer:
 RULES = (
     Rule(
         id="jgj52/fineness-modulus",
-        code="JGJ 52 / GB/T 14684",
+        code="JGJ 52",
         edition="2006",
         effective=JGJ52,
         clause="6.1",

@@ -11,6 +11,7 @@ from lims.standards.growth import (
     aci209_strength_ratio,
     ec2_mean_strength,
     ec2_strength_ratio,
+    jgjt15_predicted,
     jgjt15_regression,
     lg_law_strength,
     mc2010_strength_ratio,
@@ -86,9 +87,8 @@ def _jgjt15(given: Given) -> Answer:
         given.word("form"),
     )
     early = given.number_or_none("predict_from_mpa")
-    said = None
-    if early is not None:
-        said = found.a + found.b * early if found.form == "linear" else found.a * (found.b * early.ln()).exp()
+    pairs = len(given.numbers("early_mpa"))
+    said = None if early is None else jgjt15_predicted(found, early, pairs)
     return {
         "a": shown(found.a, 4),
         "b": shown(found.b, 4),

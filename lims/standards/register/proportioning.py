@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from lims.standards.checks import all_passed
+from lims.standards.errors import RuleInputError
 from lims.standards.grades import require_grade
 from lims.standards.inputs import Choice, Count, Given, Number, Record
 from lims.standards.proportioning import (
@@ -85,9 +86,16 @@ def _proportion(given: Given) -> Answer:
 def _moisture(given: Given) -> Answer:
     free = given.number("aggregate_kg_m3") * given.number("free_water_percent") / 100
     tenth = Decimal("0.1")
+    left = given.number("water_kg_m3") - free
+    if left < 0:
+        raise RuleInputError(
+            "free_water_percent",
+            given.number("free_water_percent"),
+            N_("aggregates that bring less water than the mix needs"),
+        )
     return {
         "aggregate_kg_m3": round_half_even(given.number("aggregate_kg_m3") + free, tenth),
-        "water_kg_m3": round_half_even(given.number("water_kg_m3") - free, tenth),
+        "water_kg_m3": round_half_even(left, tenth),
     }
 
 

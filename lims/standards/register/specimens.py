@@ -16,6 +16,8 @@ from lims.standards.specimens import (
     AGE_TOLERANCE_HOURS,
     CUBE_SIZE_FACTORS,
     CYLINDER_SIZE_FACTORS,
+    GB_LONG_AGE_DAYS,
+    GB_LONG_AGE_HOURS,
     SAMPLE_RULES,
     age_tolerance,
     compressive_strength,
@@ -411,10 +413,13 @@ RULES = (
             Instant(name="tested_at", text=N_("Tested at, with zone")),
         ),
         compute=_age,
-        numbers=tuple(
-            (f"{code} {age} d", f"±{hours:f} h")
-            for code, ages in AGE_TOLERANCE_HOURS.items()
-            for age, hours in (ages.items() if isinstance(ages, dict) else ages)
+        numbers=(
+            *(
+                (f"{code} {age} d", f"±{hours:f} h")
+                for code, ages in AGE_TOLERANCE_HOURS.items()
+                for age, hours in ages.items()
+            ),
+            (f"gbt50081-2019 ≥ {GB_LONG_AGE_DAYS} d", f"±{GB_LONG_AGE_HOURS:f} h"),
         ),
         vectors=(
             Vector(
