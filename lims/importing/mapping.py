@@ -25,13 +25,22 @@ from lims.importing.columns import LANGUAGES, Column, Place, Row, fill, in_all_l
 from lims.importing.former_labels import FORMER_LABELS
 from lims.importing.numbers import DATE_FORMS, DECIMAL_MARKS, Form, plain, spelled, units_for
 from lims.importing.templates import Template
-from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letters, column_of, shown
+from lims.importing.workbooks import (
+    Book,
+    Cell,
+    Sheet,
+    cell_name,
+    column_letters,
+    column_of,
+    shown,
+    too_many_cells,
+)
 
 #: The names of a template's columns stand in one of the first rows; other people's heads within these.
 TEMPLATE_HEAD_ROWS, FREE_HEAD_ROWS = 12, 30
 #: Sheets of our templates around the one that is read.
 AROUND = ("Examples", "Notes")
-_AGE = re.compile(r"(?:^|[^0-9.])([0-9]{1,4})\s*(?:-?\s*days?|天|日|d(?![a-z]))", re.IGNORECASE)
+_AGE = re.compile(r"(?:^|[^0-9.月])([0-9]{1,4})\s*(?:-?\s*days?|天|日|d(?![a-z]))", re.IGNORECASE)
 _DATED = re.compile(
     r"[0-9]{2,4}\s*[-/.年]\s*[0-9]{1,2}(?:\s*[-/.月]\s*[0-9]{1,2}\s*日?|\s*月份?)?|[0-9]{1,2}\s*月份?"
 )
@@ -143,7 +152,8 @@ class Reading:
 
 
 def own_reading(book: Book, templates: Sequence[Template]) -> Reading | None:
-    """The template that this file is: one of its first rows holds the names of the columns. None for other sheets.
+    """The template that this file is: one of its first rows holds the names of the columns. None for other sheets, and where
+    several templates have these names as well, such as code and name alone.
 
     Raises: Refused where a name stands twice: which of the two is meant is not ours to guess.
     """
@@ -152,10 +162,15 @@ def own_reading(book: Book, templates: Sequence[Template]) -> Reading | None:
             continue
         for number, cells in enumerate(sheet.rows[:TEMPLATE_HEAD_ROWS]):
             names = [plain(cell) if isinstance(cell, str) else "" for cell in cells]
-            best = max(templates, key=lambda item: sum(name in item.columns for name in names))
-            hits = sum(name in best.columns for name in names)
-            needed = {name for name, column in best.columns.items() if column.required}
-            if hits >= 2 and hits * 2 >= sum(bool(name) for name in names) and needed <= set(names):
+            hits = max(sum(name in item.columns for name in names) for item in templates)
+            alike = [
+                item
+                for item in templates
+                if sum(name in item.columns for name in names) == hits
+                and {name for name, column in item.columns.items() if column.required} <= set(names)
+            ]
+            if hits >= 2 and hits * 2 >= sum(bool(name) for name in names) and len(alike) == 1:
+                (best,) = alike
                 for name in best.columns:
                     if names.count(name) > 1:
                         raise refuse(
@@ -684,12 +699,13 @@ def rows_of(book: Book, template: Template, reading: Reading) -> tuple[list[Row]
         if item.age_days is not None:
             groups[item.age_days, item.number or 1].append((at, item, column))
     merged, twice = _filled(sheet, reading.header_row, mapped)
-    reader = _CellReader(sheet, form, merged, twice, places)
+    heads = max(map(len, sheet.rows[: reading.header_row]), default=0) if book.is_text else None
+    reader = _CellReader(sheet, form, merged, twice, places, heads)
     marked = sheet.errors | sheet.no_value
     rows: list[Row] = []
     for index in range(reading.header_row, len(sheet.rows)):
         cells = sheet.rows[index]
-        if all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells) and not any(
+        if all(map(_is_blank, cells)) and not any(
             cell_name(index, at) in marked for at in range(len(cells) if marked else 0)
         ):
             continue
@@ -698,7 +714,7 @@ def rows_of(book: Book, template: Template, reading: Reading) -> tuple[list[Row]
             continue
         for (age, number), columns in sorted(groups.items()):
             if all(
-                sheet.cell(index, at) is None and cell_name(index, at) not in marked
+                _is_blank(sheet.cell(index, at)) and cell_name(index, at) not in marked
                 for at, _item, _c in columns
             ):
                 continue
@@ -708,6 +724,10 @@ def rows_of(book: Book, template: Template, reading: Reading) -> tuple[list[Row]
             row.values["specimen_number"], row.places["specimen_number"] = number, place
             rows.append(row)
     return rows, remarks
+
+
+def _is_blank(cell: Cell) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def _marked(sheet: Sheet) -> set[int]:
@@ -725,8 +745,11 @@ class _CellReader:
         merged: Mapping[tuple[int, int], Cell],
         twice: frozenset[tuple[int, int]],
         places: Mapping[str, int],
+        heads: int | None,
     ) -> None:
         self.places = places
+        #: Of a text file, how many cells the heads have.
+        self.heads = heads
         self.sheet, self.form, self.merged, self.twice = sheet, form, merged, twice
         #: Column of the sheet -> (type, cell) -> value.
         self.known: dict[int, dict[tuple[type, Cell], Any]] = defaultdict(dict)
@@ -742,6 +765,9 @@ class _CellReader:
         row = Row(index + 1, self.places)
         cells, values = self.sheet.rows[index], row.values
         width = len(cells)
+        if self.heads is not None and any(cell is not None for cell in cells[self.heads :]):
+            over = ", ".join(shown(cell) for cell in cells[self.heads :])[:200]
+            row.refuse([Problem("", too_many_cells(width, self.heads), over)])
         for at, item, column in columns:
             cell = cells[at] if at < width else None
             if item.age_days is not None:
@@ -831,12 +857,12 @@ def _told(book: Book, sheet: Sheet, reading: Reading, template: Template) -> Ite
     left = [
         head
         for head in heads_of(sheet, reading.header_row)
-        if head.at not in read and head.examples and head.text
+        if head.at not in read and head.examples
     ]
     if left:
         yield _(
             "Columns that are not read: %(what)s.",
-            what=_(", ").join(f"{h.at} {h.text[:30]}" for h in left[:12]),
+            what=_(", ").join(f"{h.at} {(h.text or h.group)[:30]}".strip() for h in left[:12]),
         )
     if reading.rounds:
         yield _("Values with more places than are kept are rounded, half to even.")

@@ -114,6 +114,23 @@ def test_an_error_in_a_group_is_refused_and_no_cube_that_was_left_out(records: F
     assert "error of the sheet" in item.message
 
 
+def test_a_cube_whose_cell_holds_blanks_was_left_out(records: Flask) -> None:
+    book = read_book("x.xlsx", grouped_sheet())
+    book.sheets[0].rows[5][8] = "　 "
+    reading = replace(propose(book, [TEMPLATES["history"]]), constants={"lab": "Plant"})
+    plan = compare(prepare("x.xlsx", book, reading), ACTOR)
+    assert (plan.count("new"), plan.refusals()) == (9, [])
+
+
+def test_columns_under_one_merged_head_are_told_as_not_read(records: Flask) -> None:
+    """Three cubes under one head, or two and their average: nobody says."""
+    rows = [["配合比编号", "28d抗压强度", None, None], ["C30-1", 38.1, 39.2, 37.7]]
+    book, sheet = sheet_of(rows)
+    sheet.merge_cells("B1:D1")
+    _reading, plan = proposal(saved(book), "history", constants={"lab": "Plant"})
+    assert "Columns that are not read: C, D." in plan.remarks
+
+
 def test_a_grouped_sheet_becomes_breaks_of_registered_batches(records: Flask) -> None:
     cast = datetime.now(UTC) - timedelta(days=7, hours=1)
     batch = a_batch("20", cast_at=cast.isoformat(), plan_ages="7,28")
@@ -214,6 +231,23 @@ def test_a_source_that_was_settled_once_is_read_the_same_way(records: Flask) -> 
     assert current_session().query(SetResult).count() == 3
     _run, again = import_file("april.xlsx", grouped_sheet(), ACTOR, template="history")
     assert again.changes_nothing
+
+
+def test_a_source_is_read_the_same_way_where_its_heads_moved_or_its_sheet_has_another_name(
+    records: Flask,
+) -> None:
+    rows = [["混凝土强度台账"], [], ["Mix", "Age", "Strength"], ["A", 7, 30]]
+    book = read_book("x.xlsx", saved(sheet_of(rows, "三月")[0]))
+    reading = replace(propose(book, [TEMPLATES["history"]]), constants={"lab": "P"})
+    remember("site-lab", book, reading, ACTOR)
+    lower = sheet_of([["混凝土强度台账"], ["江北站"], [], *rows[2:]], "三月")[0]
+    assert look("y.xlsx", saved(lower), ACTOR, template="history").count("new") == 1
+    cover, sheet = sheet_of([["说明"]], "封面")
+    sheet = cover.create_sheet("四月")
+    for row in rows:
+        sheet.append(row)
+    plan = look("z.xlsx", saved(cover), ACTOR, template="history", mapping="site-lab")
+    assert (plan.reading.sheet, plan.count("new")) == ("四月", 1)
 
 
 def test_a_named_mapping_reads_no_sheet_with_other_heads(records: Flask) -> None:
@@ -486,6 +520,11 @@ def test_an_age_is_known_whatever_follows_it(records: Flask, heads: tuple[str, s
         ("B", "load_kn", 7),
         ("C", "load_kn", 28),
     ]
+
+
+def test_a_day_of_a_month_is_no_age(records: Flask) -> None:
+    assert head_of("breaks", "3月5日荷载(kN)") == ("load_kn", None)
+    assert head_of("history", "28日强度") == ("strength_mpa", 28)
 
 
 def test_heads_and_their_units(records: Flask) -> None:
