@@ -6,7 +6,7 @@ stored already is compared and never changed here: a result is corrected on its 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,7 +29,7 @@ from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS, MIX_KINDS, MixIn
 from lims.results.models import Break
 from lims.results.press_files import find_specimen
-from lims.results.schemas import LOAD, STRENGTH, SetBreaksIn
+from lims.results.schemas import LOAD, RESULT_STATES, STRENGTH, SetBreaksIn
 from lims.results.service import SetEntries, SetFacts, facts_of_sets, record_history
 from lims.trials.models import Batch, Specimen, SpecimenSet
 from lims.trials.short_codes import CHECKS, DIGITS
@@ -579,7 +579,8 @@ class HistoryTemplate(Template):
             if specimen_id in found:
                 position = 1 + sum(1 for known_age, _n in strengths if known_age == age)
                 strengths[age, position] = found[specimen_id]
-        return _StoredHistory(facts, strengths)
+        retracted = {item.age_days: item.code for item in batch.sets if not found.keys() & {s.id for s in item.specimens}}
+        return _StoredHistory(facts, strengths, retracted)
 
     def run(
         self, rows: Sequence[Row], actor: Actor, *, write: bool, progress: Progress | None = None
@@ -674,17 +675,27 @@ class HistoryTemplate(Template):
                             )
                         ]
                     )
-        stored = self._stored(batch) if batch is not None else _StoredHistory({}, {})
-        ages = {age for age, _number in stored.strengths}
+        stored = self._stored(batch) if batch is not None else _StoredHistory({}, {}, {})
+        known_of = Counter(age for age, _number in stored.strengths)
+        given_of = Counter(row.values["age_days"] for row in here if not row.problems)
+        places: dict[int, int] = defaultdict(int)
         breaks: dict[int, list[Decimal]] = defaultdict(list)
         for row in sorted(here, key=lambda item: item.values["specimen_number"]):
             if row.problems:
                 continue
             age, number = row.values["age_days"], row.values["specimen_number"]
             strength = row.values["strength_mpa"]
-            present = stored.strengths.get((age, number))
-            if age in ages and present is None:
-                known = sum(known_age == age for known_age, _number in stored.strengths)
+            if age in stored.retracted:
+                states = {"state": RESULT_STATES["retracted"], "wanted": RESULT_STATES["released"]}
+                message = _("is %(state)s; accepted: %(wanted)s", **states)
+                row.refuse([Problem("age_days", f"{stored.retracted[age]}: {message}", str(age))])
+                continue
+            places[age] += 1
+            known = known_of[age]
+            # Numbers may leave out a cube that was lost, and are stored without gaps: a whole age goes by its order.
+            place = places[age] if given_of[age] == known else number
+            present = stored.strengths.get((age, place))
+            if known and present is None:
                 message = _(
                     "is one more at %(age)s d than the history has; accepted: its %(n)s specimens",
                     age=age,
@@ -692,7 +703,7 @@ class HistoryTemplate(Template):
                 )
                 row.refuse([Problem("specimen_number", message, str(number))])
                 continue
-            if age in ages and present != strength:
+            if known and present != strength:
                 row.refuse([self._otherwise("strength_mpa", present, strength)])
                 continue
             # A new age does not change the mix either: another recipe beside it would be dropped without a word.
@@ -701,7 +712,7 @@ class HistoryTemplate(Template):
             if wrong:
                 row.refuse(self._otherwise(n, stored.facts.get(n), row.values[n]) for n in wrong)
                 continue
-            if age in ages:
+            if known:
                 row.same()
                 continue
             row.outcome = "new"
@@ -792,7 +803,9 @@ class HistoryTemplate(Template):
             order[age] += 1
             row.written.append(("breaks", ids[age, order[age]]))
             if first and new:
-                row.written += [("mix-designs", batch.mix_revision.mix_design_id), ("batches", batch.id)]
+                row.written.append(("batches", batch.id))
+            if first and new and design is None:
+                row.written.append(("mix-designs", batch.mix_revision.mix_design_id))
             first = False
 
 
@@ -801,3 +814,5 @@ class _StoredHistory:
     facts: dict[str, Any]
     #: (age, number of the specimen) -> MPa.
     strengths: dict[tuple[int, int], Decimal]
+    #: Age -> its set, whose result was taken back: no import takes its place.
+    retracted: dict[int, str]
