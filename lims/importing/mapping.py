@@ -17,6 +17,7 @@ from typing import Any
 from flask import current_app
 from flask_babel import force_locale
 from flask_babel import gettext as _
+from pydantic_core import PydanticCustomError
 
 from lims.base.fields import Instant, Quantity
 from lims.base.problems import Problem, Refused, refuse
@@ -87,6 +88,8 @@ _OF_CEMENT = re.compile(
     r"|\bcement\b(?![\s-]+(?:(?!(?:for|of|in|and)\b)[a-z]+[\s-]+)?concrete)",
     re.IGNORECASE,
 )
+#: What is said of a column of a group -> the field that it is.
+OF_A_GROUP = {"age": "age_days", "number": "specimen_number"}
 #: Template -> the field that names the concrete's own batch.
 _OF_THE_BATCH = {"batches": "code", "breaks": "batch"}
 #: What a lot can be one of: 粉煤灰批次 names the fly ash and not the concrete that it went into.
@@ -602,9 +605,14 @@ def settled(book: Book, template: Template, posted: Mapping[str, str]) -> Readin
         unit = posted.get(f"unit_{head.at}", "")
         if unit and unit not in units_for(column.unit):
             unit = ""  # the field was changed after the unit was chosen
-        age, number = (_whole(posted.get(f"{key}_{head.at}", "")) for key in ("age", "number"))
-        if name not in template.grouped:
-            age = number = None
+        of_group: dict[str, int] = {}
+        for key, field_name in OF_A_GROUP.items() if name in template.grouped else ():
+            text = posted.get(f"{key}_{head.at}", "").strip()
+            try:
+                of_group |= {key: template.columns[field_name].kind.parse(text)} if text else {}
+            except PydanticCustomError as error:
+                problems.append(Problem(f"{key}_{head.at}", str((error.context or {})["message"]), text))
+        age, number = of_group.get("age"), of_group.get("number")
         columns.append(MappedColumn(head.at, name, "" if unit == column.unit else unit, age, number))
     constants = {
         name: posted[f"every_{name}"].strip()
@@ -649,16 +657,19 @@ def row_of_heads(sheet: Sheet, text: str) -> int:
     return number
 
 
-def _whole(text: str) -> int | None:
-    return int(text) if text.isdecimal() and 0 < len(text) < 5 and int(text) > 0 else None
-
-
 def _misfits(
     template: Template, columns: Sequence[MappedColumn], constants: Mapping[str, str]
 ) -> Iterator[Problem]:
-    seen: dict[tuple[str, int | None, int | None], str] = {}
+    groups = [column for column in columns if column.age_days is not None]
+    # What every row of a group is given has no column of its own, and without an age a number tells nothing apart.
+    seen: dict[tuple[str, int | None, int | None], str] = {
+        (name, None, None): groups[0].at
+        for name in (*OF_A_GROUP.values(), *(group.field for group in groups))
+        if groups
+    }
     for column in columns:
-        key = (column.field, column.age_days, column.number)
+        number = (column.number or 1) if column.age_days is not None else None
+        key = (column.field, column.age_days, number)
         if key in seen:
             yield Problem(
                 f"field_{column.at}",
@@ -667,8 +678,8 @@ def _misfits(
             )
         seen[key] = column.at
     given = {column.field for column in columns} | set(constants)
-    if any(column.age_days is not None for column in columns):
-        given |= {"age_days", "specimen_number"}
+    if groups:
+        given |= set(OF_A_GROUP.values())
     for name, wanted in template.columns.items():
         if wanted.required and name not in given:
             yield Problem(

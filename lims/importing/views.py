@@ -433,7 +433,7 @@ def _named(problem: Problem, template: Template) -> str:
     kind, _line, name = problem.field.partition("_")
     if kind == "every" and name in template.columns:
         return str(problem.message)
-    if kind in {"field", "unit"}:
+    if f"{kind}_" in OF_COLUMNS:
         return str(_("Column %(at)s: %(what)s", at=name, what=problem.message))
     return f"{problem.value} {problem.message}".strip()
 

@@ -26,7 +26,7 @@ from lims.importing.imports import (
     prepare,
     remember,
 )
-from lims.importing.mapping import Reading, heads_of, own_reading, propose, proposed, unit_in
+from lims.importing.mapping import Reading, heads_of, own_reading, propose, proposed, settled, unit_in
 from lims.importing.workbooks import Sheet, read_book
 from lims.results.models import SetResult
 from tests.factories import ACTOR, a_batch
@@ -271,6 +271,31 @@ def columns_of(template: str, *heads: str) -> list[tuple[str, str, str, int | No
     content = saved(sheet_of([list(heads), ["A", *range(20, 19 + len(heads))]])[0])
     found = propose(read_book("x.xlsx", content), [TEMPLATES[template]]).columns
     return [(item.at, item.field, item.unit, item.age_days, item.number) for item in found]
+
+
+def test_no_column_that_a_person_chose_is_dropped_for_another(records: Flask) -> None:
+    """Of three cubes with a number and no age, the last would have been read alone."""
+    book = read_book("x.xlsx", saved(sheet_of([["Mix", "Age", "1#", "2#", "3#"], ["A", 28, 38, 39, 40]])[0]))
+    cubes = {f"field_{at}": "strength_mpa" for at in "CDE"}
+    said = {"sheet": "Sheet", "header_row": "1", "field_A": "mix_id", "every_lab": "P", **cubes}
+    numbers, aged = {"number_C": "1", "number_D": "2", "number_E": "3"}, {f"age_{at}": "28" for at in "CDE"}
+
+    def wrong(**more: str) -> list[str]:
+        with pytest.raises(Refused) as refusal:
+            settled(book, TEMPLATES["history"], {**said, **more})
+        return [problem.field for problem in refusal.value.problems]
+
+    assert wrong(**numbers, field_B="age_days") == ["field_D", "field_E"]
+    assert wrong(**numbers, **aged, field_B="age_days") == ["field_B"]
+    assert wrong(**aged, number_D="1", number_E="2") == ["field_D"]  # the first without a number is number 1
+    assert wrong(**{**aged, "age_E": ""}, **numbers) == ["field_E"]
+    assert wrong(**{**numbers, **aged, "age_D": "28d"})[0] == "age_D"
+    columns = settled(book, TEMPLATES["history"], {**said, **numbers, **aged}).columns
+    assert [(item.at, item.age_days, item.number) for item in columns[1:]] == [
+        ("C", 28, 1),
+        ("D", 28, 2),
+        ("E", 28, 3),
+    ]
 
 
 def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(records: Flask) -> None:
