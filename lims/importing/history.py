@@ -120,7 +120,7 @@ def write_mix(
         raise integrity_problem(error, batch) from None
     freeze(revision)
     ages = [(age, strengths) for age, strengths in sorted(mix.breaks.items())]
-    return record_history(batch, ages, mix.shape, mix.width_mm, actor)
+    return record_history(batch, ages, mix.shape, mix.width_mm, actor, mix.numbers)
 
 
 def _as_code(laboratory: str, most: int) -> str:

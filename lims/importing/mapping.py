@@ -865,11 +865,7 @@ def _told(book: Book, sheet: Sheet, reading: Reading, template: Template) -> Ite
         names = _(", ").join(cell_name(m[0], m[1]) + ":" + cell_name(m[2], m[3]) for m in over[:8])
         yield _("Merged cells count for each of their rows: %(what)s.", what=names)
     read = {item.at for item in reading.columns}
-    left = [
-        head
-        for head in heads_of(sheet, reading.header_row)
-        if head.at not in read and head.examples
-    ]
+    left = [head for head in heads_of(sheet, reading.header_row) if head.at not in read and head.examples]
     if left:
         yield _(
             "Columns that are not read: %(what)s.",

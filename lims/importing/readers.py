@@ -60,6 +60,8 @@ class HistoryMix:
     shape: str = "cylinder"
     width_mm: Decimal | None = None
     breaks: dict[int, list[Decimal]] = field(default_factory=dict)
+    #: Age -> the numbers of its specimens, in their order; counted from 1 where the file has none.
+    numbers: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def specimen_count(self) -> int:
@@ -169,7 +171,9 @@ def _table(name: str, content: bytes) -> list[Numbered]:
 
 def _crowded(header: Sequence[str], rows: Sequence[Numbered]) -> list[Problem]:
     return [
-        Problem(f"row {index}", too_many_cells(len(cells), len(header)), ", ".join(map(str, cells[len(header) :])))
+        Problem(
+            f"row {index}", too_many_cells(len(cells), len(header)), ", ".join(map(str, cells[len(header) :]))
+        )
         for index, cells in rows
         if any(str(cell).strip() for cell in cells[len(header) :])
     ]

@@ -567,19 +567,20 @@ class HistoryTemplate(Template):
         first = next((specimen for item in batch.sets for specimen in item.specimens), None)
         facts["shape"] = first.shape if first is not None else None
         facts["width_mm"] = first.width_mm if first is not None else None
-        keys = {s.id: (item.age_days, item.number, s.number) for item in batch.sets for s in item.specimens}
+        keys = {s.id: (item.age_days, s.number) for item in batch.sets for s in item.specimens}
         rows = current_session().execute(
             select(Break.specimen_id, Break.strength_mpa).where(
                 among(Break.specimen_id, keys), Break.superseded_at.is_(None)
             )
         )
         found: dict[int, Decimal] = dict(rows.all())
-        strengths: dict[tuple[int, int], Decimal] = {}
-        for specimen_id, (age, _set, _number) in sorted(keys.items(), key=lambda item: item[1]):
-            if specimen_id in found:
-                position = 1 + sum(1 for known_age, _n in strengths if known_age == age)
-                strengths[age, position] = found[specimen_id]
-        retracted = {item.age_days: item.code for item in batch.sets if not found.keys() & {s.id for s in item.specimens}}
+        by_key = sorted(keys.items(), key=lambda item: item[1])
+        strengths = {key: found[specimen_id] for specimen_id, key in by_key if specimen_id in found}
+        retracted = {
+            item.age_days: item.code
+            for item in batch.sets
+            if not found.keys() & {s.id for s in item.specimens}
+        }
         return _StoredHistory(facts, strengths, retracted)
 
     def run(
@@ -677,9 +678,8 @@ class HistoryTemplate(Template):
                     )
         stored = self._stored(batch) if batch is not None else _StoredHistory({}, {}, {})
         known_of = Counter(age for age, _number in stored.strengths)
-        given_of = Counter(row.values["age_days"] for row in here if not row.problems)
-        places: dict[int, int] = defaultdict(int)
         breaks: dict[int, list[Decimal]] = defaultdict(list)
+        numbers: dict[int, list[int]] = defaultdict(list)
         for row in sorted(here, key=lambda item: item.values["specimen_number"]):
             if row.problems:
                 continue
@@ -690,11 +690,7 @@ class HistoryTemplate(Template):
                 message = _("is %(state)s; accepted: %(wanted)s", **states)
                 row.refuse([Problem("age_days", f"{stored.retracted[age]}: {message}", str(age))])
                 continue
-            places[age] += 1
-            known = known_of[age]
-            # Numbers may leave out a cube that was lost, and are stored without gaps: a whole age goes by its order.
-            place = places[age] if given_of[age] == known else number
-            present = stored.strengths.get((age, place))
+            known, present = known_of[age], stored.strengths.get((age, number))
             if known and present is None:
                 message = _(
                     "is one more at %(age)s d than the history has; accepted: its %(n)s specimens",
@@ -717,6 +713,7 @@ class HistoryTemplate(Template):
                 continue
             row.outcome = "new"
             breaks[age].append(strength)
+            numbers[age].append(number)
         mix = HistoryMix(
             code=key[1],
             kind=facts.get("kind", "concrete"),
@@ -728,6 +725,7 @@ class HistoryTemplate(Template):
             shape=facts.get("shape") or stored.facts.get("shape") or "cylinder",
             width_mm=facts.get("width_mm", stored.facts.get("width_mm")),
             breaks=dict(breaks),
+            numbers=numbers,
         )
         if batch is None and design is None:
             MixIn.read({"code": mix.code, "kind": mix.kind, **mix.composition})
@@ -784,7 +782,7 @@ class HistoryTemplate(Template):
             write_mix(history_trial(key[0], actor), key[0], mix, actor, design)
             batch = self._known({key: here})[key]
         else:
-            record_history(batch, sorted(mix.breaks.items()), mix.shape, mix.width_mm, actor)
+            record_history(batch, sorted(mix.breaks.items()), mix.shape, mix.width_mm, actor, mix.numbers)
         session.flush()
         session.expire(batch)
         rows = session.execute(
@@ -795,13 +793,10 @@ class HistoryTemplate(Template):
         )
         ids = {(age, number): break_id for age, number, break_id in rows}
         first = True
-        order: dict[int, int] = defaultdict(int)
         for row in sorted(here, key=lambda item: (item.values["age_days"], item.values["specimen_number"])):
             if row.outcome != "new":
                 continue
-            age = row.values["age_days"]
-            order[age] += 1
-            row.written.append(("breaks", ids[age, order[age]]))
+            row.written.append(("breaks", ids[row.values["age_days"], row.values["specimen_number"]]))
             if first and new:
                 row.written.append(("batches", batch.id))
             if first and new and design is None:

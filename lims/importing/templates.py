@@ -177,9 +177,7 @@ def ids_of(record_name: str, texts: set[str]) -> dict[str, list[int]]:
     return found
 
 
-def _ids_of(
-    service: Any, texts: set[str], conditions: Sequence[ColumnElement[bool]]
-) -> dict[str, list[int]]:
+def _ids_of(service: Any, texts: set[str], conditions: Sequence[ColumnElement[bool]]) -> dict[str, list[int]]:
     session = current_session()
     record: Any = service.record
     narrow: dict[str, list[str]] = {}
@@ -214,7 +212,9 @@ def _ids_of(
         found |= {text: ids for text in missing if (ids := of_name.get(text) or of_name.get(plain(text)))}
     listed = {text for text in texts - found.keys() if " " in text}
     codes = {plain(text.partition(" ")[0]) for text in listed}
-    for item in session.scalars(select(record).where(among(record.code, codes), *conditions)) if listed else ():
+    for item in (
+        session.scalars(select(record).where(among(record.code, codes), *conditions)) if listed else ()
+    ):
         add({item.title} & listed, item.id)
     return found
 

@@ -97,8 +97,8 @@ def _cell(value: Any, decimal_mark: str) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else str(value).replace(".", decimal_mark)
     if isinstance(value, date):  # of midnight it is a day; ISO 8601 with its T, whatever form texts have
-        value = value if isinstance(value, datetime) else datetime.combine(value, time())  # noqa: DTZ001
-        return value.isoformat()
+        moment = value if isinstance(value, datetime) else datetime.combine(value, time())
+        return moment.isoformat()
     return str(value)
 
 
@@ -213,7 +213,9 @@ def _data_rows(table: Sequence[Sequence[str]], mapping: PressMapping) -> list[tu
             )
         if column and names.count(plain_text(column)) > 1:
             raise refuse(
-                "file", _("“%(what)s” names two columns; accepted: each once", what=plain_text(column)), column
+                "file",
+                _("“%(what)s” names two columns; accepted: each once", what=plain_text(column)),
+                column,
             )
     if len(table) > MOST_ROWS:
         raise refuse("file", _("has %(n)s rows; accepted: up to %(most)s", n=len(table), most=MOST_ROWS))

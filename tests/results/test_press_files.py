@@ -467,7 +467,9 @@ def test_times_are_read_in_the_form_of_the_mapping_on_every_day(
         assert press_files._moment(at.strftime(written), mapping.time_format).date() == at.date()
 
 
-@pytest.mark.parametrize("form", ["%Y-%M-%d %H:%M", "%H:%M:%S", "%d.%m. %H:%M", "%Q", "2026-03-28", "%Y-%m-%d %"])
+@pytest.mark.parametrize(
+    "form", ["%Y-%M-%d %H:%M", "%H:%M:%S", "%d.%m. %H:%M", "%Q", "2026-03-28", "%Y-%m-%d %"]
+)
 def test_form_of_a_time_that_no_time_can_be_read_in_is_refused(records: Flask, form: str) -> None:
     """The month as %M, which is the minute: every file would end with an error of the program."""
     with pytest.raises(Refused, match="accepted: %Y-%m-%d %H:%M:%S"):
