@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -209,8 +209,9 @@ class Row:
     outcome: str = ""
     title: str = ""
     changes: list[Change] = field(default_factory=list)
-    #: (record name, id) of what was written.
+    #: (record name, id) of what was written, and of what was there and was changed beside something new.
     written: list[tuple[str, int]] = field(default_factory=list)
+    changed_too: list[tuple[str, int]] = field(default_factory=list)
 
     def place_of(self, name: str) -> Place | None:
         """Where the value of a column stands; None for one that the sheet does not have."""
@@ -224,6 +225,11 @@ class Row:
 
     def same(self) -> None:
         self.outcome = self.outcome or "same"
+
+    def links(self) -> Iterator[tuple[str, int, str]]:
+        """(record name, id, new or changed) of every record that the row made or changed."""
+        yield from ((name, record_id, self.outcome) for name, record_id in self.written)
+        yield from ((name, record_id, "changed") for name, record_id in self.changed_too)
 
 
 def value_of(column: Column, cell: Cell, form: Form, unit: str = "") -> Any:

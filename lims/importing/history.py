@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.fields import plain_text
 from lims.base.files import keep_file
 from lims.base.problems import Refused, refuse
 from lims.base.services import integrity_problem
@@ -28,6 +29,8 @@ from lims.trials.models import Batch, Trial
 from lims.trials.schemas import TrialIn
 from lims.trials.service import TrialService
 
+#: Characters of a code.
+MOST_OF_A_TRIAL, MOST_OF_A_BATCH = 40, 60
 #: (done, all) after each mix.
 Progress = Callable[[int, int], None]
 
@@ -74,7 +77,7 @@ def history_trial(laboratory: str, actor: Actor) -> Trial:
     """The trial under which a laboratory's history stands, made when it is the first of it."""
     data = TrialIn.read(
         {
-            "code": re.sub(r"[^\w.\-/#+]+", "_", f"H-{laboratory}")[:40],
+            "code": f"H-{_as_code(laboratory, MOST_OF_A_TRIAL - 2)}",
             "name": _("Imported history: %(lab)s", lab=laboratory),
             "state": "finished",
         }
@@ -103,7 +106,7 @@ def write_mix(
             raise refuse(f"mix {mix.code}", reasons, mix.code) from None
     revision = design.revisions[-1]
     batch = Batch(
-        code=f"H-{laboratory}-{mix.code}"[:60],
+        code=f"H-{_as_code(laboratory, MOST_OF_A_BATCH - 3 - len(mix.code))}-{mix.code}",
         trial_id=trial.id,
         mix_revision=revision,
         curing="standard" if _standard(mix.curing_temperature_c) else "low_temperature",
@@ -117,7 +120,16 @@ def write_mix(
         raise integrity_problem(error, batch) from None
     freeze(revision)
     ages = [(age, strengths) for age, strengths in sorted(mix.breaks.items())]
-    return record_history(batch, ages, mix.shape, mix.width_mm, actor)
+    return record_history(batch, ages, mix.shape, mix.width_mm, actor, mix.numbers)
+
+
+def _as_code(laboratory: str, most: int) -> str:
+    """A laboratory's name as part of a code, of at most so many characters: codes carry no blanks, and those of two
+    laboratories whose long names begin alike differ in their last signs."""
+    name = re.sub(r"[^\w.\-/#+]+", "_", plain_text(laboratory))
+    if len(name) <= most:
+        return name
+    return name[: most - 5] + "_" + hashlib.sha256(laboratory.encode()).hexdigest()[:4]
 
 
 def _standard(temperature_c: Decimal | None) -> bool:

@@ -25,6 +25,7 @@ from lims.importing.columns import Row
 from lims.importing.mapping import (
     Reading,
     fingerprint,
+    fits,
     heads_of,
     keys_of_heads,
     own_reading,
@@ -44,7 +45,7 @@ from lims.importing.templates import (
     Progress,
     Template,
 )
-from lims.importing.workbooks import AS_A_JOB, AT_ONCE, Book, Limits, TooLarge, cell_name, read_book
+from lims.importing.workbooks import AS_A_JOB, AT_ONCE, Book, Limits, TooLarge, cell_name, read_book, shown
 from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.service import GRADE_CHANGED
 from lims.results.models import Break
@@ -123,6 +124,13 @@ class Plan:
         told = [(row.number, row.outcome, [(c.old, c.new) for c in row.changes]) for row in self.rows]
         return hashlib.sha256(repr((self.reading.to_json(), told)).encode()).hexdigest()
 
+    def said(self, row: Row, name: str) -> str:
+        """What stands in a row's cell of this column, or what every row has: of a record that is named, its code or name."""
+        place = row.place_of(name)
+        if place is None or place.column < 0:
+            return self.reading.constants.get(name, "")
+        return shown(self.book.sheet(self.reading.sheet).cell(place.row, place.column))
+
     def refusals(self) -> list[Refusal]:
         """Every problem with its cell. One of no single column stands at the row's first key."""
         found = []
@@ -133,13 +141,14 @@ class Plan:
                 if place is None or place.column < 0:
                     keys = (row.place_of(name) for name in (*self.template.key, *row.columns, *row.places))
                     place = next((key for key in keys if key is not None and key.column >= 0), None)
+                named = self.said(row, column.name) if column is not None and column.reference else ""
                 found.append(
                     Refusal(
                         self.reading.sheet,
                         cell_name(row.number - 1, place.column if place is not None else 0),
                         row.number,
                         str(column.label) if column is not None else "",
-                        problem.value,
+                        named[:200] or problem.value,  # a service knows a record by its number
                         str(problem.message),
                     )
                 )
@@ -208,7 +217,8 @@ def _upload(
     else:
         reading = find_reading(book, template, mapping)
     if reading is None and mapping:
-        reading = mapping_named(mapping)
+        # How its text is cut is found out when the job reads it, as of a file that is read at once.
+        reading = replace(mapping_named(mapping), encoding="", delimiter="")
     if encoding:  # what a person said of the file, whoever says later how it reads
         reading = replace(reading or Reading(template, "", 0, ()), encoding=encoding)
     digest = hashlib.sha256(content).hexdigest()
@@ -253,7 +263,12 @@ def find_reading(book: Book, template: str = "", mapping: str = "") -> Reading |
     if template:
         query = query.where(ImportMapping.template == template)
     found = current_session().scalars(query.order_by(ImportMapping.id.desc()).limit(1)).one_or_none()
-    return for_this_file(Reading.of_json(found.reading), book) if found is not None else None
+    if found is None:
+        return None
+    remembered = for_this_file(Reading.of_json(found.reading), book)
+    if not fits(book, remembered):  # the same heads stand further up or down, or in another sheet
+        remembered = replace(remembered, sheet=proposal.sheet, header_row=proposal.header_row)
+    return remembered
 
 
 def mapping_named(code: str) -> Reading:
@@ -272,10 +287,11 @@ def _in_use(mapping: ImportMapping) -> None:
 
 
 def for_this_file(reading: Reading, book: Book) -> Reading:
-    """A remembered reading for a file whose only sheet may have another name."""
+    """A remembered reading for a file whose sheet may have another name: the first with the heads that were remembered."""
     names = [sheet.name for sheet in book.sheets if not sheet.hidden and sheet.rows]
     if reading.sheet not in names and names:
-        reading = replace(reading, sheet=names[0])
+        fitting = (name for name in names if fits(book, replace(reading, sheet=name)))
+        reading = replace(reading, sheet=next(fitting, names[0]))
     return replace(reading, encoding=book.encoding, delimiter=book.delimiter)
 
 
@@ -386,7 +402,10 @@ def apply(
     reading = reading_of(run)
     if reading is None:
         raise refuse("mapping", _("nobody has said yet how this file reads"), run.file_name)
-    plan = prepare(run.file_name, book or book_of(run, limits), reading)
+    book = book or book_of(run, limits)
+    if run.remarks == LARGE:  # nobody had its sheets when the mapping was named
+        reading = for_this_file(reading, book)
+    plan = prepare(run.file_name, book, reading)
     with transaction(actor, f"import {run.id}") as session:
         found = ImportRunService().locked(session, run.id)
         if found.state == APPLIED:
@@ -404,7 +423,9 @@ def apply(
             plan.count(o) for o in ("new", "changed", "same")
         )
         found.mixes_added = sum(
-            name == "mix-designs" and row.outcome == "new" for row in plan.rows for name, _id in row.written
+            name == "mix-designs" and action == "new"
+            for row in plan.rows
+            for name, _id, action in row.links()
         )
         found.specimens_added = sum(name == "breaks" for row in plan.rows for name, _id in row.written)
         found.remarks = "\n".join(plan.remarks) or None
@@ -417,8 +438,8 @@ def link(session: Any, run_id: int, plan: Plan) -> None:
     links: list[dict[str, Any]] = []
     open_links: dict[tuple[str, str], dict[str, Any]] = {}
     for row in plan.rows:
-        for name, record_id in row.written:
-            link = open_links.get((name, row.outcome))
+        for name, record_id, action in row.links():
+            link = open_links.get((name, action))
             if link is not None:
                 further = link["more"] + 1
                 if (
@@ -428,12 +449,12 @@ def link(session: Any, run_id: int, plan: Plan) -> None:
                 ):
                     link["more"] = further
                     continue
-            link = open_links[name, row.outcome] = {
+            link = open_links[name, action] = {
                 "record_name": name,
                 "record_id": record_id,
                 "row": row.number,
                 "more": 0,
-                "action": row.outcome,
+                "action": action,
             }
             links.append(link)
     of_all = {"import_run_id": run_id, "sheet": plan.reading.sheet[:100]}

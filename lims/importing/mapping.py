@@ -17,6 +17,7 @@ from typing import Any
 from flask import current_app
 from flask_babel import force_locale
 from flask_babel import gettext as _
+from pydantic_core import PydanticCustomError
 
 from lims.base.fields import Instant, Quantity
 from lims.base.problems import Problem, Refused, refuse
@@ -25,13 +26,22 @@ from lims.importing.columns import LANGUAGES, Column, Place, Row, fill, in_all_l
 from lims.importing.former_labels import FORMER_LABELS
 from lims.importing.numbers import DATE_FORMS, DECIMAL_MARKS, Form, plain, spelled, units_for
 from lims.importing.templates import Template
-from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letters, column_of, shown
+from lims.importing.workbooks import (
+    Book,
+    Cell,
+    Sheet,
+    cell_name,
+    column_letters,
+    column_of,
+    shown,
+    too_many_cells,
+)
 
 #: The names of a template's columns stand in one of the first rows; other people's heads within these.
 TEMPLATE_HEAD_ROWS, FREE_HEAD_ROWS = 12, 30
 #: Sheets of our templates around the one that is read.
 AROUND = ("Examples", "Notes")
-_AGE = re.compile(r"(?:^|[^0-9.])([0-9]{1,4})\s*(?:-?\s*days?|天|日|d(?![a-z]))", re.IGNORECASE)
+_AGE = re.compile(r"(?:^|[^0-9.月])([0-9]{1,4})\s*(?:-?\s*days?|天|日|d(?![a-z]))", re.IGNORECASE)
 _DATED = re.compile(
     r"[0-9]{2,4}\s*[-/.年]\s*[0-9]{1,2}(?:\s*[-/.月]\s*[0-9]{1,2}\s*日?|\s*月份?)?|[0-9]{1,2}\s*月份?"
 )
@@ -78,6 +88,8 @@ _OF_CEMENT = re.compile(
     r"|\bcement\b(?![\s-]+(?:(?!(?:for|of|in|and)\b)[a-z]+[\s-]+)?concrete)",
     re.IGNORECASE,
 )
+#: What is said of a column of a group -> the field that it is.
+OF_A_GROUP = {"age": "age_days", "number": "specimen_number"}
 #: Template -> the field that names the concrete's own batch.
 _OF_THE_BATCH = {"batches": "code", "breaks": "batch"}
 #: What a lot can be one of: 粉煤灰批次 names the fly ash and not the concrete that it went into.
@@ -143,7 +155,8 @@ class Reading:
 
 
 def own_reading(book: Book, templates: Sequence[Template]) -> Reading | None:
-    """The template that this file is: one of its first rows holds the names of the columns. None for other sheets.
+    """The template that this file is: one of its first rows holds the names of the columns. None for other sheets, and where
+    several templates have these names as well, such as code and name alone.
 
     Raises: Refused where a name stands twice: which of the two is meant is not ours to guess.
     """
@@ -152,10 +165,15 @@ def own_reading(book: Book, templates: Sequence[Template]) -> Reading | None:
             continue
         for number, cells in enumerate(sheet.rows[:TEMPLATE_HEAD_ROWS]):
             names = [plain(cell) if isinstance(cell, str) else "" for cell in cells]
-            best = max(templates, key=lambda item: sum(name in item.columns for name in names))
-            hits = sum(name in best.columns for name in names)
-            needed = {name for name, column in best.columns.items() if column.required}
-            if hits >= 2 and hits * 2 >= sum(bool(name) for name in names) and needed <= set(names):
+            hits = max(sum(name in item.columns for name in names) for item in templates)
+            alike = [
+                item
+                for item in templates
+                if sum(name in item.columns for name in names) == hits
+                and {name for name, column in item.columns.items() if column.required} <= set(names)
+            ]
+            if hits >= 2 and hits * 2 >= sum(bool(name) for name in names) and len(alike) == 1:
+                (best,) = alike
                 for name in best.columns:
                     if names.count(name) > 1:
                         raise refuse(
@@ -587,9 +605,14 @@ def settled(book: Book, template: Template, posted: Mapping[str, str]) -> Readin
         unit = posted.get(f"unit_{head.at}", "")
         if unit and unit not in units_for(column.unit):
             unit = ""  # the field was changed after the unit was chosen
-        age, number = (_whole(posted.get(f"{key}_{head.at}", "")) for key in ("age", "number"))
-        if name not in template.grouped:
-            age = number = None
+        of_group: dict[str, int] = {}
+        for key, field_name in OF_A_GROUP.items() if name in template.grouped else ():
+            text = posted.get(f"{key}_{head.at}", "").strip()
+            try:
+                of_group |= {key: template.columns[field_name].kind.parse(text)} if text else {}
+            except PydanticCustomError as error:
+                problems.append(Problem(f"{key}_{head.at}", str((error.context or {})["message"]), text))
+        age, number = of_group.get("age"), of_group.get("number")
         columns.append(MappedColumn(head.at, name, "" if unit == column.unit else unit, age, number))
     constants = {
         name: posted[f"every_{name}"].strip()
@@ -634,16 +657,19 @@ def row_of_heads(sheet: Sheet, text: str) -> int:
     return number
 
 
-def _whole(text: str) -> int | None:
-    return int(text) if text.isdecimal() and 0 < len(text) < 5 and int(text) > 0 else None
-
-
 def _misfits(
     template: Template, columns: Sequence[MappedColumn], constants: Mapping[str, str]
 ) -> Iterator[Problem]:
-    seen: dict[tuple[str, int | None, int | None], str] = {}
+    groups = [column for column in columns if column.age_days is not None]
+    # What every row of a group is given has no column of its own, and without an age a number tells nothing apart.
+    seen: dict[tuple[str, int | None, int | None], str] = {
+        (name, None, None): groups[0].at
+        for name in (*OF_A_GROUP.values(), *(group.field for group in groups))
+        if groups
+    }
     for column in columns:
-        key = (column.field, column.age_days, column.number)
+        number = (column.number or 1) if column.age_days is not None else None
+        key = (column.field, column.age_days, number)
         if key in seen:
             yield Problem(
                 f"field_{column.at}",
@@ -652,8 +678,8 @@ def _misfits(
             )
         seen[key] = column.at
     given = {column.field for column in columns} | set(constants)
-    if any(column.age_days is not None for column in columns):
-        given |= {"age_days", "specimen_number"}
+    if groups:
+        given |= set(OF_A_GROUP.values())
     for name, wanted in template.columns.items():
         if wanted.required and name not in given:
             yield Problem(
@@ -684,12 +710,13 @@ def rows_of(book: Book, template: Template, reading: Reading) -> tuple[list[Row]
         if item.age_days is not None:
             groups[item.age_days, item.number or 1].append((at, item, column))
     merged, twice = _filled(sheet, reading.header_row, mapped)
-    reader = _CellReader(sheet, form, merged, twice, places)
+    heads = max(map(len, sheet.rows[: reading.header_row]), default=0) if book.is_text else None
+    reader = _CellReader(sheet, form, merged, twice, places, heads)
     marked = sheet.errors | sheet.no_value
     rows: list[Row] = []
     for index in range(reading.header_row, len(sheet.rows)):
         cells = sheet.rows[index]
-        if all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells) and not any(
+        if all(map(_is_blank, cells)) and not any(
             cell_name(index, at) in marked for at in range(len(cells) if marked else 0)
         ):
             continue
@@ -698,7 +725,7 @@ def rows_of(book: Book, template: Template, reading: Reading) -> tuple[list[Row]
             continue
         for (age, number), columns in sorted(groups.items()):
             if all(
-                sheet.cell(index, at) is None and cell_name(index, at) not in marked
+                _is_blank(sheet.cell(index, at)) and cell_name(index, at) not in marked
                 for at, _item, _c in columns
             ):
                 continue
@@ -708,6 +735,10 @@ def rows_of(book: Book, template: Template, reading: Reading) -> tuple[list[Row]
             row.values["specimen_number"], row.places["specimen_number"] = number, place
             rows.append(row)
     return rows, remarks
+
+
+def _is_blank(cell: Cell) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def _marked(sheet: Sheet) -> set[int]:
@@ -725,8 +756,11 @@ class _CellReader:
         merged: Mapping[tuple[int, int], Cell],
         twice: frozenset[tuple[int, int]],
         places: Mapping[str, int],
+        heads: int | None,
     ) -> None:
         self.places = places
+        #: Of a text file, how many cells the heads have.
+        self.heads = heads
         self.sheet, self.form, self.merged, self.twice = sheet, form, merged, twice
         #: Column of the sheet -> (type, cell) -> value.
         self.known: dict[int, dict[tuple[type, Cell], Any]] = defaultdict(dict)
@@ -742,6 +776,9 @@ class _CellReader:
         row = Row(index + 1, self.places)
         cells, values = self.sheet.rows[index], row.values
         width = len(cells)
+        if self.heads is not None and any(cell is not None for cell in cells[self.heads :]):
+            over = ", ".join(shown(cell) for cell in cells[self.heads :])[:200]
+            row.refuse([Problem("", too_many_cells(width, self.heads), over)])
         for at, item, column in columns:
             cell = cells[at] if at < width else None
             if item.age_days is not None:
@@ -828,15 +865,11 @@ def _told(book: Book, sheet: Sheet, reading: Reading, template: Template) -> Ite
         names = _(", ").join(cell_name(m[0], m[1]) + ":" + cell_name(m[2], m[3]) for m in over[:8])
         yield _("Merged cells count for each of their rows: %(what)s.", what=names)
     read = {item.at for item in reading.columns}
-    left = [
-        head
-        for head in heads_of(sheet, reading.header_row)
-        if head.at not in read and head.examples and head.text
-    ]
+    left = [head for head in heads_of(sheet, reading.header_row) if head.at not in read and head.examples]
     if left:
         yield _(
             "Columns that are not read: %(what)s.",
-            what=_(", ").join(f"{h.at} {h.text[:30]}" for h in left[:12]),
+            what=_(", ").join(f"{h.at} {(h.text or h.group)[:30]}".strip() for h in left[:12]),
         )
     if reading.rounds:
         yield _("Values with more places than are kept are rounded, half to even.")

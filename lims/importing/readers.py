@@ -19,7 +19,16 @@ from typing import Any
 from flask_babel import gettext as _
 
 from lims.base.problems import Problem, Refused
-from lims.importing.workbooks import AS_A_JOB, Cell, Percentage, exact_text, place_of, read_book, shown
+from lims.importing.workbooks import (
+    AS_A_JOB,
+    Cell,
+    Percentage,
+    exact_text,
+    place_of,
+    read_book,
+    shown,
+    too_many_cells,
+)
 from lims.results.service import KEPT_MPA
 
 #: 1 psi in MPa (NIST SP 811, exact to the digits given).
@@ -51,6 +60,8 @@ class HistoryMix:
     shape: str = "cylinder"
     width_mm: Decimal | None = None
     breaks: dict[int, list[Decimal]] = field(default_factory=dict)
+    #: Age -> the numbers of its specimens, in their order; counted from 1 where the file has none.
+    numbers: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def specimen_count(self) -> int:
@@ -81,6 +92,7 @@ def read_history(name: str, content: bytes) -> HistoryFile:
     header = [str(cell).strip() for cell in table[0][1]] if table else []
     rows = table[1:]
     shape = _shape_of(header)
+    _raise(_crowded(header, rows) if shape else [])
     if shape == "boxcrete":
         return _boxcrete(header, rows)
     if shape == "uci":
@@ -155,6 +167,16 @@ def _table(name: str, content: bytes) -> list[Numbered]:
         rows = enumerate(([_plain(cell) for cell in row] for row in sheet.rows), start=1)
         return [(number, row) for number, row in rows if any(str(cell).strip() for cell in row)]
     raise Refused([Problem("file", _("has an unknown ending; accepted: .csv, .xls, .xlsx"), name)])
+
+
+def _crowded(header: Sequence[str], rows: Sequence[Numbered]) -> list[Problem]:
+    return [
+        Problem(
+            f"row {index}", too_many_cells(len(cells), len(header)), ", ".join(map(str, cells[len(header) :]))
+        )
+        for index, cells in rows
+        if any(str(cell).strip() for cell in cells[len(header) :])
+    ]
 
 
 def _plain(cell: Cell) -> str:
@@ -297,6 +319,7 @@ def _uci(rows: Sequence[Numbered]) -> HistoryFile:
     seen: set[tuple[str, ...]] = set()
     mixes: dict[tuple[Decimal | None, ...], HistoryMix] = {}
     for index, cells in rows:
+        cells = [*cells, *[""] * (9 - len(cells))]  # a line of text may end before its heads do
         exact = tuple(repr(cell) for cell in cells[:9])
         if exact in seen:
             duplicates.append(index)
@@ -335,6 +358,11 @@ def _long(header: Sequence[str], rows: Sequence[Numbered]) -> HistoryFile:
         )
         for name in unknown
     ]
+    problems += [
+        Problem(f"header, {name}", _("“%(what)s” names two columns; accepted: each once", what=name))
+        for name in dict.fromkeys(header)
+        if name and header.count(name) > 1
+    ]
     mixes: dict[str, HistoryMix] = {}
     labs: set[str] = set()
     duplicates: list[int] = []
@@ -365,14 +393,23 @@ def _long(header: Sequence[str], rows: Sequence[Numbered]) -> HistoryFile:
                 ),
                 grade_mpa=_number(record.get("grade_mpa", ""), index, "grade_mpa", problems),
             )
-        elif masses and mix.composition and masses != mix.composition:
-            problems.append(
-                Problem(
-                    f"row {index}, mix_id",
-                    _("has another composition than before; accepted: one for each mix"),
-                    code,
+        else:
+            if masses and mix.composition and masses != mix.composition:
+                problems.append(
+                    Problem(
+                        f"row {index}, mix_id",
+                        _("has another composition than before; accepted: one for each mix"),
+                        code,
+                    )
                 )
-            )
+            mix.composition = mix.composition or masses
+            for name in ("curing_temperature_c", "grade_mpa"):
+                value, before = _number(record.get(name, ""), index, name, problems), getattr(mix, name)
+                if before is None:
+                    setattr(mix, name, value)
+                elif value is not None and value != before:
+                    message = _("differs from an earlier row of the mix; accepted: one for each mix")
+                    problems.append(Problem(f"row {index}, {name}", message, f"{value:f}"))
         if not str(record.get("strength_mpa", "")).strip():
             continue
         age = _age(record.get("age_days", ""), index, "age_days", problems)

@@ -6,7 +6,7 @@ stored already is compared and never changed here: a result is corrected on its 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,7 +29,7 @@ from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS, MIX_KINDS, MixIn
 from lims.results.models import Break
 from lims.results.press_files import find_specimen
-from lims.results.schemas import LOAD, STRENGTH, SetBreaksIn
+from lims.results.schemas import LOAD, RESULT_STATES, STRENGTH, SetBreaksIn
 from lims.results.service import SetEntries, SetFacts, facts_of_sets, record_history
 from lims.trials.models import Batch, Specimen, SpecimenSet
 from lims.trials.short_codes import CHECKS, DIGITS
@@ -567,19 +567,21 @@ class HistoryTemplate(Template):
         first = next((specimen for item in batch.sets for specimen in item.specimens), None)
         facts["shape"] = first.shape if first is not None else None
         facts["width_mm"] = first.width_mm if first is not None else None
-        keys = {s.id: (item.age_days, item.number, s.number) for item in batch.sets for s in item.specimens}
+        keys = {s.id: (item.age_days, s.number) for item in batch.sets for s in item.specimens}
         rows = current_session().execute(
             select(Break.specimen_id, Break.strength_mpa).where(
                 among(Break.specimen_id, keys), Break.superseded_at.is_(None)
             )
         )
         found: dict[int, Decimal] = dict(rows.all())
-        strengths: dict[tuple[int, int], Decimal] = {}
-        for specimen_id, (age, _set, _number) in sorted(keys.items(), key=lambda item: item[1]):
-            if specimen_id in found:
-                position = 1 + sum(1 for known_age, _n in strengths if known_age == age)
-                strengths[age, position] = found[specimen_id]
-        return _StoredHistory(facts, strengths)
+        by_key = sorted(keys.items(), key=lambda item: item[1])
+        strengths = {key: found[specimen_id] for specimen_id, key in by_key if specimen_id in found}
+        retracted = {
+            item.age_days: item.code
+            for item in batch.sets
+            if not found.keys() & {s.id for s in item.specimens}
+        }
+        return _StoredHistory(facts, strengths, retracted)
 
     def run(
         self, rows: Sequence[Row], actor: Actor, *, write: bool, progress: Progress | None = None
@@ -674,17 +676,22 @@ class HistoryTemplate(Template):
                             )
                         ]
                     )
-        stored = self._stored(batch) if batch is not None else _StoredHistory({}, {})
-        ages = {age for age, _number in stored.strengths}
+        stored = self._stored(batch) if batch is not None else _StoredHistory({}, {}, {})
+        known_of = Counter(age for age, _number in stored.strengths)
         breaks: dict[int, list[Decimal]] = defaultdict(list)
+        numbers: dict[int, list[int]] = defaultdict(list)
         for row in sorted(here, key=lambda item: item.values["specimen_number"]):
             if row.problems:
                 continue
             age, number = row.values["age_days"], row.values["specimen_number"]
             strength = row.values["strength_mpa"]
-            present = stored.strengths.get((age, number))
-            if age in ages and present is None:
-                known = sum(known_age == age for known_age, _number in stored.strengths)
+            if age in stored.retracted:
+                states = {"state": RESULT_STATES["retracted"], "wanted": RESULT_STATES["released"]}
+                message = _("is %(state)s; accepted: %(wanted)s", **states)
+                row.refuse([Problem("age_days", f"{stored.retracted[age]}: {message}", str(age))])
+                continue
+            known, present = known_of[age], stored.strengths.get((age, number))
+            if known and present is None:
                 message = _(
                     "is one more at %(age)s d than the history has; accepted: its %(n)s specimens",
                     age=age,
@@ -692,7 +699,7 @@ class HistoryTemplate(Template):
                 )
                 row.refuse([Problem("specimen_number", message, str(number))])
                 continue
-            if age in ages and present != strength:
+            if known and present != strength:
                 row.refuse([self._otherwise("strength_mpa", present, strength)])
                 continue
             # A new age does not change the mix either: another recipe beside it would be dropped without a word.
@@ -701,11 +708,12 @@ class HistoryTemplate(Template):
             if wrong:
                 row.refuse(self._otherwise(n, stored.facts.get(n), row.values[n]) for n in wrong)
                 continue
-            if age in ages:
+            if known:
                 row.same()
                 continue
             row.outcome = "new"
             breaks[age].append(strength)
+            numbers[age].append(number)
         mix = HistoryMix(
             code=key[1],
             kind=facts.get("kind", "concrete"),
@@ -717,6 +725,7 @@ class HistoryTemplate(Template):
             shape=facts.get("shape") or stored.facts.get("shape") or "cylinder",
             width_mm=facts.get("width_mm", stored.facts.get("width_mm")),
             breaks=dict(breaks),
+            numbers=numbers,
         )
         if batch is None and design is None:
             MixIn.read({"code": mix.code, "kind": mix.kind, **mix.composition})
@@ -773,7 +782,7 @@ class HistoryTemplate(Template):
             write_mix(history_trial(key[0], actor), key[0], mix, actor, design)
             batch = self._known({key: here})[key]
         else:
-            record_history(batch, sorted(mix.breaks.items()), mix.shape, mix.width_mm, actor)
+            record_history(batch, sorted(mix.breaks.items()), mix.shape, mix.width_mm, actor, mix.numbers)
         session.flush()
         session.expire(batch)
         rows = session.execute(
@@ -784,15 +793,14 @@ class HistoryTemplate(Template):
         )
         ids = {(age, number): break_id for age, number, break_id in rows}
         first = True
-        order: dict[int, int] = defaultdict(int)
         for row in sorted(here, key=lambda item: (item.values["age_days"], item.values["specimen_number"])):
             if row.outcome != "new":
                 continue
-            age = row.values["age_days"]
-            order[age] += 1
-            row.written.append(("breaks", ids[age, order[age]]))
+            row.written.append(("breaks", ids[row.values["age_days"], row.values["specimen_number"]]))
             if first and new:
-                row.written += [("mix-designs", batch.mix_revision.mix_design_id), ("batches", batch.id)]
+                row.written.append(("batches", batch.id))
+            if first and new and design is None:
+                row.written.append(("mix-designs", batch.mix_revision.mix_design_id))
             first = False
 
 
@@ -801,3 +809,5 @@ class _StoredHistory:
     facts: dict[str, Any]
     #: (age, number of the specimen) -> MPa.
     strengths: dict[tuple[int, int], Decimal]
+    #: Age -> its set, whose result was taken back: no import takes its place.
+    retracted: dict[int, str]

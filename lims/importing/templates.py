@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from lims.base.actor import Actor
@@ -166,10 +166,20 @@ def resolve(rows: Sequence[Row], columns: Mapping[str, Column]) -> None:
 
 
 def ids_of(record_name: str, texts: set[str]) -> dict[str, list[int]]:
-    """Code (or name, or code and name as lists show them, where it is nobody else's) -> ids of the records in use."""
+    """Code (or name, or code and name as lists show them, where it is nobody else's) -> ids of the records in use. Where
+    none is called so, of those that were put away since: a sheet may go on naming what is stored, and what may be named
+    anew is for the service to say."""
+    service = SERVICES[record_name]
+    retired_at = service.record.retired_at
+    found = _ids_of(service, texts, (retired_at.is_(None), *service.visible()))
+    if missing := texts - found.keys():
+        found |= _ids_of(service, missing, (retired_at.is_not(None), *service.visible()))
+    return found
+
+
+def _ids_of(service: Any, texts: set[str], conditions: Sequence[ColumnElement[bool]]) -> dict[str, list[int]]:
     session = current_session()
-    record: Any = SERVICES[record_name].record
-    in_use = (record.retired_at.is_(None), *SERVICES[record_name].visible())
+    record: Any = service.record
     narrow: dict[str, list[str]] = {}
     for text in texts:
         narrow.setdefault(plain(text), []).append(text)
@@ -182,19 +192,19 @@ def ids_of(record_name: str, texts: set[str]) -> dict[str, list[int]]:
     if record is CementLot:
         codes = {code.rpartition(":")[2] for code in narrow}
         query = select(CementLot.id, CementLot.code, CementProduct.code).join(CementProduct)
-        for key, code, product in session.execute(query.where(among(CementLot.code, codes), *in_use)):
+        for key, code, product in session.execute(query.where(among(CementLot.code, codes), *conditions)):
             add(narrow.get(code, ()), key)
             add(narrow.get(f"{product}:{code}", ()), key)
         return found
     for key, code in session.execute(
-        select(record.id, record.code).where(among(record.code, narrow), *in_use)
+        select(record.id, record.code).where(among(record.code, narrow), *conditions)
     ):
         add(narrow[code], key)
     if hasattr(record, "name"):
         # A name keeps the width of its signs: 西南（一）.
         missing = texts - found.keys()
         names = select(record.id, record.name).where(
-            among(record.name, {*missing, *map(plain, missing)}), *in_use
+            among(record.name, {*missing, *map(plain, missing)}), *conditions
         )
         of_name: dict[str, list[int]] = {}
         for key, name in session.execute(names):
@@ -202,7 +212,9 @@ def ids_of(record_name: str, texts: set[str]) -> dict[str, list[int]]:
         found |= {text: ids for text in missing if (ids := of_name.get(text) or of_name.get(plain(text)))}
     listed = {text for text in texts - found.keys() if " " in text}
     codes = {plain(text.partition(" ")[0]) for text in listed}
-    for item in session.scalars(select(record).where(among(record.code, codes), *in_use)) if listed else ():
+    for item in (
+        session.scalars(select(record).where(among(record.code, codes), *conditions)) if listed else ()
+    ):
         add({item.title} & listed, item.id)
     return found
 
@@ -943,7 +955,7 @@ class MixTemplate(Template):
             design.id, {**{n: stored[n] for n in self.design_fields}, **given}, design.version, actor
         )
         self._changed(row, stored, different)
-        row.written.append(("mix-designs", design.id))
+        row.changed_too.append(("mix-designs", design.id))
 
     def _edit_revision(
         self, row: Row, design: MixDesign, revision: MixRevision, recipe: Mapping[str, Any], actor: Actor

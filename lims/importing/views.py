@@ -425,12 +425,7 @@ def _as_read(plan: Plan, row: Row, column: Column) -> str:
     """A value as it was understood; a record that is named by its code as the sheet names it."""
     if column.name not in row.values:
         return ""
-    if not column.reference:
-        return text_of(column, row.values[column.name])
-    place = row.place_of(column.name)
-    if place is None or place.column < 0:
-        return plan.reading.constants.get(column.name, "")
-    return shown(plan.book.sheet(plan.reading.sheet).cell(place.row, place.column))
+    return plan.said(row, column.name) if column.reference else text_of(column, row.values[column.name])
 
 
 def _named(problem: Problem, template: Template) -> str:
@@ -438,7 +433,7 @@ def _named(problem: Problem, template: Template) -> str:
     kind, _line, name = problem.field.partition("_")
     if kind == "every" and name in template.columns:
         return str(problem.message)
-    if kind in {"field", "unit"}:
+    if f"{kind}_" in OF_COLUMNS:
         return str(_("Column %(at)s: %(what)s", at=name, what=problem.message))
     return f"{problem.value} {problem.message}".strip()
 

@@ -13,8 +13,9 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -95,7 +96,10 @@ def _cell(value: Any, decimal_mark: str) -> str:
         return ""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else str(value).replace(".", decimal_mark)
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    if isinstance(value, date):  # of midnight it is a day; ISO 8601 with its T, whatever form texts have
+        moment = value if isinstance(value, datetime) else datetime.combine(value, time())
+        return moment.isoformat()
+    return str(value)
 
 
 def read_file(
@@ -207,6 +211,12 @@ def _data_rows(table: Sequence[Sequence[str]], mapping: PressMapping) -> list[tu
                 ),
                 column,
             )
+        if column and names.count(plain_text(column)) > 1:
+            raise refuse(
+                "file",
+                _("“%(what)s” names two columns; accepted: each once", what=plain_text(column)),
+                column,
+            )
     if len(table) > MOST_ROWS:
         raise refuse("file", _("has %(n)s rows; accepted: up to %(most)s", n=len(table), most=MOST_ROWS))
     rows = []
@@ -301,11 +311,7 @@ def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
     tested_at: datetime | None = None
     if time_text:
         try:
-            moment = (
-                datetime.strptime(time_text, mapping.time_format)  # noqa: DTZ007 - the zone is the laboratory's
-                if mapping.time_format and "T" not in time_text
-                else datetime.fromisoformat(time_text.replace("/", "-"))
-            )
+            moment = _moment(time_text, mapping.time_format)
             tested_at = Instant().parse(moment if moment.tzinfo else moment.replace(tzinfo=laboratory_zone()))
         except PydanticCustomError as error:
             problem = problem or str((error.context or {})["message"])
@@ -318,6 +324,17 @@ def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
     tester = row.get(plain_text(mapping.tester_column), "")[:80] if mapping.tester_column else ""
     code = plain_text(row.get(plain_text(mapping.code_column), ""))
     return _Row(code, load, tested_at, time_text, tester or None, problem)
+
+
+def _moment(text: str, form: str | None) -> datetime:
+    """A time in the form that the mapping names; in ISO 8601 without one, and from a workbook's cell (`_cell`), whatever
+    form texts have. Raises: ValueError."""
+    if form:
+        with suppress(ValueError, re.error):  # the latter of a mapping that is older than `TimeForm`
+            return datetime.strptime(text, form)  # noqa: DTZ007 - the zone is the laboratory's
+        if "T" not in text:
+            raise ValueError(text)
+    return datetime.fromisoformat(text.replace("/", "-"))
 
 
 def find_specimen(session: Session, code: str) -> Specimen | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import re
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -11,7 +13,19 @@ from flask_babel import lazy_gettext as _l
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from lims.base.fields import Choice, Code, Day, Instant, Kind, Quantity, Reference, Text, Ui, WholeNumber
+from lims.base.fields import (
+    Choice,
+    Code,
+    Day,
+    Instant,
+    Kind,
+    Quantity,
+    Reference,
+    Text,
+    Ui,
+    WholeNumber,
+    plain_text,
+)
 from lims.base.schemas import Schema
 from lims.trials.schemas import SHAPES
 
@@ -47,6 +61,8 @@ BASES = {
 }
 
 LOAD = Quantity(places=3, above=0, maximum=20000, unit="kN")
+#: A time that a form writes and reads again, to see whether it can.
+TRIED = datetime(2026, 3, 28, 10, 4, 5, tzinfo=UTC)
 #: A reported strength may be 0: frozen young specimens have none.
 STRENGTH = Quantity(places=4, minimum=0, maximum=300, unit="MPa")
 
@@ -75,6 +91,22 @@ class QuantityList(Kind):
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "array", "items": self.item.json_schema()}
+
+
+class TimeForm(Text):
+    """How a press writes its times, in the letters of `strptime`: a day is in it, and no part twice (%M is no month)."""
+
+    def parse(self, value: Any) -> str:
+        form = plain_text(super().parse(value))  # as the times of a file are looked at
+        written = re.sub("%[A-Za-z%]", lambda part: TRIED.strftime(part[0]), form)
+        read: datetime | None = None
+        with suppress(ValueError, re.error):
+            read = datetime.strptime(written, form)  # noqa: DTZ007 - its day is looked at alone
+        if read is None or read.date() != TRIED.date():
+            what = "%Y-%m-%d %H:%M:%S"
+            message = _("%(value)s is not accepted; accepted: %(what)s", value=form, what=what)
+            raise PydanticCustomError("lims", "{message}", {"message": message})
+        return form
 
 
 class SetBreaksIn(Schema):
@@ -180,7 +212,7 @@ class PressMappingIn(Schema):
     ] = None
     time_format: Annotated[
         str | None,
-        Text(40),
+        TimeForm(40),
         Ui(_l("Form of the time"), help=_l("Such as %Y-%m-%d %H:%M:%S; blank: ISO 8601")),
     ] = None
     tester_column: Annotated[str | None, Text(80), Ui(_l("Column of the tester"))] = None

@@ -667,13 +667,22 @@ def record_history(
     shape: str,
     width_mm: Decimal | None,
     actor: Actor,
+    numbers: Mapping[int, Sequence[int]] = {},
 ) -> int:
     """Strengths that were reported long ago, one set an age: the one way in on which a result counts as released at once.
-    Returns the number of specimens written. Raises: Refused."""
+    `numbers`: those of the specimens by age, where some are left out, as of a cube that was lost. Returns the number of
+    specimens written. Raises: Refused."""
     with transaction(actor, "history") as session:
         entries = [
             (
-                add_set(batch, age_days, 1, [(shape, width_mm)] * len(strengths), None),
+                add_set(
+                    batch,
+                    age_days,
+                    1,
+                    [(shape, width_mm)] * len(strengths),
+                    None,
+                    numbers=numbers.get(age_days, ()),
+                ),
                 SetBreaksIn.read({"strengths_mpa": list(strengths)}),
             )
             for age_days, strengths in ages

@@ -425,8 +425,10 @@ def add_set(
     cast_at: datetime | None,
     *,
     purpose: str = "plan",
+    numbers: Sequence[int] = (),
 ) -> SpecimenSet:
-    """A set with its codes and due window; held and reserved sets (age 0) get theirs later. Inside a transaction."""
+    """A set with its codes and due window; held and reserved sets (age 0) get theirs later. `numbers` of the specimens:
+    counted from 1 unless given. Inside a transaction."""
     code = (
         f"{batch.code}-{age_days:02d}d-{number}"
         if purpose == "plan"
@@ -442,7 +444,7 @@ def add_set(
         state="waiting" if age_days else "held",
     )
     _plan_due(found, cast_at, age_code)
-    for index, (shape, width_mm) in enumerate(specimens, start=1):
+    for index, (shape, width_mm) in zip(numbers or range(1, len(specimens) + 1), specimens, strict=True):
         length = width_mm * 2 if shape == "cylinder" and width_mm is not None else width_mm
         found.specimens.append(
             Specimen(

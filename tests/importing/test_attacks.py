@@ -265,6 +265,15 @@ def test_a_name_that_stands_above_two_columns_is_refused(records: Flask) -> None
         plan_of(b"code,name,name\nK-1,One,Two\n", "customers", "k.csv")
 
 
+def test_a_row_of_text_with_more_cells_than_heads_is_refused(records: Flask) -> None:
+    """Of 350,5 kg of cement and 175 of water, 5 kg would be the water and 175 nobody's."""
+    plan = plan_of(b"code,cement_kg_m3,water_kg_m3\nM-1,350,5,175\nM-2,350,175,,\n", name="m.csv")
+    (refusal,) = plan.refusals()
+    assert (refusal.cell, refusal.value) == ("A2", "175")
+    assert "has 4 cells and the row of heads 3" in refusal.message
+    assert plan.rows[1].outcome == "new"
+
+
 def test_a_name_that_several_records_have_is_refused_with_what_tells_them_apart(records: Flask) -> None:
     for code in ("R1", "R2"):
         SERVICES["regions"].add({"code": code, "name": "West"}, ACTOR)

@@ -20,9 +20,10 @@ from lims.base.problems import Conflict, NotFound, Refused
 from lims.customers.models import Customer
 from lims.forecasts import service as forecasts
 from lims.importing import imports
-from lims.importing.imports import TEMPLATES, NotApplied, came_from, import_file, look, upload
+from lims.importing.imports import TEMPLATES, NotApplied, came_from, import_file, look, remember, upload
+from lims.importing.mapping import propose
 from lims.importing.models import ImportRow, ImportRun
-from lims.importing.workbooks import AT_ONCE
+from lims.importing.workbooks import AT_ONCE, read_book
 from lims.materials.models import Region
 from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
@@ -208,6 +209,27 @@ def test_file_that_nobody_waits_for_is_imported_by_a_job(app: Flask, monkeypatch
         assert current_session().query(Customer).count() == 30
         told = current_session().get_one(Job, job)
         assert (told.href, told.message) == (f"/import/{run_id}", "30 new, 0 changed, 0 the same.")
+
+
+def test_large_file_is_read_by_its_mapping_whatever_it_is_called_and_however_it_is_cut(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        book = read_book("customers-2025.csv", "客户编号,客户名称\nK-0,甲\n".encode("gb18030"))
+        remember("crm", book, propose(book, [TEMPLATES["customers"]]), ACTOR)
+        monkeypatch.setattr(imports, "AT_ONCE", replace(AT_ONCE, rows=8))
+        lines = "".join(f"K-{n};乙{n}\n" for n in range(1, 21))
+        content = ("客户编号;客户名称\n" + lines).encode()
+        run = upload("customers-2026.csv", content, ACTOR, mapping="crm")
+        assert run.remarks == imports.LARGE
+        job = enqueue("import-workbook", {"run_id": run.id}, ACTOR).id
+    assert run_waiting(app) == ["done"]
+    with app.app_context():
+        assert current_session().get_one(Job, job).message == "20 new, 0 changed, 0 the same."
+        assert current_session().query(Customer).filter_by(code="K-7").one().name == "乙7"
+        link = current_session().query(ImportRow).first()
+        assert link is not None
+        assert link.sheet == "customers-2026"
 
 
 def test_breaks_that_a_job_imports_have_their_mixes_forecast_by_it(

@@ -73,6 +73,31 @@ def test_long_table_is_read_with_blanks_left_blank(records_on_both: Flask) -> No
     assert result.rule_id == "history/mean-as-reported"
 
 
+def test_long_table_takes_from_a_later_row_what_the_first_left_blank(records: Flask) -> None:
+    heads = LONG.strip() + ",curing_temperature_c,grade_mpa\n"
+    (mix,) = read_history(
+        "p.csv", (heads + "P,A,3,21,,,,\nP,A,7,30,350,175,5,30\nP,A,28,40,,,,\n").encode()
+    ).mixes
+    assert (mix.composition["cement_kg_m3"], mix.curing_temperature_c, mix.grade_mpa) == (350, 5, 30)
+    for row, value in (("P,A,28,40,,,20,", "20"), ("P,A,28,40,,,,40", "40")):
+        with pytest.raises(Refused) as refusal:
+            read_history("p.csv", (heads + "P,A,3,21,,,5,30\n" + row + "\n").encode())
+        (problem,) = refusal.value.problems
+        assert problem.field.startswith("row 3, ")
+        assert (problem.value, "one for each mix" in problem.message) == (value, True)
+
+
+def test_history_with_a_head_twice_or_a_row_longer_than_its_heads_is_refused(records: Flask) -> None:
+    """A decimal comma would leave 21 MPa of 21,5 and lose the rest."""
+    for text, where in (
+        ("lab,mix_id,age_days,strength_mpa,strength_mpa\nP,A,3,21,30\n", "header, strength_mpa"),
+        ("lab,mix_id,age_days,strength_mpa\nP,A,3,21,5\nP,A,7,30,\n", "row 2"),
+    ):
+        with pytest.raises(Refused) as refusal:
+            read_history("p.csv", text.encode())
+        assert [item.field for item in refusal.value.problems] == [where]
+
+
 @pytest.mark.parametrize(
     ("rows", "where", "accepted"),
     [

@@ -322,6 +322,15 @@ def test_who_may_import_what_follows_from_what_they_may_write(
     assert "mixes.xlsx" not in page
 
 
+def test_names_that_several_templates_have_are_settled_by_a_person(sales: Person) -> None:
+    """Code and name are those of a mix as well."""
+    page = sales.get(send(sales, b"code,name\nK-1,One Ltd\n", "k.csv").location)
+    assert page.status_code == 302
+    mapping = sales.get(page.location).get_data(as_text=True)
+    assert '<option value="customers" selected>' in mapping
+    assert 'value="name" selected' in mapping
+
+
 def test_every_template_can_be_downloaded(technician: Person) -> None:
     for name in TEMPLATES:
         answer = technician.get(f"/import/templates/{name}.xlsx")

@@ -26,7 +26,7 @@ from lims.importing.imports import (
     prepare,
     remember,
 )
-from lims.importing.mapping import Reading, heads_of, own_reading, propose, proposed, unit_in
+from lims.importing.mapping import Reading, heads_of, own_reading, propose, proposed, settled, unit_in
 from lims.importing.workbooks import Sheet, read_book
 from lims.results.models import SetResult
 from tests.factories import ACTOR, a_batch
@@ -112,6 +112,23 @@ def test_an_error_in_a_group_is_refused_and_no_cube_that_was_left_out(records: F
     (item,) = compare(prepare("x.xlsx", book, reading), ACTOR).refusals()
     assert item.cell == "I5"
     assert "error of the sheet" in item.message
+
+
+def test_a_cube_whose_cell_holds_blanks_was_left_out(records: Flask) -> None:
+    book = read_book("x.xlsx", grouped_sheet())
+    book.sheets[0].rows[5][8] = "　 "
+    reading = replace(propose(book, [TEMPLATES["history"]]), constants={"lab": "Plant"})
+    plan = compare(prepare("x.xlsx", book, reading), ACTOR)
+    assert (plan.count("new"), plan.refusals()) == (9, [])
+
+
+def test_columns_under_one_merged_head_are_told_as_not_read(records: Flask) -> None:
+    """Three cubes under one head, or two and their average: nobody says."""
+    rows = [["配合比编号", "28d抗压强度", None, None], ["C30-1", 38.1, 39.2, 37.7]]
+    book, sheet = sheet_of(rows)
+    sheet.merge_cells("B1:D1")
+    _reading, plan = proposal(saved(book), "history", constants={"lab": "Plant"})
+    assert "Columns that are not read: C, D." in plan.remarks
 
 
 def test_a_grouped_sheet_becomes_breaks_of_registered_batches(records: Flask) -> None:
@@ -216,6 +233,23 @@ def test_a_source_that_was_settled_once_is_read_the_same_way(records: Flask) -> 
     assert again.changes_nothing
 
 
+def test_a_source_is_read_the_same_way_where_its_heads_moved_or_its_sheet_has_another_name(
+    records: Flask,
+) -> None:
+    rows = [["混凝土强度台账"], [], ["Mix", "Age", "Strength"], ["A", 7, 30]]
+    book = read_book("x.xlsx", saved(sheet_of(rows, "三月")[0]))
+    reading = replace(propose(book, [TEMPLATES["history"]]), constants={"lab": "P"})
+    remember("site-lab", book, reading, ACTOR)
+    lower = sheet_of([["混凝土强度台账"], ["江北站"], [], *rows[2:]], "三月")[0]
+    assert look("y.xlsx", saved(lower), ACTOR, template="history").count("new") == 1
+    cover, sheet = sheet_of([["说明"]], "封面")
+    sheet = cover.create_sheet("四月")
+    for row in rows:
+        sheet.append(row)
+    plan = look("z.xlsx", saved(cover), ACTOR, template="history", mapping="site-lab")
+    assert (plan.reading.sheet, plan.count("new")) == ("四月", 1)
+
+
 def test_a_named_mapping_reads_no_sheet_with_other_heads(records: Flask) -> None:
     """With a column more, a load would be read as the strength beside it."""
     march = [["Mix", "Age", "Strength 2026-03"], ["A", 7, 30]]
@@ -237,6 +271,31 @@ def columns_of(template: str, *heads: str) -> list[tuple[str, str, str, int | No
     content = saved(sheet_of([list(heads), ["A", *range(20, 19 + len(heads))]])[0])
     found = propose(read_book("x.xlsx", content), [TEMPLATES[template]]).columns
     return [(item.at, item.field, item.unit, item.age_days, item.number) for item in found]
+
+
+def test_no_column_that_a_person_chose_is_dropped_for_another(records: Flask) -> None:
+    """Of three cubes with a number and no age, the last would have been read alone."""
+    book = read_book("x.xlsx", saved(sheet_of([["Mix", "Age", "1#", "2#", "3#"], ["A", 28, 38, 39, 40]])[0]))
+    cubes = {f"field_{at}": "strength_mpa" for at in "CDE"}
+    said = {"sheet": "Sheet", "header_row": "1", "field_A": "mix_id", "every_lab": "P", **cubes}
+    numbers, aged = {"number_C": "1", "number_D": "2", "number_E": "3"}, {f"age_{at}": "28" for at in "CDE"}
+
+    def wrong(**more: str) -> list[str]:
+        with pytest.raises(Refused) as refusal:
+            settled(book, TEMPLATES["history"], {**said, **more})
+        return [problem.field for problem in refusal.value.problems]
+
+    assert wrong(**numbers, field_B="age_days") == ["field_D", "field_E"]
+    assert wrong(**numbers, **aged, field_B="age_days") == ["field_B"]
+    assert wrong(**aged, number_D="1", number_E="2") == ["field_D"]  # the first without a number is number 1
+    assert wrong(**{**aged, "age_E": ""}, **numbers) == ["field_E"]
+    assert wrong(**{**numbers, **aged, "age_D": "28d"})[0] == "age_D"
+    columns = settled(book, TEMPLATES["history"], {**said, **numbers, **aged}).columns
+    assert [(item.at, item.age_days, item.number) for item in columns[1:]] == [
+        ("C", 28, 1),
+        ("D", 28, 2),
+        ("E", 28, 3),
+    ]
 
 
 def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(records: Flask) -> None:
@@ -486,6 +545,11 @@ def test_an_age_is_known_whatever_follows_it(records: Flask, heads: tuple[str, s
         ("B", "load_kn", 7),
         ("C", "load_kn", 28),
     ]
+
+
+def test_a_day_of_a_month_is_no_age(records: Flask) -> None:
+    assert head_of("breaks", "3月5日荷载(kN)") == ("load_kn", None)
+    assert head_of("history", "28日强度") == ("strength_mpa", 28)
 
 
 def test_heads_and_their_units(records: Flask) -> None:

@@ -24,15 +24,16 @@ from lims.base.services import SERVICES
 from lims.base.views import VIEWS
 from lims.importing.commands import TEMPLATE_NAMES
 from lims.importing.history import import_history
-from lims.importing.imports import TEMPLATES, import_file, look
+from lims.importing.imports import TEMPLATES, came_from, import_file, look
 from lims.importing.models import ImportRow, ImportRun
 from lims.importing.readers import read_history
 from lims.importing.sheets import export_template, template_workbook
+from lims.importing.templates import ids_of
 from lims.mixes.models import MixDesign
 from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
-from lims.results.service import record_set
-from lims.trials.models import Specimen
+from lims.results.service import record_set, retract
+from lims.trials.models import Batch, Specimen, SpecimenSet, Trial
 from tests.factories import ACTOR, RECIPE, a_batch, a_customer, a_mix, a_trial
 from tests.importing.workbooks import filled
 
@@ -187,6 +188,35 @@ def test_export_import_no_change(laboratory: Flask, name: str) -> None:
     assert export_template(name) == content
     import_file(f"{name}.xlsx", content, ACTOR, template=name)
     assert current_session().query(ImportRun).count() == runs + 1  # the second time leaves no trace
+
+
+def test_sheet_that_names_what_was_put_away_since_says_what_is_stored(laboratory: Flask) -> None:
+    """The press is scrapped and the lot used up by now: they were there when it was cast and broken."""
+    lists = (
+        *("regions", "aggregate-sources", "aggregate-samples", "cement-lots", "cement-products", "presses"),
+        *("trials", "mix-designs", "batches"),
+    )
+    for name in lists:
+        for record in SERVICES[name].page(size=200).items:
+            SERVICES[name].retire(record.id, ACTOR)
+    for name in TEMPLATE_NAMES:
+        plan = look(f"{name}.xlsx", export_template(name), ACTOR, template=name)
+        assert plan.refusals() == [], name
+        assert plan.count("same") == len(plan.rows) == EXPECTED[name]
+
+    def customer(**more: Any) -> Any:
+        return look("k.xlsx", filled("customers", {"region_id": "R-SW", **more}), ACTOR, template="customers")
+
+    assert customer(code="K-1", phone="1").count("changed") == 1
+    (refusal,) = customer(code="K-9", name="Nine Ltd").refusals()
+    assert (refusal.value, refusal.message) == ("R-SW", "this record is out of use")
+
+
+def test_record_in_use_is_meant_before_one_of_the_same_name_that_was_put_away(laboratory: Flask) -> None:
+    old = SERVICES["regions"].add({"code": "R-1", "name": "West"}, ACTOR)
+    SERVICES["regions"].retire(old.id, ACTOR)
+    new = SERVICES["regions"].add({"code": "R-2", "name": "West"}, ACTOR)
+    assert ids_of("regions", {"West", "R-1", "R-9"}) == {"West": [new.id], "R-1": [old.id]}
 
 
 def test_an_export_holds_what_the_query_asks_for(laboratory: Flask) -> None:
@@ -455,6 +485,81 @@ def test_history_of_a_new_age_with_another_recipe_grade_or_shape_is_refused(reco
     assert plan.count("new") == 1
     shapes = {(item.shape, item.width_mm) for item in current_session().query(Specimen)}
     assert shapes == {("cube", Decimal(100))}
+
+
+def test_history_that_leaves_out_a_number_comes_in_again_without_a_change(records: Flask) -> None:
+    """Of three cubes the second was lost, and of another mix the first."""
+    mix = {"lab": "Plant", "mix_id": "A", "age_days": 7, "cement_kg_m3": 300, "water_kg_m3": 170}
+    rows = [
+        {**mix, "mix_id": code, "specimen_number": number, "strength_mpa": 20 + number}
+        for code, numbers in (("A", (1, 3)), ("B", (2, 3)))
+        for number in numbers
+    ]
+    _run, plan = import_file("h.xlsx", filled("history", *rows), ACTOR, template="history")
+    assert plan.count("new") == 4
+    assert look("h.xlsx", filled("history", *rows), ACTOR, template="history").changes_nothing
+    later = [*rows, {**mix, "age_days": 28, "strength_mpa": 38}]
+    assert look("h.xlsx", filled("history", *later), ACTOR, template="history").count("new") == 1
+    assert look("h.xlsx", export_template("history"), ACTOR, template="history").changes_nothing
+    found = look("h.xlsx", filled("history", {**rows[1], "specimen_number": 2}), ACTOR, template="history")
+    assert "accepted: its 2 specimens" in found.refusals()[0].message  # another cube that bore as much
+    other = look(
+        "h.xlsx", filled("history", rows[0], {**rows[1], "strength_mpa": 30}), ACTOR, template="history"
+    )
+    assert "stands otherwise in the history: 23" in other.refusals()[0].message
+
+
+def test_age_of_a_history_that_was_retracted_is_refused_before_it_is_written(records: Flask) -> None:
+    mix = {"lab": "Plant", "mix_id": "A", "age_days": 7, "cement_kg_m3": 300, "water_kg_m3": 170}
+    content = filled("history", {**mix, "strength_mpa": 25})
+    import_file("h.xlsx", content, ACTOR, template="history")
+    retract(current_session().query(SpecimenSet).one().id, "of another mix", ACTOR)
+    (refusal,) = look("h.xlsx", content, ACTOR, template="history").refusals()
+    assert (refusal.column, refusal.value) == ("Age", "7")
+    assert refusal.message == "H-Plant-A-07d-1: is Retracted; accepted: Released"
+
+
+def test_history_of_a_laboratory_with_blanks_or_a_long_name_has_codes_that_are_read_again(
+    records: Flask,
+) -> None:
+    long = "Chongqing Jiangbei Inspection Centre of Construction Engineering Quality, Hall "
+    names = ("Plant 2 (old)", long + "1", long + "2")
+    rows = [
+        {
+            "lab": lab,
+            "mix_id": code,
+            "age_days": 7,
+            "strength_mpa": 25,
+            "cement_kg_m3": 300,
+            "water_kg_m3": 170,
+        }
+        for lab in names
+        for code in ("C30 OLD", "C40" + "-long" * 7)
+    ]
+    _run, plan = import_file("h.xlsx", filled("history", *rows), ACTOR, template="history")
+    assert plan.count("new") == 6
+    codes = {batch.code for batch in current_session().query(Batch)}
+    assert len(codes) == 6
+    assert "H-Plant_2_old_-C30-OLD" in codes
+    kind = TEMPLATES["batches"].columns["code"].kind
+    assert {kind.parse(code) for code in codes} == codes
+    trials = {trial.name.partition(": ")[2]: trial.code for trial in current_session().query(Trial)}
+    assert set(trials) == set(names)
+    assert len(set(trials.values())) == 3
+
+
+def test_mix_that_was_there_is_changed_or_let_be_and_not_counted_as_added(records: Flask) -> None:
+    mix = a_mix("A")
+    masses = {"cement_kg_m3": 360, "water_kg_m3": 165}
+    second = {"code": "A", "revision": 2, "reason": "winter", "name": "Winter", **masses}
+    run, plan = import_file("m.xlsx", filled("mixes", second), ACTOR, template="mixes")
+    assert (plan.count("new"), run.mixes_added) == (1, 0)
+    assert [item[4] for item in came_from("mix-designs", mix.id)] == ["changed"]
+    assert [item[4] for item in came_from("mix-revisions", mix.latest_revision_id)] == ["new"]
+    row = {"lab": "own", "mix_id": "A", "age_days": 28, "strength_mpa": 45}
+    run, plan = import_file("h.xlsx", filled("history", row), ACTOR, template="history")
+    assert (run.specimens_added, run.mixes_added) == (1, 0)
+    assert len(came_from("mix-designs", mix.id)) == 1
 
 
 def test_history_of_a_mix_that_is_there_says_its_grade_or_none(records: Flask) -> None:

@@ -449,6 +449,57 @@ def test_odd_row_waits_with_its_reason_beside_those_that_are_read(
     assert row.specimen_id is None
 
 
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [
+        ("%a %d %b %Y %H:%M", "%a %d %b %Y %H:%M"),  # Tuesdays and Thursdays have a T
+        ("%d/%m/%YT%H:%M", "%d/%m/%YT%H:%M"),
+        ("%Y年%m月%d日 %H：%M", "%Y年%m月%d日 %H:%M"),
+        ("%d.%m.%Y", "%Y-%m-%dT%H:%M:%S"),  # as a cell of a workbook comes
+    ],
+)
+def test_times_are_read_in_the_form_of_the_mapping_on_every_day(
+    records: Flask, form: str, written: str
+) -> None:
+    mapping = a_mapping(time_format=form)
+    for day in range(1, 8):
+        at = datetime(2026, 10, day, 10, 4, tzinfo=UTC)
+        assert press_files._moment(at.strftime(written), mapping.time_format).date() == at.date()
+
+
+@pytest.mark.parametrize(
+    "form", ["%Y-%M-%d %H:%M", "%H:%M:%S", "%d.%m. %H:%M", "%Q", "2026-03-28", "%Y-%m-%d %"]
+)
+def test_form_of_a_time_that_no_time_can_be_read_in_is_refused(records: Flask, form: str) -> None:
+    """The month as %M, which is the minute: every file would end with an error of the program."""
+    with pytest.raises(Refused, match="accepted: %Y-%m-%d %H:%M:%S"):
+        a_mapping(time_format=form)
+    with pytest.raises(ValueError, match="2026"):  # of a mapping that was made before
+        press_files._moment("2026/03/28 10:04", "%Y/%M/%d %H:%M")
+
+
+def test_day_of_a_workbook_is_read_whatever_form_texts_have(records: Flask) -> None:
+    found = the_set(a_batch("40"))
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(HEAD.split(","))
+    today = (datetime.now(UTC) + timedelta(hours=8)).replace(hour=0, minute=0, second=0, microsecond=0)
+    for code, load in zip(codes_of(found), (424, 401, 396), strict=True):
+        sheet.append([code, load, today.replace(tzinfo=None), "Li"])
+    file = io.BytesIO()
+    book.save(file)
+    assert read_file(a_mapping().id, "day.xlsx", file.getvalue(), ACTOR).sets == 1
+
+
+def test_column_that_stands_twice_in_a_file_is_refused(records: Flask) -> None:
+    """The last of two would have counted: the load at the end, when the press had let go."""
+    twice = lines(["STRAY"], ("424,0",), "试件编号,最大荷载(kN),最大荷载(kN),试验时间,试验员")
+    with pytest.raises(Refused, match="names two columns"):
+        read_file(a_mapping().id, "a.csv", twice, ACTOR)
+    assert current_session().query(PressFile).count() == 0
+
+
 def test_refusal_of_a_set_stands_in_the_tray_without_names_of_the_schema(records_on_both: Flask) -> None:
     found = the_set(a_batch("40"))
     press = SERVICES["presses"].add({"code": "P-1", "name": "Press", "capacity_kn": "2000"}, ACTOR)
