@@ -402,3 +402,13 @@ def test_erasing_who_called_leaves_who_agreed_and_a_record_that_fits_the_rows() 
         report = verify(source)
         check_database(source, report)
     assert report.findings == []
+
+
+def test_sheet_of_own_customers_names_no_dealer_of_another_region_and_is_read_again(
+    sales: Person, hidden: dict[str, int]
+) -> None:
+    sheet = sales.get("/import/templates/customers/filled.xlsx").data
+    assert b"K-OURS" in unpacked(sheet)
+    assert b"K-DEAL" not in unpacked(sheet)
+    sent = sales.post("/import/", {"file": (io.BytesIO(sheet), "k.xlsx")})
+    assert 'data-count="same">1<' in sales.get(sent.location).get_data(as_text=True)
