@@ -52,8 +52,8 @@ from lims.customers.schemas import (
     UsageTaskIn,
 )
 
-#: Called with (session, customer id, name and phone as they were, pseudonym) when a person is erased: subjects above take
-#: them out where they keep them.
+#: Called with (session, customer id, name, phone and e-mail as they were, pseudonym) when a person is erased: subjects above
+#: take them out where they keep them.
 ERASED_TOO: list[Callable[[Session, int, Mapping[str, str | None], str], None]] = []
 
 
@@ -132,7 +132,7 @@ class CustomerService(RecordService[Customer]):
         with transaction(actor, "personal data erased") as session:
             record: Customer = self.locked(session, customer_id)
             if record.contact_name and not record.contact_name.startswith(ERASED):
-                known = {"name": record.contact_name, "phone": record.phone}
+                known = {"name": record.contact_name, "phone": record.phone, "email": record.email}
                 record.contact_name = pseudonym(record.contact_name)
                 for replace in ERASED_TOO:
                     replace(session, record.id, known, record.contact_name)
@@ -213,7 +213,7 @@ class ContactService(RecordService[Contact]):
         with transaction(actor, "personal data erased") as session:
             record: Contact = self.locked(session, contact_id)
             if record.erased_at is None:
-                known = {"name": record.name, "phone": record.phone}
+                known = {"name": record.name, "phone": record.phone, "email": record.email}
                 record.name = pseudonym(record.name)
                 for replace in ERASED_TOO:
                     replace(session, record.customer_id, known, record.name)
