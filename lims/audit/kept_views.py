@@ -19,7 +19,7 @@ from lims.audit.kept import DeniedAttemptService, FindingService, SelftestRunSer
 from lims.audit.log import OPERATIONS, Asked, changes, kind_of_table, readable_tables
 from lims.audit.models import Finding
 from lims.audit.retention import kept_for
-from lims.audit.sampling import QUESTIONS, rows_of, sample, usual_period
+from lims.audit.sampling import QUESTIONS, of_now, rows_of, sample, usual_period
 from lims.audit.schemas import DENIALS, FINDING_STATES, SEVERITIES, AnswerIn, RemarkIn, SampleIn
 from lims.audit.service import head_of_record, latest_checkpoint
 from lims.base.columns import utc_now
@@ -219,8 +219,9 @@ class SampleView(GuardedView):
         if request.args.get("go"):
             given = posted_values(SampleIn, request.args)
             try:
-                asked = SampleIn.read(given)
+                asked = of_now(SampleIn.read(given))
                 rows = rows_of(sample(asked))
+                given["newest"] = ""  # of this sample alone: the next is drawn of what is registered then
             except Refused as error:
                 problems = error.problems
         return self._page(
@@ -229,7 +230,9 @@ class SampleView(GuardedView):
             asked=asked,
             rows=rows,
             questions=QUESTIONS,
+            query=_words(asked) if asked is not None else {},
             address=_sample_address(asked) if asked is not None else "",
+            about=_about(asked) if asked is not None else "",
             may_write=may("write", "findings"),
         ), (400 if problems else 200)
 
@@ -291,7 +294,7 @@ class SampleView(GuardedView):
 
     def _asked(self) -> SampleIn:
         self.allow("read")
-        return SampleIn.read(posted_values(SampleIn, request.args))
+        return of_now(SampleIn.read(posted_values(SampleIn, request.args)))
 
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, address_of=address_of, **context)
@@ -410,19 +413,23 @@ def _day(name: str, given: str) -> date:
 def _about(asked: SampleIn) -> str:
     return str(
         _(
-            "%(size)s specimens cast from %(first)s to %(last)s, seed %(seed)s",
+            "%(size)s specimens cast from %(first)s to %(last)s, seed %(seed)s, up to specimen no. %(newest)s",
             size=asked.size,
             first=show_day(asked.first),
             last=show_day(asked.last),
             seed=asked.seed,
+            newest=asked.newest or 0,
         )
     )
 
 
+def _words(asked: SampleIn) -> dict[str, Any]:
+    """The sample as the words of an address."""
+    return {name: value for name, value in asked.values().items() if value is not None}
+
+
 def _sample_address(asked: SampleIn) -> str:
-    return url_for(
-        "SampleView.show", first=asked.first, last=asked.last, size=asked.size, seed=asked.seed, go=1
-    )
+    return url_for("SampleView.show", **_words(asked), go=1)
 
 
 def _with_names(cells: Any, names: Any, record: Any, columns: tuple[str, ...]) -> Any:
