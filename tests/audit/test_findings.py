@@ -187,3 +187,27 @@ def test_retention_tells_what_is_kept_and_how_long(sign_in_as: Callable[[str], P
     assert "90 days at most" in page
     assert "30 days at most" in page  # what jobs made
     assert "Record of changes" in page
+
+
+def test_answer_or_remark_that_is_not_taken_stands_on_the_page_with_the_reason(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.test_request_context():
+        key = a_finding(TECHNICIAN).id
+    technician, manager, auditor = map(sign_in_as, (TECHNICIAN, MANAGER, AUDITOR))
+    assert technician.post(f"/findings/{key}/answer", {"answer": "Labels printed"}).status_code == 302
+    late = manager.post(f"/findings/{key}/answer", {"answer": "A second printer was bought"})
+    assert late.status_code == 422
+    page = late.get_data(as_text=True)
+    assert "State: is Answered; accepted: Open" in page
+    assert "A second printer was bought" in page[page.index('id="not-taken"') :]
+    before = datetime.now(UTC).date() - timedelta(days=2)
+    again = auditor.post(
+        f"/findings/{key}/reopen", {"remark": "Which labels, since when?", "due_on": str(before)}
+    )
+    assert again.status_code == 422
+    page = again.get_data(as_text=True)
+    assert "Answer due on: lies in the past; accepted: today or later" in page
+    form = page[page.index(f'action="/findings/{key}/reopen"') :]
+    assert "Which labels, since when?</textarea>" in form
+    assert f'value="{before}"' in form
