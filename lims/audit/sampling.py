@@ -133,7 +133,9 @@ def sample(asked: SampleIn) -> list[Sampled]:
     presses = {item.press_id for item in breaks.values() if item.press_id is not None}
     certificates: dict[int | None, list[Calibration]] = defaultdict(list)
     for item in session.scalars(
-        select(Calibration).where(Calibration.press_id.in_(presses)).order_by(Calibration.calibrated_on, Calibration.id)
+        select(Calibration)
+        .where(Calibration.press_id.in_(presses))
+        .order_by(Calibration.calibrated_on, Calibration.id)
     ):
         certificates[item.press_id].append(item)
     signed: dict[int, list[bool]] = defaultdict(list)

@@ -405,7 +405,8 @@ def _calibrations(found: Trace) -> None:
             continue
         query = SERVICES["calibrations"].base_query().where(getattr(Calibration, column).in_(devices))
         certificates: dict[int, list[Calibration]] = defaultdict(list)
-        for item in current_session().scalars(query.order_by(Calibration.calibrated_on, Calibration.id)).unique():
+        in_time = query.order_by(Calibration.calibrated_on, Calibration.id)
+        for item in current_session().scalars(in_time).unique():
             certificates[getattr(item, column)].append(item)
         name = DEVICES[column]
         for device, days in devices.items():
@@ -449,18 +450,24 @@ def _cast_under(found: Trace, calibration: Calibration) -> list[Key]:
 
 
 def _spans_of(calibration: Calibration, column: str) -> list[tuple[date, date]]:
-    """The days, first and last of each span, on which `valid_on` takes this calibration of its device: without those of later
-    ones, which may have run out before it did. None of one that is out of use."""
+    """The days, first and last of each span, on which `valid_on` takes this calibration of its device: without those of
+    later ones, which may have run out before it did. None of one that is out of use."""
     if calibration.retired_at is not None:
         return []
     spans = [(calibration.calibrated_on, calibration.due_on)]
-    query = SERVICES["calibrations"].base_query().where(
-        getattr(Calibration, column) == getattr(calibration, column), Calibration.retired_at.is_(None)
+    query = (
+        SERVICES["calibrations"]
+        .base_query()
+        .where(getattr(Calibration, column) == getattr(calibration, column), Calibration.retired_at.is_(None))
     )
     for other in current_session().scalars(query).unique():
         if (other.calibrated_on, other.id) > (calibration.calibrated_on, calibration.id):
             begins, ends = other.calibrated_on - timedelta(days=1), other.due_on + timedelta(days=1)
-            parts = [part for first, last in spans for part in ((first, min(last, begins)), (max(first, ends), last))]
+            parts = [
+                part
+                for first, last in spans
+                for part in ((first, min(last, begins)), (max(first, ends), last))
+            ]
             spans = [(first, last) for first, last in parts if first <= last]
     return spans
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 
 from flask import current_app
 from flask_babel import force_locale
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
 
 from lims.base.actor import Actor
+from lims.base.auditing.erasure import forget
 from lims.base.columns import utc_now
 from lims.base.database import current_session, locked_row, transaction
 from lims.base.display import local_today

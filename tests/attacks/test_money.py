@@ -156,7 +156,10 @@ def test_who_is_shown_no_money_writes_none(
     app: Flask, priced: None, technician: Person, sign_in_as: Callable[[str], Person]
 ) -> None:
     with app.app_context():
-        component, noted = SERVICES["mix-components"].find(kind="cement"), SERVICES["complaints"].page().items[0]
+        component, noted = (
+            SERVICES["mix-components"].find(kind="cement"),
+            SERVICES["complaints"].page().items[0],
+        )
     assert component is not None
     price = {
         "revision_id": component.revision_id, "kind": "cement", "mass_kg_m3": "310", "price_per_t": "1",

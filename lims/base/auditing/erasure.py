@@ -46,9 +46,9 @@ def erase(table_name: str, row_id: int, actor: Actor, reason: str) -> None:
 def forget(table_name: str, row_id: int, session: Any) -> None:
     """Delete salt and clear text of a row whose personal values were taken out before, in the same transaction.
 
-    The salt is that of the whole row. What the row still tells of others (who agreed, beside the number of who called) is put
-    aside meanwhile and written again, under a new salt: its digest would fit the record of changes no more, and the verifier
-    would call the row altered.
+    The salt is that of the whole row. What the row still tells of others (who agreed, beside the number of who called) is
+    put aside meanwhile and written again, under a new salt: its digest would fit the record of changes no more, and the
+    verifier would call the row altered.
     """
     session.flush()
     table = Model.metadata.tables[table_name]
