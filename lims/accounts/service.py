@@ -27,11 +27,12 @@ from lims.base.auditing.policy import erased_mark
 from lims.base.columns import utc_now
 from lims.base.database import current_session, database, transaction
 from lims.base.fields import Choice, Code, Flag, Text, Ui
-from lims.base.passwords import check_password_policy, hash_password, password_matches
+from lims.base.passwords import check_password_policy, hash_password
 from lims.base.problems import Conflict, Forbidden, NotFound, refuse
 from lims.base.schemas import Schema
 from lims.base.security import rights_of
 from lims.base.sessions import end_sessions_of
+from lims.base.signatures import own_hash, wrong_too_often
 
 #: Called with (session, account id, its address, the mark in its place) when a person is erased: subjects take the address
 #: out of what they keep.
@@ -248,18 +249,23 @@ def _shown(value: Any) -> str:
 
 
 def change_own_password(user_id: int, present: str, new: str, again: str, actor: Actor) -> None:
-    """Signs the person out everywhere, here included. Raises: Refused."""
+    """Signs the person out everywhere, here included. Raises: Refused, for a while after several wrong ones too."""
+    person, doing = get_user(user_id), ("sign-in", "change the password")
+    if wrong_too_often(person, *doing):
+        raise refuse("present", _("was wrong too often; wait ten minutes, then try again"))
+    compared = own_hash(person, present, *doing)
+    if compared is None:
+        raise refuse("present", _("is not the present password"))
+    if new != again:
+        raise refuse("again", _("differs from the new password"))
+    check_password_policy(new, person.username, "new")
+    made = hash_password(new)  # takes as long as comparing: nobody waits for the turn to write meanwhile
     with transaction(actor, "password changed") as session:
         session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
         user = session.get(User, user_id, populate_existing=True)
-        if user is None:
-            raise NotFound(f"user {user_id}")
-        if not password_matches(user.password, present):
+        if user is None or user.password != compared:  # given another since
             raise refuse("present", _("is not the present password"))
-        if new != again:
-            raise refuse("again", _("differs from the new password"))
-        check_password_policy(new, user.username, "new")
-        user.password = hash_password(new)
+        user.password = made
         user.changed_on = utc_now().replace(tzinfo=None)
         end_sessions_of(session, user.id)
 

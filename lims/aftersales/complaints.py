@@ -47,6 +47,7 @@ from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.schemas import Input, Schema
+from lims.base.security import require_shown
 from lims.base.services import LARGEST_KEY, R, RecordService
 from lims.customers.models import Contact, Customer
 from lims.customers.regions import seen_through, seen_within
@@ -413,8 +414,9 @@ class ComplaintService(RecordService[Complaint]):
 
     def _note(self, record: Complaint, values: Schema, opened: Mapping[str, str] | None) -> None:
         """Write the fields of a step; of a form only what was changed in it, a field that was emptied too. Raises: Refused
-        for what another changed meanwhile."""
+        for what another changed meanwhile, Forbidden for what its writer is not shown."""
         opened = opened or {}
+        require_shown(Complaint, (name for name, value in values.values().items() if value is not None))
         problems = changed_meanwhile(record, type(values), values.values(), opened)
         if problems:
             raise Refused(problems)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from lims.audit.kept import DeniedAttemptService, FindingService, SelftestRunSer
 from lims.audit.log import OPERATIONS, Asked, changes, kind_of_table, readable_tables
 from lims.audit.models import Finding
 from lims.audit.retention import kept_for
-from lims.audit.sampling import QUESTIONS, rows_of, sample, usual_period
+from lims.audit.sampling import QUESTIONS, of_now, rows_of, sample, usual_period
 from lims.audit.schemas import DENIALS, FINDING_STATES, SEVERITIES, AnswerIn, RemarkIn, SampleIn
 from lims.audit.service import head_of_record, latest_checkpoint
 from lims.base.columns import utc_now
@@ -36,6 +37,9 @@ from lims.base.services import SERVICES
 from lims.base.signatures import MEANINGS
 from lims.base.staff import staff_names
 from lims.base.views import GuardedView, MenuPlace, RecordView, address_of, bounded_int
+
+#: Steps of a finding, as its page names them.
+STEPS = {"answer": _l("Answer"), "close": _l("Close the finding"), "reopen": _l("Open again")}
 
 
 class FindingView(RecordView):
@@ -95,32 +99,68 @@ class FindingView(RecordView):
     def answer(self, record_id: int) -> ResponseReturnValue:
         """The responsible person answers, or one who may answer for all."""
         self.allow("read")
-        record = self.service.get(record_id)
-        if not self._answers(record):
+        if not self._answers(self.service.get(record_id)):
             raise Forbidden("answer findings")
-        self.service.answer(record_id, AnswerIn.read(posted_values(AnswerIn, request.form)), current_actor())
-        flash(_("Answered."), "success")
-        return redirect(address_of(record))
+
+        def run() -> Any:
+            values = AnswerIn.read(posted_values(AnswerIn, request.form))
+            return self.service.answer(record_id, values, current_actor())
+
+        return self._taken("answer", record_id, run, _("Answered."))
 
     @expose("/<int:record_id>/close", methods=["POST"])
     @permission_name("write")
     def close(self, record_id: int) -> ResponseReturnValue:
         self.allow("write")
-        record = self.service.close(
-            record_id, RemarkIn.read(posted_values(RemarkIn, request.form)), current_actor()
-        )
-        flash(_("Closed."), "success")
-        return redirect(address_of(record))
+
+        def run() -> Any:
+            values = RemarkIn.read(posted_values(RemarkIn, request.form))
+            return self.service.close(record_id, values, current_actor())
+
+        return self._taken("close", record_id, run, _("Closed."))
 
     @expose("/<int:record_id>/reopen", methods=["POST"])
     @permission_name("write")
     def reopen(self, record_id: int) -> ResponseReturnValue:
         self.allow("write")
-        given = request.form.get("due_on", "")
-        values = RemarkIn.read(posted_values(RemarkIn, request.form))
-        record = self.service.reopen(record_id, values, _day("due_on", given), current_actor())
-        flash(_("Open again."), "warning")
+
+        def run() -> Any:
+            values = RemarkIn.read(posted_values(RemarkIn, request.form))
+            due_on = _day("due_on", request.form.get("due_on", ""))
+            return self.service.reopen(record_id, values, due_on, current_actor())
+
+        return self._taken("reopen", record_id, run, _("Open again."), "warning")
+
+    def _taken(
+        self, name: str, record_id: int, run: Callable[[], Any], said: str, category: str = "success"
+    ) -> ResponseReturnValue:
+        """A step, or the page with what was typed: in its form, or beside it where another has gone on and it is offered no
+        more."""
+        try:
+            record = run()
+        except Refused as error:
+            shown = self.show_context(self.service.get(record_id))
+            problems = [
+                _("%(name)s: %(what)s", name=self.label(item.field), what=item.message)
+                for item in error.problems
+            ]
+            step = {
+                "name": name,
+                "title": STEPS[name],
+                "problems": problems,
+                "typed": self._typed(),
+                "form": request.form,
+            }
+            offered = shown["may_answer" if name == "answer" else "may_close"]
+            shown |= {"refused" if offered else "not_taken": step}
+            return self.page(self.show_template, **shown), 422
+        flash(said, category)
         return redirect(address_of(record))
+
+    def _typed(self) -> list[tuple[str, str]]:
+        """(label, text) of what stood in the form."""
+        names = ("answer", "remark", "due_on")
+        return [(self.label(name), text) for name in names if (text := request.form.get(name, ""))]
 
     @staticmethod
     def _answers(record: Finding) -> bool:
@@ -219,8 +259,9 @@ class SampleView(GuardedView):
         if request.args.get("go"):
             given = posted_values(SampleIn, request.args)
             try:
-                asked = SampleIn.read(given)
+                asked = of_now(SampleIn.read(given))
                 rows = rows_of(sample(asked))
+                given["newest"] = ""  # of this sample alone: the next is drawn of what is registered then
             except Refused as error:
                 problems = error.problems
         return self._page(
@@ -229,7 +270,9 @@ class SampleView(GuardedView):
             asked=asked,
             rows=rows,
             questions=QUESTIONS,
+            query=_words(asked) if asked is not None else {},
             address=_sample_address(asked) if asked is not None else "",
+            about=_about(asked) if asked is not None else "",
             may_write=may("write", "findings"),
         ), (400 if problems else 200)
 
@@ -291,7 +334,7 @@ class SampleView(GuardedView):
 
     def _asked(self) -> SampleIn:
         self.allow("read")
-        return SampleIn.read(posted_values(SampleIn, request.args))
+        return of_now(SampleIn.read(posted_values(SampleIn, request.args)))
 
     def _page(self, template: str, **context: Any) -> str:
         rendered: str = self.render_template(template, view=self, address_of=address_of, **context)
@@ -410,19 +453,23 @@ def _day(name: str, given: str) -> date:
 def _about(asked: SampleIn) -> str:
     return str(
         _(
-            "%(size)s specimens cast from %(first)s to %(last)s, seed %(seed)s",
+            "%(size)s specimens cast from %(first)s to %(last)s, seed %(seed)s, up to specimen no. %(newest)s",
             size=asked.size,
             first=show_day(asked.first),
             last=show_day(asked.last),
             seed=asked.seed,
+            newest=asked.newest or 0,
         )
     )
 
 
+def _words(asked: SampleIn) -> dict[str, Any]:
+    """The sample as the words of an address."""
+    return {name: value for name, value in asked.values().items() if value is not None}
+
+
 def _sample_address(asked: SampleIn) -> str:
-    return url_for(
-        "SampleView.show", first=asked.first, last=asked.last, size=asked.size, seed=asked.seed, go=1
-    )
+    return url_for("SampleView.show", **_words(asked), go=1)
 
 
 def _with_names(cells: Any, names: Any, record: Any, columns: tuple[str, ...]) -> Any:

@@ -54,10 +54,20 @@ class Sampled:
     answers: dict[str, bool | None] = field(default_factory=dict)
 
 
+def of_now(asked: SampleIn) -> SampleIn:
+    """With the newest specimen that there is, where none is named: page, papers and findings then draw the same sample,
+    whatever is registered meanwhile."""
+    if asked.newest is not None:
+        return asked
+    newest = current_session().scalar(select(func.max(Specimen.id)))
+    return asked.model_copy(update={"newest": newest})
+
+
 def draw(asked: SampleIn) -> list[int]:
     """Ids of specimens cast in the period: drawn by the seed over the numbers of the period, in order of drawing.
 
-    Specimens are never deleted, so the same period, size and seed give the same specimens for ever.
+    Specimens are never deleted and none is cast at another time than was said, so the same period, size, seed and newest
+    specimen give the same specimens for ever.
     """
     session = current_session()
     begin, end = day_begins(asked.first), day_begins(asked.last + timedelta(days=1))
@@ -67,6 +77,8 @@ def draw(asked: SampleIn) -> list[int]:
         .join(Batch, Batch.id == SpecimenSet.batch_id)
         .where(Batch.cast_at >= begin, Batch.cast_at < end)
     )
+    if asked.newest is not None:
+        chosen = chosen.where(Specimen.id <= asked.newest)
     total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
     size = min(asked.size, total)
     if not size:
@@ -121,7 +133,9 @@ def sample(asked: SampleIn) -> list[Sampled]:
     presses = {item.press_id for item in breaks.values() if item.press_id is not None}
     certificates: dict[int | None, list[Calibration]] = defaultdict(list)
     for item in session.scalars(
-        select(Calibration).where(Calibration.press_id.in_(presses)).order_by(Calibration.calibrated_on)
+        select(Calibration)
+        .where(Calibration.press_id.in_(presses))
+        .order_by(Calibration.calibrated_on, Calibration.id)
     ):
         certificates[item.press_id].append(item)
     signed: dict[int, list[bool]] = defaultdict(list)

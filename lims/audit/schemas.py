@@ -65,12 +65,18 @@ class RemarkIn(Schema):
 
 
 class SampleIn(Schema):
-    """n specimens of a period, drawn with a seed: the same three give the same specimens."""
+    """n specimens of a period, drawn with a seed of those up to the newest: the same four give the same specimens."""
 
     first: Annotated[date, Day(), Ui(_l("Cast from"))]
     last: Annotated[date, Day(), Ui(_l("Cast until"))]
     size: Annotated[int, WholeNumber(1, MOST_SAMPLED), Ui(_l("Specimens"))] = 10
     seed: Annotated[int, WholeNumber(0, 2**31 - 1), Ui(_l("Seed"))]
+    #: What is registered later, as cast in the period, is not drawn from: it would change the whole sample.
+    newest: Annotated[
+        int | None,
+        WholeNumber(1, 10**18 - 1),
+        Ui(_l("Up to specimen no."), help=_l("Blank: all that are registered now")),
+    ] = None
 
     @model_validator(mode="after")
     def _order(self) -> SampleIn:

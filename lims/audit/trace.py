@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask_appbuilder.security.sqla.models import User
-from sqlalchemy import ColumnElement, Table, func, or_, select
+from sqlalchemy import ColumnElement, Table, and_, false, func, or_, select
 
 from lims.audit.models import Finding
 from lims.audit.references import PARTS, Came, came_from, came_of, is_about, is_hub, record_of
@@ -405,7 +405,8 @@ def _calibrations(found: Trace) -> None:
             continue
         query = SERVICES["calibrations"].base_query().where(getattr(Calibration, column).in_(devices))
         certificates: dict[int, list[Calibration]] = defaultdict(list)
-        for item in current_session().scalars(query.order_by(Calibration.calibrated_on)).unique():
+        in_time = query.order_by(Calibration.calibrated_on, Calibration.id)
+        for item in current_session().scalars(in_time).unique():
             certificates[getattr(item, column)].append(item)
         name = DEVICES[column]
         for device, days in devices.items():
@@ -448,26 +449,41 @@ def _cast_under(found: Trace, calibration: Calibration) -> list[Key]:
     return _used_under(found, calibration, column, getattr(Batch, column), Batch.cast_at)
 
 
+def _spans_of(calibration: Calibration, column: str) -> list[tuple[date, date]]:
+    """The days, first and last of each span, on which `valid_on` takes this calibration of its device: without those of
+    later ones, which may have run out before it did. None of one that is out of use."""
+    if calibration.retired_at is not None:
+        return []
+    spans = [(calibration.calibrated_on, calibration.due_on)]
+    query = (
+        SERVICES["calibrations"]
+        .base_query()
+        .where(getattr(Calibration, column) == getattr(calibration, column), Calibration.retired_at.is_(None))
+    )
+    for other in current_session().scalars(query).unique():
+        if (other.calibrated_on, other.id) > (calibration.calibrated_on, calibration.id):
+            begins, ends = other.calibrated_on - timedelta(days=1), other.due_on + timedelta(days=1)
+            parts = [
+                part
+                for first, last in spans
+                for part in ((first, min(last, begins)), (max(first, ends), last))
+            ]
+            spans = [(first, last) for first, last in parts if first <= last]
+    return spans
+
+
 def _used_under(found: Trace, calibration: Calibration, column: str, device: Any, used_at: Any) -> list[Key]:
     """Rows of the table of `device` and `used_at` while `calibration` was the valid one, by the laboratory's days as in
     `valid_on`: the newest MOST_OF_KIND, joined to the device."""
     record, key = device.class_, getattr(calibration, column)
-    following = current_session().scalar(
-        select(func.min(Calibration.calibrated_on)).where(
-            getattr(Calibration, column) == key,
-            Calibration.calibrated_on > calibration.calibrated_on,
-            Calibration.retired_at.is_(None),
-        )
-    )
-    after = day_begins(calibration.due_on + timedelta(days=1))
+    within = [
+        and_(used_at >= day_begins(first), used_at < day_begins(last + timedelta(days=1)))
+        for first, last in _spans_of(calibration, column)
+    ]
     query = (
         SERVICES[record.record_name]
         .base_query()
-        .where(
-            device == key,
-            used_at >= day_begins(calibration.calibrated_on),
-            used_at < (after if following is None else min(after, day_begins(following))),
-        )
+        .where(device == key, or_(false(), *within))
         .order_by(record.id.desc())
         .limit(MOST_OF_KIND + 1)
     )

@@ -300,15 +300,15 @@ def as_json(found: Trace) -> dict[str, Any]:
             if shown[event.key].readable
         ],
         "persons": [
-            {
-                "name": names[person],
-                "did": [
+            {"name": names[person], "did": did}
+            for person, records in found.persons.items()
+            if (
+                did := [
                     {"node": number[key], "what": sorted(set(works))}
                     for key, works in records.items()
                     if shown[key].readable
-                ],
-            }
-            for person, records in found.persons.items()
+                ]
+            )
         ],
     }
 

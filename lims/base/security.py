@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import logging
 import time
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -278,6 +279,13 @@ def _guarded(record: type) -> tuple[tuple[str, str], ...]:
     of_columns = [(column.name, right_to_read(column)) for column in columns]
     computed = [(name, PRICES) for name in getattr(record, "money", ())]
     return tuple((name, wanted) for name, wanted in (*of_columns, *computed) if wanted is not None)
+
+
+def require_shown(record: type, names: Iterable[str]) -> None:
+    """Who is not shown one of these columns writes none of it either: they would not see what they overwrite. Raises:
+    Forbidden."""
+    for name in concealed(record).intersection(names):
+        require("read", dict(_guarded(record))[name])
 
 
 def right_to_read(column: Any) -> str | None:

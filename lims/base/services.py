@@ -28,7 +28,7 @@ from lims.base.fields import Choice, Flag, Quantity, Reference, WholeNumber, nar
 from lims.base.problems import Conflict, NotFound, Problem, Refused, refuse
 from lims.base.records import Record
 from lims.base.schemas import Schema
-from lims.base.security import concealed
+from lims.base.security import concealed, require_shown
 from lims.base.staff import Staff, staff_names
 
 R = TypeVar("R", bound=Record)
@@ -558,8 +558,10 @@ class RecordService(Generic[R]):
 
     def _assign(self, record: Any, values: Schema) -> None:
         self._resolve(values, record)
+        given = values.values()
+        require_shown(self.record, (name for name, value in given.items() if value is not None))
         columns = set(self.record.__mapper__.columns.keys())
-        for name, value in values.values().items():
+        for name, value in given.items():
             if name == "code" and value is None and record.code:
                 continue  # a number once given stays when the field is left blank
             if name in columns and name != "version":

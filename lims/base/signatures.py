@@ -39,7 +39,7 @@ MEANINGS = {
     "amended": _l("I replace this released result, for the reason that I gave."),
     "retracted": _l("I take this released result back, for the reason that I gave."),
 }
-#: Wrong passwords of one person before signing is refused for a while.
+#: Wrong passwords of one person before signing, and changing the password, is refused for a while.
 MOST_WRONG = 5
 WRONG_TRIES = parse(f"{MOST_WRONG} per 10 minutes")
 
@@ -156,16 +156,30 @@ def signer(password: Any) -> Actor:
     if g.get("_api_key_user"):
         denied("signature", user, "sign with an API key")
         raise Forbidden("an API key cannot sign")
-    mine = ("signature", str(user.id))
-    if not tries().test(WRONG_TRIES, *mine):
-        denied("signature", user, "sign after too many wrong passwords")
+    if wrong_too_often(user, "signature", "sign"):
         raise refuse("password", _("was wrong too often; wait ten minutes, then sign again"))
     if not isinstance(password, str) or not password:
         raise refuse("password", _("is required: your own, again, to sign"))
-    hashed = current_session().scalar(select(User.password).where(User.id == user.id))
-    if not password_matches(hashed, password):
-        tries().hit(WRONG_TRIES, *mine)
-        denied("signature", user, "sign with a wrong password")
+    if own_hash(user, password, "signature", "sign") is None:
         raise refuse("password", _("is not your password; nothing was signed"))
-    tries().clear(WRONG_TRIES, *mine)
     return user_actor(user.id, name_of(user))
+
+
+def wrong_too_often(user: Any, kind: str, doing: str) -> bool:
+    """Is this person's password compared no more for a while? Counted by person, whatever it is asked for: who sits at a
+    session that was left open would guess it where nobody counts, and sign. Noted as a denied attempt of this `kind`."""
+    if tries().test(WRONG_TRIES, "signature", str(user.id)):
+        return False
+    denied(kind, user, f"{doing} after too many wrong passwords")
+    return True
+
+
+def own_hash(user: Any, password: str, kind: str, doing: str) -> str | None:
+    """The stored hash that this password fits; None for a wrong one, which is counted and noted."""
+    hashed: str | None = current_session().scalar(select(User.password).where(User.id == user.id))
+    if not password_matches(hashed, password):
+        tries().hit(WRONG_TRIES, "signature", str(user.id))
+        denied(kind, user, f"{doing} with a wrong password")
+        return None
+    tries().clear(WRONG_TRIES, "signature", str(user.id))
+    return hashed

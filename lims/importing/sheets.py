@@ -118,6 +118,7 @@ def export_template(subject: str, query: Any = None, *, most: int | None = None)
             most=most,
         )
         raise refuse("template", message, subject)
+    template.complete(records)
     return _workbook(template, (values for record in records for values in template.exported(record)))
 
 

@@ -64,6 +64,9 @@ class Template:
         """Everything that an export of this template holds."""
         raise NotImplementedError
 
+    def complete(self, records: Sequence[Any]) -> None:
+        """Take off these records what the asking person may not know of (`RecordService.complete`)."""
+
     def exported(self, record: Any) -> Iterator[dict[str, Any]]:
         """The rows of a record: column -> value, references as codes."""
         raise NotImplementedError
@@ -255,6 +258,9 @@ class RecordTemplate(Template):
         names = {item.name for item in self.schema.inputs()} | set(self.columns)
         return {name: getattr(record, name, None) for name in names if name not in self.only_new}
 
+    def complete(self, records: Sequence[Any]) -> None:
+        self.service.complete(records)
+
     def code_of(self, record: Any, name: str) -> str | None:
         """A reference as the sheet writes it."""
         target = getattr(record, name.removesuffix("_id"), None)
@@ -279,6 +285,7 @@ class RecordTemplate(Template):
     ) -> None:
         ready = self.ready(rows)
         existing = self.existing(ready)
+        self.complete([*existing.values()])
         for done, row in enumerate(ready, start=1):
             self.look(row)
             if not row.problems:

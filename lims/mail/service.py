@@ -8,6 +8,7 @@ Message-ID, which receivers show once.
 from __future__ import annotations
 
 import logging
+import re
 import smtplib
 import ssl
 from contextlib import suppress
@@ -87,6 +88,7 @@ def forget_address(session: Session, user_id: int, address: str, mark: str) -> N
     is given up."""
     to_account = or_(OutgoingMail.to_address == address, OutgoingMail.occasion.endswith(f":{user_id}"))
     for mail in session.scalars(select(OutgoingMail).where(to_account)).all():
+        mail.last_error = mail.last_error and _without(mail.to_address, mail.last_error)
         mail.to_address = mark
         if mail.state == "waiting":
             mail.state = "failed"
@@ -244,9 +246,15 @@ def _note_failure(mail_id: int, words: str, actor: Actor, *, give_up: bool = Fal
     with transaction(actor, "mail not sent") as session:
         mail = session.get(OutgoingMail, mail_id, populate_existing=True)
         assert mail is not None
-        mail.last_error = words[:300]
+        mail.last_error = _without(mail.to_address, words)[:300]
         mail.state = "failed" if give_up or mail.attempts >= MOST_ATTEMPTS else "waiting"
         mail.next_try_at = next_try(utc_now(), mail.attempts)
+
+
+def _without(address: str, words: str) -> str:
+    """What a server said, without the address, which most of them say again: it would stand in the record of changes, where
+    nothing takes it out."""
+    return re.sub(re.escape(address), "…", words, flags=re.IGNORECASE)
 
 
 def next_try(now: datetime, attempts: int) -> datetime:

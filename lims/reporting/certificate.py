@@ -209,7 +209,7 @@ def _set(result: SetResult, names: dict[str, str]) -> dict[str, Any]:
             select(Break)
             .where(
                 Break.specimen_id.in_([specimen.id for specimen in found.specimens]),
-                Break.superseded_at.is_(None),
+                Break.number == result.number,  # what it rests on, also while somebody replaces it
             )
             .options(joinedload(Break.press))
         )

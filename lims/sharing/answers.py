@@ -33,6 +33,8 @@ MOST_ANSWERS_A_DAY = 20
 SENT_AGAIN_WITHIN = timedelta(hours=1)
 #: A form that was opened longer ago is opened anew.
 FORM_LIVES_S = 14 * 86_400
+#: Letters of a name that the prospect made of a request keeps.
+MOST_OF_NAME = 80
 #: Working days are not known here; two days are a promise that can be kept.
 TASK_WITHIN = timedelta(days=2)
 
@@ -141,7 +143,7 @@ def _open_prospect(link: ShareLink, given: AnswerIn, actor: Actor) -> int:
         "status": "prospect",
         "region_id": region.id if region is not None and region.retired_at is None else None,
         "owner_id": link.owner_id,
-        "contact_name": given.name[:80],
+        "contact_name": given.name[:MOST_OF_NAME],
         "email": email,
         "phone": None if email else given.contact[:40],
     }
@@ -174,3 +176,28 @@ def _open_task(link: ShareLink, given: AnswerIn, customer_id: int, actor: Actor)
         },
         actor,
     )
+
+
+def replace_reader(session: Session, customer_id: int, known: Mapping[str, str | None], mark: str) -> None:
+    """Where a person of this customer answered on a sheet, before that made them a prospect too, the mark stands for who and
+    where to be reached; where another left the same number, for that alone."""
+    of_customer = ShareAnswer.customer_id == customer_id
+    links = select(ShareAnswer.share_link_id).where(of_customer)
+    reached = [known[name] for name in ("phone", "email") if known[name]]
+    answers = session.scalars(
+        select(ShareAnswer).where(
+            or_(of_customer, ShareAnswer.share_link_id.in_(links)),
+            or_(
+                func.substr(ShareAnswer.name, 1, MOST_OF_NAME) == known["name"],
+                ShareAnswer.contact.in_(reached),
+            ),
+        )
+    )
+    for answer in answers.all():
+        if answer.name[:MOST_OF_NAME] == known["name"]:
+            answer.name = mark
+        answer.contact = mark
+        forget(ShareAnswer.__tablename__, answer.id, session)
+
+
+ERASED_TOO.append(replace_reader)

@@ -678,12 +678,16 @@ def _calibrations() -> Panel | None:
 
 
 def _audit_sample() -> Panel | None:
-    """The same specimens all day: drawn with the date as the seed, so that two auditors see the same."""
+    """The same specimens all day: drawn with the date as the seed, of those that were there when it began, so that two
+    auditors see the same."""
     if not may("read", "specimens"):
         return None
     session = current_session()
     today = local_today()
-    last = session.scalar(select(func.max(Specimen.id))) or 0
+    newest = select(Specimen.id).order_by(Specimen.id.desc()).limit(1)
+    before = newest.where(Specimen.created_at < day_begins(today)).scalar_subquery()
+    # On the first day of a laboratory of those that there are.
+    last = session.scalar(select(func.coalesce(before, newest.scalar_subquery()))) or 0
     draw = random.Random(today.toordinal())  # noqa: S311 - a repeatable sample, no secret
     ids = sorted({draw.randint(1, last) for _i in range(SAMPLED)}) if last else []
     rows = session.scalars(

@@ -20,12 +20,14 @@ from lims.base import security
 from lims.base.actor import user_actor
 from lims.base.auditing.models import PersonalValue
 from lims.base.database import current_session, transaction
+from lims.base.denials import DeniedAttempt, settle
 from lims.base.display import actor_names
 from lims.base.names import full_name
 from lims.base.passwords import hash_password
 from lims.base.problems import Forbidden, Refused
 from lims.base.services import SERVICES
 from lims.base.sessions import LoginSession
+from lims.base.signatures import MOST_WRONG
 from lims.demonstration import prepare
 from lims.mail.models import OutgoingMail
 from lims.mail.service import write_mail
@@ -115,6 +117,29 @@ def test_who_signs_in_with_the_old_password_while_it_is_changed_gets_no_session(
     assert client.get("/profile/").status_code == 302
     with app.app_context():
         assert current_session().query(LoginSession).filter_by(ended_at=None).count() == 0
+
+
+def test_present_password_is_not_guessed_at_a_session_that_was_left_open(
+    app: Flask, technician: Person
+) -> None:
+    new = "new-quarry-words-31"
+    sent = {"present": "wrong password here", "new": new, "again": new}
+    for _number in range(MOST_WRONG):
+        answer = technician.post("/profile/password", sent)
+        assert "is not the present password" in answer.get_data(as_text=True)
+    refused = technician.post("/profile/password", {**sent, "present": PASSWORD})
+    assert refused.status_code == 422
+    assert "was wrong too often; wait ten minutes, then try again" in refused.get_data(as_text=True)
+    settle(app)
+    with app.app_context():
+        tried = current_session().scalars(select(DeniedAttempt.asked).order_by(DeniedAttempt.id)).all()
+        assert set(tried) == {
+            "change the password with a wrong password", "change the password after too many wrong passwords",
+        }  # fmt: skip
+    signed = app.test_client().post(
+        "/api/v1/security/login", json={"username": "technician", "password": PASSWORD}
+    )
+    assert signed.status_code == 200
 
 
 def test_two_administrators_who_take_each_other_s_role_at_once_leave_one(

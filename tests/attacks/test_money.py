@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from flask import Flask
 
-from lims.accounts.roles import ROLES, SALES, TECHNICIAN
+from lims.accounts.roles import MANAGER, ROLES, SALES, SERVICE, TECHNICIAN
 from lims.accounts.service import find_user
 from lims.aftersales.models import Complaint
 from lims.base import views
@@ -150,3 +150,37 @@ def test_what_is_guarded_neither_filters_nor_orders_nor_is_searched() -> None:
         open_to = {*service.filter_columns, *service.order_columns, *service.search_columns}
         wrong += [(name, column) for column in guarded & open_to]
     assert wrong == []
+
+
+def test_who_is_shown_no_money_writes_none(
+    app: Flask, priced: None, technician: Person, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        component, noted = (
+            SERVICES["mix-components"].find(kind="cement"),
+            SERVICES["complaints"].page().items[0],
+        )
+    assert component is not None
+    price = {
+        "revision_id": component.revision_id, "kind": "cement", "mass_kg_m3": "310", "price_per_t": "1",
+        "version": component.version,
+    }  # fmt: skip
+    amount = {"compensation": "Cement", "compensation_amount": "1"}
+    rest = f"/api/v1/complaints/{noted.id}/steps/findings"
+    page = f"/complaints/{noted.id}/steps/findings"
+    service, manager = sign_in_as(SERVICE), sign_in_as(MANAGER)
+    assert technician.post(f"/mix-components/{component.id}/edit", price).status_code == 403
+    assert service.post(page, amount).status_code == 403
+    for person, method, path, sent in (
+        (technician, "PUT", f"/api/v1/mix-components/{component.id}", price),
+        (service, "POST", rest, amount),
+    ):
+        answer = person.client.open(path, method=method, json=sent, headers={"X-CSRFToken": person.token})
+        assert answer.status_code == 403, path
+    with app.app_context():
+        assert SERVICES["mix-components"].get(component.id).price_per_t == Decimal(AMOUNTS[0])
+        assert SERVICES["complaints"].get(noted.id).compensation_amount == Decimal(AMOUNTS[1])
+    assert service.post(page, {"compensation": "Cement"}).status_code == 302
+    assert manager.post(page, amount).status_code == 302
+    with app.app_context():
+        assert SERVICES["complaints"].get(noted.id).compensation_amount == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import openpyxl
@@ -14,7 +16,7 @@ from flask import Flask
 from lims.accounts.roles import AUDITOR, MANAGER, SALES, TECHNICIAN
 from lims.accounts.service import find_user
 from lims.audit.kept import FindingService
-from lims.audit.sampling import draw
+from lims.audit.sampling import draw, of_now
 from lims.audit.schemas import AnswerIn, RemarkIn, SampleIn
 from lims.base.problems import Refused
 from tests.conftest import USERNAMES, Person
@@ -109,6 +111,44 @@ def test_the_same_period_number_and_seed_draw_the_same_specimens() -> None:
         SampleIn(first=today, last=today - timedelta(days=1), size=7, seed=5)
 
 
+@pytest.mark.usefixtures("records_on_both")
+def test_sample_stays_the_same_when_a_batch_of_its_period_is_registered_later() -> None:
+    mix = a_mix()
+    for _number in range(4):
+        a_batch("120", mix=mix)
+    today = datetime.now(UTC).date()
+    blank = SampleIn(first=today - timedelta(days=10), last=today, size=7, seed=5)
+    asked = of_now(blank)
+    drawn = draw(asked)
+    a_batch("120", mix=mix)
+    assert draw(asked) == drawn
+    assert of_now(asked) == asked
+    assert of_now(blank).newest > asked.newest  # type: ignore[operator]
+
+
+def test_papers_of_a_sample_hold_the_specimens_of_the_page_they_are_taken_from(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        a_batch("400")
+    today = datetime.now(UTC).date()
+    auditor = sign_in_as(AUDITOR)
+    query = f"first={today - timedelta(days=10)}&last={today + timedelta(days=1)}&size=5&seed=5"
+    page = auditor.get(f"/audit-sample/?{query}&go=1").get_data(as_text=True)
+    shown = re.findall(r'class="fw-bold num" href="[^"]+">([^<]+)<', page)
+    assert len(shown) == 5
+    with app.app_context():
+        a_batch("400", mix=a_mix("C30-2"))
+    (workbook,) = re.findall(r'href="(/audit-sample/checklist\.xlsx[^"]+)"', page)
+    rows = openpyxl.load_workbook(io.BytesIO(auditor.get(unescape(workbook)).data)).active.values  # type: ignore[union-attr]
+    assert [row[0] for row in rows][3:] == shown
+    again = re.findall(r'href="(/audit-sample/\?[^"]+go=1)"', page)[0]
+    page = auditor.get(unescape(again)).get_data(as_text=True)
+    assert re.findall(r'class="fw-bold num" href="[^"]+">([^<]+)<', page) == shown
+    # The next sample is drawn of what is registered then.
+    assert re.search(r'name="newest"[^>]* value=""', page)
+
+
 def test_every_specimen_of_the_period_may_be_drawn(records: Flask) -> None:
     batch = a_batch("40")
     every = {specimen.id for found in batch.sets for specimen in found.specimens}
@@ -147,3 +187,27 @@ def test_retention_tells_what_is_kept_and_how_long(sign_in_as: Callable[[str], P
     assert "90 days at most" in page
     assert "30 days at most" in page  # what jobs made
     assert "Record of changes" in page
+
+
+def test_answer_or_remark_that_is_not_taken_stands_on_the_page_with_the_reason(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.test_request_context():
+        key = a_finding(TECHNICIAN).id
+    technician, manager, auditor = map(sign_in_as, (TECHNICIAN, MANAGER, AUDITOR))
+    assert technician.post(f"/findings/{key}/answer", {"answer": "Labels printed"}).status_code == 302
+    late = manager.post(f"/findings/{key}/answer", {"answer": "A second printer was bought"})
+    assert late.status_code == 422
+    page = late.get_data(as_text=True)
+    assert "State: is Answered; accepted: Open" in page
+    assert "A second printer was bought" in page[page.index('id="not-taken"') :]
+    before = datetime.now(UTC).date() - timedelta(days=2)
+    again = auditor.post(
+        f"/findings/{key}/reopen", {"remark": "Which labels, since when?", "due_on": str(before)}
+    )
+    assert again.status_code == 422
+    page = again.get_data(as_text=True)
+    assert "Answer due on: lies in the past; accepted: today or later" in page
+    form = page[page.index(f'action="/findings/{key}/reopen"') :]
+    assert "Which labels, since when?</textarea>" in form
+    assert f'value="{before}"' in form

@@ -19,7 +19,7 @@ import sqlalchemy
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, text
 
@@ -118,6 +118,8 @@ def test_pure_python_agrees_with_the_library(seed: bytes, message: bytes, bit: i
 
 @settings(deadline=None)
 @given(st.text(st.characters(blacklist_categories=("Cs",)), max_size=20), st.text(max_size=3))
+@example("x,{", "1")
+@example("", ",{")
 def test_line_of_an_export_gives_every_letter_back(payload: str, pk: str) -> None:
     for written in (payload, '{"name":"' + payload.replace("\\", "").replace('"', "") + '"}'):
         entry = (7, 3, "I", "regions", pk, written)

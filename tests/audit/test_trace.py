@@ -16,6 +16,7 @@ from lims.audit.commands import trace_command
 from lims.audit.drawing import draw, layers
 from lims.audit.references import PARTS, came_from, references
 from lims.audit.trace import MOST_NODES, MOST_OF_KIND, Trace, trace
+from lims.base.actor import system_actor
 from lims.base.services import SERVICES
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import correct_set, record_set
@@ -141,6 +142,36 @@ def test_calibration_of_a_scale_or_of_moulds_reaches_what_was_cast_under_it(
         assert {"specimens", "mix-designs", "trials"} <= kinds(found)
         assert found.edges[(devices, device.id), ("batches", its.id)] == "made"
         assert ("calibrations", calibration.id) in trace("batches", its.id, everything).nodes
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_calibration_counts_again_when_a_later_one_ran_out_before_it() -> None:
+    scale = SERVICES["scales"].add({"code": "S-1", "name": "Scale"}, ACTOR)
+    checks = {"whole year": ("2026-01-05", "2027-01-05"), "after repair": ("2026-03-02", "2026-03-31"),
+              "mistaken": ("2026-04-02", "2027-04-02")}  # fmt: skip
+    made = {
+        name: SERVICES["calibrations"].add(
+            {
+                "scale_id": scale.id, "certificate_number": name, "calibrated_on": begun, "due_on": ends,
+                "calibrated_by": "Institute",
+            },
+            ACTOR,
+        )
+        for name, (begun, ends) in checks.items()
+    }  # fmt: skip
+    SERVICES["calibrations"].retire(made["mistaken"].id, ACTOR)
+    mix = a_mix()
+    cast = {
+        day: a_batch("40", mix=mix, cast_at=f"{day}T10:00+08:00", scale_id=scale.id).id
+        for day in ("2026-02-01", "2026-03-31", "2026-05-04")
+    }
+    under = {"whole year": {"2026-02-01", "2026-05-04"}, "after repair": {"2026-03-31"}, "mistaken": set()}
+    for name, days in under.items():
+        there = trace("calibrations", made[name].id, everything).nodes
+        assert {day for day, key in cast.items() if ("batches", key) in there} == days, name
+        for day, key in cast.items():
+            back = trace("batches", key, everything).nodes
+            assert (("calibrations", made[name].id) in back) == (day in days), (name, day)
 
 
 @pytest.mark.usefixtures("records_on_both")
@@ -285,6 +316,20 @@ def test_what_a_role_may_not_read_has_no_name_no_link_and_no_number(
     assert technician.get(f"/trace/complaints/{complaint}").status_code == 403
     sales = sign_in_as(SALES)
     assert "P-1" not in sales.get(f"/trace/batches/{batch}").get_data(as_text=True)
+
+
+def test_who_did_nothing_that_a_role_may_read_is_named_to_none_of_it(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        made = a_chain()
+        told = {"customer_id": made["customer"].id, "cement_lot_id": made["lot"].id, "subject": "Cracks"}
+        SERVICES["complaints"].add(told, system_actor("hotline"))
+        address = f"/trace/batches/{made['batch'].id}/trace.json"
+    for role, named in ((AUDITOR, True), (TECHNICIAN, False)):
+        persons = sign_in_as(role).get(address).get_json()["persons"]
+        assert ("hotline" in {person["name"] for person in persons}) == named
+        assert all(person["did"] for person in persons)
 
 
 @pytest.mark.parametrize(

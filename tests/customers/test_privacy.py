@@ -17,9 +17,12 @@ from werkzeug.routing import IntegerConverter
 
 from lims.accounts.roles import MANAGER, SALES, SERVICE
 from lims.accounts.service import find_user
+from lims.audit.source import check_database, reading
+from lims.base.auditing.lims_verify import verify
 from lims.base.auditing.models import PersonalValue
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, database, transaction
+from lims.base.display import local_today
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.customers.models import Customer
@@ -379,3 +382,33 @@ def test_erasing_a_person_leaves_records_that_stand_and_no_trace_of_the_name() -
     assert SERVICES["deliveries"].get(delivery.id).accepted_by == found.name
     values = current_session().scalars(select(PersonalValue.value)).all()
     assert not [value for value in values if "Gao" in value or "138" in value or "gao@" in value]
+
+
+@pytest.mark.usefixtures("records_on_both")
+def test_erasing_who_called_leaves_who_agreed_and_a_record_that_fits_the_rows() -> None:
+    customer = a_customer()
+    caller = add("contacts", customer_id=customer.id, name="Gao Feng", phone="13800000000")
+    complaints: Any = SERVICES["complaints"]
+    told = add("complaints", customer_id=customer.id, subject="Cracks", phone="13800000000")
+    complaints.answer(told.id, {"answer": "We come"}, ACTOR)
+    complaints.solve(told.id, {"remedy": "Covered and watered"}, ACTOR)
+    complaints.agree(told.id, {"agreed_on": local_today().isoformat(), "agreed_by": "Wang Min"}, ACTOR)
+    ContactService().erase(caller.id, ACTOR)
+    current_session().expire_all()
+    found = complaints.get(told.id)
+    assert (found.phone, found.agreed_by) == (None, "Wang Min")
+    assert set(current_session().scalars(select(PersonalValue.value))) == {"Wang Min"}
+    with reading(database().engine) as source:
+        report = verify(source)
+        check_database(source, report)
+    assert report.findings == []
+
+
+def test_sheet_of_own_customers_names_no_dealer_of_another_region_and_is_read_again(
+    sales: Person, hidden: dict[str, int]
+) -> None:
+    sheet = sales.get("/import/templates/customers/filled.xlsx").data
+    assert b"K-OURS" in unpacked(sheet)
+    assert b"K-DEAL" not in unpacked(sheet)
+    sent = sales.post("/import/", {"file": (io.BytesIO(sheet), "k.xlsx")})
+    assert 'data-count="same">1<' in sales.get(sent.location).get_data(as_text=True)

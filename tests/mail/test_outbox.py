@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from lims.aftersales.jobs import round_is_due, service_round
 from lims.base.actor import system_actor
+from lims.base.auditing.models import AuditEntry
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.jobs import RunningJob
@@ -221,6 +222,17 @@ def test_recipient_that_there_is_not_is_given_up_and_the_others_go_out(letterbox
     letterbox.answers.clear()
     a_mail("complaint:2")
     assert send_waiting(ACTOR) == 1
+
+
+def test_address_that_a_server_says_again_is_not_in_what_it_said(letterbox: Letterbox) -> None:
+    """Erasing its account takes an address out of the mail; nothing would take it out of the record of changes."""
+    a_mail()
+    letterbox.answers["RCPT"] = "550 5.1.1 <Chen@example.com>: no such person"
+    send_waiting(ACTOR)
+    assert stored()[0].last_error == "550 5.1.1 <…>: no such person"
+    written = " ".join(current_session().scalars(select(AuditEntry.payload)))
+    assert "no such person" in written
+    assert "chen@example.com" not in written.lower()
 
 
 def test_address_that_the_server_cannot_write_is_given_up_and_the_others_go_out(

@@ -327,6 +327,16 @@ def test_r4_reissued_paper_names_the_old_one_and_the_reason_and_the_old_bytes_st
     assert hashlib.sha256(before).hexdigest() == kept.sha256
 
 
+def test_result_is_printed_with_the_loads_it_rests_on_while_somebody_amends_it(batch: Any) -> None:
+    results = released_results(batch.id)
+    found = set_of(batch)
+    entry = SetBreaksIn.read({"loads_kn": [load_of("40")] * 3, "tested_at": found.due_at.isoformat()})
+    amend_set(found.id, entry, 1, ACTOR, "typed wrong")
+    (paper,) = certificate_data(batch, results, code="C", issued_at=utc_now(), issued_by="x")["sets"]
+    assert paper["number"] == "1"
+    assert {item["strength_mpa"] for item in paper["specimens"]} == {paper["strength_mpa"]} == {"38.9"}
+
+
 def test_amended_and_retracted_results_supersede_the_paper(batch: Any) -> None:
     paper = issued(batch)
     assert service.changed_results(paper.id) == []

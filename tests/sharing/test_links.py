@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 from flask import current_app
+from sqlalchemy import select
 
+from lims.base.auditing.models import PersonalValue
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.problems import NotFound, Refused
+from lims.base.services import SERVICES
 from lims.sharing.answers import keep_answer
 from lims.sharing.models import ShareAnswer, ShareLink
 from lims.sharing.schemas import AnswerIn
@@ -59,3 +62,23 @@ def test_answer_on_its_way_while_its_link_is_revoked_is_kept_no_more() -> None:
     with pytest.raises(NotFound):
         keep_answer(opened, AnswerIn.read({"kind": "question", "name": "Li", "contact": "1", "message": "?"}))
     assert current_session().query(ShareAnswer).count() == 0
+
+
+def test_erasing_a_prospect_takes_who_answered_out_of_the_answers_too() -> None:
+    link, _token = a_link()
+
+    def sent(**said: str) -> int:
+        return int(keep_answer(link, AnswerIn.read(said)).id)
+
+    zhao = {"name": "Ms Zhao", "company": "North Mixing", "contact": "zhao@example.com"}
+    asked, wanted = sent(**zhao, kind="question", message="How much fly ash?"), sent(**zhao, kind="trial")
+    other = sent(kind="question", name="Mr Bai", contact="139")
+    prospect = SERVICES["customers"].find(name="North Mixing")
+    assert prospect is not None
+    SERVICES["customers"].erase_contact(prospect.id, ACTOR)  # type: ignore[attr-defined]
+    current_session().expire_all()
+    mark = SERVICES["customers"].get(prospect.id).contact_name
+    kept = {answer.id: (answer.name, answer.contact) for answer in current_session().query(ShareAnswer)}
+    assert kept == {asked: (mark, mark), wanted: (mark, mark), other: ("Mr Bai", "139")}
+    values = current_session().scalars(select(PersonalValue.value)).all()
+    assert not [value for value in values if "zhao" in value.lower()]

@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from itsdangerous import TimestampSigner
+from sqlalchemy import update
 
 from lims.accounts.roles import AUDITOR, MANAGER, SALES, SERVICE, TECHNICIAN
 from lims.accounts.service import find_user
@@ -21,8 +22,9 @@ from lims.base.database import transaction
 from lims.base.display import local_day
 from lims.base.services import SERVICES
 from lims.forecasts.models import Forecast
+from lims.trials.models import Specimen
 from tests.conftest import Person
-from tests.factories import ACTOR, a_customer, a_mix
+from tests.factories import ACTOR, a_batch, a_customer, a_mix
 from tests.sharing.sheets import a_forecast
 
 LISTS = ("/", "/mix-designs/", "/batches/", "/press/", "/customers/", "/complaints/", "/set-results/")
@@ -215,6 +217,22 @@ def test_number_beside_a_list_is_of_all_that_wait_and_not_of_those_that_are_show
     assert re.search(r'id="findings">.*?<span class="badge bg-secondary-lt num">9<', page, re.S)
     page = sign_in_as(MANAGER).get(f"/customers/{customer_id}").get_data(as_text=True)
     assert re.search(r'<div class="h2 num mb-0">3</div><div class="text-secondary">Visits<', page)
+
+
+def test_sample_of_the_day_is_the_same_when_a_batch_is_registered_during_it(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        mix = a_mix()
+        a_batch("400", mix=mix)
+        with transaction(ACTOR) as session:
+            session.execute(update(Specimen).values(created_at=utc_now() - timedelta(days=2)))
+    auditor = sign_in_as(AUDITOR)
+    drawn = re.findall(r"/specimens/(\d+)", auditor.get("/").get_data(as_text=True))
+    assert drawn
+    with app.app_context():
+        a_batch("400", mix=mix)
+    assert re.findall(r"/specimens/(\d+)", auditor.get("/").get_data(as_text=True)) == drawn
 
 
 def responsible() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from lims.base.actor import Actor
 from lims.base.auditing import policy
@@ -44,7 +44,26 @@ def erase(table_name: str, row_id: int, actor: Actor, reason: str) -> None:
 
 
 def forget(table_name: str, row_id: int, session: Any) -> None:
-    """Delete salt and clear text of a row whose personal values were taken out before, in the same transaction."""
+    """Delete salt and clear text of a row whose personal values were taken out before, in the same transaction.
+
+    The salt is that of the whole row. What the row still tells of others (who agreed, beside the number of who called) is
+    put aside meanwhile and written again, under a new salt: its digest would fit the record of changes no more, and the
+    verifier would call the row altered.
+    """
     session.flush()
+    table = Model.metadata.tables[table_name]
+    this_row = table.c.id == row_id
+    committed = [column for column in table.columns if policy.is_committed(column)]
+    row = session.execute(select(*committed).where(this_row)).mappings().one()
+    others = {
+        name: value
+        for name, value in row.items()
+        if value is not None and not str(value).startswith(policy.ERASED)
+    }
+    if others:
+        aside = {name: None if table.c[name].nullable else policy.erased_mark(row_id) for name in others}
+        session.execute(update(table).where(this_row).values(aside))
     for kept in (PersonalValue, AuditSalt):
         session.execute(delete(kept).where(kept.table_name == table_name, kept.pk == str(row_id)))
+    if others:
+        session.execute(update(table).where(this_row).values(others))

@@ -690,7 +690,8 @@ def entry_line(seq: int, txid: int, op: str, table: str, pk: str, payload: str) 
 
 def read_entry(line: str) -> Any:
     """(seq, txid, op, table, pk, payload) of such a line; the payload with every byte as it was."""
-    at = line.find(",{")
+    # A payload that stands as a string may hold these letters too: then the line ends with that string.
+    at = line.find(",{") if line.rstrip("\n").endswith("}]") else -1
     if at > 0:
         parts = line[1:at].split(",")
         if len(parts) == 5 and "\\" not in parts[4]:
