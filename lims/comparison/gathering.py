@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from lims.base.database import among, current_session
 from lims.base.display import local_day
@@ -84,6 +84,19 @@ class TrialRow:
         )
 
 
+def of_cement(cement_product_id: int) -> ColumnElement[bool]:
+    """Which batches, of a statement that joins their cement lots from outside, are of this cement: the lot says which it was, a
+    recipe only says which was meant."""
+    named = exists().where(
+        MixComponent.revision_id == Batch.mix_revision_id,
+        MixComponent.cement_product_id == cement_product_id,
+    )
+    return or_(
+        CementLot.cement_product_id == cement_product_id,
+        Batch.cement_lot_id.is_(None) & named,
+    )
+
+
 def trial_rows(
     cement_product_id: int,
     age_days: int,
@@ -99,10 +112,6 @@ def trial_rows(
 ) -> list[TrialRow]:
     """Batches of concrete with this cement whose sets of this age are released, oldest first; one that was broken as cubes
     and as cylinders comes twice. Two statements and one for each 500 recipes."""
-    named = exists().where(
-        MixComponent.revision_id == Batch.mix_revision_id,
-        MixComponent.cement_product_id == cement_product_id,
-    )
     query = (
         select(
             Batch.id,
@@ -133,11 +142,7 @@ def trial_rows(
             Batch.cast_at.is_not(None),
             Batch.retired_at.is_(None),
             *SERVICES["batches"].visible(),  # a salesperson compares within the own regions
-            # The lot says which cement it was; a recipe only says which was meant.
-            or_(
-                CementLot.cement_product_id == cement_product_id,
-                Batch.cement_lot_id.is_(None) & named,
-            ),
+            of_cement(cement_product_id),
         )
         .order_by(Batch.cast_at, Batch.id, SetResult.id)
     )
@@ -211,7 +216,20 @@ def made_on(lots: Iterable[int]) -> dict[int, date]:
     return {lot_id: day for lot_id, day in rows if day is not None}
 
 
-def cast_after(change: ProcessChange, rows: Sequence[TrialRow]) -> list[TrialRow]:
+class Casting(Protocol):
+    """A batch, as far as it tells which kind of its cement went in."""
+
+    @property
+    def lot_id(self) -> int | None: ...
+
+    @property
+    def cast_at(self) -> datetime: ...
+
+
+C = TypeVar("C", bound=Casting)
+
+
+def cast_after(change: ProcessChange, rows: Sequence[C]) -> list[C]:
     """Batches with cement of the new kind: by the day their lot was made, where it is known, else by their own. A silo
     holds the old cement for a while."""
     days = made_on(row.lot_id for row in rows if row.lot_id is not None)

@@ -28,7 +28,7 @@ from tests.comparison.test_comparisons import (
     two_cements,
 )
 from tests.conftest import Person
-from tests.factories import ACTOR, a_customer, a_mix, a_trial
+from tests.factories import ACTOR, a_customer, a_forecast, a_mix, a_trial
 
 
 def days_ago(n: int) -> str:
@@ -353,6 +353,38 @@ def test_batches_before_a_change_at_the_works_are_left_out() -> None:
     assert found.since is not None
     assert found.since.id == change.id
     assert found.batches == 3 * len(RATIOS)
+
+
+@pytest.mark.usefixtures("records")
+def test_forecasts_stand_for_mixes_of_this_cement_as_it_is_made_now_that_wait_for_their_28_days() -> None:
+    own, other, trial = trials_of_both(offset=0.0, lots=1)
+    cast(trial, SERVICES["mix-designs"].find(code="OWN-46"), a_lot(own, "old", ago=95), 20.0, ago=90)
+    a_change(own, ago=60)
+    said = {name: Decimal(60) for name in ("strength_mpa", "lower_90_mpa", "upper_90_mpa")}
+
+    def waits(product: Any, ratio: float, ago: int, **more: Any) -> None:
+        mix = a_mix_of(product, ratio)
+        SERVICES["mix-designs"].edit(mix.id, {"code": mix.code, **more}, mix.version, ACTOR)
+        add(
+            "batches",
+            trial_id=trial.id,
+            mix_revision_id=mix.latest_revision_id,
+            cast_at=(utc_now() - timedelta(days=ago)).isoformat(),
+            volume_m3="0.05",
+            plan_ages="28",
+            cement_lot_id=a_lot(product, mix.code, ago=ago + 5).id,
+        )
+        a_forecast(mix.id, **said)
+
+    waits(own, 0.36, 5)
+    waits(own, 0.37, 5, kind="mortar")
+    waits(own, 0.38, 80)  # of the kind that is no longer made
+    waits(other, 0.36, 5)
+    for code in ("OWN-40", "RIVAL-40"):  # broken
+        a_forecast(SERVICES["mix-designs"].find(code=code).id, **said)
+    asked = OptimumQuestion.read({"cement_product_id": own.id, "trial_id": trial.id})
+    found = optimum_for(asked, prices=False)
+    assert [item.revision for item in found.candidates if item.basis == "forecast"] == ["OWN-36"]
 
 
 def test_without_trials_the_forecast_model_is_read_backwards(app: Flask) -> None:
