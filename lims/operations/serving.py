@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -81,8 +82,7 @@ def serve(app: Flask, settings: Settings) -> None:
     try:
         listening = _listen(settings)
     except OSError as error:
-        message = f"LIMS_PORT={settings.port}: cannot listen on it ({error.strerror}); set another port"
-        click.echo(message, err=True)
+        click.echo(_why_not(settings, error), err=True)
         sys.exit(2)
     processes = settings.serving_processes()
     if processes == 1:
@@ -101,6 +101,14 @@ def serve(app: Flask, settings: Settings) -> None:
     log.info("stopped")
 
 
+def _why_not(settings: Settings, error: OSError) -> str:
+    """Which of the two settings keeps it from listening, and what is accepted."""
+    if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+        said = "accepted: an address or name of this machine, or 0.0.0.0 for all of them"
+        return f"LIMS_HOST={settings.host}: cannot listen on it ({error.strerror}); {said}"
+    return f"LIMS_PORT={settings.port}: cannot listen on it ({error.strerror}); set another port"
+
+
 def _close(listening: list[socket.socket]) -> None:
     """Whoever keeps one open makes clients wait for nobody."""
     for one in listening:
@@ -116,7 +124,11 @@ def _empty_counters() -> None:
 
 def _listen(settings: Settings) -> list[socket.socket]:
     """The sockets of the address, before there is anything to share them. Raises: OSError."""
-    found, asked = [], Adjustments(host=settings.host, port=settings.port)
+    found = []
+    try:
+        asked = Adjustments(host=settings.host, port=settings.port)
+    except ValueError:  # a name that nobody knows
+        raise OSError(errno.EADDRNOTAVAIL, "it is no address") from None
     for family, kind, protocol, address in asked.listen:
         one = socket.socket(family, kind, protocol)
         if os.name != "nt":  # there it would let two servers have the same port
