@@ -85,6 +85,7 @@ def serve(app: Flask, settings: Settings) -> None:
         click.echo(_why_not(settings, error), err=True)
         sys.exit(2)
     processes = settings.serving_processes()
+    _empty_counters()
     if processes == 1:
         _serve(app, settings, listening, worker_threads=settings.worker_threads)
         return
@@ -96,7 +97,6 @@ def serve(app: Flask, settings: Settings) -> None:
     if settings.worker_threads:
         works["jobs"] = partial(_run_jobs, app, settings, listening)
     before_forking(app)
-    _empty_counters()
     Family(works, settings.stop_seconds, at_stop=partial(_close, listening)).run()
     log.info("stopped")
 
