@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lims.base.columns import ExactDecimal, UtcDateTime
+from lims.base.display import local_time
 from lims.base.laboratory import laboratory
 from lims.base.records import Key, Record, exactly_one
 from lims.customers.models import Customer, Site
@@ -244,7 +245,7 @@ class CuringReading(Record):
 
     @property
     def title(self) -> str:
-        return f"{self.read_at:%Y-%m-%d %H:%M}"
+        return f"{local_time(self.read_at):%Y-%m-%d %H:%M}"
 
 
 class SpecimenSet(Record):
