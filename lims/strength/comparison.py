@@ -29,8 +29,8 @@ LEAST_BATCHES = 4
 LEAST_SPAN = 0.06
 #: How far beyond the tested ratios the target may lie, as a share of their span.
 EXTRAPOLATION = 0.10
-#: A share of mineral admixtures that spans less than this hardly moves; shares closer than the second are one, since masses are
-#: rounded.
+#: A share of mineral admixtures that spans less than this hardly moves; shares closer than the second are one, since masses
+#: are rounded.
 LEAST_SHARE_SPAN, ONE_SHARE = 0.04, 0.01
 #: Slumps of the two cements' trials that differ by more than this were not cast to equal slump.
 EQUAL_SLUMP_MM = 20.0

@@ -139,7 +139,9 @@ def test_folder_that_was_named_and_is_not_there_is_made(
         assert server.get("/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200
 
 
-def test_one_process_adds_nothing_that_an_earlier_start_has_counted(initialised: Path, tmp_path: Path) -> None:
+def test_one_process_adds_nothing_that_an_earlier_start_has_counted(
+    initialised: Path, tmp_path: Path
+) -> None:
     data, port, folder = tmp_path / "data", free_port(), tmp_path / "counters"
     shutil.copytree(initialised, data)
     folder.mkdir()

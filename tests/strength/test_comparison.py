@@ -202,7 +202,7 @@ def test_ratios_that_do_not_overlap_are_refused() -> None:
     assert refused(own + other).reason == "no_overlap"
 
 
-def test_mineral_admixtures_that_go_with_the_cements_are_refused_and_such_that_do_not_are_taken_apart() -> None:
+def test_mineral_admixtures_that_go_with_the_cements_are_refused_and_others_are_taken_apart() -> None:
     def with_shares(batches: list[TrialBatch], own: float, other: float) -> list[TrialBatch]:
         """As if the admixture took 0.8 of its share off ln f, and the cements were one."""
         shares = {True: own, False: other}
