@@ -85,8 +85,8 @@ class TrialRow:
 
 
 def of_cement(cement_product_id: int) -> ColumnElement[bool]:
-    """Which batches, of a statement that joins their cement lots from outside, are of this cement: the lot says which it was,
-    a recipe only says which was meant."""
+    """Which batches of a statement that joins their cement lots from outside are of this cement. The lot says which it was,
+    a recipe only which was meant."""
     named = exists().where(
         MixComponent.revision_id == Batch.mix_revision_id,
         MixComponent.cement_product_id == cement_product_id,

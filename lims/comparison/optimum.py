@@ -218,7 +218,6 @@ def _waiting(
         .outerjoin(CementLot, CementLot.id == Batch.cement_lot_id)
         .where(
             MixDesign.kind == "concrete",
-            Batch.cast_at.is_not(None),
             Batch.retired_at.is_(None),
             of_cement(asked.cement_product_id),
             *SERVICES["trials"].visible(),
@@ -231,7 +230,11 @@ def _waiting(
         query = query.where(Trial.customer_id == asked.customer_id)
     if asked.region_id is not None:
         query = query.where(Trial.region_id == asked.region_id)
-    cast = [_Cast(*row) for row in current_session().execute(query) if row[0] not in known]
+    cast = [
+        _Cast(mix_id, revision_id, lot_id, cast_at)
+        for mix_id, revision_id, lot_id, cast_at in current_session().execute(query)
+        if cast_at is not None and mix_id not in known
+    ]
     if since is not None:
         cast = cast_after(since, cast)
     found = {item.mix_id: item.revision_id for item in cast}
@@ -257,7 +260,7 @@ def _forecast(
     ):
         latest[item.mix_design_id] = item
     codes = dict(
-        session.execute(select(MixDesign.id, MixDesign.code).where(MixDesign.id.in_(revisions))).tuples()
+        session.execute(select(MixDesign.id, MixDesign.code).where(MixDesign.id.in_(revisions))).all()
     )
     masses = masses_of(set(revisions.values()))
     found = []

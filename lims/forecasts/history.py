@@ -47,6 +47,8 @@ class Seen:
     def changed_since(self, before: Seen) -> set[int] | None:
         """Mix designs whose history may differ from what it was; None when too much has happened to tell. What it costs
         grows with what was written since, not with the laboratory."""
+        if self.transaction <= before.transaction:
+            return set()
         if self.transaction - before.transaction > MOST_TRANSACTIONS:
             return None
         session = current_session()
@@ -55,8 +57,6 @@ class Seen:
                 AuditTransaction.id > before.transaction
             )
         ).one()
-        if began is None:
-            return set()
         if entries > MOST_ENTRIES:
             return None
         changed: dict[str, set[int]] = defaultdict(set)
@@ -78,7 +78,7 @@ class Seen:
         return found if len(found) <= MOST_MIXES else None
 
 
-def _of_histories(seq: int) -> Select[tuple[str, str]]:
+def _of_histories(seq: int) -> Select[str, str]:
     """(table, key) of what was written after this entry and can make the history of a mix another: a mix or a recipe, a
     result that came or was taken back, curing that was put right."""
     # Fenced off by the offset: otherwise every entry there ever was of these tables is looked at, by the index of tables.
