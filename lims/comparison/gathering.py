@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, exists, func, or_, select
 
@@ -84,6 +84,19 @@ class TrialRow:
         )
 
 
+def of_cement(cement_product_id: int) -> ColumnElement[bool]:
+    """Which batches of a statement that joins their cement lots from outside are of this cement. The lot says which it was,
+    a recipe only which was meant."""
+    named = exists().where(
+        MixComponent.revision_id == Batch.mix_revision_id,
+        MixComponent.cement_product_id == cement_product_id,
+    )
+    return or_(
+        CementLot.cement_product_id == cement_product_id,
+        Batch.cement_lot_id.is_(None) & named,
+    )
+
+
 def trial_rows(
     cement_product_id: int,
     age_days: int,
@@ -129,7 +142,7 @@ def trial_rows(
             Batch.cast_at.is_not(None),
             Batch.retired_at.is_(None),
             *SERVICES["batches"].visible(),  # a salesperson compares within the own regions
-            with_cement(cement_product_id),
+            of_cement(cement_product_id),
         )
         .order_by(Batch.cast_at, Batch.id, SetResult.id)
     )
@@ -189,16 +202,6 @@ def trial_rows(
     return rows
 
 
-def with_cement(cement_product_id: int) -> ColumnElement[bool]:
-    """Condition on a batch beside its lot (an outer join). The lot says which cement it was; a recipe only says which was
-    meant."""
-    named = exists().where(
-        MixComponent.revision_id == Batch.mix_revision_id,
-        MixComponent.cement_product_id == cement_product_id,
-    )
-    return or_(CementLot.cement_product_id == cement_product_id, Batch.cement_lot_id.is_(None) & named)
-
-
 def of_one_shape(*sides: list[TrialRow]) -> list[list[TrialRow]]:
     """Each side without what was broken as cylinders where most were cubes, or the other way round: a cylinder bears about
     four fifths of what a cube does, whatever the cement."""
@@ -213,7 +216,20 @@ def made_on(lots: Iterable[int]) -> dict[int, date]:
     return {lot_id: day for lot_id, day in rows if day is not None}
 
 
-def cast_after(change: ProcessChange, rows: Sequence[TrialRow]) -> list[TrialRow]:
+class Casting(Protocol):
+    """A batch, as far as it tells which kind of its cement went in."""
+
+    @property
+    def lot_id(self) -> int | None: ...
+
+    @property
+    def cast_at(self) -> datetime: ...
+
+
+C = TypeVar("C", bound=Casting)
+
+
+def cast_after(change: ProcessChange, rows: Sequence[C]) -> list[C]:
     """Batches with cement of the new kind: by the day their lot was made, where it is known, else by their own. A silo
     holds the old cement for a while."""
     days = made_on(row.lot_id for row in rows if row.lot_id is not None)

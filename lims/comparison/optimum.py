@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from flask import current_app
 from sqlalchemy import select
@@ -22,19 +22,21 @@ from lims.comparison.gathering import (
     changes_within,
     cost_of,
     masses_of,
+    of_cement,
     of_one_shape,
     price_list,
     trial_rows,
-    with_cement,
 )
 from lims.comparison.models import ProcessChange
 from lims.comparison.schemas import OptimumQuestion
 from lims.comparison.words import why_not
+from lims.forecasts.history import is_of_shape, shapes_forecast
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS, fits
 from lims.materials.models import CementLot
 from lims.mixes.models import MixDesign, MixRevision
 from lims.standards.proportioning import HISTORY_SETS, target_strength
+from lims.standards.specimens import commonest_shape
 from lims.strength.comparison import AGGREGATE_PER_BINDER, NotComparable
 from lims.strength.history import MixHistory
 from lims.strength.optimum import CONFIDENCE, MixBatch, StrengthLaw, fit_strength_law, lower_bound
@@ -106,18 +108,17 @@ def optimum_for(asked: OptimumQuestion, *, prices: bool) -> Optimum:
     )
     on = local_today()
     listed = price_list(on, asked.region_id) if prices else {}
-    (rows,) = of_one_shape(
-        trial_rows(
-            asked.cement_product_id,
-            TARGET_DAYS,
-            trial_id=asked.trial_id,
-            customer_id=asked.customer_id,
-            region_id=asked.region_id,
-        )
+    broken = trial_rows(
+        asked.cement_product_id,
+        TARGET_DAYS,
+        trial_id=asked.trial_id,
+        customer_id=asked.customer_id,
+        region_id=asked.region_id,
     )
+    (rows,) = of_one_shape(broken)
     since = next(reversed(changes_within(asked.cement_product_id, rows)), None)
     if since is not None:
-        rows = cast_after(since, rows)
+        rows, broken = cast_after(since, rows), cast_after(since, broken)
     law, reason = None, ""
     try:
         law = fit_strength_law(
@@ -126,9 +127,9 @@ def optimum_for(asked: OptimumQuestion, *, prices: bool) -> Optimum:
     except NotComparable as error:
         reason = why_not(error)
     goal = float(target)
-    candidates = _cast(rows, law, goal, asked, listed) + _forecast(
-        asked, {r.mix_id for r in rows}, since, goal, listed
-    )
+    shape = commonest_shape(row.shape for row in rows)
+    waiting = _waiting(asked, {row.mix_id for row in broken}, since, shape)
+    candidates = _cast(rows, law, goal, asked, listed) + _forecast(waiting, asked, goal, listed)
     candidates.sort(
         key=lambda item: (not item.reaches, _money(item.cost, item.cement_kg_m3, item.binder_kg_m3))
     )
@@ -192,40 +193,65 @@ def _cast(
     return found
 
 
-def _forecast(
-    asked: OptimumQuestion,
-    known: set[int],
-    since: ProcessChange | None,
-    goal: float,
-    listed: dict[tuple[str, int | None], Decimal],
-) -> list[Candidate]:
-    """Mixes of the trial, cast with this cement since the change, whose 28-day sets are not broken yet: the lower end of
-    their last forecast counts."""
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """A batch of a mix whose 28-day sets are not broken yet."""
+
+    mix_id: int
+    revision_id: int
+    lot_id: int | None
+    cast_at: datetime
+
+
+def _waiting(
+    asked: OptimumQuestion, known: set[int], since: ProcessChange | None, shape: str
+) -> dict[int, int]:
+    """Mix design id -> the revision that was cast last, of the concretes of the trial, `known` aside, that were cast with
+    this cement as it is made now and are not broken as the other shape of specimen."""
     if asked.trial_id is None and asked.customer_id is None:
-        return []
-    session = current_session()
-    cast = (
-        select(MixRevision.mix_design_id, MixRevision.id, Batch.cement_lot_id.label("lot_id"), Batch.cast_at)
+        return {}
+    query = (
+        select(MixRevision.mix_design_id, MixRevision.id, Batch.cement_lot_id, Batch.cast_at)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
+        .join(MixDesign, MixDesign.id == MixRevision.mix_design_id)
         .join(Trial, Trial.id == Batch.trial_id)
         .outerjoin(CementLot, CementLot.id == Batch.cement_lot_id)
         .where(
-            Batch.retired_at.is_(None), with_cement(asked.cement_product_id), *SERVICES["trials"].visible()
+            MixDesign.kind == "concrete",
+            Batch.retired_at.is_(None),
+            of_cement(asked.cement_product_id),
+            *SERVICES["trials"].visible(),
         )
         .order_by(MixRevision.id)  # the newest stands at last: its recipe is the one that is forecast
     )
     if asked.trial_id is not None:
-        cast = cast.where(Trial.id == asked.trial_id)
+        query = query.where(Trial.id == asked.trial_id)
     if asked.customer_id is not None:
-        cast = cast.where(Trial.customer_id == asked.customer_id)
-    batches: Sequence[Any] = session.execute(cast).all()
+        query = query.where(Trial.customer_id == asked.customer_id)
+    if asked.region_id is not None:
+        query = query.where(Trial.region_id == asked.region_id)
+    cast = [
+        _Cast(mix_id, revision_id, lot_id, cast_at)
+        for mix_id, revision_id, lot_id, cast_at in current_session().execute(query)
+        if cast_at is not None and mix_id not in known
+    ]
     if since is not None:
-        batches = cast_after(since, [batch for batch in batches if batch.cast_at is not None])
-    revisions = {
-        int(batch.mix_design_id): int(batch.id) for batch in batches if batch.mix_design_id not in known
-    }
+        cast = cast_after(since, cast)
+    found = {item.mix_id: item.revision_id for item in cast}
+    shapes = shapes_forecast(found) if found and shape else {}
+    return {mix: revision for mix, revision in found.items() if is_of_shape(shape, revision, shapes)}
+
+
+def _forecast(
+    revisions: Mapping[int, int],
+    asked: OptimumQuestion,
+    goal: float,
+    listed: dict[tuple[str, int | None], Decimal],
+) -> list[Candidate]:
+    """Mixes whose 28-day sets are not broken yet: the lower end of their last forecast counts."""
     if not revisions:
         return []
+    session = current_session()
     latest: dict[int, Forecast] = {}
     for item in session.scalars(
         select(Forecast)

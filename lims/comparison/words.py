@@ -73,6 +73,15 @@ def why_not(error: NotComparable) -> str:
                 },
             )
         )
+    if error.reason == "shares_differ":
+        return str(
+            _(
+                "The mineral admixtures differ with the cements: own %(own_percent)s %%, other "
+                "%(other_percent)s %% of the binder. What they do would be taken for the cement's doing.",
+                own_percent=f"{facts['own_percent']:.0f}",
+                other_percent=f"{facts['other_percent']:.0f}",
+            )
+        )
     if error.reason == "flat_law":
         return str(_("In the trials of %(whose)s strength does not rise with more binder.", whose=whose))
     return str(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, and_, func, or_, select
 
-from lims.base.columns import utc_now
+from lims.base.auditing.models import AuditEntry, AuditTransaction
 from lims.base.database import among, current_session
 from lims.mixes.models import RECIPE, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
@@ -28,66 +28,74 @@ def laboratory_key(laboratory: str, kind: str) -> str:
     return laboratory if kind == "concrete" else f"{laboratory} ({kind})"
 
 
-#: Results that committed late may carry a number below the newest: so many are looked at again.
-LOOKED_AT_AGAIN = 500
-ALSO_BEFORE = timedelta(minutes=2)
+#: Where more has happened since the last look, everything is read anew.
+MOST_TRANSACTIONS, MOST_ENTRIES, MOST_MIXES = 2_000, 50_000, 300
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How far the results, corrections and mixes had come when they were last read."""
+    """How far the record of changes had come when histories were last read. It holds what every process and way in has
+    written, and numbers its transactions as they were committed: none comes in late, whatever a clock says."""
 
-    results: frozenset[int] = frozenset()
-    corrected: frozenset[int] = frozenset()
-    revision: int = 0
-    design: int = 0
+    transaction: int = 0
 
     @classmethod
     def now(cls) -> Seen:
-        """Six statements that each read an index's end: what they cost does not grow with the laboratory."""
-        session = current_session()
-        last = session.scalar(select(func.max(SetResult.id))) or 0
-        newest = session.scalars(select(SetResult.id).where(SetResult.id > last - LOOKED_AT_AGAIN))
-        # Not what bears a later time than now: a clock that was once ahead would hide what is taken back until then.
-        latest = session.scalar(
-            select(func.max(SetResult.superseded_at)).where(
-                SetResult.superseded_at.is_not(None), SetResult.superseded_at <= utc_now() + ALSO_BEFORE
-            )
-        )
-        corrected = (
-            session.scalars(select(SetResult.id).where(SetResult.superseded_at >= latest - ALSO_BEFORE)).all()
-            if latest is not None
-            else ()
-        )
-        return cls(
-            frozenset(newest),
-            frozenset(corrected),
-            session.scalar(select(func.max(MixRevision.id))) or 0,
-            session.scalar(select(func.max(MixDesign.id))) or 0,
-        )
+        """One statement that reads an index's end."""
+        return cls(current_session().scalar(select(func.max(AuditTransaction.id))) or 0)
 
     def changed_since(self, before: Seen) -> set[int] | None:
-        """Mix designs whose history may differ from what it was; None when too much has happened to tell."""
-        if before.results and self.results and min(self.results) > max(before.results):
-            return None  # whole results lie between the two looks
-        session = current_session()
-        changed = list((self.results - before.results) | (self.corrected - before.corrected))
-        if len(changed) > LOOKED_AT_AGAIN:
+        """Mix designs whose history may differ from what it was; None when too much has happened to tell. What it costs
+        grows with what was written since, not with the laboratory."""
+        if self.transaction <= before.transaction:
+            return set()
+        if self.transaction - before.transaction > MOST_TRANSACTIONS:
             return None
-        of_results = (
-            select(MixRevision.mix_design_id)
-            .join(Batch, Batch.mix_revision_id == MixRevision.id)
-            .join(SpecimenSet, SpecimenSet.batch_id == Batch.id)
-            .join(SetResult, SetResult.specimen_set_id == SpecimenSet.id)
-            .where(SetResult.id.in_(changed))
+        session = current_session()
+        began, entries = session.execute(
+            select(func.min(AuditTransaction.txid), func.sum(AuditTransaction.entries)).where(
+                AuditTransaction.id > before.transaction
+            )
+        ).one()
+        if entries > MOST_ENTRIES:
+            return None
+        changed: dict[str, set[int]] = defaultdict(set)
+        for table, key in session.execute(_of_histories(began)):
+            changed[table].add(int(key))
+        found = changed["mix_designs"]
+        of_revisions = select(MixRevision.mix_design_id).distinct()
+        of_batches = of_revisions.join(Batch, Batch.mix_revision_id == MixRevision.id)
+        of_results = of_batches.join(SpecimenSet, SpecimenSet.batch_id == Batch.id).join(
+            SetResult, SetResult.specimen_set_id == SpecimenSet.id
         )
-        found = set(session.scalars(of_results)) if changed else set()
-        if self.revision > before.revision:
-            query = select(MixRevision.mix_design_id).where(MixRevision.id > before.revision)
-            found |= set(session.scalars(query))
-        if self.design > before.design:
-            found |= set(session.scalars(select(MixDesign.id).where(MixDesign.id > before.design)))
-        return found
+        for table, column, query in (
+            ("mix_revisions", MixRevision.id, of_revisions),
+            ("batches", Batch.id, of_batches),
+            ("set_results", SetResult.id, of_results),
+        ):
+            if changed[table]:
+                found |= set(session.scalars(query.where(among(column, changed[table]))))
+        return found if len(found) <= MOST_MIXES else None
+
+
+def _of_histories(seq: int) -> Select[str, str]:
+    """(table, key) of what was written after this entry and can make the history of a mix another: a mix or a recipe, a
+    result that came or was taken back, curing that was put right."""
+    # Fenced off by the offset: otherwise every entry there ever was of these tables is looked at, by the index of tables.
+    recent = (
+        select(AuditEntry.table_name, AuditEntry.pk, AuditEntry.op, AuditEntry.payload)
+        .where(AuditEntry.seq > seq)
+        .offset(0)
+        .subquery()
+    ).c
+    came = recent.op == "I"
+    return select(recent.table_name, recent.pk).where(
+        or_(
+            recent.table_name.in_(("mix_designs", "mix_revisions")),
+            and_(recent.table_name == "set_results", or_(came, recent.payload.contains('"superseded_at"'))),
+            and_(recent.table_name == "batches", ~came, recent.payload.contains('"curing')),
+        )
+    )
 
 
 #: Masses of RECIPE, kg/m³.

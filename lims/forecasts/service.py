@@ -60,7 +60,7 @@ class ForecastService(RecordService[Forecast]):
 
 
 class StoredFits:
-    """The fitted model of this process: the history of a mix is read again when one of its results has changed, the
+    """The fitted model of this process: the history of a mix is read again when what it rests on has changed, the
     sub-models come from the database and go there."""
 
     def __init__(self) -> None:
@@ -74,22 +74,26 @@ class StoredFits:
     def current(self) -> FittedModel:
         """The model over the history as it is now. Sub-models survive while they are not stale."""
         now = Seen.now()
-        if now != self.seen:
-            kept = self.model
+        # Who has waited for the lock may see less than what was read meanwhile.
+        if self.seen is None or now.transaction > self.seen.transaction:
             changed = now.changed_since(self.seen) if self.seen is not None else None
             if changed is None:
                 self.recipes = recipe_histories()
-            else:
-                for mix_design_id in changed:
-                    self.recipes.update(recipe_histories(mix_design_id))
-            mixes = [mix for recipes in self.recipes.values() for mix in recipes]
-            # Every forecast from the same ages comes from one sub-model: the stored one that it names.
-            own = str(current_app.config.get("LIMS_LABORATORY", "own"))
-            labs = frozenset(laboratory_key(own, kind) for kind in MIX_KINDS)
-            self.model = fit([mix for mix in mixes if mix.breaks], asked=mixes, labs=labs)
-            self.model.adopt(kept, STALE_AFTER)
+            for mix_design_id in changed or ():
+                self.recipes.update(recipe_histories(mix_design_id))
+            if changed is None or changed:
+                self._learn()
             self.seen = now
         return self.model
+
+    def _learn(self) -> None:
+        kept = self.model
+        mixes = [mix for recipes in self.recipes.values() for mix in recipes]
+        # Every forecast from the same ages comes from one sub-model: the stored one that it names.
+        own = str(current_app.config.get("LIMS_LABORATORY", "own"))
+        labs = frozenset(laboratory_key(own, kind) for kind in MIX_KINDS)
+        self.model = fit([mix for mix in mixes if mix.breaks], asked=mixes, labs=labs)
+        self.model.adopt(kept, STALE_AFTER)
 
     @property
     def histories(self) -> dict[int, MixHistory]:

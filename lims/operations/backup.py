@@ -208,9 +208,9 @@ def _faults_of_files(folder: Path, manifest: Manifest) -> list[str]:
 def verify(settings: Settings, folder: Path, *, into: str = "") -> list[str]:
     """Restore this backup into a place that goes away, and look at what came. Returns what is wrong with it.
 
-    `into`: an empty PostgreSQL database to restore into; without it that of LIMS_VERIFY_DATABASE_URL, and without
-    that one is made on the laboratory's server. Raises: Refused when there is no place to restore it into, or the place
-    fails: that says nothing about the backup.
+    `into`: an empty PostgreSQL database to restore into, which is empty again afterwards; without it that of
+    LIMS_VERIFY_DATABASE_URL, and without that one is made on the laboratory's server. Raises: Refused when there is no place
+    to restore it into, or the place fails: that says nothing about the backup.
     """
     manifest = Manifest.of(folder)
     try:
@@ -256,14 +256,14 @@ def _passing_place(settings: Settings, manifest: Manifest, into: str) -> Iterato
             yield databases.sqlite_url(Path(place) / DATABASE)
     elif into:
         databases.refuse_no_postgresql(into, "--into")
-        databases.refuse_what_is_not_empty(into, "--into")
-        yield into
+        with databases.lent_database(into, "--into") as url:
+            yield url
     elif settings.verify_database_url:
         if databases.are_one(settings.verify_database_url, settings.sqlalchemy_url):
             raise refuse(
                 "LIMS_VERIFY_DATABASE_URL", "is the laboratory's own database; accepted: an empty one"
             )
-        with databases.lent_database(settings.verify_database_url) as url:
+        with databases.lent_database(settings.verify_database_url, "LIMS_VERIFY_DATABASE_URL") as url:
             yield url
     elif databases.sqlite_path(settings.sqlalchemy_url) is None:
         with databases.passing_database(settings.sqlalchemy_url) as url:

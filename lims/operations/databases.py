@@ -576,10 +576,10 @@ def drop_left_databases(url: str, made_before: datetime) -> list[str]:
 
 
 @contextlib.contextmanager
-def lent_database(url: str) -> Iterator[str]:
-    """The empty database that a verification may use and empties again (LIMS_VERIFY_DATABASE_URL). What stands in it
+def lent_database(url: str, setting: str) -> Iterator[str]:
+    """The empty database that a verification may use and empties again, named by this setting or option. What stands in it
     without the mark of a verification is somebody's, and stays. Raises: Refused."""
-    setting, name = "LIMS_VERIFY_DATABASE_URL", make_url(url).database
+    name = make_url(url).database
     try:
         connection = psycopg.connect(conninfo(url), autocommit=True)
     except psycopg.Error as error:
@@ -589,8 +589,9 @@ def lent_database(url: str) -> Iterator[str]:
         if not free or not free[0]:
             raise refuse(setting, "another verification uses this database; try again when it is over", name)
         marked = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (LENT,)).fetchone()
-        if not (marked and marked[0]) and _things(connection):
-            raise refuse(setting, "this database is not empty; accepted: one that holds nothing", name)
+        if not (marked and marked[0]) and (found := _things(connection)):
+            said = f"this database is not empty, it has {some_of(found)}; accepted: one that holds nothing"
+            raise refuse(setting, said, name)
         used = connection.execute(_OTHERS).fetchone()
         if used and used[0]:
             raise refuse(
@@ -643,15 +644,6 @@ def things_of_others(url: str) -> list[str]:
             return []
         marked = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (RESTORING,)).fetchone()
         return [] if marked and marked[0] else _things(connection)
-
-
-def refuse_what_is_not_empty(url: str, field: str) -> None:
-    """Raises: Refused unless this database holds nothing at all."""
-    with psycopg.connect(conninfo(url)) as connection:
-        found = _things(connection)
-    if found:
-        said = f"this database is not empty, it has {some_of(found)}; accepted: one that holds nothing"
-        raise refuse(field, said, make_url(url).database)
 
 
 def some_of(names: list[str]) -> str:

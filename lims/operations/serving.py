@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -81,10 +82,10 @@ def serve(app: Flask, settings: Settings) -> None:
     try:
         listening = _listen(settings)
     except OSError as error:
-        message = f"LIMS_PORT={settings.port}: cannot listen on it ({error.strerror}); set another port"
-        click.echo(message, err=True)
+        click.echo(_why_not(settings, error), err=True)
         sys.exit(2)
     processes = settings.serving_processes()
+    _empty_counters()
     if processes == 1:
         _serve(app, settings, listening, worker_threads=settings.worker_threads)
         return
@@ -96,9 +97,16 @@ def serve(app: Flask, settings: Settings) -> None:
     if settings.worker_threads:
         works["jobs"] = partial(_run_jobs, app, settings, listening)
     before_forking(app)
-    _empty_counters()
     Family(works, settings.stop_seconds, at_stop=partial(_close, listening)).run()
     log.info("stopped")
+
+
+def _why_not(settings: Settings, error: OSError) -> str:
+    """Which of the two settings keeps it from listening, and what is accepted."""
+    if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+        said = "accepted: an address or name of this machine, or 0.0.0.0 for all of them"
+        return f"LIMS_HOST={settings.host}: cannot listen on it ({error.strerror}); {said}"
+    return f"LIMS_PORT={settings.port}: cannot listen on it ({error.strerror}); set another port"
 
 
 def _close(listening: list[socket.socket]) -> None:
@@ -116,7 +124,11 @@ def _empty_counters() -> None:
 
 def _listen(settings: Settings) -> list[socket.socket]:
     """The sockets of the address, before there is anything to share them. Raises: OSError."""
-    found, asked = [], Adjustments(host=settings.host, port=settings.port)
+    found = []
+    try:
+        asked = Adjustments(host=settings.host, port=settings.port)
+    except ValueError:  # a name that nobody knows
+        raise OSError(errno.EADDRNOTAVAIL, "it is no address") from None
     for family, kind, protocol, address in asked.listen:
         one = socket.socket(family, kind, protocol)
         if os.name != "nt":  # there it would let two servers have the same port

@@ -29,6 +29,9 @@ LEAST_BATCHES = 4
 LEAST_SPAN = 0.06
 #: How far beyond the tested ratios the target may lie, as a share of their span.
 EXTRAPOLATION = 0.10
+#: A share of mineral admixtures that spans less than this hardly moves; shares closer than the second are one, since masses
+#: are rounded.
+LEAST_SHARE_SPAN, ONE_SHARE = 0.04, 0.01
 #: Slumps of the two cements' trials that differ by more than this were not cast to equal slump.
 EQUAL_SLUMP_MM = 20.0
 #: Doses are not known better than this, % of the binder: about what 10 mm of slump are worth.
@@ -44,7 +47,7 @@ GRID = 24
 
 
 #: Why no figure is given.
-Reason = Literal["few_batches", "narrow_span", "no_overlap", "flat_law", "out_of_range"]
+Reason = Literal["few_batches", "narrow_span", "no_overlap", "shares_differ", "flat_law", "out_of_range"]
 
 
 class NotComparable(Exception):
@@ -384,6 +387,21 @@ def _check(batches: Sequence[TrialBatch]) -> None:
             other_from=bounds[False][0],
             other_until=bounds[False][1],
         )
+    _check_shares(batches)
+
+
+def _check_shares(batches: Sequence[TrialBatch]) -> None:
+    """Where the mineral admixtures go with the cements, what they do would be taken for the cement's doing."""
+    own = np.array([b.own for b in batches], dtype=float)
+    share = np.array([b.scm_share for b in batches])
+    X = np.column_stack([np.ones_like(own), own, [b.water_binder_ratio for b in batches]])
+    told = np.linalg.lstsq(X, share, rcond=None)[0]
+    if abs(told[1]) > LEAST_SHARE_SPAN and float(np.ptp(share - X @ told)) <= ONE_SHARE:
+        raise NotComparable(
+            "shares_differ",
+            own_percent=100 * float(share[own == 1].mean()),
+            other_percent=100 * float(share[own == 0].mean()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,7 +439,7 @@ def _fit(
     if separate:
         columns.append(own * (x - centre))
     # A share that hardly moves is not a column: it would only follow the scatter.
-    with_share = float(np.ptp(share)) > 0.04 and len(set(np.round(share, 2))) > 1
+    with_share = float(np.ptp(share)) > LEAST_SHARE_SPAN and len(set(np.round(share, 2))) > 1
     if with_share:
         columns.append(share - share_centre)
     X = np.column_stack(columns)

@@ -383,6 +383,37 @@ def test_mix_of_the_trial_that_was_cast_with_another_cement_or_before_the_change
     assert forecast() == [waits.code]
 
 
+def test_forecasts_stand_for_mixes_of_this_cement_as_it_is_made_now_that_wait_for_their_28_days() -> None:
+    own, other, trial = trials_of_both(offset=0.0, lots=1)
+    cast(trial, SERVICES["mix-designs"].find(code="OWN-46"), a_lot(own, "old", ago=95), 20.0, ago=90)
+    a_change(own, ago=60)
+    said = {name: Decimal(60) for name in ("strength_mpa", "lower_90_mpa", "upper_90_mpa")}
+
+    def waits(product: Any, ratio: float, ago: int, **more: Any) -> None:
+        mix = a_mix_of(product, ratio)
+        SERVICES["mix-designs"].edit(mix.id, {"code": mix.code, **more}, mix.version, ACTOR)
+        add(
+            "batches",
+            trial_id=trial.id,
+            mix_revision_id=mix.latest_revision_id,
+            cast_at=(utc_now() - timedelta(days=ago)).isoformat(),
+            volume_m3="0.05",
+            plan_ages="28",
+            cement_lot_id=a_lot(product, mix.code, ago=ago + 5).id,
+        )
+        a_forecast(mix.id, **said)
+
+    waits(own, 0.36, 5)
+    waits(own, 0.37, 5, kind="mortar")
+    waits(own, 0.38, 80)  # of the kind that is no longer made
+    waits(other, 0.36, 5)
+    for code in ("OWN-40", "RIVAL-40"):  # broken
+        a_forecast(SERVICES["mix-designs"].find(code=code).id, **said)
+    asked = OptimumQuestion.read({"cement_product_id": own.id, "trial_id": trial.id})
+    found = optimum_for(asked, prices=False)
+    assert [item.revision for item in found.candidates if item.basis == "forecast"] == ["OWN-36"]
+
+
 def test_without_trials_the_forecast_model_is_read_backwards(app: Flask) -> None:
     with app.test_request_context():
         own, _other = two_cements()

@@ -359,6 +359,47 @@ def test_result_that_is_taken_back_is_seen_though_a_clock_was_once_ahead(
     assert mix_id in (Seen.now().changed_since(before) or ())
 
 
+def test_results_that_are_taken_back_between_two_looks_are_all_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken_back = []
+    for code in ("C30-1", "C30-2"):
+        batch = old_batch(a_mix(code))
+        three = entered(batch, 3, ("424", "401", "396"))
+        verify(three.id, CHECKER)
+        release(three.id, CHECKER)
+        taken_back.append((three.id, batch.mix_revision.mix_design_id))
+    before = Seen.now()
+    for number, (set_id, _mix_id) in enumerate(taken_back):
+        with monkeypatch.context() as later:
+            at = utc_now() - timedelta(minutes=20 - 10 * number)
+            later.setattr("lims.results.service.utc_now", lambda at=at: at)
+            retract(set_id, "mistaken", CHECKER)
+    assert Seen.now().changed_since(before) == {mix_id for _set_id, mix_id in taken_back}
+
+
+def test_what_is_put_right_is_not_learned_from_any_longer_in_any_process(records_on_both: Flask) -> None:
+    batches, designs = SERVICES["batches"], SERVICES["mix-designs"]
+    batch = old_batch()
+    for age, loads in ((3, ("424", "401", "396")), (28, ("824", "801", "796"))):
+        entered(batch, age, loads)
+    mix = batch.mix_revision.mix_design
+    elsewhere = StoredFits()
+    assert [found.key for found in elsewhere.current().history] == [("own", str(mix.id))]
+
+    found = batches.get(batch.id)
+    batches.edit(found.id, {"curing": "standard", "curing_temperature_c": "5"}, found.version, ACTOR)
+    assert elsewhere.current().history == []
+    assert elsewhere.histories[mix.id].breaks == ()
+    batches.edit(found.id, {"curing": "standard", "curing_temperature_c": "20"}, found.version, ACTOR)
+    assert len(elsewhere.current().history) == 1
+
+    designs.edit(mix.id, {"code": mix.code, "kind": "mortar"}, designs.get(mix.id).version, ACTOR)
+    assert [found.lab for found in elsewhere.current().history] == ["own (mortar)"]
+    last = elsewhere.current()
+    slump = {"curing": "standard", "curing_temperature_c": "20", "slump_mm": "180"}
+    batches.edit(found.id, slump, found.version, ACTOR)
+    assert elsewhere.current() is last  # nothing that a strength rests on
+
+
 def test_statement_that_fails_in_a_forecast_fails_neither_the_next_mix_nor_what_follows(
     records_on_both: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

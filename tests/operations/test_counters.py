@@ -137,3 +137,15 @@ def test_folder_that_was_named_and_is_not_there_is_made(
     with started(command, port, data, LIMS_WORKER_THREADS="0", **given) as server:
         until(lambda: any(folder.glob("counter_*.db")), "nobody counts there")
         assert server.get("/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200
+
+
+def test_one_process_adds_nothing_that_an_earlier_start_has_counted(
+    initialised: Path, tmp_path: Path
+) -> None:
+    data, port, folder = tmp_path / "data", free_port(), tmp_path / "counters"
+    shutil.copytree(initialised, data)
+    folder.mkdir()
+    (folder / "counter_1.db").touch()
+    given = {"LIMS_PROCESSES": "1", "LIMS_METRICS_TOKEN": TOKEN, SHARED_COUNTERS: str(folder)}
+    with started(["lims", "serve"], port, data, LIMS_PORT=str(port), LIMS_WORKER_THREADS="0", **given):
+        assert not (folder / "counter_1.db").exists()

@@ -228,6 +228,19 @@ def test_check_and_every_start_name_what_is_no_setting(initialised: Path, tmp_pa
                 server.kill()
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "lims..example"])
+def test_address_that_is_none_of_this_machine_is_told_by_its_own_name(
+    initialised: Path, tmp_path: Path, host: str
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(initialised, data)
+    found = lims("serve", data=data, LIMS_HOST=host, LIMS_PORT=str(free_port()))
+    assert found.returncode == 2
+    assert f"LIMS_HOST={host}: cannot listen on it (" in found.stderr
+    assert "accepted: an address or name of this machine" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
 def test_check_says_that_redis_does_not_answer_and_that_people_can_go_on(
     initialised: Path, tmp_path: Path
 ) -> None:

@@ -167,6 +167,19 @@ def test_role_that_may_make_no_database_verifies_in_the_one_that_is_lent_to_it(w
 
 
 @pytest.mark.postgresql
+def test_database_that_is_named_for_one_verification_is_empty_again_after_it(web: Flask, lent: str) -> None:
+    settings = _settle(web)
+    folder = settings.backups / "first"
+    back_up(settings, folder)
+    for _number in range(2):  # what the first left would be in the way of the second
+        assert verify(settings, folder, into=lent) == []
+        _until_alone(lent)
+        with psycopg.connect(databases.conninfo(lent)) as connection:
+            assert databases.tables_of(connection) == []
+        _until_alone(lent)
+
+
+@pytest.mark.postgresql
 def test_lent_database_is_emptied_of_a_killed_verification_and_of_nothing_else(web: Flask, lent: str) -> None:
     settings = _settle(web, verify_database_url=lent)
     folder = settings.backups / "first"
@@ -246,7 +259,7 @@ def test_laboratory_is_not_lent_to_its_own_verification(web: Flask) -> None:
 def test_place_that_fails_is_no_fault_of_the_backup(web: Flask) -> None:
     settings = _settle(web)
     back_up(settings, settings.backups / "first")
-    with pytest.raises(Refused, match="could not be restored here"):
+    with pytest.raises(Refused, match="--into: this database cannot be reached"):
         verify(settings, settings.backups / "first", into="postgresql+psycopg://nobody@127.0.0.1:1/none")
 
 

@@ -202,6 +202,27 @@ def test_ratios_that_do_not_overlap_are_refused() -> None:
     assert refused(own + other).reason == "no_overlap"
 
 
+def test_mineral_admixtures_that_go_with_the_cements_are_refused_and_others_are_taken_apart() -> None:
+    def with_shares(batches: list[TrialBatch], own: float, other: float) -> list[TrialBatch]:
+        """As if the admixture took 0.8 of its share off ln f, and the cements were one."""
+        shares = {True: own, False: other}
+        found = []
+        for number, b in enumerate(batches):
+            share = shares[b.own] + 0.002 * (number % 3)  # masses are rounded
+            strength = b.strength_mpa * math.exp(-0.8 * share)
+            found.append(replace(b, scm_share=share, strength_mpa=strength))
+        return found
+
+    alike = trials(11, 0.0, lots=8, lot_sd=0.003, sd=0.005)
+    error = refused(with_shares(alike, 0.3, 0.0), 40.0)
+    assert error.reason == "shares_differ"
+    assert error.facts["own_percent"] == pytest.approx(30.2)
+    assert error.facts["other_percent"] == pytest.approx(0.2)
+    found = compare(with_shares(alike, 0.3, 0.0) + with_shares(alike, 0.0, 0.3), 40.0, WATER)
+    assert not found.told_apart
+    assert compare(with_shares(alike, 0.3, 0.27), 33.0, WATER)  # one admixture at nearly one share
+
+
 @pytest.mark.parametrize("target", [20.0, 80.0])
 def test_nothing_is_extrapolated(target: float) -> None:
     assert refused(trials(1), target).reason == "out_of_range"

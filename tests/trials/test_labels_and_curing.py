@@ -248,6 +248,7 @@ def test_readings_of_a_batchs_own_place_are_uploaded_and_typed_from_its_page(
     page = technician.get(address).get_data(as_text=True)
     assert "2 readings added" in page
     assert re.search(r'id="maturity".*?20 °C·d', page, re.DOTALL)
+    assert "2026-11-20 08:00" in technician.get("/curing-readings/1").get_data(as_text=True)  # by our clock
 
 
 def test_readings_are_uploaded_on_the_page_of_the_tank(app: Flask, technician: Person) -> None:
