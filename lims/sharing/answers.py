@@ -104,22 +104,6 @@ def keep_answer(link: ShareLink, given: AnswerIn) -> ShareAnswer:
     return answer
 
 
-def replace_reader(session: Session, customer_id: int, known: Mapping[str, str | None], mark: str) -> None:
-    """Where a person of this customer answered from a sheet, the mark stands in the place of the name and of how to reach
-    them."""
-    reached_by = [text for text in (known["phone"], known["email"]) if text]
-    theirs = select(ShareAnswer).where(
-        ShareAnswer.customer_id == customer_id,
-        or_(ShareAnswer.name == known["name"], ShareAnswer.contact.in_(reached_by)),
-    )
-    for answer in session.scalars(theirs).all():
-        answer.name = answer.contact = mark
-        forget(ShareAnswer.__tablename__, answer.id, session)
-
-
-ERASED_TOO.append(replace_reader)
-
-
 def _open_prospect(link: ShareLink, given: AnswerIn, actor: Actor) -> int:
     """The prospect that this reader opened before, or a new one."""
     session = current_session()
