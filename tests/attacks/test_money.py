@@ -177,6 +177,12 @@ def test_who_is_shown_no_money_writes_none(
     ):
         answer = person.client.open(path, method=method, json=sent, headers={"X-CSRFToken": person.token})
         assert answer.status_code == 403, path
+    emptied = technician.client.put(
+        f"/api/v1/mix-components/{component.id}",
+        json={**price, "price_per_t": None},
+        headers={"X-CSRFToken": technician.token},
+    )
+    assert emptied.status_code == 200
     with app.app_context():
         assert SERVICES["mix-components"].get(component.id).price_per_t == Decimal(AMOUNTS[0])
         assert SERVICES["complaints"].get(noted.id).compensation_amount == Decimal(AMOUNTS[1])

@@ -417,7 +417,7 @@ def test_cost_is_no_filter_and_no_order(kept: dict[str, int], technician: Person
 
 
 def test_price_of_a_mix_component_is_hidden_and_kept(app: Flask, technician: Person, sales: Person) -> None:
-    with app.test_request_context():
+    with app.app_context():
         mix = add("mix-designs", code="M-1", cement_kg_m3="300", water_kg_m3="170")
         component = mix.latest.components[0]
         SERVICES["mix-components"].edit(
