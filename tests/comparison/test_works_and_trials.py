@@ -383,6 +383,7 @@ def test_mix_of_the_trial_that_was_cast_with_another_cement_or_before_the_change
     assert forecast() == [waits.code]
 
 
+@pytest.mark.usefixtures("records")
 def test_forecasts_stand_for_mixes_of_this_cement_as_it_is_made_now_that_wait_for_their_28_days() -> None:
     own, other, trial = trials_of_both(offset=0.0, lots=1)
     cast(trial, SERVICES["mix-designs"].find(code="OWN-46"), a_lot(own, "old", ago=95), 20.0, ago=90)
