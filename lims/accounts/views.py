@@ -110,12 +110,27 @@ class UsersView(GuardedView):
         flash(_("The person's data are gone; the records stand."), "success")
         return redirect(url_for("UsersView.list"))
 
+    @expose("/<int:user_id>/api-keys/<int:key_id>/revoke", methods=["POST"])
+    @permission_name("write")
+    def revoke_key(self, user_id: int, key_id: int) -> ResponseReturnValue:
+        """A key outlives a change of password: of a program that was lost, or of somebody whose password was guessed."""
+        self.allow("write")
+        revoke_api_key(key_id, user_id, current_actor())
+        flash(_("The key no longer works."), "success")
+        return redirect(url_for("UsersView.edit", user_id=user_id))
+
     def _edit_form(self, user_id: int, **more: Any) -> str:
         user = get_user(user_id)
         values = values_of(user)
         erasable = may("erase", "users") and not user.active and not is_erased(user)
         return self._form(
-            AccountEdit, values, user.username, version=version_of(values), erasable=erasable and user, **more
+            AccountEdit,
+            values,
+            user.username,
+            version=version_of(values),
+            erasable=erasable and user,
+            keys_of=user_id,
+            **more,
         )
 
     def _form(
@@ -127,6 +142,7 @@ class UsersView(GuardedView):
         form_key: str = "",
         *,
         erasable: Any = None,
+        keys_of: int | None = None,
         reason: str = "",
         refused: Sequence[Problem] = (),
         **more: Any,
@@ -138,6 +154,8 @@ class UsersView(GuardedView):
             back=url_for("UsersView.list"),
             form_key=form_key,
             erasable=erasable,
+            keys=api_keys_of(keys_of) if keys_of is not None else [],
+            revoke=lambda key: url_for("UsersView.revoke_key", user_id=keys_of, key_id=key.id),
             reason=reason,
             refused=refused,
         )
@@ -220,6 +238,7 @@ class ProfileView(GuardedView):
             user=user,
             roles=[ROLE_LABELS.get(role.name, role.name) for role in user.roles],
             keys=api_keys_of(user.id),
+            revoke=lambda key: url_for("ProfileView.revoke_key", key_id=key.id),
             new_key=new_key,
             typed=typed or {},
             form_key=(request.form.get("form_key") if typed else "") or secrets.token_urlsafe(16),

@@ -85,6 +85,31 @@ def test_key_that_cannot_be_made_is_refused_with_what_is_accepted(
     assert keys(app) == 0
 
 
+def test_key_of_another_is_seen_and_revoked_by_an_administrator_alone(
+    app: Flask, administrator: Person, sales: Person, technician: Person
+) -> None:
+    page = technician.post("/profile/api-keys", {"name": "press PC", "days": "30"}).get_data(as_text=True)
+    key = re.search(r"data-new-key>([^<]+)<", page)
+    assert key is not None
+    asks = {"headers": {"Authorization": f"Bearer {key[1]}"}}
+    assert app.test_client().get("/api/v1/specimens/", **asks).status_code == 200
+    with app.app_context():
+        user = find_user("technician")
+        assert user is not None
+        user_id = user.id
+    revoke = f"/users/{user_id}/api-keys/1/revoke"
+    shown = administrator.get(f"/users/{user_id}/edit").get_data(as_text=True)
+    assert "press PC" in shown
+    assert f'action="{revoke}"' in shown
+    assert key[1] not in shown
+    assert sales.post(revoke).status_code == 403
+    assert administrator.post(f"/users/{user_id + 1}/api-keys/1/revoke").status_code == 404
+    assert app.test_client().get("/api/v1/specimens/", **asks).status_code == 200
+    assert administrator.post(revoke).status_code == 302
+    assert app.test_client().get("/api/v1/specimens/", **asks).status_code == 401
+    assert f'action="{revoke}"' not in administrator.get(f"/users/{user_id}/edit").get_data(as_text=True)
+
+
 @pytest.mark.parametrize("after", ["the password was compared", "the sign-in was noted"])
 def test_who_signs_in_with_the_old_password_while_it_is_changed_gets_no_session(
     app: Flask, monkeypatch: pytest.MonkeyPatch, after: str

@@ -338,7 +338,8 @@ def test_two_processes_that_fit_the_same_model_at_once_share_its_row(records_on_
         process.start()
     for process in processes:
         process.join()
-    assert told == [1, 1]
+    assert len(told) == 2
+    assert told[0] == told[1]  # whichever number: PostgreSQL takes one for who came second too
 
 
 def test_result_that_is_taken_back_is_seen_though_a_clock_was_once_ahead(
