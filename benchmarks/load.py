@@ -10,7 +10,6 @@ With `--right`, as in CI, answers and rows are judged and speed is only told: a 
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import random
@@ -21,7 +20,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.parse
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -31,6 +29,7 @@ import psutil
 from flask import Flask
 from sqlalchemy import text
 
+from benchmarks.browser import Browser
 from benchmarks.growth import postgresql
 from benchmarks.laboratory import PASSWORD, PER_SET, fill
 from benchmarks.report import Report
@@ -56,65 +55,11 @@ DUE_SOON = 20_000
 ENTERED_SOON = 0.1
 #: Part of a technician's requests that saves a set; the others look.
 ENTERS = 0.3
-#: A connection that nobody used for so long may be closed: gunicorn does it after five seconds.
-KEPT_S = 4.0
 GUNICORN = Path("docs/deploy/gunicorn.conf.py")
 RIGHT_ALONE = "--right" in sys.argv[1:]
 PAGES = ("/press/", "/specimen-sets/", "/batches/", "/press/due.json", "/")
 #: The account and the list of the peer (benchmarks/load_peer.py, never imported here: its tables have the names of ours).
 STOCK, STOCK_LIST = "stock", "/batchmodelview/list/"
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-class Browser:
-    """One connection that stays open, one cookie, no parsing: what it costs is not the server's."""
-
-    def __init__(self, port: int) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self.cookies: dict[str, str] = {}
-        #: Requests, and those of them that were sent again because their connection was closed while it was in use.
-        self.asked = self.sent_again = 0
-        self.answered_at = time.monotonic()
-
-    def ask(
-        self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None
-    ) -> tuple[int, bytes]:
-        sent = {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()), **(headers or {})}
-        self.asked += 1
-        begun = time.monotonic()
-        try:
-            self.connection.request(method, path, body or None, sent)
-            answer = self.connection.getresponse()
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-            # A worker of the server that is replaced closes what is open; a browser asks again by itself. Counted: a
-            # process that crashes closes them as well.
-            self.sent_again += begun - self.answered_at < KEPT_S
-            self.connection.close()
-            self.connection.request(method, path, body or None, sent)
-            answer = self.connection.getresponse()
-        content = answer.read()
-        self.answered_at = time.monotonic()
-        for name, value in answer.getheaders():
-            if name.lower() == "set-cookie":
-                key, _equals, rest = value.partition("=")
-                self.cookies[key] = rest.partition(";")[0]
-        return answer.status, content
-
-    def sign_in(self) -> str:
-        """Returns the token that writing needs."""
-        token = _token(self.ask("GET", "/login/")[1])
-        self.sign_in_as({"username": "technician", "password": PASSWORD, "csrf_token": token})
-        return _token(self.ask("GET", "/profile/")[1])
-
-    def sign_in_as(self, given: dict[str, str]) -> None:
-        status, _page = self.ask("POST", "/login/", urllib.parse.urlencode(given), FORM)
-        assert status == 302, status
-
-
-def _token(page: bytes) -> str:
-    found = re.search(rb'name="csrf_token" value="([^"]+)"', page)
-    assert found is not None
-    return found.group(1).decode()
 
 
 @dataclass(slots=True)
@@ -170,9 +115,9 @@ class Technician(threading.Thread):
         begun = time.perf_counter()
         try:
             status, _content = self.browser.ask(method, path, body, headers)
-        except (OSError, http.client.HTTPException):
+        except (OSError, ValueError):
             self.seen.lost_connections += 1
-            self.browser.connection.close()
+            self.browser.close()
             return 0
         took = (time.perf_counter() - begun) * 1000
         self.seen.ms.append(took)
@@ -453,7 +398,7 @@ def wait(port: int, serving: subprocess.Popen[bytes], page: str = "/readyz") -> 
         try:
             if Browser(port).ask("GET", page)[0] == 200:
                 return
-        except (OSError, http.client.HTTPException):
+        except (OSError, ValueError):
             if serving.poll() is not None:
                 sys.exit("the server ended before it served")
         time.sleep(0.2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from flask_babel import gettext as _
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, func, select
 from lims.aftersales.models import (
     Complaint,
     Delivery,
+    Holiday,
     Visit,
     VisitPlan,
 )
@@ -32,6 +33,8 @@ from lims.customers.service import require_own_site
 
 #: A visit within so many days of a plan does it.
 PLAN_REACH_DAYS = 31
+#: As `date.weekday` counts.
+SATURDAY = 5
 
 
 class DeliveryService(RecordService[Delivery]):
@@ -148,8 +151,9 @@ class VisitPlanService(RecordService[VisitPlan]):
         """
         first = month.replace(day=1)
         after = (first + timedelta(days=32)).replace(day=1)
-        # A weekend at its end moves to a Monday of the next month.
-        last_day = workday(after - timedelta(days=1))
+        named = _named_days()
+        # A weekend or a holiday at its end moves to a day of the next month.
+        last_day = workday(after - timedelta(days=1), named)
         session = current_session()
         last = (
             select(Visit.customer_id, func.max(Visit.visited_on).label("day"))
@@ -174,7 +178,7 @@ class VisitPlanService(RecordService[VisitPlan]):
         for customer, visited in rows:
             due = max(first, today) if visited is None else visited + timedelta(days=days[customer.status])
             if due < after:
-                found.append((customer, workday(max(due, first, today)), visited))
+                found.append((customer, workday(max(due, first, today), named), visited))
         found.sort(key=lambda item: (item[2] or date.min, item[0].name))
         return found
 
@@ -203,6 +207,16 @@ class VisitPlanService(RecordService[VisitPlan]):
         return len(proposed)
 
 
-def workday(day: date) -> date:
-    """This day, or the Monday after a weekend."""
-    return day + timedelta(days=max(0, 7 - day.weekday()) if day.weekday() > 4 else 0)
+def workday(day: date, named: Mapping[date, bool] = {}) -> date:
+    """This day, or the next that is worked: Monday to Friday, but for what `named` says (day -> is it worked?): a holiday,
+    or a Saturday that is worked in place of one (调休)."""
+    while not named.get(day, day.weekday() < SATURDAY):
+        day += timedelta(days=1)
+    return day
+
+
+def _named_days() -> dict[date, bool]:
+    """What the list of holidays says of single days: day -> is it worked?"""
+    query = select(Holiday.day, Holiday.working).where(Holiday.retired_at.is_(None))
+    named: dict[date, bool] = dict(current_session().execute(query).all())
+    return named

@@ -507,7 +507,7 @@ def _old_lots() -> Panel | None:
     rows = current_session().scalars(
         select(CementLot)
         .where(
-            # The later of the two, as `CementLot.fresh_on`.
+            # The later of the two, as `CementLot.fresh_by`.
             func.coalesce(CementLot.retested_on, made_on) < oldest,
             func.coalesce(made_on, CementLot.retested_on) < oldest,
             CementLot.retired_at.is_(None),

@@ -182,6 +182,16 @@ def test_weekend_moves_to_monday() -> None:
     )
 
 
+def test_visit_is_proposed_for_no_holiday_and_for_a_saturday_that_is_worked() -> None:
+    named = {date(2026, 10, day): False for day in range(1, 9)} | {date(2026, 10, 10): True}
+    assert workday(date(2026, 10, 3), named) == date(2026, 10, 9)
+    assert workday(date(2026, 10, 10), named) == date(2026, 10, 10)
+    a_customer("K-NEW", status="prospect")
+    add("holidays", day=str(workday(today())), name="Day of the works")
+    (_customer, day, _last), *_others = VisitPlanService().propose(today())
+    assert day == workday(workday(today()) + timedelta(days=1))
+
+
 def test_clocks_kept_satisfaction_and_visits_are_counted() -> None:
     customer = a_customer()
     service = ComplaintService()

@@ -1,4 +1,5 @@
-"""What `make load` asks with: a connection that the server drops while it is in use is sent again and counted."""
+"""What `make load` asks with: a connection that the server drops while it is in use is sent again and counted, and no answer
+is taken for whole that is not."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import load
-from benchmarks.load import Browser
+from benchmarks import browser as browsers
+from benchmarks.browser import Browser
 from benchmarks.stolen import Stolen
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -40,17 +41,63 @@ def test_request_whose_connection_was_dropped_is_sent_again_and_counted(dropping
     browser = Browser(dropping_port)
     assert [browser.ask("GET", "/")[0] for _time in range(3)] == [200, 200, 200]
     assert (browser.asked, browser.sent_again) == (3, 2)
-    browser.connection.close()
+    browser.close()
 
 
 def test_connection_that_nobody_used_for_long_may_be_closed(
     dropping_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load, "KEPT_S", 0.0)
+    monkeypatch.setattr(browsers, "KEPT_S", 0.0)
     browser = Browser(dropping_port)
     assert [browser.ask("GET", "/")[0] for _time in range(2)] == [200, 200]
     assert browser.sent_again == 0
-    browser.connection.close()
+    browser.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", "ended before its length"),
+        (b"HTTP/1.1 200 OK\r\n\r\nok", "without a length"),
+    ],
+)
+def test_answer_that_is_cut_off_is_none(answer: bytes, said: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _address = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        browser = Browser(int(listening.getsockname()[1]))
+        with pytest.raises(ValueError, match=said):
+            browser.ask("GET", "/")
+        browser.close()
+
+
+def test_cookies_and_an_answer_in_parts_are_read_and_a_connection_that_ends_is_opened_anew() -> None:
+    heads: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            for _time in range(2):
+                connection, _address = listening.accept()
+                with connection:
+                    heads.append(connection.recv(65536))
+                    for part in (b"HTTP/1.1 200 OK\r\nSet-", b"Cookie: a=1; Path=/\r\nset-cookie: b=x=2\r\n"):
+                        connection.sendall(part)
+                    connection.sendall(b"Connection: close\r\nContent-Length: 4\r\n\r\nab")
+                    connection.sendall(b"cd")
+
+        threading.Thread(target=serve, daemon=True).start()
+        browser = Browser(int(listening.getsockname()[1]))
+        assert browser.ask("POST", "/", "é") == (200, b"abcd")
+        assert browser.ask("GET", "/") == (200, b"abcd")
+    assert (browser.asked, browser.sent_again) == (2, 0)
+    assert b"\r\nContent-Length: 2\r\n" in heads[0]
+    assert b"\r\nCookie: a=1; b=x=2\r\n" in heads[1]
 
 
 def test_request_counts_as_quiet_when_nothing_was_stolen_while_it_lasted() -> None:

@@ -251,6 +251,15 @@ def test_series_of_a_grade_has_limits_groups_sums_and_signals() -> None:
     assert series_of("C30", rows[:2], "grade") is None
 
 
+def test_chart_of_results_that_scatter_beyond_all_sense_is_drawn() -> None:
+    """Somebody typed them, so that somebody must see them: the page ended in an error of the server."""
+    a_production(("299", "1") * 3)
+    series = series_of("C30", charted(list(result_rows(filters())), None), "grade")
+    assert series is not None
+    assert series.sums is not None
+    assert series.chart.sigma > 100
+
+
 def test_cylinders_are_put_together_with_no_cubes_nor_judged_as_cubes() -> None:
     batches = a_production(("38", "39", "40"))
     mix = batches[0].mix_revision

@@ -434,7 +434,8 @@ RULES = (
         sources=("ISO 7870-4",),
         fields=(
             Number(name="target_mpa", text=N_("Target mean, MPa"), above=0, maximum=300),
-            Number(name="s_mpa", text=N_("Standard deviation, MPa"), above=0, maximum=100),
+            # Of results up to 300 MPa, whatever was typed: the charts ask this rule.
+            Number(name="s_mpa", text=N_("Standard deviation, MPa"), above=0, maximum=300),
             STRENGTHS,
             Number(
                 name="h_multiple",
