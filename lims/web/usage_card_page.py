@@ -72,6 +72,7 @@ def usage_card_pdf(card: UsageCard) -> Response:
         "rows": [
             [_("Customer"), card.customer.name],
             [_("Site"), card.site.name if card.site else "–"],
+            [_("Recorded on"), show_day(card.recorded_on)],
             [_("Cement"), card.cement_product.title],
             [_("Used for"), card.purpose],
             [_("Concrete class"), card.strength_class or "–"],

@@ -124,7 +124,8 @@
     let wanted = folded(text);
     const link = wanted.match(/\/SCAN\/([^/?#]+)/); // a scanned label holds the address of its specimen
     if (link) { wanted = link[1]; }
-    return known.sets.find((set) => folded(set.code) === wanted || set.short === wanted || set.specimens.some((s) => folded(s.code) === wanted || s.short === wanted));
+    const exact = known.sets.find((set) => set.code === text.trim()); // own codes may differ in capitals alone
+    return exact || known.sets.find((set) => folded(set.code) === wanted || set.short === wanted || set.specimens.some((s) => folded(s.code) === wanted || s.short === wanted));
   }
 
   function choose(set, entry) {
