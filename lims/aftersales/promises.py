@@ -64,8 +64,7 @@ def _week(hours: str) -> WorkingWeek:
     days = tuple(hours_of_text(text) for text in hours.split(","))
     monday = next((span for span in days if span is not None), None)
     special: dict[date, Hours | None] = {
-        item.day: (days[0] or monday) if item.working else None
-        for item in current_session().scalars(select(Holiday).where(Holiday.retired_at.is_(None)))
+        day: (days[0] or monday) if working else None for day, working in named_days().items()
     }
     return WorkingWeek(ZoneInfo(laboratory().timezone), days, special)
 
@@ -81,3 +80,10 @@ def hours_of_text(text: str) -> Hours | None:
 def hours_by_day(hours: str) -> dict[str, str]:
     """The stored text as the fields of the form."""
     return dict(zip(WEEKDAYS, hours.split(","), strict=True))
+
+
+def named_days() -> dict[date, bool]:
+    """What the list of holidays says of single days: day -> is it worked?"""
+    query = select(Holiday.day, Holiday.working).where(Holiday.retired_at.is_(None))
+    named: dict[date, bool] = dict(current_session().execute(query).all())
+    return named

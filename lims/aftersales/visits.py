@@ -11,11 +11,10 @@ from sqlalchemy import ColumnElement, func, select
 from lims.aftersales.models import (
     Complaint,
     Delivery,
-    Holiday,
     Visit,
     VisitPlan,
 )
-from lims.aftersales.promises import promises
+from lims.aftersales.promises import named_days, promises
 from lims.aftersales.schemas import (
     DeliveryIn,
     VisitIn,
@@ -151,7 +150,7 @@ class VisitPlanService(RecordService[VisitPlan]):
         """
         first = month.replace(day=1)
         after = (first + timedelta(days=32)).replace(day=1)
-        named = _named_days()
+        named = named_days()
         # A weekend or a holiday at its end moves to a day of the next month.
         last_day = workday(after - timedelta(days=1), named)
         session = current_session()
@@ -213,10 +212,3 @@ def workday(day: date, named: Mapping[date, bool] = {}) -> date:
     while not named.get(day, day.weekday() < SATURDAY):
         day += timedelta(days=1)
     return day
-
-
-def _named_days() -> dict[date, bool]:
-    """What the list of holidays says of single days: day -> is it worked?"""
-    query = select(Holiday.day, Holiday.working).where(Holiday.retired_at.is_(None))
-    named: dict[date, bool] = dict(current_session().execute(query).all())
-    return named
