@@ -131,6 +131,16 @@ def season(records: Flask) -> Any:
     return cement
 
 
+def strength_chart_as_seen(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[dict[str, Any]]]:
+    """The manager's panel of strengths by month, and the lines of its chart."""
+    monkeypatch.setattr("lims.web.dashboard.may", lambda *_what: True)
+    monkeypatch.setattr("lims.web.dashboard.address", lambda *_where: "")
+    panel = _strength_chart()
+    assert panel is not None
+    assert panel.chart is not None
+    return panel, panel.chart["series"]
+
+
 @pytest.mark.usefixtures("records_on_both")
 def test_cylinders_are_a_line_of_their_own_on_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
     first = utc_now() - timedelta(days=60)
@@ -139,12 +149,8 @@ def test_cylinders_are_a_line_of_their_own_on_the_dashboard(monkeypatch: pytest.
     mix = SimpleNamespace(latest_revision_id=cube.mix_revision_id)
     for shape, strength in (("cube", "44"), ("cylinder", "30")):
         broken(a_batch("40", mix=mix, shape=shape, **cast), strength)
-    monkeypatch.setattr("lims.web.dashboard.may", lambda *_what: True)
-    monkeypatch.setattr("lims.web.dashboard.address", lambda *_where: "")
-    panel = _strength_chart()
-    assert panel is not None
-    assert panel.chart is not None
-    assert [(line["name"], line["data"]) for line in panel.chart["series"]] == [
+    panel, lines = strength_chart_as_seen(monkeypatch)
+    assert [(line["name"], line["data"]) for line in lines] == [
         ("C30", [42.0]), ("C30 · Cylinder", [38.2])
     ]  # fmt: skip
     assert panel.rows[0][1:] == ["42.0 (n = 2)", "38.2 (n = 1)"]
@@ -162,13 +168,9 @@ def test_mortars_and_classes_of_two_numbers_stand_on_the_dashboard_as_in_the_sum
         (a_mix("C37-1", strength_class="C30/37"), "cylinder", "29"),
     ):
         broken(a_batch("40", mix=mix, shape=shape, **cast), strength)
-    monkeypatch.setattr("lims.web.dashboard.may", lambda *_what: True)
-    monkeypatch.setattr("lims.web.dashboard.address", lambda *_where: "")
-    panel = _strength_chart()
-    assert panel is not None
-    assert panel.chart is not None
+    _panel, lines = strength_chart_as_seen(monkeypatch)
     # Of C30/37 cylinders are held against 30, cubes against 37.
-    assert [(line["name"], line["data"]) for line in panel.chart["series"]] == [
+    assert [(line["name"], line["data"]) for line in lines] == [
         ("C30", [38.0]), ("C30 · Cylinder", [36.9]), ("M30", [34.0])
     ]  # fmt: skip
     summary = {group.grade_mpa for group in grouped(result_rows(SummaryFilters.read({})), "grade")}
@@ -180,12 +182,8 @@ def test_mean_of_a_month_is_rounded_half_to_even_on_the_dashboard_as_in_the_summ
 ) -> None:
     """(38.4 + 38.5) / 2 = 38.45 MPa, which a binary fraction would take to 38.5."""
     a_production(["38.4", "38.5"], first=(utc_now() - timedelta(days=50)).replace(day=5))
-    monkeypatch.setattr("lims.web.dashboard.may", lambda *_what: True)
-    monkeypatch.setattr("lims.web.dashboard.address", lambda *_where: "")
-    panel = _strength_chart()
-    assert panel is not None
-    assert panel.chart is not None
-    (line,) = panel.chart["series"]
+    panel, lines = strength_chart_as_seen(monkeypatch)
+    (line,) = lines
     assert line["data"] == [38.4]
     assert panel.rows[0][1] == "38.4 (n = 2)"
     (group,) = grouped(result_rows(SummaryFilters.read({})), "grade")
