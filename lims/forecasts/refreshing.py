@@ -2,7 +2,7 @@
 
 A form's save waits for the forecast of its mix, so that the next page shows it; the entry page, which shows none, does
 not. A laboratory at full work saves more often than a model can be read again: then no save waits, mixes that are asked
-for twice are forecast once, and the processes that serve take a tenth of one processor for it, all together. What a
+for twice are forecast once, and the processes that serve take a twentieth of one processor for it, all together. What a
 killed process had not come to is forecast with the next result of its mix.
 """
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 #: A save that waits waits no longer; the forecast goes on without it.
 PATIENCE_S = 10.0
 #: Seconds of forecasting that a quiet time lays up, and the part of each second: of all processes together.
-MOST_CREDIT_S, CREDIT_A_SECOND = 2.0, 0.1
+MOST_CREDIT_S, CREDIT_A_SECOND = 2.0, 0.05
 #: A fit for which nobody waits rests so many times as long as each of its steps took, at most so many seconds: a thread that
 #: computes without a break takes the interpreter from every page for five milliseconds at each of its statements.
 RESTS, MOST_REST_S = 2.0, 0.02
