@@ -73,7 +73,7 @@ format: setup-dev ## put the code in shape
 check: lint types test ## what .ci/run looks at, but for the load
 
 notices: setup-dev ## write THIRD_PARTY.md anew from what is installed
-	$(BIN)/pip-licenses --from=mixed --format=markdown --with-system --order=name | sed "1i # Third-party packages\n\nMade by make notices. What is vendored for the browser: lims/web/vendor.md.\n" > THIRD_PARTY.md
+	$(BIN)/pip-licenses --from=mixed --format=markdown --with-system --order=name | sed "1i # Third-party packages\n\nMade by make notices from what is installed, what tests and benchmarks need included. UNKNOWN stands where the metadata names none: the licence files say MIT (huey, axe-playwright-python) and zlib (pysqlite3). What else the repository holds: lims/web/vendor.md (browser), reports/fonts/LICENCE.md, lims/importing/data/LICENCES.md.\n" > THIRD_PARTY.md
 
 messages: setup-dev ## gather texts for translation and compile what is translated
 	$(BIN)/pybabel -q extract -F babel.cfg -k _l -k N_ -k ngettext:1,2 --no-location --sort-output -o $(VENV)/messages.pot .

@@ -21,7 +21,7 @@ from lims.base.routes import KeyConverter, LazyRule
 from lims.base.secret_addresses import hide_in_logs
 from lims.base.security import LimsSecurityManager
 from lims.base.sessions import PageSessions
-from lims.base.words import keep_translations
+from lims.base.words import LANGUAGES, keep_translations
 from lims.operations.health import watch_requests
 from lims.operations.logs import number_requests
 from lims.settings import GC_THRESHOLD, Settings
@@ -32,12 +32,6 @@ from lims.web.templating import compile_by_language
 LARGEST_WORKBOOK = 65_000_000
 WEB = Path(__file__).parent / "web"
 TRANSLATIONS = Path(__file__).parent / "translations"
-
-LANGUAGES = {
-    "en": {"flag": "gb", "name": "English"},
-    "zh": {"flag": "cn", "name": "简体中文"},
-    "zh_TW": {"flag": "tw", "name": "繁體中文"},
-}
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -123,7 +117,7 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "LIMS_LOGIN_RATE_LIMIT": settings.login_rate_limit,
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=settings.token_minutes),
         "JWT_TOKEN_LOCATION": ["headers"],
-        "LANGUAGES": LANGUAGES,
+        "LANGUAGES": {key: {"name": name} for key, name in LANGUAGES.items()},
         "BABEL_DEFAULT_LOCALE": settings.language,
         "BABEL_DEFAULT_TIMEZONE": settings.timezone,
         "BABEL_TRANSLATION_DIRECTORIES": str(TRANSLATIONS),

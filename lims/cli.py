@@ -31,7 +31,7 @@ COMMANDS = {
     "rules": "lims.rules.commands:rules",
     "selftest": "lims.audit.commands:selftest",
     "trace": "lims.audit.commands:trace_command",
-    "watch": "lims.web.watch:watch",
+    "watch": "lims.importing.watch:watch",
     "audit": "lims.audit.commands:audit",
     "worker": "lims.jobs.commands:worker",
     "backup": "lims.operations.commands:backup",

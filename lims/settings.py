@@ -43,8 +43,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LIMS_", extra="ignore", hide_input_in_errors=True)
 
-    #: Folder of the embedded database, the secret key and uploaded files. Kept out of the program's folder in
-    #: production so that an upgrade cannot touch data.
+    #: Folder of the embedded database with its jobs and counters, the keys and the laboratory's own layouts; uploaded files
+    #: stand in the database. Kept out of the program's folder in production so that an upgrade cannot touch data.
     data: Path = Path("var")
     #: Empty: SQLite inside `data`. A PostgreSQL address: `postgresql+psycopg://user:password@host/name`.
     database_url: str = ""

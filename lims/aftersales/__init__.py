@@ -1,0 +1,1 @@
+"""The service: visits, complaints against clocks, retests, objections, advice, surveys, seminars."""

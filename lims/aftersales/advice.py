@@ -13,7 +13,6 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
@@ -23,6 +22,7 @@ from lims.base.database import current_session
 from lims.base.display import format_decimal, local_time, local_today
 from lims.base.security import may
 from lims.base.services import SERVICES
+from lims.base.words import reading_language
 from lims.materials.models import AggregateSample, CementLot
 from lims.mixes.models import MixRevision
 from lims.searching.service import most_alike
@@ -297,14 +297,6 @@ def cards_in_language(cards: Iterable[AdviceCard]) -> list[AdviceCard]:
         if known is None or order.get(card.language, 3) < order.get(known.language, 3):
             best[key] = card
     return list(best.values())
-
-
-def reading_language() -> str:
-    """en, zh or zh_TW."""
-    locale = get_locale()
-    if locale is None or locale.language != "zh":
-        return "en"
-    return "zh_TW" if locale.script == "Hant" or locale.territory == "TW" else "zh"
 
 
 def similar_complaints(complaint: Complaint, conditions: Iterable[Any] = ()) -> list[tuple[Complaint, int]]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from flask_babel import get_locale
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -25,6 +24,7 @@ from lims.base.auditing.policy import PERSONAL
 from lims.base.columns import ExactDecimal, UtcDateTime, utc_now
 from lims.base.files import StoredFile
 from lims.base.records import Key, Record, exactly_one
+from lims.base.words import reading_language
 from lims.customers.models import Contact, Customer, Site
 from lims.materials.models import CementLot, CementTest
 from lims.trials.models import Batch, Trial
@@ -595,12 +595,10 @@ class Holiday(Record):
 
 def in_own_language(english: str, simplified: str | None, traditional: str | None) -> str:
     """Text that is data in three languages, as the reader's language has it."""
-    locale = get_locale()
-    if locale is None or locale.language != "zh":
+    language = reading_language()
+    if language == "en":
         return english
-    if locale.script == "Hant" or locale.territory == "TW":
-        return traditional or simplified or english
-    return simplified or english
+    return (traditional if language == "zh_TW" else simplified) or simplified or english
 
 
 attach(Complaint.__table__)

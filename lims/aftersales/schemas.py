@@ -26,10 +26,11 @@ from lims.base.fields import (
     Ui,
     WholeNumber,
     plain_text,
+    wrong,
 )
-from lims.base.fields import _wrong as wrong
 from lims.base.schemas import Schema
 from lims.base.staff import Staff
+from lims.base.words import LANGUAGES
 
 CHANNELS = {
     "phone": _l("Phone"),
@@ -71,7 +72,6 @@ PARTS = {
     "before": _l("Before the correction"),
     "after": _l("After the correction"),
 }
-CARD_LANGUAGES = {"en": "English", "zh": "简体中文", "zh_TW": "繁體中文"}
 SEMINAR_KINDS = {"seminar": _l("Seminar for customers"), "training": _l("Training of our own people")}
 VERDICTS = {"upheld": _l("The customer is right"), "rejected": _l("The lot conforms")}
 OBJECTION_STATES = {
@@ -404,7 +404,7 @@ class AdviceCardIn(Schema):
         str | None, Code(), Ui(_l("Rule"), help=_l("The same for one card in several languages"))
     ] = None
     name: Annotated[str, Text(200), Ui(_l("Title"))]
-    language: Annotated[str, Choice(CARD_LANGUAGES), Ui(_l("Language"))] = "zh"
+    language: Annotated[str, Choice(LANGUAGES), Ui(_l("Language"))] = "zh"
     body: Annotated[str, Text(20000, lines=True), Ui(_l("Advice"))]
     conditions: Annotated[str | None, Several(options=CONDITIONS), Ui(_l("Comes up when"))] = None
     categories: Annotated[str | None, Several(options=CATEGORIES), Ui(_l("Comes up at complaints about"))] = (

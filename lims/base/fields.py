@@ -29,7 +29,8 @@ MOST_DIGITS = 40
 _MOST_SHOWN, _MOST_LISTED = 40, 300
 
 
-def _wrong(message: str) -> PydanticCustomError:
+def wrong(message: str) -> PydanticCustomError:
+    """What a kind raises: a sentence in the reader's language that says what would be accepted."""
     # Braces would be read as a template; what a person typed may hold some.
     return PydanticCustomError("lims", "{message}", {"message": message})
 
@@ -61,12 +62,12 @@ def whole_text(value: Any) -> str:
     except ValueError:  # an integer of thousands of digits
         raise too_many_digits() from None
     if not text.isascii() and not is_sendable(text):
-        raise _wrong(_("holds a control character; accepted: plain text"))
+        raise wrong(_("holds a control character; accepted: plain text"))
     return text
 
 
 def too_many_digits() -> PydanticCustomError:
-    return _wrong(_("has too many digits; accepted: a number of up to %(most)s digits", most=MOST_DIGITS))
+    return wrong(_("has too many digits; accepted: a number of up to %(most)s digits", most=MOST_DIGITS))
 
 
 def is_sendable(text: str) -> bool:
@@ -96,7 +97,7 @@ class Ui:
 
 
 class Kind:
-    """A parser with a description. Subclasses implement `parse` and raise through `_wrong`."""
+    """A parser with a description. Subclasses implement `parse` and raise through `wrong`."""
 
     widget = "text"
 
@@ -155,7 +156,7 @@ class Quantity(Kind):
 
     def parse(self, value: Any) -> Decimal:
         if isinstance(value, bool):
-            raise _wrong(_("is not a number; accepted: %(what)s", what=self.accepted()))
+            raise wrong(_("is not a number; accepted: %(what)s", what=self.accepted()))
         if isinstance(value, Decimal) and value.is_finite():
             number, text = value, ""  # read once already, by an import
         else:
@@ -172,7 +173,7 @@ class Quantity(Kind):
         )
         if too_fine or outside:
             shown = text or (str(number) if astray else f"{number:f}")
-            raise _wrong(
+            raise wrong(
                 _(
                     "%(value)s is not accepted; accepted: %(what)s",
                     value=_cut(shown),
@@ -189,13 +190,13 @@ class Quantity(Kind):
     def _read(self, value: Any) -> tuple[Decimal, str]:
         text = plain_text(value)
         if not _NUMBER.fullmatch(text):
-            raise _wrong(
+            raise wrong(
                 _("“%(value)s” is not a number; accepted: %(what)s", value=_cut(text), what=self.accepted())
             )
         try:
             return Decimal(text), text
         except InvalidOperation as error:  # pragma: no cover - the pattern admits only what Decimal reads
-            raise _wrong(self.accepted()) from error
+            raise wrong(self.accepted()) from error
 
     def text(self, value: Any) -> str:
         if value is None:
@@ -222,12 +223,12 @@ class WholeNumber(Kind):
         what = _("a whole number from %(low)s to %(high)s", low=self.minimum, high=self.maximum)
         text = plain_text(value)
         if isinstance(value, bool) or not re.fullmatch(r"[+-]?\d{1,18}", text):
-            raise _wrong(
+            raise wrong(
                 _("“%(value)s” is not a whole number; accepted: %(what)s", value=text[:40], what=what)
             )
         number = int(text)
         if not self.minimum <= number <= self.maximum:
-            raise _wrong(_("%(value)s is not accepted; accepted: %(what)s", value=text, what=what))
+            raise wrong(_("%(value)s is not accepted; accepted: %(what)s", value=text, what=what))
         return number
 
     def json_schema(self) -> dict[str, Any]:
@@ -248,14 +249,14 @@ class Text(Kind):
 
     def parse(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise _wrong(_("is not text; accepted: text of up to %(most)s characters", most=self.most))
+            raise wrong(_("is not text; accepted: text of up to %(most)s characters", most=self.most))
         text = value.replace("\r\n", "\n").strip()
         if not text.isprintable() and any(
             unicodedata.category(c) in {"Cc", "Cs"} and not (self.lines and c in "\n\t") for c in text
         ):
-            raise _wrong(_("holds a control character; accepted: plain text"))
+            raise wrong(_("holds a control character; accepted: plain text"))
         if not self.least <= len(text) <= self.most:
-            raise _wrong(
+            raise wrong(
                 _(
                     "has %(n)s characters; accepted: %(least)s to %(most)s",
                     n=len(text),
@@ -278,7 +279,7 @@ class Code(Kind):
     def parse(self, value: Any) -> str:
         text = plain_text(value)
         if not _CODE.fullmatch(text) or len(text) > self.most:
-            raise _wrong(
+            raise wrong(
                 _(
                     "“%(value)s” is not a code; accepted: up to %(most)s letters, digits and - _ . / # +, without blanks",
                     value=text[:60],
@@ -301,7 +302,7 @@ class Choice(Kind):
     def parse(self, value: Any) -> str:
         text = plain_text(value.value if isinstance(value, enum.Enum) else value)
         if text not in self.options:
-            raise _wrong(
+            raise wrong(
                 _(
                     "“%(value)s” is not known; accepted: %(what)s",
                     value=text[:60],
@@ -326,7 +327,7 @@ class Several(Kind):
         given = list(dict.fromkeys(plain_text(part) for part in parts if plain_text(part)))
         unknown = [name for name in given if name not in self.options]
         if unknown:
-            raise _wrong(
+            raise wrong(
                 _(
                     "“%(value)s” is not known; accepted: %(what)s",
                     value=", ".join(unknown)[:60],
@@ -348,7 +349,7 @@ class Flag(Kind):
             return True
         if text in {"0", "false", "no", "off", "n", "否"}:
             return False
-        raise _wrong(_("“%(value)s” is neither yes nor no; accepted: true or false", value=text[:40]))
+        raise wrong(_("“%(value)s” is neither yes nor no; accepted: true or false", value=text[:40]))
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "boolean"}
@@ -367,14 +368,14 @@ class Day(Kind):
 
     def parse(self, value: Any) -> date:
         if isinstance(value, datetime):
-            raise _wrong(_("carries a time; accepted: a day such as 2026-03-28"))
+            raise wrong(_("carries a time; accepted: a day such as 2026-03-28"))
         text = plain_text(value).replace("/", "-")
         try:
             found = value if isinstance(value, date) else date.fromisoformat(text)
         except ValueError:
-            raise _wrong(_("“%(value)s” is not a day; accepted: YYYY-MM-DD", value=text[:40])) from None
+            raise wrong(_("“%(value)s” is not a day; accepted: YYYY-MM-DD", value=text[:40])) from None
         if not is_usual_year(found.year):
-            raise _wrong(_("%(value)s is not accepted; accepted: a day from 1950 to 2150", value=text))
+            raise wrong(_("%(value)s is not accepted; accepted: a day from 1950 to 2150", value=text))
         return found
 
     def json_schema(self) -> dict[str, Any]:
@@ -395,15 +396,15 @@ class Instant(Kind):
             try:
                 found = datetime.fromisoformat(text)
             except ValueError:
-                raise _wrong(
+                raise wrong(
                     _("“%(value)s” is not a time; accepted: 2026-03-28T10:00:00+08:00", value=text[:40])
                 ) from None
         if found.tzinfo is None:
-            raise _wrong(_("carries no time zone; accepted: 2026-03-28T10:00:00+08:00"))
+            raise wrong(_("carries no time zone; accepted: 2026-03-28T10:00:00+08:00"))
         if 1949 <= found.year <= 2151:  # at the ends of the calendar another zone's day does not exist
             found = found.astimezone(UTC)
         if not is_usual_year(found.year):
-            raise _wrong(
+            raise wrong(
                 _("%(value)s is not accepted; accepted: a year from 1950 to 2150", value=found.isoformat())
             )
         return found
@@ -424,7 +425,7 @@ class Reference(Kind):
             return value
         text = plain_text(value)
         if isinstance(value, bool) or not re.fullmatch(r"\d{1,18}", text) or int(text) == 0:
-            raise _wrong(
+            raise wrong(
                 _(
                     "“%(value)s” does not name a record; accepted: the id of one of %(what)s",
                     value=text[:40],

@@ -11,8 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 
 from lims.base.database import current_session
-from lims.base.fields import Choice, listed, plain_text
-from lims.base.fields import _wrong as wrong
+from lims.base.fields import Choice, listed, plain_text, wrong
 from lims.base.names import full_name
 
 

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from flask import flash, g, jsonify, redirect, request, session, url_for
+from flask import flash, g, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import permission_name
@@ -631,7 +631,3 @@ def form_key(posted: dict[str, Any]) -> str:
     """The key of what this form sent: a second click sends the same, a person who went back and changed it does not."""
     key = request.form.get("form_key", "")[:60]
     return f"{key}-{hashlib.sha256(repr(sorted(posted.items())).encode()).hexdigest()}" if key else ""
-
-
-def current_language() -> str:
-    return str(session.get("locale", "en"))

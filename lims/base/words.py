@@ -14,6 +14,9 @@ from flask_babel import gettext as _
 from lims.standards.errors import RuleInputError, shown_value
 from lims.standards.words import Said
 
+#: Of pages, papers and data: a language's name in addresses and settings -> what it calls itself.
+LANGUAGES = {"en": "English", "zh": "简体中文", "zh_TW": "繁體中文"}
+
 
 def keep_translations(app: Flask) -> None:
     """After Flask-Babel was set up for the application."""
@@ -45,6 +48,14 @@ def spoken_locale() -> Locale | None:
         return None
     found: Locale | None = getattr(context.get("_flask_babel"), "babel_locale", None)
     return get_locale() if found is None else found
+
+
+def reading_language() -> str:
+    """Which of LANGUAGES the reader reads; outside an application English."""
+    locale = spoken_locale()
+    if locale is None or locale.language != "zh":
+        return "en"
+    return "zh_TW" if locale.script == "Hant" or locale.territory == "TW" else "zh"
 
 
 def told(text: str) -> str:

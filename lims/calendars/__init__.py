@@ -1,0 +1,1 @@
+"""Calendars at secret addresses, for the phone of who made them."""

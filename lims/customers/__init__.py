@@ -1,0 +1,1 @@
+"""Customers and prospects, their people, sites, stocks and usage cards."""

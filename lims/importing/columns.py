@@ -29,11 +29,12 @@ from lims.base.fields import (
 )
 from lims.base.problems import Problem
 from lims.base.schemas import Input, Schema
+from lims.base.words import reading_language
 from lims.importing.former_labels import FORMER_CHOICES
 from lims.importing.numbers import Form, Unreadable, converted, day_of, moment_of, number_of, plain, rounded
 from lims.importing.workbooks import Cell, shown
 
-#: The languages of a sheet, in the order of its heads.
+#: The languages of a sheet as Babel names them, in the order of its heads.
 LANGUAGES = ("en", "zh", "zh_Hant_TW")
 
 
@@ -46,12 +47,8 @@ class Words:
     zh_hant: str = ""
 
     def __str__(self) -> str:
-        from flask_babel import get_locale
-
-        found = get_locale()
-        if found is None or found.language != "zh":
-            return self.en
-        return (self.zh_hant if found.script == "Hant" or found.territory == "TW" else self.zh) or self.en
+        en, simplified, traditional = self.all()
+        return {"en": en, "zh": simplified, "zh_TW": traditional}[reading_language()]
 
     def all(self) -> tuple[str, str, str]:
         return self.en, self.zh or self.en, self.zh_hant or self.zh or self.en

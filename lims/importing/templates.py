@@ -27,10 +27,11 @@ from lims.customers.schemas import CustomerIn
 from lims.importing.columns import Change, Column, Row, Words, columns_of, own_column, text_of
 from lims.importing.numbers import plain
 from lims.materials.models import AggregateSample, CementLot, CementProduct
-from lims.materials.schemas import SIEVES_MM, AggregateSampleIn, CementLotIn
+from lims.materials.schemas import SIEVE_FIELDS, AggregateSampleIn, CementLotIn
 from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS, MixDesignIn, MixIn
 from lims.mixes.service import MixDesignService
+from lims.standards.aggregates import SAND_SIEVES_MM
 from lims.standards.grades import grades_of_class
 from lims.trials.models import Batch, SpecimenSet
 from lims.trials.schemas import LOT_FIELDS, BatchIn
@@ -479,20 +480,16 @@ class AggregateSampleTemplate(RecordTemplate):
     record_name = "aggregate-samples"
     schema = AggregateSampleIn
     key = ("code",)
-    sieves: ClassVar[tuple[str, ...]] = (
-        *(f"retained_{s.replace('.', '_')}_g" for s in SIEVES_MM),
-        "retained_pan_g",
-    )
 
     def make_columns(self) -> dict[str, Column]:
-        grams = dict(zip(self.sieves, ("25", "50", "100", "125", "100", "75", "25"), strict=True))
+        grams = dict(zip(SIEVE_FIELDS, ("25", "50", "100", "125", "100", "75", "25"), strict=True))
         more: dict[str, dict[str, Any]] = {
             name: {
                 "example": (mass, None),
                 "measured": True,
                 "aliases": (f"{sieve}mm筛余", f"{sieve} mm", sieve),
             }
-            for (name, mass), sieve in zip(grams.items(), (*SIEVES_MM, "筛底"), strict=True)
+            for (name, mass), sieve in zip(grams.items(), (*SAND_SIEVES_MM, "筛底"), strict=True)
         }
         return columns_of(
             AggregateSampleIn,
@@ -521,17 +518,17 @@ class AggregateSampleTemplate(RecordTemplate):
 
     def stored(self, record: Any) -> dict[str, Any]:
         values = super().stored(record)
-        masses = record.retained_masses_g or (None,) * len(self.sieves)
-        values.update(zip(self.sieves, masses, strict=True))
+        masses = record.retained_masses_g or (None,) * len(SIEVE_FIELDS)
+        values.update(zip(SIEVE_FIELDS, masses, strict=True))
         return values
 
     def look(self, row: Row) -> None:
         super().look(row)
-        given = [name for name in self.sieves if name in row.values]
-        if given and len(given) < len(self.sieves):
+        given = [name for name in SIEVE_FIELDS if name in row.values]
+        if given and len(given) < len(SIEVE_FIELDS):
             row.refuse(
                 Problem(name, _("is blank; accepted: all seven masses, 0 where nothing stayed on the sieve"))
-                for name in self.sieves
+                for name in SIEVE_FIELDS
                 if name not in row.values
             )
 

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from pydantic_core import PydanticCustomError
 
-from lims.base.fields import Choice, Kind, Text, Ui, plain_text
+from lims.base.fields import Choice, Kind, Text, Ui, plain_text, wrong
 from lims.base.schemas import Schema
+from lims.base.words import LANGUAGES
 from lims.trials.schemas import PlanAges
 
 CODE_FAMILIES = {
@@ -18,7 +18,6 @@ CODE_FAMILIES = {
     "astm": _l("American codes: ASTM C39, ACI 318"),
     "en": _l("European codes: EN 12390, EN 206"),
 }
-LANGUAGES = {"en": "English", "zh": "简体中文", "zh_TW": "繁體中文"}
 
 
 class TimeZone(Kind):
@@ -34,7 +33,7 @@ class TimeZone(Kind):
             message = _(
                 "“%(value)s” is not a time zone; accepted: a name such as Asia/Shanghai", value=name[:60]
             )
-            raise PydanticCustomError("lims", "{message}", {"message": message}) from None
+            raise wrong(message) from None
         return name
 
 

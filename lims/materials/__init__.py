@@ -1,0 +1,1 @@
+"""Regions, cements and their lots, aggregates and their samples, mineral and chemical admixtures."""

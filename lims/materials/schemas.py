@@ -12,6 +12,7 @@ from pydantic import model_validator
 
 from lims.base.fields import Choice, Code, Day, Quantity, Reference, Text, Ui, WholeNumber
 from lims.base.schemas import Schema
+from lims.standards.aggregates import SAND_SIEVES_MM
 
 ORIGINS = {"own": _l("Own"), "competitor": _l("Competitor")}
 #: GB 175 names of cements, as printed on the bag.
@@ -43,8 +44,7 @@ SAND_CLASSES = {
     "extra-fine": _l("Extra fine"),
 }
 
-SIEVES_MM = ("4.75", "2.36", "1.18", "0.60", "0.30", "0.15")
-SIEVE_FIELDS = (*(f"retained_{sieve.replace('.', '_')}_g" for sieve in SIEVES_MM), "retained_pan_g")
+SIEVE_FIELDS = (*(f"retained_{sieve.replace('.', '_')}_g" for sieve in SAND_SIEVES_MM), "retained_pan_g")
 
 
 def percent(places: int = 1, most: int = 100) -> Quantity:

@@ -1,0 +1,1 @@
+"""Mix designs, their revisions and what goes into a cubic metre."""

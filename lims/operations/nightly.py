@@ -1,4 +1,5 @@
-"""What the worker does every night: statistics for the database, and a backup that it restores for proof."""
+"""What the worker does every night: takes away what nobody needs any more, counts rows for the planner, and takes a backup
+that it restores for proof."""
 
 from __future__ import annotations
 

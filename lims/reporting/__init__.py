@@ -1,0 +1,1 @@
+"""Summaries and their workbook, control charts, certificates."""

@@ -11,10 +11,10 @@ from flask import Flask
 from flask_babel import force_locale
 
 from lims.base.whole_files import with_rights_of_the_shell
+from lims.base.words import LANGUAGES
 from lims.cli import read_settings
 from lims.importing.commands import TEMPLATE_NAMES
 
-LANGUAGES = ("en", "zh", "zh_TW")
 #: The words of `lims export breaks` that are not those of an address.
 ENDINGS = ("xlsx", "csv")
 
@@ -88,7 +88,7 @@ def export() -> None:
 @click.option("--age", default=None, metavar="DAYS", help="Only this age; 28 unless --all-ages.")
 @click.option("--all-ages", is_flag=True, help="Every age.")
 @click.option("--unreleased", is_flag=True, help="Also results that are not released yet.")
-@click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True)
+@click.option("--language", type=click.Choice(tuple(LANGUAGES)), default="en", show_default=True)
 def summary(
     since: str | None,
     until: str | None,
@@ -173,7 +173,7 @@ def list_command(name: str) -> click.Command:
     @click.option("--order", default="", help="A column; with - in front the other way round.")
     @click.option("--columns", default="", metavar="A,B", help="These columns of the list.")
     @click.option("--retired", is_flag=True, help="Also what is out of use.")
-    @click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True)
+    @click.option("--language", type=click.Choice(tuple(LANGUAGES)), default="en", show_default=True)
     def command(
         output: Path,
         search: str,

@@ -9,13 +9,13 @@ from __future__ import annotations
 import tomllib
 from typing import Annotated, Any, Literal, Self
 
-from flask_babel import get_locale
 from flask_babel import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lims.base.exports import sheet_name
 from lims.base.papers import layout_file
 from lims.base.problems import Problem, Refused, refuse
+from lims.base.words import reading_language
 from lims.reporting.schemas import DIMENSIONS
 from lims.reporting.sheets import COLUMNS
 
@@ -38,10 +38,7 @@ class Words(_Part):
 
     def here(self) -> str:
         """In the language of the reader."""
-        locale = get_locale()
-        if locale is None or locale.language != "zh":
-            return self.en
-        return self.said("zh_TW" if locale.script == "Hant" or locale.territory == "TW" else "zh")
+        return self.said(reading_language())
 
     def said(self, language: str) -> str:
         """In this language, or what stands for it."""

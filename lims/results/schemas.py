@@ -25,6 +25,7 @@ from lims.base.fields import (
     Ui,
     WholeNumber,
     plain_text,
+    wrong,
 )
 from lims.base.schemas import Schema
 from lims.trials.schemas import SHAPES
@@ -76,17 +77,17 @@ class QuantityList(Kind):
     def parse(self, value: Any) -> tuple[Decimal, ...]:
         if not isinstance(value, list | tuple):
             message = _("is not a list of numbers; accepted: a list such as [424, 401, 396]")
-            raise PydanticCustomError("lims", "{message}", {"message": message})
+            raise wrong(message)
         found = []
         for position, item in enumerate(value, start=1):
             if item is None or (isinstance(item, str) and not item.strip()):
                 message = _("no. %(n)s is missing; accepted: %(what)s", n=position, what=self.item.accepted())
-                raise PydanticCustomError("lims", "{message}", {"message": message})
+                raise wrong(message)
             try:
                 found.append(self.item.parse(item))
             except PydanticCustomError as error:
                 message = _("no. %(n)s: %(what)s", n=position, what=str((error.context or {})["message"]))
-                raise PydanticCustomError("lims", "{message}", {"message": message}) from None
+                raise wrong(message) from None
         return tuple(found)
 
     def json_schema(self) -> dict[str, Any]:
@@ -105,7 +106,7 @@ class TimeForm(Text):
         if read is None or read.date() != TRIED.date():
             what = "%Y-%m-%d %H:%M:%S"
             message = _("%(value)s is not accepted; accepted: %(what)s", value=form, what=what)
-            raise PydanticCustomError("lims", "{message}", {"message": message})
+            raise wrong(message)
         return form
 
 

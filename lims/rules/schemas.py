@@ -7,15 +7,10 @@ from typing import Annotated, Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from pydantic_core import PydanticCustomError
 
-from lims.base.fields import Day, Kind, Text, Ui, plain_text, whole_text
+from lims.base.fields import Day, Kind, Text, Ui, plain_text, whole_text, wrong
 from lims.base.schemas import Schema
 from lims.standards.register import REGISTER
-
-
-def _refuse(message: str) -> PydanticCustomError:
-    return PydanticCustomError("lims", "{message}", {"message": message})
 
 
 class RuleId(Kind):
@@ -24,7 +19,7 @@ class RuleId(Kind):
     def parse(self, value: Any) -> str:
         text = plain_text(value)
         if text not in REGISTER.by_id:
-            raise _refuse(_("“%(value)s” is not a rule of the register", value=text[:60]))
+            raise wrong(_("“%(value)s” is not a rule of the register", value=text[:60]))
         return text
 
     def json_schema(self) -> dict[str, Any]:
@@ -43,7 +38,7 @@ class RuleSettings(Kind):
         for line in plain_text(value).splitlines():
             name, equals, given = line.partition("=")
             if not equals or not given.strip():
-                raise _refuse(_("“%(value)s” is not accepted; accepted: name = value", value=line[:60]))
+                raise wrong(_("“%(value)s” is not accepted; accepted: name = value", value=line[:60]))
             found[name.strip()] = given.strip()
         return found
 

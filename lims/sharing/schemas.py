@@ -8,11 +8,21 @@ from typing import Annotated, Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from pydantic_core import PydanticCustomError
 
-from lims.aftersales.schemas import CARD_LANGUAGES
-from lims.base.fields import Choice, Kind, Quantity, Reference, Text, Ui, WholeNumber, plain_text, whole_text
+from lims.base.fields import (
+    Choice,
+    Kind,
+    Quantity,
+    Reference,
+    Text,
+    Ui,
+    WholeNumber,
+    plain_text,
+    whole_text,
+    wrong,
+)
 from lims.base.schemas import Schema
+from lims.base.words import LANGUAGES
 from lims.mixes.schemas import COMPONENT_KINDS, Mass
 from lims.sharing.redaction import SHAREABLE
 
@@ -42,7 +52,7 @@ class Shareable(Kind):
                 value=", ".join(unknown)[:60],
                 what=", ".join(SHAREABLE),
             )
-            raise PydanticCustomError("lims", "{message}", {"message": message})
+            raise wrong(message)
         return names
 
     def json_schema(self) -> dict[str, Any]:
@@ -58,14 +68,14 @@ class Keys(Kind):
     def parse(self, value: Any) -> tuple[int, ...]:
         parts = value if isinstance(value, list | tuple) else plain_text(value).split(",")
         texts = [plain_text(part) for part in parts if plain_text(part)]
-        wrong = [text for text in texts if not text.isdecimal() or not 0 < len(text) <= 18 or int(text) == 0]
-        if wrong or len(texts) > self.most:
+        odd = [text for text in texts if not text.isdecimal() or not 0 < len(text) <= 18 or int(text) == 0]
+        if odd or len(texts) > self.most:
             message = _(
                 "“%(value)s” is not accepted; accepted: up to %(most)s ids",
-                value=", ".join(wrong or texts)[:60],
+                value=", ".join(odd or texts)[:60],
                 most=self.most,
             )
-            raise PydanticCustomError("lims", "{message}", {"message": message})
+            raise wrong(message)
         return tuple(dict.fromkeys(int(text) for text in texts))
 
     def text(self, value: Any) -> str:
@@ -89,7 +99,7 @@ class Password(Kind):
                 low=SHORTEST_PASSWORD,
                 high=200,
             )
-            raise PydanticCustomError("lims", "{message}", {"message": message})
+            raise wrong(message)
         return text
 
 
@@ -109,7 +119,7 @@ class ShareLinkIn(Schema):
     compared_with_id: Annotated[
         int | None, Reference("cement-products"), Ui(_l("Compare our cement with"))
     ] = None
-    language: Annotated[str, Choice(CARD_LANGUAGES), Ui(_l("Language of the sheet"))] = "en"
+    language: Annotated[str, Choice(LANGUAGES), Ui(_l("Language of the sheet"))] = "en"
     days: Annotated[int, WholeNumber(1, 365), Ui(_l("Valid for"), unit="d")] = 30
     password: Annotated[
         str | None, Password(), Ui(_l("Password"), help=_l("Leave blank: the link alone opens the sheet"))

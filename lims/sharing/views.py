@@ -17,7 +17,6 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 
 from lims.aftersales.models import AdviceCard
-from lims.aftersales.schemas import CARD_LANGUAGES
 from lims.base.database import current_session
 from lims.base.display import Cell, laboratory_zone
 from lims.base.forms import build_form, posted_values
@@ -25,7 +24,8 @@ from lims.base.problems import Problem, Refused, refuse
 from lims.base.schemas import localise
 from lims.base.security import current_actor, may, require
 from lims.base.services import SERVICES
-from lims.base.views import MenuPlace, RecordView, current_language, form_key
+from lims.base.views import MenuPlace, RecordView, form_key
+from lims.base.words import LANGUAGES, reading_language
 from lims.sharing.candidates import Candidate, candidates
 from lims.sharing.models import ShareLink
 from lims.sharing.overview import overview
@@ -250,7 +250,7 @@ class ShareLinkView(RecordView):
         """What a salesperson would choose most often, so that two minutes are enough."""
         values: dict[str, Any] = {
             "days": 30,
-            "language": current_language(),
+            "language": reading_language(),
             "customer_id": asked.get("customer_id"),
         }
         given = str(asked.get("customer_id") or "")
@@ -345,9 +345,9 @@ def _advice_cards() -> list[AdviceCard]:
 def _cards_by_language() -> list[tuple[str, list[AdviceCard]]]:
     """(name of the language, its cards), the page's own first."""
     cards = _advice_cards()
-    mine = current_language()
-    order = sorted(CARD_LANGUAGES, key=lambda language: language != mine)
-    found = [(CARD_LANGUAGES[key], [card for card in cards if card.language == key]) for key in order]
+    mine = reading_language()
+    order = sorted(LANGUAGES, key=lambda language: language != mine)
+    found = [(LANGUAGES[key], [card for card in cards if card.language == key]) for key in order]
     return [(name, some) for name, some in found if some]
 
 

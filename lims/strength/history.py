@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from lims.standards.specimens import SET_TOLERANCE
+
 #: Columns of the composition, kg/m^3.
 COMPOSITION = (
     "cement_kg_m3",
@@ -33,8 +35,8 @@ SET_MPA, SET_BY_DAYS = 1.0, 3.0
 #: Strength does not fall by more than this share from one age to a later one up to 28 d; where it does, one of the two
 #: is wrong and the mix is not learned from.
 LARGEST_FALL = 0.20
-#: A specimen further from the middle one of three than this share does not speak for the set (GB/T 50081-2019).
-SET_TOLERANCE = 0.15
+#: A specimen further from the middle one of three than this share does not speak for the set.
+_TOLERANCE = float(SET_TOLERANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ class MixHistory:
 def combine(strengths_mpa: Sequence[float]) -> float:
     """One value for the specimens of an age.
 
-    The mean; from three on the middle one (of an even number the mean of both) when one or more lie beyond 15 % of it.
+    The mean; from three on the middle one (of an even number the mean of both) when one or more lie beyond 15 % of it
+    (SET_TOLERANCE of lims/standards/specimens.py).
     A slip of the pen (22.9 among 55.9) then does not move the mix.
     """
     if len(strengths_mpa) == 1:
@@ -117,5 +120,5 @@ def combine(strengths_mpa: Sequence[float]) -> float:
     middle = statistics.median(values)
     if len(values) < 3 or middle <= 0:
         return math.fsum(values) / len(values)
-    spread = any(abs(value - middle) > SET_TOLERANCE * middle for value in values)
+    spread = any(abs(value - middle) > _TOLERANCE * middle for value in values)
     return middle if spread else math.fsum(values) / len(values)

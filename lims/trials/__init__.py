@@ -1,0 +1,1 @@
+"""Trials, batches, the sampling plan with its sets and specimens, labels, curing."""

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Self
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import model_validator
-from pydantic_core import PydanticCustomError
 
 from lims.base.fields import (
     Choice,
@@ -24,6 +23,7 @@ from lims.base.fields import (
     Ui,
     WholeNumber,
     plain_text,
+    wrong,
 )
 from lims.base.schemas import Schema
 
@@ -70,7 +70,7 @@ class PlanAges(Kind):
                 "“%(value)s” is not a list of ages; accepted: whole days such as 3,7,28",
                 value=str(value)[:60],
             )
-            raise PydanticCustomError("lims", "{message}", {"message": message})
+            raise wrong(message)
         return tuple(sorted({int(text) for text in texts}))
 
     def json_schema(self) -> dict[str, Any]:

@@ -13,10 +13,13 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flask import Flask
 
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, ROLES, SALES, SERVICE, TECHNICIAN
+from lims.app import create_app
+from lims.settings import Settings
 from tests.conftest import Person
 
 MATRIX = Path(__file__).with_name("role_matrix.tsv")
@@ -53,7 +56,7 @@ def matrix() -> dict[tuple[str, str], str]:
 
 
 def write(app: Flask) -> None:
-    """The matrix anew, for a person to read before it is kept."""
+    """The matrix anew, for a person to read before it is kept: `python -m tests.attacks.test_role_matrix`."""
     with MATRIX.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, delimiter="\t", lineterminator="\n")
         lines.writerow(("rule", "method", "who"))
@@ -97,3 +100,8 @@ def test_who_is_not_in_a_line_is_refused(app: Flask, sign_in_as: Callable[[str],
             let_in.append(f"{method} {rule}: {LETTERS[letter]} is answered {status}")
     assert asked > 10
     assert let_in == [], f"LIMS_FUZZ_MATRIX_PART={DAY}"
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as folder:
+        write(create_app(Settings(data=Path(folder))))

@@ -29,6 +29,7 @@ from lims.importing.models import ImportRow, ImportRun
 from lims.importing.readers import read_history
 from lims.importing.sheets import export_template, template_workbook
 from lims.importing.templates import ids_of
+from lims.materials.schemas import SIEVE_FIELDS
 from lims.mixes.models import MixDesign
 from lims.results.models import Break, SetResult
 from lims.results.schemas import SetBreaksIn
@@ -77,7 +78,7 @@ def some_of_everything() -> None:
             ACTOR,
         )
     source = SERVICES["aggregate-sources"].add({"code": "S-LH", "name": "Longhe"}, ACTOR)
-    sieves = dict(zip(TEMPLATES["aggregate-samples"].sieves, (25, 50, 100, 125, 100, 75, 25), strict=True))  # type: ignore[attr-defined]
+    sieves = dict(zip(SIEVE_FIELDS, (25, 50, 100, 125, 100, 75, 25), strict=True))
     sample = SERVICES["aggregate-samples"].add(
         {
             "code": "S-1",

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from sqlalchemy.engine import make_url
 
 from lims.accounts.roles import TECHNICIAN
-from lims.app import LANGUAGES, create_app
+from lims.app import create_app
 from lims.base.actor import system_actor
 from lims.base.database import current_session, database, sqlite_module
 from lims.base.jobs import KINDS, Job, enqueue, job_kind
@@ -33,6 +33,7 @@ from lims.base.migration import head_revision
 from lims.base.problems import Refused
 from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
+from lims.base.words import LANGUAGES
 from lims.cli import sentences
 from lims.operations.checks import configuration_problems, database_problems
 from lims.operations.logs import JsonLine, Told, without_secrets

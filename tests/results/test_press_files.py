@@ -24,13 +24,13 @@ from lims.base.database import current_session, database
 from lims.base.problems import Refused, Unavailable
 from lims.base.reading import not_only_reading
 from lims.base.services import SERVICES
+from lims.importing.watch import watch
 from lims.results import press_files
 from lims.results.models import Break, PressFile, PressRow, SetResult
 from lims.results.press_files import Outcome, read_file, settle
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set, result_of
 from lims.trials.short_codes import short_code
-from lims.web.watch import watch
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch
 from tests.operations.test_family import until

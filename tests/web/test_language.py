@@ -8,12 +8,17 @@ from decimal import Decimal
 
 import pytest
 from flask import Flask
+from flask_babel import force_locale
 
 from lims.accounts.roles import MANAGER
+from lims.aftersales.models import in_own_language
 from lims.base.actor import system_actor
 from lims.base.display import show_day, show_number, show_time
 from lims.base.problems import Unavailable
+from lims.base.words import LANGUAGES, reading_language
+from lims.importing.columns import Words as SheetWords
 from lims.laboratory.service import save_laboratory
+from lims.reporting.layouts import Words as LayoutWords
 from tests.conftest import PASSWORD, Person
 from tests.laboratory.test_setting_up import FACTS
 
@@ -54,6 +59,24 @@ def test_chosen_language_follows_the_person_to_another_machine(
         "/login/", data={"username": "manager", "password": PASSWORD, "csrf_token": token.group(1)}
     )
     assert 'lang="zh-Hant"' in elsewhere.get("/").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_data_in_three_languages_is_read_in_the_same_one_everywhere(
+    app: Flask, language: str
+) -> None:
+    texts = ("Load", "破坏荷载", "破壞荷重")
+    wanted = dict(zip(LANGUAGES, texts, strict=True))[language]
+    without_traditional = "Load" if language == "en" else "破坏荷载"
+    with app.app_context(), force_locale(language):
+        assert reading_language() == language
+        assert str(SheetWords(*texts)) == in_own_language(*texts) == _of_layout(*texts) == wanted
+        assert str(SheetWords(*texts[:2])) == _of_layout(*texts[:2]) == without_traditional
+        assert in_own_language(*texts[:2], None) == without_traditional
+
+
+def _of_layout(en: str, zh: str, traditional: str = "") -> str:
+    return LayoutWords(en=en, zh=zh, zh_TW=traditional).here()
 
 
 @pytest.mark.parametrize(

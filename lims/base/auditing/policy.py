@@ -33,7 +33,6 @@ SECRETS = {
     ("ab_api_key", "key_hash"),
     ("ab_api_key", "lookup_hash"),
     ("share_links", "token_sha256"),
-    ("share_links", "password_hash"),
 }
 
 #: What tells who a person is, in tables that are not ours. Ours mark the column: `info=PERSONAL`.
