@@ -102,7 +102,9 @@ class ComplaintService(RecordService[Complaint]):
                 ComplaintLot(complaint_id=record.id, cement_lot_id=record.cement_lot_id, part="involved")
             )
         self._open_checklist(record)
-        self._tell_owner(record, actor)
+        customer = session.get(Customer, record.customer_id)
+        wanted = record.owner_id or (customer.owner_id if customer is not None else None)
+        self._tell(record, wanted, record.subject, actor)
 
     def changeable(self, record: Complaint) -> bool:
         return record.is_open
@@ -110,6 +112,8 @@ class ComplaintService(RecordService[Complaint]):
     def before_edit(self, record: Complaint, values: ComplaintEdit, actor: Actor) -> None:
         if not record.is_open:
             raise refuse("", _("is over; accepted: a new complaint that refers to it"), record.code)
+        if values.owner_id not in (None, record.owner_id):
+            self._tell(record, values.owner_id, values.subject, actor)
 
     def check(self, record: Complaint) -> None:
         self._require_own(record)
@@ -477,11 +481,11 @@ class ComplaintService(RecordService[Complaint]):
             ComplaintFact(complaint_id=record.id, checklist_item_id=key) for key in items if key not in known
         )
 
-    def _tell_owner(self, record: Complaint, actor: Actor) -> None:
-        """Who looks after the customer, or handles the complaint, gets a mail unless they typed it themselves."""
+    def _tell(self, record: Complaint, wanted: int | None, subject: str, actor: Actor) -> None:
+        """Who handles the complaint from now on, or looks after the customer, gets a mail unless they typed it themselves; one,
+        however often it comes back to them."""
         session = current_session()
         customer = session.get(Customer, record.customer_id)
-        wanted = record.owner_id or (customer.owner_id if customer is not None else None)
         user = session.get(User, wanted) if wanted is not None and wanted != actor.user_id else None
         if user is None or not user.active or customer is None:
             return
@@ -489,11 +493,11 @@ class ComplaintService(RecordService[Complaint]):
             write_mail(
                 f"complaint:{record.id}:new:{user.id}",
                 user.email,
-                _("New complaint %(code)s: %(subject)s", code=record.code, subject=record.subject),
+                _("New complaint %(code)s: %(subject)s", code=record.code, subject=subject),
                 _(
                     "%(customer)s: %(subject)s\n\nAnswer by %(time)s.",
                     customer=customer.name,
-                    subject=record.subject,
+                    subject=subject,
                     time=show_time(record.answer_due_at) if record.answer_due_at else "–",
                 ),
                 actor,

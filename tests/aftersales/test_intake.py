@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from lims.accounts.roles import MANAGER, SERVICE
 from lims.accounts.service import find_user
@@ -16,8 +17,10 @@ from lims.aftersales.complaints import ComplaintService
 from lims.aftersales.promises import promises
 from lims.aftersales.schemas import ServiceSettingsIn
 from lims.base.columns import utc_now
+from lims.base.database import current_session
 from lims.base.display import form_text, local_time, show_time
 from lims.base.services import SERVICES
+from lims.mail.models import OutgoingMail
 from tests.conftest import Person
 from tests.factories import ACTOR, a_customer
 
@@ -193,6 +196,23 @@ def test_complaint_is_given_to_nobody_who_cannot_see_it(
     edit = {"subject": "Sets slowly", "owner_id": ids["sales"], "version": str(made.version)}
     assert manager.post(f"/complaints/{made.id}/edit", edit).status_code == 422
     assert complaints(app)[0].owner_id == int(ids["service"])
+
+
+def test_handler_who_is_named_after_the_intake_is_told_once(
+    app: Flask, sign_in_as: Callable[[str], Person], regions: dict[str, int]
+) -> None:
+    with app.app_context():
+        engineer: Any = find_user("service")
+        owner = str(engineer.id)
+    manager = sign_in_as(MANAGER)
+    assert manager.post("/complaints/add", {"customer_id": regions["own"], "subject": "x"}).status_code == 302
+    for handler in (owner, "", owner):
+        (made,) = complaints(app)
+        edit = {"subject": "Sets slowly", "owner_id": handler, "version": str(made.version)}
+        assert manager.post(f"/complaints/{made.id}/edit", edit).status_code == 302
+    with app.app_context():
+        mails = [(mail.to_address, mail.subject) for mail in current_session().scalars(select(OutgoingMail))]
+    assert mails == [("service@example.com", f"New complaint {made.code}: Sets slowly")]
 
 
 def test_handler_whose_region_was_taken_away_stays_until_another_is_named(
