@@ -92,8 +92,8 @@ def allow_large_workbooks(app: Flask) -> None:
 
 
 def _signing_key(settings: Settings) -> str:
-    """What a demonstration signs (sessions, tokens) holds in a demonstration alone: everybody may sign in there, and its data
-    may be served to a network afterwards."""
+    """What a demonstration signs (sessions, tokens) holds in a demonstration alone: everybody may sign in there, and its
+    data may be served to a network afterwards."""
     key = settings.resolve_secret_key()
     return f"demonstration:{key}" if settings.demo else key
 

@@ -67,9 +67,7 @@ class AccountIn(Schema):
     last_name: Annotated[str, Text(64), Ui(_l("Family name"))]
     email: Annotated[str, Text(200), Ui(_l("E-mail"))]
     role: Annotated[str, Choice(ROLE_LABELS), Ui(_l("Role"))]
-    password: Annotated[
-        str, TypedPassword(), Ui(_l("First password"), help=_l("At least 10 characters"))
-    ]
+    password: Annotated[str, TypedPassword(), Ui(_l("First password"), help=_l("At least 10 characters"))]
 
 
 class AccountEdit(Schema):

@@ -219,9 +219,7 @@ class ProfileView(GuardedView):
             return self._page(problems=error.problems), 422
         flash(_("Your password is changed. Sign in with the new one."), "success")
         keys_stand = _told_of_keys(user.id)
-        return redirect(
-            url_for("SignInView.login", next=url_for("ProfileView.show") if keys_stand else None)
-        )
+        return redirect(url_for("SignInView.login", next=url_for("ProfileView.show") if keys_stand else None))
 
     @expose("/api-keys", methods=["POST"])
     @permission_name("write")
@@ -275,8 +273,8 @@ class ProfileView(GuardedView):
 
 
 def _told_of_keys(user_id: int) -> bool:
-    """Who gives an account another password, or lets it sign in again, is told which of its keys still open it: they stay, or
-    the press would fall silent whenever a password was forgotten."""
+    """Who gives an account another password, or lets it sign in again, is told which of its keys still open it: they stay,
+    or the press would fall silent whenever a password was forgotten."""
     names = [f"{key.name} ({key.key_prefix}…)" for key in working_keys_of(user_id)]
     if names:
         told = _("API keys that still work: %(what)s. Revoke those that may be known.", what=listed(names))

@@ -482,8 +482,8 @@ class ComplaintService(RecordService[Complaint]):
         )
 
     def _tell(self, record: Complaint, wanted: int | None, subject: str, actor: Actor) -> None:
-        """Who handles the complaint from now on, or looks after the customer, gets a mail unless they typed it themselves; one,
-        however often it comes back to them."""
+        """Who handles the complaint from now on, or looks after the customer, gets a mail unless they typed it themselves:
+        one, however often it comes back to them."""
         session = current_session()
         customer = session.get(Customer, record.customer_id)
         user = session.get(User, wanted) if wanted is not None and wanted != actor.user_id else None
@@ -505,8 +505,8 @@ class ComplaintService(RecordService[Complaint]):
 
 
 def may_handle(user_id: int, customer: Customer | None) -> bool:
-    """Can this person open a complaint of this customer (None: it is not named yet)? Who cannot would be told of it and could
-    do nothing."""
+    """Can this person open a complaint of this customer (None: it is not named yet)? Who cannot would be told of it and
+    could do nothing."""
     if ("can_read", Complaint.record_name) not in rights_of(user_id):
         return False
     return customer is None or would_see(user_id, customer)

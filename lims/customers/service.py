@@ -52,8 +52,8 @@ from lims.customers.schemas import (
     UsageTaskIn,
 )
 
-#: Called with (session, customer id, name, phone and e-mail as they were or None, pseudonym) when a person is erased: subjects
-#: above take them out where they keep them.
+#: Called with (session, customer id, name, phone and e-mail as they were or None, pseudonym) when a person is erased:
+#: subjects above take them out where they keep them.
 ERASED_TOO: list[Callable[[Session, int, Mapping[str, str | None], str], None]] = []
 
 

@@ -406,7 +406,9 @@ def test_who_changes_a_password_is_told_which_api_keys_still_work(
     changed = technician.post("/profile/password", {"present": PASSWORD, "new": new, "again": new})
     assert changed.location.endswith("/login/?next=/profile/")
     page = technician.get(changed.location).get_data(as_text=True)
-    assert re.search(r"API keys that still work: press PC \(lims_[\w-]{7}…\)\. Revoke those that may be known", page)
+    assert re.search(
+        r"API keys that still work: press PC \(lims_[\w-]{7}…\)\. Revoke those that may be known", page
+    )
     assert "lost" not in page
     with app.app_context():
         user = find_user("technician")

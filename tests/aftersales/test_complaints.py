@@ -462,7 +462,9 @@ def test_objection_is_raised_up_to_today_and_not_after_its_joint_sample() -> Non
     def raised(day: str) -> Any:
         return objections.edit(objection.id, {"raised_on": day, "claim": "Weak"}, version, ACTOR)
 
-    with pytest.raises(Refused, match="lies after the joint sample was taken; accepted: a day up to 5 May 2026"):
+    with pytest.raises(
+        Refused, match="lies after the joint sample was taken; accepted: a day up to 5 May 2026"
+    ):
         raised("2026-05-06")
     assert raised("2026-05-05").raised_on.isoformat() == "2026-05-05"
 

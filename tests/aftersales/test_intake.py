@@ -189,7 +189,9 @@ def test_complaint_is_given_to_nobody_who_cannot_see_it(
         headers={"X-CSRFToken": manager.token},
     )
     assert rest.status_code == 422
-    assert [(p["field"], p["value"]) for p in rest.get_json()["problems"]] == [("owner_id", "Technician Test")]
+    assert [(p["field"], p["value"]) for p in rest.get_json()["problems"]] == [
+        ("owner_id", "Technician Test")
+    ]
     assert complaints(app) == []
     assert manager.post("/complaints/add", {**given, "owner_id": ids["service"]}).status_code == 302
     (made,) = complaints(app)
