@@ -85,11 +85,18 @@ def allow_large_workbooks(app: Flask) -> None:
             request.max_content_length = LARGEST_WORKBOOK
 
 
+def _signing_key(settings: Settings) -> str:
+    """What a demonstration signs (sessions, tokens) holds in a demonstration alone: everybody may sign in there, and its
+    data may be served to a network afterwards."""
+    key = settings.resolve_secret_key()
+    return f"demonstration:{key}" if settings.demo else key
+
+
 def flask_config(settings: Settings) -> dict[str, object]:
     """Our settings in the words of Flask and its extensions."""
     hosts = [host.strip() for host in settings.allowed_hosts.split(",") if host.strip()]
     return {
-        "SECRET_KEY": settings.resolve_secret_key(),
+        "SECRET_KEY": _signing_key(settings),
         "MAX_CONTENT_LENGTH": 16_000_000,
         "MAX_FORM_MEMORY_SIZE": 2_000_000,
         "MAX_FORM_PARTS": 2_000,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -14,9 +14,11 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
+from lims.accounts.demo import has_printed_password
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
+from lims.base.display import local_day
 from lims.base.fields import Text, Ui, WholeNumber
 from lims.base.problems import NotFound
 from lims.base.repeats import add_once
@@ -101,13 +103,27 @@ def api_keys_of(user_id: int) -> list[ApiKey]:
     )
 
 
+def working_keys_of(user_id: int) -> list[ApiKey]:
+    """Those of this account that open something: a new password ends none of them."""
+    return [key for key in api_keys_of(user_id) if _works(key)]
+
+
+def valid_until(key: ApiKey) -> date | None:
+    """The day of its end by the laboratory's clock."""
+    return local_day(key.expires_on.replace(tzinfo=UTC)) if key.expires_on is not None else None
+
+
+def _works(key: ApiKey) -> bool:
+    ended = key.expires_on is not None and key.expires_on < _now()
+    return bool(key.active) and key.revoked_on is None and not ended
+
+
 def user_of_api_key(key: str) -> Any | None:
-    """The active account behind a valid key, else None."""
+    """The active account behind a valid key, else None. The keys of an account whose password `lims demo` prints are made
+    by anybody, and open nothing outside demo mode either."""
     query = select(ApiKey).options(joinedload(ApiKey.user)).where(ApiKey.lookup_hash == _hash(key))
     row = current_session().scalars(query).one_or_none()
-    if row is None or not row.active or row.revoked_on is not None:
-        return None
-    if row.expires_on is not None and row.expires_on < _now():
+    if row is None or not _works(row):
         return None
     user: User = row.user
-    return user if user.active else None
+    return user if user.active and not has_printed_password(user) else None

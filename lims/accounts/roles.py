@@ -81,7 +81,7 @@ ALL_REGIONS = ("customers",)
 #: Taken in by whoever the customer calls; the steps afterwards need `write`.
 INTAKE = ("complaints",)
 #: Whose data a person's are: taken out for good by few.
-PERSONAL = ("customers", "contacts")
+PERSONAL = ("customers", "contacts", "share-answers")
 
 Grant = tuple[str, str]
 

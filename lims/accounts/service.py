@@ -26,7 +26,7 @@ from lims.base.auditing.erasure import erase
 from lims.base.auditing.policy import erased_mark
 from lims.base.columns import utc_now
 from lims.base.database import current_session, database, transaction
-from lims.base.fields import Choice, Code, Flag, Text, Ui
+from lims.base.fields import Choice, Code, Flag, Kind, Text, Ui, whole_text
 from lims.base.passwords import check_password_policy, hash_password
 from lims.base.problems import Conflict, Forbidden, NotFound, refuse
 from lims.base.schemas import Schema
@@ -50,6 +50,15 @@ ROLE_LABELS = {
 }
 
 
+class TypedPassword(Kind):
+    """As it was typed, with the blanks at its ends: signing in compares what is typed. What it must be says the policy."""
+
+    widget = "password"
+
+    def parse(self, value: Any) -> str:
+        return whole_text(value)
+
+
 class AccountIn(Schema):
     """A new account."""
 
@@ -58,9 +67,7 @@ class AccountIn(Schema):
     last_name: Annotated[str, Text(64), Ui(_l("Family name"))]
     email: Annotated[str, Text(200), Ui(_l("E-mail"))]
     role: Annotated[str, Choice(ROLE_LABELS), Ui(_l("Role"))]
-    password: Annotated[
-        str, Text(200), Ui(_l("First password"), help=_l("At least 10 characters"), widget="password")
-    ]
+    password: Annotated[str, TypedPassword(), Ui(_l("First password"), help=_l("At least 10 characters"))]
 
 
 class AccountEdit(Schema):
@@ -73,8 +80,8 @@ class AccountEdit(Schema):
     active: Annotated[bool, Flag(), Ui(_l("May sign in"))] = False
     password: Annotated[
         str | None,
-        Text(200),
-        Ui(_l("New password"), help=_l("Leave blank to keep the present one"), widget="password"),
+        TypedPassword(),
+        Ui(_l("New password"), help=_l("Leave blank to keep the present one")),
     ] = None
 
 

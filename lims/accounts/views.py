@@ -14,7 +14,13 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.accounts.api_keys import api_keys_of, create_api_key, revoke_api_key
+from lims.accounts.api_keys import (
+    api_keys_of,
+    create_api_key,
+    revoke_api_key,
+    valid_until,
+    working_keys_of,
+)
 from lims.accounts.service import (
     ACCOUNTS,
     ROLE_LABELS,
@@ -29,6 +35,7 @@ from lims.accounts.service import (
     values_of,
     version_of,
 )
+from lims.base.fields import listed
 from lims.base.forms import build_form, posted_values
 from lims.base.preferences import MOST_QUERY, choose, choose_columns, forget, save_filter
 from lims.base.problems import Conflict, Problem, Refused, refuse
@@ -87,14 +94,19 @@ class UsersView(GuardedView):
         posted = posted_values(AccountEdit, request.form)
         opened = opened_version()
         version = opened if opened >= 0 else None
-        again = partial(self._form, AccountEdit, _without_password(posted), user.username)
+        again = partial(self._edit_form, user_id, _without_password(posted))
+        before = bool(user.active)
         try:
-            edit_user(user_id, AccountEdit.read(posted), current_actor(), version)
+            given = AccountEdit.read(posted)
+            edit_user(user_id, given, current_actor(), version)
         except Refused as error:
-            return again(error.problems, version=version or 0), 422
+            return again(version or 0, error.problems), 422
         except Conflict as conflict:
-            return again([met_another()], theirs=conflict.theirs, version=conflict.current_version), 409
+            return again(conflict.current_version, [met_another()], theirs=conflict.theirs), 409
         flash(_("Saved: %(title)s", title=user.username), "success")
+        opens_anew = given.active and (given.password is not None or not before)
+        if opens_anew and _told_of_keys(user_id):
+            return redirect(url_for("UsersView.edit", user_id=user_id) + "#api-keys")
         return redirect(url_for("UsersView.list"))
 
     @expose("/<int:user_id>/erase", methods=["POST"])
@@ -119,15 +131,24 @@ class UsersView(GuardedView):
         flash(_("The key no longer works."), "success")
         return redirect(url_for("UsersView.edit", user_id=user_id))
 
-    def _edit_form(self, user_id: int, **more: Any) -> str:
+    def _edit_form(
+        self,
+        user_id: int,
+        typed: dict[str, Any] | None = None,
+        version: int | None = None,
+        problems: Sequence[Problem] = (),
+        **more: Any,
+    ) -> str:
+        """The form of what stands, or of what was `typed` and not taken."""
         user = get_user(user_id)
-        values = values_of(user)
+        stored = values_of(user)
         erasable = may("erase", "users") and not user.active and not is_erased(user)
         return self._form(
             AccountEdit,
-            values,
+            stored if typed is None else typed,
             user.username,
-            version=version_of(values),
+            problems,
+            version=version_of(stored) if version is None else version,
             erasable=erasable and user,
             keys_of=user_id,
             **more,
@@ -156,6 +177,7 @@ class UsersView(GuardedView):
             erasable=erasable,
             keys=api_keys_of(keys_of) if keys_of is not None else [],
             revoke=lambda key: url_for("UsersView.revoke_key", user_id=keys_of, key_id=key.id),
+            valid_until=valid_until,
             reason=reason,
             refused=refused,
         )
@@ -196,7 +218,8 @@ class ProfileView(GuardedView):
         except Refused as error:
             return self._page(problems=error.problems), 422
         flash(_("Your password is changed. Sign in with the new one."), "success")
-        return redirect(url_for("SignInView.login"))
+        keys_stand = _told_of_keys(user.id)
+        return redirect(url_for("SignInView.login", next=url_for("ProfileView.show") if keys_stand else None))
 
     @expose("/api-keys", methods=["POST"])
     @permission_name("write")
@@ -239,6 +262,7 @@ class ProfileView(GuardedView):
             roles=[ROLE_LABELS.get(role.name, role.name) for role in user.roles],
             keys=api_keys_of(user.id),
             revoke=lambda key: url_for("ProfileView.revoke_key", key_id=key.id),
+            valid_until=valid_until,
             new_key=new_key,
             typed=typed or {},
             form_key=(request.form.get("form_key") if typed else "") or secrets.token_urlsafe(16),
@@ -246,6 +270,16 @@ class ProfileView(GuardedView):
             languages=current_app.config["LANGUAGES"],
         )
         return rendered
+
+
+def _told_of_keys(user_id: int) -> bool:
+    """Who gives an account another password, or lets it sign in again, is told which of its keys still open it: they stay,
+    or the press would fall silent whenever a password was forgotten."""
+    names = [f"{key.name} ({key.key_prefix}…)" for key in working_keys_of(user_id)]
+    if names:
+        told = _("API keys that still work: %(what)s. Revoke those that may be known.", what=listed(names))
+        flash(told, "warning")
+    return bool(names)
 
 
 def _without_password(posted: dict[str, Any]) -> dict[str, Any]:

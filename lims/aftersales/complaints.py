@@ -43,14 +43,16 @@ from lims.base.auditing.erasure import forget
 from lims.base.columns import utc_now
 from lims.base.database import current_session, locked_row, transaction
 from lims.base.display import form_text, local_day, local_time, local_today, show_time
+from lims.base.fields import listed
 from lims.base.laboratory import laboratory
 from lims.base.numbering import next_code
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.schemas import Input, Schema
-from lims.base.security import require_shown
+from lims.base.security import require_shown, rights_of
 from lims.base.services import LARGEST_KEY, R, RecordService
+from lims.base.staff import staff_names
 from lims.customers.models import Contact, Customer
-from lims.customers.regions import seen_through, seen_within
+from lims.customers.regions import seen_through, seen_within, would_see
 from lims.customers.service import ERASED_TOO, named_of, newly_named, require_own_site
 from lims.mail.service import write_mail
 
@@ -100,7 +102,9 @@ class ComplaintService(RecordService[Complaint]):
                 ComplaintLot(complaint_id=record.id, cement_lot_id=record.cement_lot_id, part="involved")
             )
         self._open_checklist(record)
-        self._tell_owner(record, actor)
+        customer = session.get(Customer, record.customer_id)
+        wanted = record.owner_id or (customer.owner_id if customer is not None else None)
+        self._tell(record, wanted, record.subject, actor)
 
     def changeable(self, record: Complaint) -> bool:
         return record.is_open
@@ -108,6 +112,8 @@ class ComplaintService(RecordService[Complaint]):
     def before_edit(self, record: Complaint, values: ComplaintEdit, actor: Actor) -> None:
         if not record.is_open:
             raise refuse("", _("is over; accepted: a new complaint that refers to it"), record.code)
+        if values.owner_id not in (None, record.owner_id):
+            self._tell(record, values.owner_id, values.subject, actor)
 
     def check(self, record: Complaint) -> None:
         self._require_own(record)
@@ -451,6 +457,8 @@ class ComplaintService(RecordService[Complaint]):
         contact = named_of(Contact, record.contact_id, held=held)
         if contact is not None and contact.customer_id != record.customer_id:
             raise refuse("contact_id", _("is of another customer"), contact.name)
+        if record.owner_id is not None and newly_named(record, "owner_id"):
+            _require_handler(record.owner_id, current_session().get(Customer, record.customer_id))
 
     def _start_clocks(self, record: Complaint) -> None:
         promise = promises()
@@ -473,11 +481,11 @@ class ComplaintService(RecordService[Complaint]):
             ComplaintFact(complaint_id=record.id, checklist_item_id=key) for key in items if key not in known
         )
 
-    def _tell_owner(self, record: Complaint, actor: Actor) -> None:
-        """Who looks after the customer, or handles the complaint, gets a mail unless they typed it themselves."""
+    def _tell(self, record: Complaint, wanted: int | None, subject: str, actor: Actor) -> None:
+        """Who handles the complaint from now on, or looks after the customer, gets a mail unless they typed it themselves:
+        one, however often it comes back to them."""
         session = current_session()
         customer = session.get(Customer, record.customer_id)
-        wanted = record.owner_id or (customer.owner_id if customer is not None else None)
         user = session.get(User, wanted) if wanted is not None and wanted != actor.user_id else None
         if user is None or not user.active or customer is None:
             return
@@ -485,15 +493,42 @@ class ComplaintService(RecordService[Complaint]):
             write_mail(
                 f"complaint:{record.id}:new:{user.id}",
                 user.email,
-                _("New complaint %(code)s: %(subject)s", code=record.code, subject=record.subject),
+                _("New complaint %(code)s: %(subject)s", code=record.code, subject=subject),
                 _(
                     "%(customer)s: %(subject)s\n\nAnswer by %(time)s.",
                     customer=customer.name,
-                    subject=record.subject,
+                    subject=subject,
                     time=show_time(record.answer_due_at) if record.answer_due_at else "–",
                 ),
                 actor,
             )
+
+
+def may_handle(user_id: int, customer: Customer | None) -> bool:
+    """Can this person open a complaint of this customer (None: it is not named yet)? Who cannot would be told of it and
+    could do nothing."""
+    if ("can_read", Complaint.record_name) not in rights_of(user_id):
+        return False
+    return customer is None or would_see(user_id, customer)
+
+
+def handlers(customer: Customer | None) -> dict[str, str]:
+    """Account id as text -> name of those who may sign in and handle a complaint of this customer."""
+    people = staff_names(active=True)
+    return {key: name for key, name in people.items() if may_handle(int(key), customer)}
+
+
+def _require_handler(user_id: int, customer: Customer | None) -> None:
+    """Raises: Refused."""
+    if may_handle(user_id, customer):
+        return
+    name = staff_names().get(str(user_id), str(user_id))
+    message = _(
+        "“%(value)s” cannot see the complaints of this customer; accepted: %(what)s",
+        value=name,
+        what=listed(handlers(customer).values()) or _("nobody has an account yet"),
+    )
+    raise refuse("owner_id", message, name)
 
 
 def in_form(item: Input, value: Any) -> str:
@@ -531,11 +566,12 @@ def changed_meanwhile(
 def replace_person(session: Session, customer_id: int, known: Mapping[str, str | None], mark: str) -> None:
     """Where a person of this customer is named in a delivery, an agreement or a joint sample, the mark stands; where their
     number is noted, or they are named as who says it, no number."""
-    for record, column in (
+    named_in = (
         (Delivery, "accepted_by"),
         (Complaint, "agreed_by"),
         (Objection, "witnessed_by"),
-    ):
+    )
+    for record, column in named_in if known["name"] else ():
         rows = session.scalars(
             select(record).where(record.customer_id == customer_id, getattr(record, column) == known["name"])
         )

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from lims.aftersales import figures
-from lims.aftersales.models import Complaint, ServiceSettings, VisitPlan
+from lims.aftersales.models import OPEN_STATES, Complaint, ServiceSettings, VisitPlan
 from lims.aftersales.promises import hours_by_day, promises
 from lims.aftersales.schemas import CATEGORIES, CLOCKS, PLAN_STATES, ROOT_CAUSES, WEEKDAYS, ServiceSettingsIn
 from lims.aftersales.service import ServiceSettingsService
@@ -83,6 +83,7 @@ class ServiceView(GuardedView):
             by_category=[
                 (CATEGORIES.get(key, key), n, key) for key, n in figures.open_by(Complaint.category).items()
             ],
+            open_states=OPEN_STATES,
             by_cause=[(ROOT_CAUSES.get(key, key), n, key) for key, n in figures.causes(complaints).items()],
             visits=figures.visits_of_month(today),
             mark=mark,

@@ -19,6 +19,7 @@ from lims.aftersales.complaints import (
     ComplaintLotService,
     ComplaintService,
     changed_meanwhile,
+    handlers,
     in_form,
 )
 from lims.aftersales.desk import ServiceView
@@ -53,7 +54,7 @@ from lims.aftersales.service import (
 from lims.aftersales.visits import DeliveryService, VisitPlanService, VisitService
 from lims.base.display import laboratory_zone, local_today
 from lims.base.files import download
-from lims.base.forms import posted_values
+from lims.base.forms import Form, posted_values
 from lims.base.problems import NotFound, Refused
 from lims.base.schemas import Input, Schema, localise
 from lims.base.security import current_actor, may, principal
@@ -329,6 +330,17 @@ class ComplaintView(RecordView):
     def may_retire(self) -> bool:
         return may("write", "complaints")
 
+    def render_form(self, form: Form, record: Any) -> str:
+        """Offers as its handler who can see the complaint, and who handles it already."""
+        customer = record.customer if record is not None else _customer_of(form)
+        for field in form.fields:
+            if field.name == "owner_id":
+                known = handlers(customer)
+                field.options = [
+                    (key, name) for key, name in field.options if key in known or key == field.value
+                ]
+        return super().render_form(form, record)
+
     def show_context(self, record: Any) -> dict[str, Any]:
         from lims.web.complaint_page import complaint_context
 
@@ -442,6 +454,12 @@ class ComplaintView(RecordView):
         from lims.web.complaint_page import complaint_pdf
 
         return complaint_pdf(self.service.get(record_id))
+
+
+def _customer_of(form: Form) -> Any:
+    """The customer that the form of an intake names by now, as far as its writer knows of them."""
+    given = next((field.value for field in form.fields if field.name == "customer_id"), "")
+    return SERVICES["customers"].find(id=int(given)) if given.isdecimal() and len(given) < 19 else None
 
 
 def _by_item(prefix: str) -> dict[int, str]:

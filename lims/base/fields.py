@@ -299,6 +299,10 @@ class Choice(Kind):
     options: Mapping[str, Any] = field(default_factory=dict)
     widget = "select"
 
+    def offered(self, present: str) -> Mapping[str, Any]:
+        """What the control of a form offers, where it holds `present`."""
+        return self.options
+
     def parse(self, value: Any) -> str:
         text = plain_text(value.value if isinstance(value, enum.Enum) else value)
         if text not in self.options:

@@ -126,7 +126,8 @@ def _field(item: Input, value: Any, errors: list[str], theirs: str | None) -> Fo
         theirs="" if theirs is None else _in_words(item, theirs),
     )
     if isinstance(kind, Choice | Several):
-        result.options = [(key, str(label)) for key, label in kind.options.items()]
+        offered = kind.offered(result.value) if isinstance(kind, Choice) else kind.options
+        result.options = [(key, str(label)) for key, label in offered.items()]
     elif isinstance(kind, Reference):
         from lims.base.views import VIEWS
 

@@ -119,10 +119,9 @@ class LimsSecurityManager(SecurityManager):
         from lims.accounts.sign_in import printed_by_demo
 
         name = (username or "").strip()
-        db = current_session()
-        user = db.scalars(select(User).where(func.lower(User.username) == name.lower())).one_or_none()
+        user = _account_of(User.username, name)
         if user is None and name:
-            user = db.scalars(select(User).where(func.lower(User.email) == name.lower())).one_or_none()
+            user = _account_of(User.email, name)
         right = password_matches(user.password if user else None, password or "")
         accepted = bool(right and user is not None and user.active)
         if user is not None and accepted and printed_by_demo(user.username, password):
@@ -173,6 +172,14 @@ class LimsSecurityManager(SecurityManager):
             g.user = user
             g._api_key_user = True
         return user
+
+
+def _account_of(column: Any, name: str) -> Any | None:
+    """The account that was typed; where none is written just so, whatever its capitals. The databases know those of ASCII
+    alone: asked for Петров in small letters they find nobody."""
+    session = current_session()
+    exact = session.scalars(select(User).where(column == name)).one_or_none()
+    return exact or session.scalars(select(User).where(func.lower(column) == name.lower())).one_or_none()
 
 
 def password_stamp(user: Any) -> str:

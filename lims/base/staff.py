@@ -33,6 +33,12 @@ class Staff(Choice):
     def options(self) -> Mapping[str, Any]:
         return staff_names()
 
+    def offered(self, present: str) -> Mapping[str, Any]:
+        """Who may sign in, and whom the field names already: nobody who has left is taken anew."""
+        named = staff_names()
+        kept = {present: named[present]} if present in named else {}
+        return staff_names(active=True) | kept
+
     def parse(self, value: Any) -> int:  # type: ignore[override]
         text = plain_text(value)
         if isinstance(value, bool) or text not in staff_names():

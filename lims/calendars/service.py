@@ -19,6 +19,7 @@ from icalendar import Calendar, Event
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import joinedload
 
+from lims.accounts.demo import has_printed_password
 from lims.aftersales.models import Visit, VisitPlan
 from lims.base.actor import Actor
 from lims.base.columns import utc_now
@@ -110,7 +111,8 @@ def hash_token(token: str) -> str:
 
 
 def reader_of(token: str) -> User | None:
-    """Whose calendar this token opens; None for unknown, revoked and disabled alike."""
+    """Whose calendar this token opens; None for unknown, revoked, disabled and what anybody may have made in a demonstration
+    alike."""
     session = current_session()
     feed = session.scalars(
         select(CalendarFeed).where(CalendarFeed.token_sha256 == hash_token(token))
@@ -118,7 +120,7 @@ def reader_of(token: str) -> User | None:
     if feed is None or not feed.live:
         return None
     user = session.get(User, feed.user_id)
-    return user if user is not None and user.active else None
+    return user if user is not None and user.active and not has_printed_password(user) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,8 @@ from lims.customers.schemas import (
     UsageTaskIn,
 )
 
-#: Called with (session, customer id, name, phone and e-mail as they were, pseudonym) when a person is erased: subjects above
-#: take them out where they keep them.
+#: Called with (session, customer id, name, phone and e-mail as they were or None, pseudonym) when a person is erased:
+#: subjects above take them out where they keep them.
 ERASED_TOO: list[Callable[[Session, int, Mapping[str, str | None], str], None]] = []
 
 
@@ -131,11 +131,14 @@ class CustomerService(RecordService[Customer]):
         """Take the main contact's name, phone and e-mail out for good. Raises: NotFound."""
         with transaction(actor, "personal data erased") as session:
             record: Customer = self.locked(session, customer_id)
-            if record.contact_name and not record.contact_name.startswith(ERASED):
-                known = {"name": record.contact_name, "phone": record.phone, "email": record.email}
-                record.contact_name = pseudonym(record.contact_name)
+            named = record.contact_name and not record.contact_name.startswith(ERASED)
+            name = record.contact_name if named else None
+            known = {"name": name, "phone": record.phone, "email": record.email}
+            if any(known.values()):
+                mark = pseudonym(name or "")
+                record.contact_name = mark if name else record.contact_name
                 for replace in ERASED_TOO:
-                    replace(session, record.id, known, record.contact_name)
+                    replace(session, record.id, known, mark)
             record.phone = record.email = None
             self._flush(session, record)
             forget(record.__tablename__, record.id, session)

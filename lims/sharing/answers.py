@@ -97,7 +97,7 @@ def keep_answer(link: ShareLink, given: AnswerIn) -> ShareAnswer:
             # A task of a customer out of use is refused, and that is nothing the reader could put right.
             known = link.customer if link.customer is not None and link.customer.retired_at is None else None
             customer_id = known.id if known is not None else _open_prospect(link, given, actor)
-            _open_task(link, given, customer_id, actor)
+            _open_task(link, customer_id, actor)
         answer = ShareAnswer(share_link_id=link.id, customer_id=customer_id, **told)
         session.add(answer)
         session.flush()
@@ -134,32 +134,17 @@ def _open_prospect(link: ShareLink, given: AnswerIn, actor: Actor) -> int:
     return int(SERVICES["customers"].add(values, actor).id)
 
 
-def _open_task(link: ShareLink, given: AnswerIn, customer_id: int, actor: Actor) -> None:
-    """A visit to plan where visits are planned, else a visit of today that is to be followed up."""
-    today = local_today()
+def _open_task(link: ShareLink, customer_id: int, actor: Actor) -> None:
+    """A visit to make, for whose link it is."""
     with force_locale(laboratory().language):
         purpose = str(_("Trial with their materials, asked for on a trial sheet"))
-    about = "\n".join(part for part in (given.name, given.contact, given.message) if part)
-    due = today + TASK_WITHIN
-    if "visit-plans" in SERVICES:
-        plan = {
-            "customer_id": customer_id,
-            "planned_on": due.isoformat(),
-            "user_id": link.owner_id,
-            "purpose": purpose,
-        }
-        SERVICES["visit-plans"].add(plan, actor)
-        return
-    SERVICES["visits"].add(
-        {
-            "customer_id": customer_id,
-            "visited_on": today.isoformat(),
-            "purpose": purpose,
-            "findings": about,
-            "follow_up_on": due.isoformat(),
-        },
-        actor,
-    )
+    plan = {
+        "customer_id": customer_id,
+        "planned_on": (local_today() + TASK_WITHIN).isoformat(),
+        "user_id": link.owner_id,
+        "purpose": purpose,
+    }
+    SERVICES["visit-plans"].add(plan, actor)
 
 
 def replace_reader(session: Session, customer_id: int, known: Mapping[str, str | None], mark: str) -> None:

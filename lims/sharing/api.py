@@ -67,6 +67,10 @@ class ShareAnswerApi(RecordApi):
             "handle", "The answer is dealt with", "write", "share-answers",
             lambda key, _values, actor: ShareAnswerView.service.handle(key, actor),
         ),
+        Step(
+            "erase", "Take who answered, and where to be reached, out for good", "erase", "share-answers",
+            lambda key, _values, actor: ShareAnswerView.service.erase(key, actor),
+        ),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from flask_appbuilder.security.sqla.models import User
 from sqlalchemy import Date, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from lims.base.auditing.policy import PERSONAL
+from lims.base.auditing.policy import ERASED, PERSONAL
 from lims.base.columns import UtcDateTime, utc_now
 from lims.base.metadata import Model
 from lims.base.names import name_of
@@ -145,3 +145,8 @@ class ShareAnswer(Record):
     def state(self) -> str:
         """open or answered."""
         return "open" if self.handled_at is None else "answered"
+
+    @property
+    def erased(self) -> bool:
+        """Was the person who answered taken out, name and number?"""
+        return self.name.startswith(ERASED) and self.contact.startswith(ERASED)

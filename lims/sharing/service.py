@@ -22,18 +22,23 @@ from sqlalchemy.orm import contains_eager
 
 from lims.aftersales.models import AdviceCard
 from lims.base.actor import Actor, system_actor
+from lims.base.auditing.erasure import forget
+from lims.base.auditing.policy import ERASED
 from lims.base.columns import utc_now
 from lims.base.database import current_session, database, transaction
 from lims.base.display import local_time, local_today
+from lims.base.fields import listed
+from lims.base.names import name_of
 from lims.base.passwords import hash_password
 from lims.base.problems import Refused, refuse
 from lims.base.repeats import add_once
 from lims.base.schemas import Schema
-from lims.base.security import principal
+from lims.base.security import principal, rights_of
 from lims.base.services import RecordService, hide_unknown
 from lims.base.words import told_refusal
 from lims.comparison.service import outward_comparison
 from lims.customers.regions import seen_through, seen_within
+from lims.customers.service import pseudonym
 from lims.forecasts.history import recasts, recipes_of_revised, shapes_forecast
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import PREFERRED_AGES, TARGET_DAYS
@@ -167,7 +172,7 @@ class ShareLinkService(RecordService[ShareLink]):
     def hand_over(self, link_id: int, user_id: int, actor: Actor) -> ShareLink:
         """The link is another person's from now on: his contact stands on it, its answers go to him.
 
-        Raises: NotFound, Refused when that account is disabled.
+        Raises: NotFound, Refused when that account is disabled, or cannot deal with answers.
         """
         with transaction(actor, "handed over") as session:
             link = self.locked(session, link_id)
@@ -176,6 +181,13 @@ class ShareLinkService(RecordService[ShareLink]):
                 raise refuse(
                     "owner_id", _("is no active account; accepted: a colleague who can sign in"), user_id
                 )
+            if not may_own(user.id):
+                message = _(
+                    "“%(value)s” cannot deal with its answers; accepted: %(what)s",
+                    value=name_of(user),
+                    what=listed(name_of(other) for other in possible_owners()),
+                )
+                raise refuse("owner_id", message, name_of(user))
             link.owner_id, link.owner = user.id, user
             session.flush()
         return link
@@ -248,6 +260,29 @@ class ShareAnswerService(RecordService[ShareAnswer]):
             found.handled_at = found.handled_at or utc_now()
             session.flush()
         return found
+
+    def erase(self, answer_id: int, actor: Actor) -> ShareAnswer:
+        """Take who answered, and where to be reached, out for good; what was asked stands. Raises: NotFound."""
+        with transaction(actor, "personal data erased") as session:
+            found = self.locked(session, answer_id)
+            if not found.erased:
+                mark = pseudonym(found.name)
+                found.name, found.contact = (
+                    told if told.startswith(ERASED) else mark for told in (found.name, found.contact)
+                )
+            forget(ShareAnswer.__tablename__, found.id, session)
+        return found
+
+
+def may_own(user_id: int) -> bool:
+    """Is a link worth something in this person's hands? Who cannot deal with its answers would leave them to nobody."""
+    return ("can_write", ShareAnswer.record_name) in rights_of(user_id)
+
+
+def possible_owners() -> list[User]:
+    """Active accounts that a link may be handed to."""
+    query = select(User).where(User.active.is_(True)).order_by(User.first_name, User.last_name)
+    return [user for user in current_session().scalars(query.limit(200)) if may_own(user.id)]
 
 
 def open_answers(owner_id: int | None, size: int) -> list[ShareAnswer]:

@@ -11,7 +11,6 @@ from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import permission_name
-from flask_appbuilder.security.sqla.models import User
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
@@ -22,7 +21,7 @@ from lims.base.display import Cell, laboratory_zone
 from lims.base.forms import build_form, posted_values
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.schemas import localise
-from lims.base.security import current_actor, may, require
+from lims.base.security import current_actor, may
 from lims.base.services import SERVICES
 from lims.base.views import MenuPlace, RecordView, form_key
 from lims.base.words import LANGUAGES, reading_language
@@ -31,7 +30,7 @@ from lims.sharing.models import ShareLink
 from lims.sharing.overview import overview
 from lims.sharing.redaction import SHAREABLE
 from lims.sharing.schemas import ANSWER_KINDS, ANSWER_STATES, ShareLinkIn, WantedIn
-from lims.sharing.service import ShareAnswerService, ShareLinkService, views_by_day
+from lims.sharing.service import ShareAnswerService, ShareLinkService, possible_owners, views_by_day
 from lims.sharing.sheet_view import SheetView, address_of_sheet, page_of
 
 LINK_STATES = {"active": _l("Live"), "lapsed": _l("Ended")}
@@ -169,7 +168,7 @@ class ShareLinkView(RecordView):
     def overview(self) -> ResponseReturnValue:
         """Who shares, what is looked at and answered, and what a leaver left behind."""
         self.allow("oversee")
-        return self.page("lims/share_overview.html", colleagues=_colleagues(), **overview())
+        return self.page("lims/share_overview.html", colleagues=possible_owners(), **overview())
 
     def show_context(self, record: Any) -> dict[str, Any]:
         days = views_by_day(record.id)
@@ -185,7 +184,7 @@ class ShareLinkView(RecordView):
             "may_edit": False,  # what was sent stays as it was sent; it is revoked or sent anew
             "may_share": may("write", "share-links"),
             "may_oversee": may("oversee", "share-links"),
-            "colleagues": _colleagues() if may("oversee", "share-links") else [],
+            "colleagues": possible_owners() if may("oversee", "share-links") else [],
             "days": days,
             "most": max(number for _day, number in days),
             "answers_here": answers.items,
@@ -302,8 +301,20 @@ class ShareAnswerView(RecordView):
         flash(_("Dealt with."), "success")
         return redirect(url_for("ShareAnswerView.show", record_id=record_id))
 
+    @expose("/<int:record_id>/erase", methods=["POST"])
+    @permission_name("erase")
+    def erase(self, record_id: int) -> ResponseReturnValue:
+        self.allow("erase")
+        self.service.erase(record_id, current_actor())
+        flash(_("The person's data are gone; the records stand."), "success")
+        return redirect(url_for("ShareAnswerView.show", record_id=record_id))
+
     def show_context(self, record: Any) -> dict[str, Any]:
-        return {**super().show_context(record), "may_handle": may("write", "share-answers")}
+        return {
+            **super().show_context(record),
+            "may_handle": may("write", "share-answers"),
+            "may_erase": may("erase", "share-answers") and not record.erased,
+        }
 
 
 def _posted() -> dict[str, Any]:
@@ -328,13 +339,6 @@ def _among(found: Sequence[Candidate], posted: Mapping[str, Any], first: Mapping
     if posted.get("name", "") in {"", request.form.get("proposed_name", "")}:
         values["name"] = first.get("name", "")
     return values
-
-
-def _colleagues() -> list[User]:
-    """Active accounts that a link may be handed to."""
-    require("oversee", "share-links")
-    query = select(User).where(User.active.is_(True)).order_by(User.first_name, User.last_name)
-    return list(current_session().scalars(query.limit(200)))
 
 
 def _advice_cards() -> list[AdviceCard]:

@@ -73,6 +73,7 @@ def visit_pdf(record: Visit) -> Response:
         [_("Advice given"), record.advice or "–"],
         [_("Satisfaction"), _("%(score)s of 5", score=record.satisfaction) if record.satisfaction else "–"],
         [_("Call back on"), show_day(record.follow_up_on) if record.follow_up_on else "–"],
+        [_("Called back on"), show_day(record.followed_up_on) if record.followed_up_on else "–"],
         [_("What the call-back said"), record.call_back or "–"],
     ]
     photos, files = photos_on_paper(visit_id=record.id)

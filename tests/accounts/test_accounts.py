@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy import select, text
 from lims.accounts.demo import DEMO_ACCOUNTS
 from lims.accounts.roles import ADMINISTRATOR, AUDITOR, MANAGER, TECHNICIAN
 from lims.accounts.service import AccountEdit, AccountIn, add_user, edit_user, find_user, values_of
+from lims.app import flask_config
 from lims.audit.trace import accounts_named
 from lims.base import security
 from lims.base.actor import user_actor
@@ -31,6 +33,7 @@ from lims.base.signatures import MOST_WRONG
 from lims.demonstration import prepare
 from lims.mail.models import OutgoingMail
 from lims.mail.service import write_mail
+from lims.settings import Settings
 from tests.at_once import at_once
 from tests.conftest import PASSWORD, Person
 from tests.factories import ACTOR
@@ -384,3 +387,146 @@ def test_chinese_name_is_written_family_name_first_wherever_it_stands(
 )
 def test_name_is_written_in_the_order_of_its_script(first: str, last: str, whole: str) -> None:
     assert full_name(first, last) == whole
+
+
+def key_made_by(person: Person, name: str) -> str:
+    """The id of a new API key."""
+    page = person.post("/profile/api-keys", {"name": name, "days": "30"}).get_data(as_text=True)
+    return re.findall(r'action="/profile/api-keys/(\d+)/revoke"', page)[-1]
+
+
+def test_who_changes_a_password_is_told_which_api_keys_still_work(
+    app: Flask, technician: Person, administrator: Person
+) -> None:
+    """GitHub and GitLab leave tokens alone too, and show them: a press would fall silent with every forgotten password."""
+    new = "new-quarry-words-31"
+    key_made_by(technician, "press PC")
+    assert technician.post(f"/profile/api-keys/{key_made_by(technician, 'lost')}/revoke").status_code == 302
+    assert "A new password ends no key" in technician.get("/profile/").get_data(as_text=True)
+    changed = technician.post("/profile/password", {"present": PASSWORD, "new": new, "again": new})
+    assert changed.location.endswith("/login/?next=/profile/")
+    page = technician.get(changed.location).get_data(as_text=True)
+    assert re.search(
+        r"API keys that still work: press PC \(lims_[\w-]{7}…\)\. Revoke those that may be known", page
+    )
+    assert "lost" not in page
+    with app.app_context():
+        user = find_user("technician")
+        assert user is not None
+        url = f"/users/{user.id}/edit"
+    sent = {"first_name": "T", "last_name": "Test", "email": "technician@example.com", "role": TECHNICIAN}
+    for given, told in (
+        ({"active": "true"}, False),
+        ({"active": "true", "password": PASSWORD}, True),
+        ({"password": new}, False),  # it opens nothing while the account may not sign in
+        ({"active": "true"}, True),
+    ):
+        answer = administrator.post(url, {**sent, **given})
+        assert answer.status_code == 302
+        assert answer.location.endswith(f"{url}#api-keys" if told else "/users/"), given
+        assert ("still work: press PC" in administrator.get(answer.location).get_data(as_text=True)) is told
+
+
+def test_form_of_an_account_that_was_refused_shows_its_keys_and_how_to_erase_it(
+    app: Flask, technician: Person, administrator: Person
+) -> None:
+    key = key_made_by(technician, "press PC")
+    with app.app_context():
+        user = find_user("technician")
+        assert user is not None
+        account = f"/users/{user.id}"
+        edit_user(user.id, AccountEdit.read({**values_of(user), "active": False}), ACTOR)
+    sent = {"first_name": "Wei", "last_name": "Test", "email": "nowhere", "role": TECHNICIAN}
+    refused = administrator.post(f"{account}/edit", sent)
+    page = refused.get_data(as_text=True)
+    assert refused.status_code == 422
+    assert 'value="Wei"' in page
+    assert f'action="{account}/api-keys/{key}/revoke"' in page
+    assert f'action="{account}/erase"' in page
+
+
+def test_last_day_of_an_api_key_is_that_of_the_laboratory_s_clock(
+    app: Flask, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_at = datetime(2126, 5, 4, 18, 30, tzinfo=UTC)  # half past two of the next day in Shanghai
+    monkeypatch.setattr("lims.accounts.api_keys.utc_now", lambda: made_at)
+    page = technician.post("/profile/api-keys", {"name": "press PC", "days": "1"}).get_data(as_text=True)
+    assert "6 May 2126" in page
+
+
+def test_password_with_blanks_at_its_ends_opens_the_account_as_it_was_typed(
+    app: Flask, administrator: Person
+) -> None:
+    typed = " granite sand 78\u3000"
+    given = {"first_name": "New", "last_name": "Comer", "email": "newcomer@example.com", "role": TECHNICIAN}
+    added = administrator.post("/users/add", {**given, "username": "newcomer", "password": typed})
+    assert added.status_code == 302
+    with app.app_context():
+        user = find_user("newcomer")
+        assert user is not None
+        url = f"/users/{user.id}/edit"
+
+    def opens(password: str) -> bool:
+        asked = {"username": "newcomer", "password": password}
+        return app.test_client().post("/api/v1/security/login", json=asked).status_code == 200
+
+    assert [opens(typed), opens(typed.strip())] == [True, False]
+    again = administrator.post(url, {**given, "active": "true", "password": "lime and water 79 "})
+    assert again.status_code == 302
+    assert [opens("lime and water 79 "), opens("lime and water 79")] == [True, False]
+
+
+def test_name_with_capitals_that_no_database_knows_signs_in_as_it_is_written(app: Flask) -> None:
+    given = {"first_name": "Igor", "last_name": "Petrov", "role": TECHNICIAN, "password": PASSWORD}
+    with app.app_context():
+        add_user(AccountIn.read({**given, "username": "Петров", "email": "Ölke@example.com"}), ACTOR)
+    for name in ("Петров", " Петров ", "Ölke@example.com", "TECHNICIAN"):
+        asked = {"username": name, "password": PASSWORD}
+        assert app.test_client().post("/api/v1/security/login", json=asked).status_code == 200, name
+
+
+def test_what_was_opened_in_a_demonstration_opens_nothing_outside_demo_mode(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sessions, bearer tokens, API keys and calendars: everybody could make them there."""
+    account = next(item for item in DEMO_ACCOUNTS if item.role == ADMINISTRATOR)
+    with app.app_context(), transaction(ACTOR):
+        user = find_user(account.username)
+        assert user is not None
+        user.password = hash_password(account.password)
+        user_id, values = user.id, values_of(user)
+    name = {"username": account.username, "password": account.password}
+    browser = app.test_client()
+    demo = flask_config(Settings(data=app.config["LIMS_DATA"], demo=True))
+
+    def opened() -> list[bool]:
+        bearers = [app.test_client().get("/api/v1/specimens/", headers=header) for header in headers]
+        read = [browser.get("/profile/"), *bearers, app.test_client().get(calendar)]
+        return [answer.status_code == 200 for answer in read]
+
+    with monkeypatch.context() as meanwhile:
+        for setting in ("SECRET_KEY", "LIMS_DEMO"):
+            meanwhile.setitem(app.config, setting, demo[setting])
+        person = Person(browser, account.username, csrf_of(browser.get("/login/").get_data(as_text=True)))
+        assert person.post("/login/", name).status_code == 302
+        person.token = ""
+        bearer = app.test_client().post("/api/v1/security/login", json=name).get_json()["access_token"]
+        made = person.post("/profile/api-keys", {"name": "press PC", "days": "30"}).get_data(as_text=True)
+        key = re.search(r"data-new-key>([^<]+)<", made)
+        feed = person.post("/calendar-feeds/", {"name": "Telephone"}).get_data(as_text=True)
+        address = re.search(r'value="http://[^"/]+(/calendar/[^"]+\.ics)"', feed)
+        assert key is not None
+        assert address is not None
+        headers = [{"Authorization": f"Bearer {token}"} for token in (bearer, key[1])]
+        calendar = address[1]
+        assert opened() == [True] * 4
+    assert opened() == [False] * 4
+    with app.app_context():  # a laboratory that goes on with these accounts gives them passwords of its own
+        edit_user(user_id, AccountEdit.read({**values, "password": "new-quarry-words-31"}), ACTOR)
+    assert opened() == [False, False, True, True]
+
+
+def csrf_of(page: str) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert found is not None
+    return found.group(1)

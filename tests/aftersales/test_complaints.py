@@ -440,6 +440,35 @@ def test_objection_goes_through_joint_sample_retest_and_verdict_in_this_order() 
     assert objections.decide(objection.id, verdict, ACTOR).state == "decided"  # type: ignore[attr-defined]
 
 
+def test_objection_is_raised_up_to_today_and_not_after_its_joint_sample() -> None:
+    customer, lot = a_customer(), a_lot()
+    objections: Any = SERVICES["objections"]
+    given = {"customer_id": customer.id, "cement_lot_id": lot.id, "claim": "Weak"}
+    mistyped = str(utc_now().year + 36)
+    assert problems(objections.add, {**given, "raised_on": f"{mistyped}-05-04"}, ACTOR) == {
+        "raised_on": f"{mistyped}-05-04"
+    }
+    objection = add("objections", **given, raised_on="2026-05-04")
+    assert objection.code == "O26-0001"  # the number of the year that was meant
+    sampled = {
+        "sampled_on": "2026-05-05",
+        "sampled_by": "Li Wei",
+        "witnessed_by": "Gao Feng",
+        "seal_number": "A-17",
+        "sealed_until": "2026-08-05",
+    }
+    version = objections.sample(objection.id, sampled, ACTOR).version
+
+    def raised(day: str) -> Any:
+        return objections.edit(objection.id, {"raised_on": day, "claim": "Weak"}, version, ACTOR)
+
+    with pytest.raises(
+        Refused, match="lies after the joint sample was taken; accepted: a day up to 5 May 2026"
+    ):
+        raised("2026-05-06")
+    assert raised("2026-05-05").raised_on.isoformat() == "2026-05-05"
+
+
 def test_verdict_against_a_failed_retest_is_refused() -> None:
     customer, lot = a_customer(), a_lot()
     objections: Any = SERVICES["objections"]

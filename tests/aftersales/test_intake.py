@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from lims.accounts.roles import MANAGER, SERVICE
 from lims.accounts.service import find_user
@@ -16,8 +17,10 @@ from lims.aftersales.complaints import ComplaintService
 from lims.aftersales.promises import promises
 from lims.aftersales.schemas import ServiceSettingsIn
 from lims.base.columns import utc_now
+from lims.base.database import current_session
 from lims.base.display import form_text, local_time, show_time
 from lims.base.services import SERVICES
+from lims.mail.models import OutgoingMail
 from tests.conftest import Person
 from tests.factories import ACTOR, a_customer
 
@@ -155,6 +158,84 @@ def test_technician_takes_no_complaint_in(app: Flask, technician: Person, region
     answer = technician.post("/complaints/add", {"customer_id": regions["own"], "subject": "x"})
     assert answer.status_code == 403
     assert complaints(app) == []
+
+
+def offered(page: str) -> set[str]:
+    """Whom a form offers as the handler of a complaint."""
+    found = re.search(r'<select[^>]*name="owner_id".*?</select>', page, re.DOTALL)
+    assert found is not None
+    return set(re.findall(r'<option value="\d+"[^>]*>([^<]+)<', found.group()))
+
+
+def test_complaint_is_given_to_nobody_who_cannot_see_it(
+    app: Flask, sign_in_as: Callable[[str], Person], regions: dict[str, int]
+) -> None:
+    with app.app_context():
+        people: dict[str, Any] = {name: find_user(name) for name in ("sales", "technician", "service")}
+        ids = {name: str(user.id) for name, user in people.items()}
+    manager = sign_in_as(MANAGER)
+    for whose, seen in (("own", {"Sales Test", "Service Test"}), ("foreign", {"Service Test"})):
+        page = manager.get(f"/complaints/add?customer_id={regions[whose]}").get_data(as_text=True)
+        assert offered(page) & {"Sales Test", "Service Test", "Technician Test"} == seen
+    given = {"customer_id": regions["foreign"], "subject": "Sets slowly"}
+    answer = manager.post("/complaints/add", {**given, "owner_id": ids["sales"]})
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert "“Sales Test” cannot see the complaints of this customer; accepted:" in page
+    assert "Service Test" in offered(page)
+    rest = manager.client.post(
+        "/api/v1/complaints/",
+        json={**given, "owner_id": int(ids["technician"])},
+        headers={"X-CSRFToken": manager.token},
+    )
+    assert rest.status_code == 422
+    assert [(p["field"], p["value"]) for p in rest.get_json()["problems"]] == [
+        ("owner_id", "Technician Test")
+    ]
+    assert complaints(app) == []
+    assert manager.post("/complaints/add", {**given, "owner_id": ids["service"]}).status_code == 302
+    (made,) = complaints(app)
+    edit = {"subject": "Sets slowly", "owner_id": ids["sales"], "version": str(made.version)}
+    assert manager.post(f"/complaints/{made.id}/edit", edit).status_code == 422
+    assert complaints(app)[0].owner_id == int(ids["service"])
+
+
+def test_handler_who_is_named_after_the_intake_is_told_once(
+    app: Flask, sign_in_as: Callable[[str], Person], regions: dict[str, int]
+) -> None:
+    with app.app_context():
+        engineer: Any = find_user("service")
+        owner = str(engineer.id)
+    manager = sign_in_as(MANAGER)
+    assert manager.post("/complaints/add", {"customer_id": regions["own"], "subject": "x"}).status_code == 302
+    for handler in (owner, "", owner):
+        (made,) = complaints(app)
+        edit = {"subject": "Sets slowly", "owner_id": handler, "version": str(made.version)}
+        assert manager.post(f"/complaints/{made.id}/edit", edit).status_code == 302
+    with app.app_context():
+        mails = [(mail.to_address, mail.subject) for mail in current_session().scalars(select(OutgoingMail))]
+    assert mails == [("service@example.com", f"New complaint {made.code}: Sets slowly")]
+
+
+def test_handler_whose_region_was_taken_away_stays_until_another_is_named(
+    app: Flask, sign_in_as: Callable[[str], Person], regions: dict[str, int]
+) -> None:
+    with app.app_context():
+        seller: Any = find_user("sales")
+        given = {"customer_id": regions["own"], "subject": "Sets slowly", "owner_id": seller.id}
+        made = ComplaintService().add(given, ACTOR)
+        staff: Any = SERVICES["region-staff"].find(user_id=seller.id)
+        SERVICES["region-staff"].retire(staff.id, ACTOR)
+        key, version, owner = made.id, str(made.version), str(seller.id)
+    manager, url = sign_in_as(MANAGER), f"/complaints/{key}/edit"
+    assert "Sales Test" in offered(manager.get(url).get_data(as_text=True))
+    kept = {"subject": "Sets in an hour", "owner_id": owner, "version": version}
+    assert manager.post(url, kept).status_code == 302
+    (after,) = complaints(app)
+    assert (after.subject, str(after.owner_id)) == ("Sets in an hour", owner)
+    left = {**kept, "owner_id": "", "version": str(after.version)}
+    assert manager.post(url, left).status_code == 302
+    assert "Sales Test" not in offered(manager.get(url).get_data(as_text=True))
 
 
 def test_words_in_place_of_a_measured_number_are_kept_and_said_to_escape_the_limits(
@@ -450,3 +531,20 @@ def test_objection_that_was_sampled_meanwhile_keeps_its_seal_and_shows_what_the_
     assert page.count(">Zhao Lei</dd>") == page.count(">B-4</dd>") == 1
     with app.app_context():
         assert SERVICES["objections"].get(key).seal_number == "A-17"
+
+
+def test_number_of_open_complaints_of_a_category_leads_to_these_alone(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        customer, service = a_customer("K-1"), ComplaintService()
+        given = {"customer_id": customer.id, "category": "cracking"}
+        service.add({**given, "subject": "Cracks that stand"}, ACTOR)
+        gone = service.add({**given, "subject": "Cracks that were none"}, ACTOR)
+        service.withdraw(gone.id, {"reason": "Another works' cement"}, ACTOR)
+    manager = sign_in_as(MANAGER)
+    page = manager.get("/service/").get_data(as_text=True)
+    address = re.search(r'href="(/complaints/\?[^"]*category=cracking[^"]*)"', page)
+    assert address is not None
+    shown = manager.get(html.unescape(address[1])).get_data(as_text=True)
+    assert ("Cracks that stand" in shown, "Cracks that were none" in shown) == (True, False)

@@ -177,6 +177,25 @@ def test_photos_stand_in_the_service_report_scaled_with_their_captions(
     assert len(made) < 400_000
 
 
+def test_report_of_a_visit_says_which_day_was_promised_and_which_it_was(
+    app: Flask, sign_in_as: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, str] = {}
+
+    def kept(_layout: str, data: dict[str, Any], **_more: Any) -> bytes:
+        told.update(data["rows"])
+        return b"%PDF"
+
+    monkeypatch.setattr("lims.web.visit_page.pdf", kept)
+    called = {"follow_up_on": "2026-05-11", "followed_up_on": "2026-05-12", "call_back": "It holds"}
+    with app.app_context():
+        given = {"customer_id": a_customer().id, "visited_on": "2026-05-04", "purpose": "Spraying"}
+        visit = SERVICES["visits"].add({**given, **called}, ACTOR)
+    assert sign_in_as(SERVICE).get(f"/visits/{visit.id}/report.pdf").status_code == 200
+    names = ("Call back on", "Called back on", "What the call-back said")
+    assert [told[name] for name in names] == ["11 May 2026", "12 May 2026", "It holds"]
+
+
 def test_report_without_photos_and_the_feedback_card_with_one_are_papers(
     app: Flask, sign_in_as: Callable[[str], Person]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import g
-from flask_appbuilder.security.sqla.models import User
+from flask_appbuilder.security.sqla.models import Permission, PermissionView, Role, User, ViewMenu
 
 from lims.aftersales import figures
 from lims.aftersales.advice import Situation, matching_cards, similar_complaints, situation_of_complaint
@@ -275,6 +275,9 @@ def test_customers_won_and_lost_by_month_with_reasons() -> None:
 
 def test_score_weighs_the_measures_that_have_a_case() -> None:
     good, idle = a_person("good"), a_person("idle")
+    with transaction(ACTOR) as session:
+        right = PermissionView(permission=Permission(name="can_read"), view_menu=ViewMenu(name="complaints"))
+        session.get_one(User, good).roles = [Role(name="Handler", permissions=[right])]
     customer = a_customer()
     service = ComplaintService()
     complaint = add("complaints", customer_id=customer.id, subject="Cracks", owner_id=good)
@@ -511,3 +514,15 @@ def test_forecasts_of_new_customers_are_held_against_released_results_alone() ->
     assert round(found.mape_percent, 2) == Decimal("17.05")
     assert figures.forecasts_of_new_customers(utc_now() + timedelta(days=1)) == []
     assert figures.accuracy([]) == figures.Accuracy(0, None, None, 0, 0)
+
+
+@pytest.mark.parametrize("record", ["surveys", "staff-surveys"])
+def test_survey_that_nobody_can_have_answered_yet_is_refused(record: str) -> None:
+    asked = ("quality", "steadiness", "delivery", "service")
+    given: dict[str, Any] = {"customer_id": a_customer().id, **dict.fromkeys(asked, 5)}
+    if record == "staff-surveys":
+        asked = ("workload", "support", "training", "recognition")
+        given = {"department": "Laboratory", **dict.fromkeys(asked, 5)}
+    with pytest.raises(Refused, match="lies in the future"):
+        add(record, **given, answered_on=str(today() + timedelta(days=1)))
+    assert add(record, **given, answered_on=str(today())).mean_score == 5

@@ -324,6 +324,23 @@ def test_who_has_left_stays_named_by_what_they_did_and_is_named_by_nothing_new(a
         assert [(p.field, p.value) for p in refusal.value.problems] == [("user_id", str(user.id))]
 
 
+def test_form_offers_nobody_who_has_left_but_whom_it_names_already(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        user = find_user("sales")
+        assert user is not None
+        visit = {"customer_id": a_customer().id, "visited_on": "2026-05-04", "purpose": "x"}
+        made = add("visits", **visit, user_id=user.id)
+        with transaction(ACTOR) as session:
+            session.get_one(User, user.id).active = False
+        choice = f'<option value="{user.id}"'
+    manager = sign_in_as(MANAGER)
+    assert choice not in manager.get("/visits/add").get_data(as_text=True)
+    assert f"{choice} selected>Sales Test" in manager.get(f"/visits/{made.id}/edit").get_data(as_text=True)
+    assert choice in manager.get("/visits/").get_data(as_text=True)  # what they did is still looked for
+
+
 def test_scores_of_persons_are_for_managers_only(sign_in_as: Callable[[str], Person]) -> None:
     assert sign_in_as(MANAGER).get("/service/persons").status_code == 200
     for role in (SALES, SERVICE):
@@ -344,6 +361,32 @@ def test_amount_of_a_compensation_is_shown_by_role_only(
     assert manager.get(rest).get_json()["result"]["compensation_amount"] == "8642.00"
     assert "8642" not in service.get(url).get_data(as_text=True)
     assert service.get(rest).get_json()["result"]["compensation_amount"] is None
+
+
+def test_number_of_a_customer_without_a_contact_is_shown_and_erased_with_where_it_was_noted(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        customer = a_customer(phone="13800000000")
+        cement = add("cement-products", code="PO425", name="P.O 42.5")
+        lot = add("cement-lots", code="L-1", cement_product_id=cement.id)
+        told = {"customer_id": customer.id, "subject": "Cracks"}
+        noted = [add("complaints", **told, phone=phone).id for phone in ("13800000000", "02355550142")]
+        when = {"delivered_at": "2026-05-04T08:00:00+08:00", "mass_t": "40"}
+        of = {"customer_id": customer.id, "cement_lot_id": lot.id}
+        delivery = add("deliveries", code="D-1", **of, **when).id
+        key = customer.id
+    manager, erase = sign_in_as(MANAGER), f"/customers/{key}/erase-contact"
+    page = manager.get(f"/customers/{key}").get_data(as_text=True)
+    assert 'href="tel:13800000000"' in page
+    assert f'action="{erase}"' in page
+    assert manager.post(erase).status_code == 302
+    with app.app_context():
+        found = SERVICES["customers"].get(key)
+        assert (found.contact_name, found.phone) == (None, None)
+        assert [SERVICES["complaints"].get(one).phone for one in noted] == [None, "02355550142"]
+        assert SERVICES["deliveries"].get(delivery).accepted_by is None
+        assert "13800000000" not in current_session().scalars(select(PersonalValue.value)).all()
 
 
 @pytest.mark.usefixtures("records_on_both")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask import current_app
 from sqlalchemy import select
 
+from lims.audit.source import check_database, reading
+from lims.base.auditing.lims_verify import verify
 from lims.base.auditing.models import PersonalValue
 from lims.base.columns import utc_now
-from lims.base.database import current_session, transaction
+from lims.base.database import current_session, database, transaction
 from lims.base.problems import NotFound, Refused
 from lims.base.services import SERVICES
 from lims.sharing.answers import keep_answer
 from lims.sharing.models import ShareAnswer, ShareLink
 from lims.sharing.schemas import AnswerIn
-from lims.sharing.service import ShareLinkService
+from lims.sharing.service import ShareAnswerService, ShareLinkService
 from tests.factories import ACTOR, a_trial
 
 pytestmark = pytest.mark.usefixtures("records_on_both")
@@ -82,3 +86,29 @@ def test_erasing_a_prospect_takes_who_answered_out_of_the_answers_too() -> None:
     assert kept == {asked: (mark, mark), wanted: (mark, mark), other: ("Mr Bai", "139")}
     values = current_session().scalars(select(PersonalValue.value)).all()
     assert not [value for value in values if "zhao" in value.lower()]
+
+
+def test_who_asked_and_opened_no_prospect_is_erased_by_their_answer() -> None:
+    link, _token = a_link()
+
+    def sent(name: str, contact: str) -> Any:
+        return keep_answer(
+            link, AnswerIn.read({"kind": "question", "name": name, "contact": contact, "message": "When?"})
+        )
+
+    asked, other = sent("Mr Bai", "139 0000"), sent("Ms Zhao", "zhao@example.com")
+    answers = ShareAnswerService()
+    marks = {answers.erase(asked.id, ACTOR).name for _click in (1, 2)}
+    current_session().expire_all()
+    found = answers.get(asked.id)
+    assert marks == {found.name} == {found.contact}
+    assert found.name.startswith("erased-")
+    assert (found.message, found.erased) == ("When?", True)
+    assert (answers.get(other.id).name, answers.get(other.id).erased) == ("Ms Zhao", False)
+    values = set(current_session().scalars(select(PersonalValue.value)))
+    assert {"Ms Zhao", "zhao@example.com"} <= values
+    assert not values & {"Mr Bai", "139 0000"}
+    with reading(database().engine) as source:
+        report = verify(source)
+        check_database(source, report)
+    assert report.findings == []

@@ -623,8 +623,7 @@ def test_request_for_a_trial_opens_a_prospect_with_a_task_and_tells_the_salesper
         assert prospect.status == "prospect"
         assert prospect.contact_name == "Ms Zhao"
         assert prospect.owner_id == link_of(app, _link).owner_id
-        tasks = SERVICES.get("visit-plans") or SERVICES["visits"]
-        assert tasks.page(filters={"customer_id": prospect.id}).total == 1
+        assert SERVICES["visit-plans"].page(filters={"customer_id": prospect.id}).total == 1
     home = sales.get("/").get_data(as_text=True)
     assert "North Quarry Mixing" in home
 
@@ -938,6 +937,23 @@ def test_link_that_has_ended_gets_no_new_address_and_who_left_is_handed_none(app
         assert service.left_behind() == []
 
 
+def test_link_is_handed_to_nobody_who_cannot_deal_with_its_answers(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    link_id, _token = a_share(app)
+    with app.app_context():
+        bench = current_session().query(User).filter_by(username="technician").one().id
+        owner = ShareLinkService().get(link_id).owner_id
+    manager = sign_in_as(MANAGER)
+    page = manager.get(f"/share-links/{link_id}").get_data(as_text=True)
+    assert ("Sales Test</option>" in page, "Technician Test</option>" in page) == (True, False)
+    refused = manager.post(f"/share-links/{link_id}/hand-over", {"owner_id": str(bench)})
+    assert refused.status_code == 422
+    said = "“Technician Test” cannot deal with its answers; accepted: "
+    assert said in unescape(refused.get_data(as_text=True))
+    assert link_of(app, link_id).owner_id == owner
+
+
 def test_builder_offers_the_own_trial_first_and_the_link_it_makes_opens(app: Flask, sales: Person) -> None:
     with app.app_context():
         trial, _batch, mix, customer = a_shown_trial()
@@ -1107,3 +1123,22 @@ def test_views_answers_and_state_stand_in_the_list(app: Flask, sales: Person) ->
     page = sales.get("/share-links/").get_data(as_text=True)
     assert "Reader" in page
     assert sales.get(f"/share-links/{link_id}").status_code == 200
+
+
+def test_person_of_an_answer_is_erased_from_its_page_by_whom_the_right_was_given(
+    app: Flask, sales: Person, sign_in_as: Callable[[str], Person]
+) -> None:
+    link_id, _token = a_share(app, customer_id=None)
+    with app.app_context():
+        given = AnswerIn.read({"kind": "question", "name": "Mr Bai", "contact": "139 0000"})
+        key = keep_answer(ShareLinkService().get(link_id), given).id
+    page, erase = f"/share-answers/{key}", f"/share-answers/{key}/erase"
+    assert erase not in sales.get(page).get_data(as_text=True)
+    assert sales.post(erase).status_code == 403
+    manager = sign_in_as(MANAGER)
+    assert f'action="{erase}"' in manager.get(page).get_data(as_text=True)
+    assert manager.post(erase).status_code == 302
+    shown = manager.get(page).get_data(as_text=True)
+    assert not [text for text in ("Mr Bai", "139 0000", erase) if text in shown]
+    step = f"/api/v1/share-answers/{key}/steps/erase"
+    assert sales.client.post(step, headers={"X-CSRFToken": sales.token}).status_code == 403
