@@ -19,23 +19,14 @@ from flask_babel import force_locale
 from flask_babel import gettext as _
 from pydantic_core import PydanticCustomError
 
-from lims.base.fields import Instant, Quantity
+from lims.base.fields import Instant, Quantity, too_many_cells
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.views import VIEWS, RecordView
 from lims.importing.columns import LANGUAGES, Column, Place, Row, fill, in_all_languages
 from lims.importing.former_labels import FORMER_LABELS
 from lims.importing.numbers import DATE_FORMS, DECIMAL_MARKS, Form, plain, spelled, units_for
 from lims.importing.templates import Template
-from lims.importing.workbooks import (
-    Book,
-    Cell,
-    Sheet,
-    cell_name,
-    column_letters,
-    column_of,
-    shown,
-    too_many_cells,
-)
+from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letters, column_of, shown
 
 #: The names of a template's columns stand in one of the first rows; other people's heads within these.
 TEMPLATE_HEAD_ROWS, FREE_HEAD_ROWS = 12, 30

@@ -106,6 +106,15 @@ def test_one_bad_row_names_itself_and_nothing_is_added(records_on_both: Flask) -
     assert current_session().query(CuringReading).count() == 0
 
 
+def test_reading_that_its_decimal_comma_parts_is_refused_and_is_no_humidity(records: Flask) -> None:
+    """20,5 degC would have been 20 degC at a humidity of 5 %."""
+    tank = a_tank()
+    with pytest.raises(Refused, match=r"row 3: has 3 cells and the row of heads 2"):
+        add_readings(tank.id, b"time,temp\n2026-11-20 08:00,20\n2026-11-20 20:00,20,5\n", ACTOR)
+    assert current_session().query(CuringReading).count() == 0
+    assert add_readings(tank.id, b"Tank\n2026-11-20 08:00,20,95\n2026-11-20 20:00,20,,\n", ACTOR) == (2, 0)
+
+
 @pytest.mark.parametrize(
     "content",
     [
