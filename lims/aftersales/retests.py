@@ -95,7 +95,11 @@ class ObjectionService(RecordService[Objection]):
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_through(Objection.customer_id)
 
+    def check(self, record: Objection) -> None:
+        require_past("raised_on", record.raised_on)
+
     def before_add(self, record: Objection, values: ObjectionIn, actor: Actor) -> None:
+        self.check(record)
         self._require_same_customer(record)
         if not record.code:
             year = values.raised_on.year % 100

@@ -90,6 +90,9 @@ class StaffSurveyService(RecordService[StaffSurvey]):
     order_columns = ("answered_on", "department")
     default_order = "-answered_on"
 
+    def check(self, record: StaffSurvey) -> None:
+        require_past("answered_on", record.answered_on)
+
 
 class AdviceCardService(RecordService[AdviceCard]):
     record = AdviceCard
