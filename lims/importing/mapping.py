@@ -430,7 +430,7 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
     groups = _once_each(grouped)
     columns = [found for _points, found in taken.values()]
     if groups:
-        columns = [found for found in columns if found.field not in {"age_days", *template.grouped}]
+        columns = [found for found in columns if found.field not in {*OF_A_GROUP.values(), *template.grouped}]
     merit = 2 * len(groups) + sum(points for points, _found in taken.values())
     return tuple(columns + groups), merit
 
