@@ -119,8 +119,8 @@ def format_decimal(value: Decimal) -> str:
 
 
 def tenths(value: float) -> str:
-    """A stored decimal that was made a binary fraction to reckon with, to a tenth and half to even, as papers, lists and sheets
-    say it: 38.45 is no 38.5."""
+    """A stored decimal that was made a binary fraction to reckon with, to a tenth and half to even, as papers, lists and
+    sheets say it: 38.45 is no 38.5."""
     return f"{Decimal(repr(float(value))):.1f}"
 
 

@@ -336,7 +336,7 @@ def _parsed(line: _Line, mapping: PressMapping) -> _Row:
             )
     tester = row.get(plain_text(mapping.tester_column), "")[:80] if mapping.tester_column else ""
     code = plain_text(row.get(plain_text(mapping.code_column), ""))
-    if line.wrong:  # of 424,5 kN the load would be 424, and who settles the row in the tray would have it entered
+    if line.wrong:  # of 424,5 kN the load would be 424; who settles the row in the tray would have it entered
         load, tested_at, problem = None, None, line.wrong
     return _Row(code, load, tested_at, time_text, tester or None, problem)
 

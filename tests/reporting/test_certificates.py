@@ -330,7 +330,11 @@ def test_r4_reissued_paper_names_the_old_one_and_the_reason_and_the_old_bytes_st
 def test_result_is_printed_with_the_loads_it_rests_on_while_somebody_amends_it(batch: Any) -> None:
     results = released_results(batch.id)
     found = set_of(batch)
-    typed = {"loads_kn": [load_of("40")] * 3, "tested_at": found.due_at.isoformat(), "loading_rate_mpa_s": "0.9"}
+    typed = {
+        "loads_kn": [load_of("40")] * 3,
+        "tested_at": found.due_at.isoformat(),
+        "loading_rate_mpa_s": "0.9",
+    }
     amend_set(found.id, SetBreaksIn.read(typed), 1, ACTOR, "typed wrong")
     content = certificate_data(batch, results, code="C", issued_at=utc_now(), issued_by="x")
     (paper,) = content["sets"]
