@@ -118,6 +118,12 @@ def format_decimal(value: Decimal) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
+def tenths(value: float) -> str:
+    """A stored decimal that was made a binary fraction to reckon with, to a tenth and half to even, as papers, lists and
+    sheets say it: 38.45 is no 38.5."""
+    return f"{Decimal(repr(float(value))):.1f}"
+
+
 class Told(dict[Any, Cell]):
     """Values of a record's columns as cells, in one language and by one clock: the rows of a list share most of them, from
     one request to the next too."""

@@ -79,6 +79,17 @@ def is_sendable(text: str) -> bool:
     return True
 
 
+def too_many_cells(cells: int, heads: int) -> str:
+    """Of a row of text: a comma within a value begins another cell, and every one behind it would be its neighbour's."""
+    message: str = _(
+        "has %(cells)s cells and the row of heads %(heads)s; accepted: no more than that, what holds the separator in "
+        "quotation marks",
+        cells=cells,
+        heads=heads,
+    )
+    return message
+
+
 def listed(words: Iterable[Any]) -> str:
     """What is accepted, for a message: not the whole of a long list."""
     between = str(_(", "))

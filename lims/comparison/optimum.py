@@ -30,7 +30,7 @@ from lims.comparison.gathering import (
 from lims.comparison.models import ProcessChange
 from lims.comparison.schemas import OptimumQuestion
 from lims.comparison.words import why_not
-from lims.forecasts.history import is_of_shape, shapes_forecast
+from lims.forecasts.history import is_of_shape, recasts, shapes_forecast
 from lims.forecasts.models import Forecast
 from lims.forecasts.service import TARGET_DAYS, fits
 from lims.materials.models import CementLot
@@ -222,7 +222,7 @@ def _waiting(
             of_cement(asked.cement_product_id),
             *SERVICES["trials"].visible(),
         )
-        .order_by(MixRevision.id)  # the newest stands at last: its recipe is the one that is forecast
+        .order_by(MixRevision.id)  # the newest stands at last
     )
     if asked.trial_id is not None:
         query = query.where(Trial.id == asked.trial_id)
@@ -248,17 +248,21 @@ def _forecast(
     goal: float,
     listed: dict[tuple[str, int | None], Decimal],
 ) -> list[Candidate]:
-    """Mixes whose 28-day sets are not broken yet: the lower end of their last forecast counts."""
+    """Mixes whose 28-day sets are not broken yet: the lower end of the last forecast of this recipe counts."""
     if not revisions:
         return []
     session = current_session()
+    recast = recasts(revisions)
     latest: dict[int, Forecast] = {}
     for item in session.scalars(
         select(Forecast)
         .where(Forecast.mix_design_id.in_(revisions), Forecast.strength_mpa.is_not(None))
         .order_by(Forecast.id)
     ):
-        latest[item.mix_design_id] = item
+        of_mix = recast.get(item.mix_design_id)
+        # What was said while another recipe was cast is of another concrete.
+        if of_mix is None or of_mix.so_cast(revisions[item.mix_design_id], item.created_at):
+            latest[item.mix_design_id] = item
     codes = dict(
         session.execute(select(MixDesign.id, MixDesign.code).where(MixDesign.id.in_(revisions))).all()
     )

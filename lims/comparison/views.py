@@ -13,7 +13,7 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.display import Cell, local_time, show_ages, show_day
+from lims.base.display import Cell, local_time, show_ages, show_day, tenths
 from lims.base.fields import Day
 from lims.base.forms import build_form
 from lims.base.problems import Problem, Refused, refuse
@@ -514,6 +514,7 @@ class OptimalMixView(GuardedView):
             law=LAW_NAMES.get(found.law, "") if found else "",
             kinds=COMPONENT_KINDS,
             purposes=PURPOSES,
+            tenths=tenths,
         )
         return (page, 422) if problems else page
 

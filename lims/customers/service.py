@@ -181,6 +181,7 @@ class CompetitorService(RecordService[Competitor]):
         return [] if regions is None else [Competitor.region_id.in_(sorted(regions))]
 
     def check(self, record: Competitor) -> None:
+        require_past("seen_on", record.seen_on)
         regions = own_regions()
         if regions is not None and record.region_id not in regions:
             raise refuse("region_id", _("is not a region you work in"), record.region_id)
@@ -256,6 +257,9 @@ class SiteStockService(RecordService[SiteStock]):
     def visible(self) -> Sequence[ColumnElement[bool]]:
         return seen_within(SiteStock.site_id, Site, seen_through(Site.customer_id))
 
+    def check(self, record: SiteStock) -> None:
+        require_past("counted_on", record.counted_on)
+
 
 def _of_cards(column: Any) -> list[ColumnElement[bool]]:
     return seen_within(column, UsageCard, seen_through(UsageCard.customer_id))
@@ -274,6 +278,7 @@ class UsageCardService(RecordService[UsageCard]):
         return seen_through(UsageCard.customer_id)
 
     def check(self, record: UsageCard) -> None:
+        require_past("recorded_on", record.recorded_on)
         require_own_site(record)
 
     def before_add(self, record: UsageCard, values: UsageCardIn, actor: Actor) -> None:

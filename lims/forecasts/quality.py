@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, select
@@ -117,7 +118,7 @@ def judged_forecasts() -> list[Judged]:
         .group_by(MixRevision.mix_design_id)
         .subquery()
     )
-    results: dict[int, list[tuple[int, str, float]]] = defaultdict(list)
+    results: dict[int, list[tuple[int, str, Decimal]]] = defaultdict(list)
     for mix_id, revision_id, strength, rule_id in session.execute(
         select(MixRevision.mix_design_id, MixRevision.id, SetResult.strength_mpa, SetResult.rule_id)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
@@ -131,7 +132,7 @@ def judged_forecasts() -> list[Judged]:
         )
     ):
         if mix_id not in revised or revision_id in revised[mix_id].revisions:
-            results[int(mix_id)].append((revision_id, shape_of_rule(rule_id), float(strength or 0)))
+            results[int(mix_id)].append((revision_id, shape_of_rule(rule_id), strength or Decimal(0)))
     # What was forecast is one shape; so it alone is what came.
     several = {
         mix_id
@@ -143,7 +144,7 @@ def judged_forecasts() -> list[Judged]:
     for mix_id, of_mix in results.items():
         values = [mpa for revision_id, shape, mpa in of_mix if is_of_shape(shape, revision_id, shapes)]
         if values:
-            came[mix_id] = sum(values) / len(values)
+            came[mix_id] = float(sum(values, Decimal(0)) / len(values))
     query = (
         select(
             Forecast.mix_design_id,

@@ -11,7 +11,7 @@ from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.display import Cell, show_ages
+from lims.base.display import Cell, show_ages, tenths
 from lims.base.forms import build_form
 from lims.base.problems import Problem, Refused
 from lims.base.views import GuardedView, MenuPlace, RecordView
@@ -175,6 +175,7 @@ class ForecastQualityView(GuardedView):
             }
             if len(months) > 1
             else None,
+            tenths=tenths,
             misses=sorted(some, key=lambda item: -abs(item.error_percent))[:MISSES],
             lots=lots,
             lot_chart={**chart_of_lots(lots, {"x": _("Early set"), "y": "σ"}), "paired": True},

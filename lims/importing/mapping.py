@@ -19,23 +19,14 @@ from flask_babel import force_locale
 from flask_babel import gettext as _
 from pydantic_core import PydanticCustomError
 
-from lims.base.fields import Instant, Quantity
+from lims.base.fields import Instant, Quantity, too_many_cells
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.views import VIEWS, RecordView
 from lims.importing.columns import LANGUAGES, Column, Place, Row, fill, in_all_languages
 from lims.importing.former_labels import FORMER_LABELS
 from lims.importing.numbers import DATE_FORMS, DECIMAL_MARKS, Form, plain, spelled, units_for
 from lims.importing.templates import Template
-from lims.importing.workbooks import (
-    Book,
-    Cell,
-    Sheet,
-    cell_name,
-    column_letters,
-    column_of,
-    shown,
-    too_many_cells,
-)
+from lims.importing.workbooks import Book, Cell, Sheet, cell_name, column_letters, column_of, shown
 
 #: The names of a template's columns stand in one of the first rows; other people's heads within these.
 TEMPLATE_HEAD_ROWS, FREE_HEAD_ROWS = 12, 30
@@ -439,7 +430,7 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
     groups = _once_each(grouped)
     columns = [found for _points, found in taken.values()]
     if groups:
-        columns = [found for found in columns if found.field not in {"age_days", *template.grouped}]
+        columns = [found for found in columns if found.field not in {*OF_A_GROUP.values(), *template.grouped}]
     merit = 2 * len(groups) + sum(points for points, _found in taken.values())
     return tuple(columns + groups), merit
 

@@ -18,17 +18,9 @@ from typing import Any
 
 from flask_babel import gettext as _
 
+from lims.base.fields import too_many_cells
 from lims.base.problems import Problem, Refused
-from lims.importing.workbooks import (
-    AS_A_JOB,
-    Cell,
-    Percentage,
-    exact_text,
-    place_of,
-    read_book,
-    shown,
-    too_many_cells,
-)
+from lims.importing.workbooks import AS_A_JOB, Cell, Percentage, exact_text, place_of, read_book, shown
 from lims.results.service import KEPT_MPA
 
 #: 1 psi in MPa (NIST SP 811, exact to the digits given).

@@ -349,17 +349,6 @@ def _text(name: str, content: bytes, encoding: str, delimiter: str) -> Book:
     return Book(name, [Sheet(Path(name).stem[:31] or "csv", rows)], None, encoding, delimiter)
 
 
-def too_many_cells(cells: int, heads: int) -> str:
-    """Of a row of text: a comma within a value begins another cell, and every one behind it would be its neighbour's."""
-    message: str = _(
-        "has %(cells)s cells and the row of heads %(heads)s; accepted: no more than that, what holds the separator in "
-        "quotation marks",
-        cells=cells,
-        heads=heads,
-    )
-    return message
-
-
 def _unquoted(cell: str) -> str:
     """The apostrophe that our lists put before a text which a program would take for a formula is no part of it."""
     return cell[1:] if cell.startswith("'") and text_is_formula(cell[1:]) else cell

@@ -348,11 +348,11 @@ def _limit(name: str) -> str:
 
 
 def reservations_of(results: Sequence[SetResult]) -> list[str]:
-    """Every warning of the sets that are printed, in the reader's language, each with the set's code."""
+    """Every warning of the results that are printed, in the reader's language, each with the set's code."""
     return [
         gettext("%(name)s: %(what)s", name=item.specimen_set.code, what=_here(warning))
         for item in results
-        for warning in entry_warnings(item.specimen_set_id)
+        for warning in entry_warnings(item.specimen_set_id, item.number)
     ]
 
 

@@ -245,8 +245,7 @@ def save_entry(entry: EntryIn, actor: Actor) -> dict[str, Any]:
     }
 
 
-#: Made once: the entry page asks it after each set.
-_TESTED = (
+_OF_SET = (
     select(
         Break.age_within,
         Break.press_id,
@@ -262,13 +261,21 @@ _TESTED = (
     .join(Batch, Batch.id == SpecimenSet.batch_id)
     .join(MixRevision, MixRevision.id == Batch.mix_revision_id)
     .join(MixDesign, MixDesign.id == MixRevision.mix_design_id)
-    .where(SpecimenSet.id == bindparam("set_id"), Break.superseded_at.is_(None))
+    .where(SpecimenSet.id == bindparam("set_id"))
 )
+#: Made once: the entry page asks the first after each set.
+_TESTED = _OF_SET.where(Break.superseded_at.is_(None))
+_TESTED_THEN = _OF_SET.where(Break.number == bindparam("number"))
 
 
-def entry_warnings(set_id: int) -> list[str]:
-    """What the certificate will have to say about this set: age, calibration, loading rate, size factor."""
-    breaks = current_session().connection().execute(_TESTED, {"set_id": set_id}).all()
+def entry_warnings(set_id: int, number: int | None = None) -> list[str]:
+    """What the certificate will have to say about this set: age, calibration, loading rate, size factor. Of the entry that
+    counts, or of the one of this number, whatever came in its place."""
+    connection = current_session().connection()
+    if number is None:
+        breaks = connection.execute(_TESTED, {"set_id": set_id}).all()
+    else:
+        breaks = connection.execute(_TESTED_THEN, {"set_id": set_id, "number": number}).all()
     return _warnings(
         laboratory().codes.age_judged and any(item.age_within is False for item in breaks),
         {

@@ -30,7 +30,7 @@ from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import format_decimal, laboratory_zone
-from lims.base.fields import Instant, plain_text
+from lims.base.fields import Instant, plain_text, too_many_cells
 from lims.base.problems import Conflict, NotFound, Refused, Unavailable, refuse
 from lims.base.services import SERVICES
 from lims.results.models import PressFile, PressMapping, PressRow
@@ -119,7 +119,7 @@ def read_file(
     chosen = by_a_person and earlier is not None and earlier.press_mapping_id != mapping.id
     if earlier is not None and (chosen or _stands_as_read(earlier, mapping)):
         return _gone_on(Outcome(earlier, known=earlier.row_count, again=True), set(), actor)
-    rows = _data_rows(table_of(content, mapping), mapping)
+    rows = _data_rows(table_of(content, mapping), mapping, of_text=not content.startswith(WORKBOOKS))
     try:
         with transaction(actor, f"press file {name}"[:200]) as writing:
             # Held: a mapping that is put right while a file is read would be earlier than what was read by the wrong one.
@@ -188,7 +188,16 @@ def _gone_on(outcome: Outcome, come_again: set[int], actor: Actor) -> Outcome:
     return outcome
 
 
-def _data_rows(table: Sequence[Sequence[str]], mapping: PressMapping) -> list[tuple[int, dict[str, str]]]:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A row of the file: its number from 1, head -> cell, and why nothing of it is sure, if so."""
+
+    number: int
+    cells: dict[str, str]
+    wrong: str = ""
+
+
+def _data_rows(table: Sequence[Sequence[str]], mapping: PressMapping, *, of_text: bool) -> list[_Line]:
     if len(table) < mapping.header_row:
         raise refuse(
             "file",
@@ -222,8 +231,11 @@ def _data_rows(table: Sequence[Sequence[str]], mapping: PressMapping) -> list[tu
     rows = []
     for number, cells in enumerate(table[mapping.header_row :], start=mapping.header_row + 1):
         row = {name: str(cell).strip() for name, cell in zip(names, cells, strict=False) if name}
+        over = [cell for cell in cells[len(names) :] if cell.strip()] if of_text else []
+        if over:  # no column is called so
+            row[""] = ", ".join(over)
         if any(row.values()):
-            rows.append((number, row))
+            rows.append(_Line(number, row, too_many_cells(len(cells), len(names)) if over else ""))
     return rows
 
 
@@ -231,7 +243,7 @@ def _keep(
     session: Session,
     found: PressFile,
     mapping: PressMapping,
-    rows: Sequence[tuple[int, Mapping[str, str]]],
+    rows: Sequence[_Line],
     outcome: Outcome,
     said: Mapping[int, int],
 ) -> set[int]:
@@ -239,11 +251,12 @@ def _keep(
     hand at an earlier reading, for lines whose code names none."""
     come_again: set[int] = set()
     marks: set[str] = set()
-    for number, row in rows:
+    for row in rows:
         parsed = _parsed(row, mapping)
-        mark = hashlib.sha256(
-            repr((mapping.id, parsed.code, str(parsed.load_kn), parsed.time_text)).encode()
-        ).hexdigest()
+        told: tuple[str, ...] = (parsed.code, str(parsed.load_kn), parsed.time_text)
+        if row.wrong:  # none of these is sure
+            told = tuple(row.cells.values())
+        mark = hashlib.sha256(repr((mapping.id, *told)).encode()).hexdigest()
         if mark in marks:
             outcome.known += 1
             continue
@@ -256,16 +269,16 @@ def _keep(
         marks.add(mark)
         specimen = find_specimen(session, parsed.code)
         code = parsed.code
-        if specimen is None and not parsed.problem and number in said:
-            specimen = session.get_one(Specimen, said[number])
+        if specimen is None and not parsed.problem and row.number in said:
+            specimen = session.get_one(Specimen, said[row.number])
             code = specimen.code
         message = parsed.problem or (
             "" if specimen is not None else _("no specimen has this code: %(code)s", code=parsed.code[:60])
         )
         item = PressRow(
             press_file_id=found.id,
-            number=number,
-            content=json.dumps(dict(row), ensure_ascii=False),
+            number=row.number,
+            content=json.dumps(row.cells, ensure_ascii=False),
             mark=mark,
             state="waiting",
             message=message[:400] or None,
@@ -290,8 +303,8 @@ class _Row:
     problem: str
 
 
-def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
-    problem = ""
+def _parsed(line: _Line, mapping: PressMapping) -> _Row:
+    row, problem = line.cells, ""
     load: Decimal | None = None
     text = plain_text(row.get(plain_text(mapping.load_column), ""))
     plain = text
@@ -323,6 +336,8 @@ def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
             )
     tester = row.get(plain_text(mapping.tester_column), "")[:80] if mapping.tester_column else ""
     code = plain_text(row.get(plain_text(mapping.code_column), ""))
+    if line.wrong:  # of 424,5 kN the load would be 424; who settles the row in the tray would have it entered
+        load, tested_at, problem = None, None, line.wrong
     return _Row(code, load, tested_at, time_text, tester or None, problem)
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from flask import current_app
 from flask_babel import force_locale
 from flask_babel import gettext as _
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from lims.base.actor import Actor
@@ -149,15 +149,17 @@ def _open_task(link: ShareLink, customer_id: int, actor: Actor) -> None:
 
 def replace_reader(session: Session, customer_id: int, known: Mapping[str, str | None], mark: str) -> None:
     """Where a person of this customer answered on a sheet, before that made them a prospect too, the mark stands for who and
-    where to be reached; where another left the same number, for that alone."""
+    where to be reached; where another left the same number, for that alone. Who has the same name and asked for another
+    customer is another."""
     of_customer = ShareAnswer.customer_id == customer_id
     links = select(ShareAnswer.share_link_id).where(of_customer)
     reached = [known[name] for name in ("phone", "email") if known[name]]
+    called_so = func.substr(ShareAnswer.name, 1, MOST_OF_NAME) == known["name"]
     answers = session.scalars(
         select(ShareAnswer).where(
             or_(of_customer, ShareAnswer.share_link_id.in_(links)),
             or_(
-                func.substr(ShareAnswer.name, 1, MOST_OF_NAME) == known["name"],
+                and_(called_so, or_(of_customer, ShareAnswer.customer_id.is_(None))),
                 ShareAnswer.contact.in_(reached),
             ),
         )

@@ -18,7 +18,7 @@ from lims.base.actor import Actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session, transaction
 from lims.base.display import day_begins, laboratory_zone, local_day, show_time
-from lims.base.fields import plain_text
+from lims.base.fields import plain_text, too_many_cells
 from lims.base.problems import Problem, Refused, refuse
 from lims.standards.errors import RuleInputError
 from lims.standards.maturity import ASTM_Q_K, equivalent_age
@@ -40,10 +40,15 @@ def add_readings(
     `place` is curing_tank_id, or batch_id where a batch lies at a place of its own. Returns: added, known. Raises: Refused
     with the rows that do not read.
     """
-    rows = _rows(content)
+    rows, heads = _rows(content)
     problems: list[Problem] = []
     values: list[CuringReadingIn] = []
     for number, row in rows:
+        if heads is not None and any(row[heads:]):  # of 20,5 the temperature would be 20, and 5 the humidity
+            what = too_many_cells(len(row), heads)
+            over = ", ".join(row[heads:])[:200]
+            problems.append(Problem("file", _("row %(n)s: %(what)s", n=number, what=what), over))
+            continue
         fields: dict[str, Any] = dict(
             zip(("read_at", "temperature_c", "relative_humidity_percent"), (*row, "", "")[:3], strict=True)
         )
@@ -77,7 +82,8 @@ def require_read(moment: datetime) -> None:
         raise refuse("read_at", _("lies in the future; accepted: a time up to now"), moment.isoformat())
 
 
-def _rows(content: bytes) -> list[tuple[int, list[str]]]:
+def _rows(content: bytes) -> tuple[list[tuple[int, list[str]]], int | None]:
+    """(number from 1, cells) of each row below the heads, and how many heads there are; None in a file without."""
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             text = content.decode(encoding)
@@ -97,11 +103,13 @@ def _rows(content: bytes) -> list[tuple[int, list[str]]]:
         ]
     except csv.Error as error:
         raise refuse("file", _("is no table that can be read (%(why)s)", why=str(error)[:80])) from None
+    heads = None
     if rows and not any(character.isdigit() for character in rows[0][1][0]):
-        rows = rows[1:]  # the head
+        (_first, head), *rows = rows
+        heads = len(head) if len(head) > 1 else None  # one cell is a title
     if not rows or len(rows) > MOST_ROWS:
         raise refuse("file", _("has %(n)s rows; accepted: 1 to %(most)s", n=len(rows), most=MOST_ROWS))
-    return rows
+    return rows, heads
 
 
 def _with_zone(text: str) -> str:

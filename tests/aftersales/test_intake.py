@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import select
 
 from lims.accounts.roles import MANAGER, SERVICE
 from lims.accounts.service import find_user
+from lims.aftersales import figures
 from lims.aftersales.complaints import ComplaintService
 from lims.aftersales.promises import promises
 from lims.aftersales.schemas import ServiceSettingsIn
@@ -83,6 +85,23 @@ def test_figures_of_the_service_count_customers_of_own_regions_alone(
         assert f"{seen} made" in page
         assert f"of {seen} complaints" in page
         assert re.findall(r'category=cracking.*?<span class="[^"]*num[^"]*">(\d+)<', page) == [str(seen)]
+
+
+def test_half_a_tenth_of_a_forecast_reads_as_on_the_page_of_its_mix(
+    app: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    sign_in_as: Callable[[str], Person],
+    regions: dict[str, int],
+) -> None:
+    """38.45 MPa is 38.4, half to even; as a binary fraction it would be 38.5."""
+    with app.app_context():
+        customer = SERVICES["customers"].get(regions["own"])
+    half = Decimal("38.45")
+    told = [figures.Told(customer, 1, "C30", half, half, half, half, 3)]
+    monkeypatch.setattr(figures, "forecasts_of_new_customers", lambda _since: told)
+    page = sign_in_as(MANAGER).get("/service/").get_data(as_text=True)
+    shown = re.findall(r"[\d.–]+", page[page.index(">C30</a>") :].partition("</tr>")[0])
+    assert [text for text in shown if text.startswith("38")] == ["38.4", "38.4–38.4", "38.4"]
 
 
 def test_form_of_a_complaint_that_is_sent_twice_makes_one_complaint(

@@ -415,6 +415,38 @@ def test_forecasts_stand_for_mixes_of_this_cement_as_it_is_made_now_that_wait_fo
     assert [item.revision for item in found.candidates if item.basis == "forecast"] == ["OWN-36"]
 
 
+@pytest.mark.usefixtures("records")
+def test_forecast_of_a_former_recipe_is_no_word_for_the_leaner_one_that_was_cast_since() -> None:
+    """It would be called the cheapest that is strong enough before its own first break."""
+    own, _other, trial = trials_of_both(offset=0.0, lots=1)
+    said = {name: Decimal(60) for name in ("strength_mpa", "lower_90_mpa", "upper_90_mpa")}
+    asked = OptimumQuestion.read({"cement_product_id": own.id, "trial_id": trial.id})
+
+    def waits(revision_id: int) -> None:
+        add(
+            "batches",
+            trial_id=trial.id,
+            mix_revision_id=revision_id,
+            cast_at=(utc_now() - timedelta(days=5)).isoformat(),
+            volume_m3="0.05",
+            cement_lot_id=a_lot(own, f"L-{revision_id}", ago=10).id,
+        )
+
+    def forecast() -> list[float]:
+        found = optimum_for(asked, prices=False).candidates
+        return [item.cement_kg_m3 for item in found if item.basis == "forecast"]
+
+    mix = a_mix_of(own, 0.36)
+    waits(mix.latest_revision_id)
+    a_forecast(mix.id, **said)
+    assert forecast() == [382]
+    leaner = {"cement_kg_m3": "250", "water_kg_m3": "172", "coarse_aggregate_kg_m3": "1050"}
+    waits(add("mix-revisions", mix_design_id=mix.id, reason="leaner", cement_product_id=own.id, **leaner).id)
+    assert forecast() == []
+    a_forecast(mix.id, **said)
+    assert forecast() == [250]
+
+
 def test_without_trials_the_forecast_model_is_read_backwards(app: Flask) -> None:
     with app.test_request_context():
         own, _other = two_cements()

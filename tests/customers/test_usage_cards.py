@@ -126,6 +126,27 @@ def test_what_was_seen_or_done_lies_not_in_the_future() -> None:
         assert [problem.field for problem in refusal.value.problems] == [field]
 
 
+def test_card_stock_competitor_survey_and_objection_are_of_days_that_have_been() -> None:
+    """An objection would be numbered in the year that was typed, a competitor's share be the latest word until then."""
+    customer, region = a_customer(), add("regions", code="R-1", name="West")
+    cement = {"cement_product_id": a_card(customer).cement_product_id}
+    of_customer = {"customer_id": customer.id}
+    site, lot = add("sites", code="S-1", name="Yard", **of_customer), add("cement-lots", code="L-1", **cement)
+    marks = dict.fromkeys(("workload", "support", "training", "recognition"), 3)
+    today, tomorrow = (str(local_today() + timedelta(days=days)) for days in (0, 1))
+    for record, field, values in (
+        ("usage-cards", "recorded_on", {**of_customer, **cement, "purpose": "Bricks"}),
+        ("site-stocks", "counted_on", {"site_id": site.id, **cement, "stock_t": "40"}),
+        ("competitors", "seen_on", {"region_id": region.id, "name": "Other works"}),
+        ("staff-surveys", "answered_on", {"department": "Sales", **marks}),
+        ("objections", "raised_on", {**of_customer, "cement_lot_id": lot.id, "claim": "Weak"}),
+    ):
+        with pytest.raises(Refused, match="future") as refusal:
+            add(record, **values, **{field: tomorrow})
+        assert [problem.field for problem in refusal.value.problems] == [field]
+        assert add(record, **values, **{field: today}).id
+
+
 def test_use_is_normal_when_every_step_is_done_and_the_last_follow_up_says_so() -> None:
     card = a_card()
     service = UsageCardService()

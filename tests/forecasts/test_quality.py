@@ -49,6 +49,17 @@ def test_page_names_ages_as_ages_no_age_as_the_composition_and_a_laboratory_as_i
     assert names[:3] == ["composition alone", "3, 7", "Yeh,1998"]
 
 
+def test_half_a_tenth_reads_among_the_misses_as_on_the_page_of_the_mix(
+    monkeypatch: pytest.MonkeyPatch, sign_in_as: Callable[[str], Person]
+) -> None:
+    """38.45 MPa is 38.4 and 38.55 is 38.6, half to even; as binary fractions both would be 38.5."""
+    items = [judged(i, 38.45, 38.55) for i in range(5)]
+    monkeypatch.setattr("lims.forecasts.views.judged_forecasts", lambda: items)
+    page = sign_in_as(MANAGER).get("/forecast-quality/").get_data(as_text=True)
+    assert set(re.findall(r'data-label="Said, MPa">([^<]*)<', page)) == {"38.4"}
+    assert set(re.findall(r'data-label="Came, MPa">([^<]*)<', page)) == {"38.6"}
+
+
 def test_figures_count_error_bias_and_coverage_as_stored() -> None:
     items = [judged(i, 30.0 + i, 30.0 + i - 1) for i in range(10)]
     found = figures("all", items)

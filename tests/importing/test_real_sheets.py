@@ -298,6 +298,15 @@ def test_no_column_that_a_person_chose_is_dropped_for_another(records: Flask) ->
     ]
 
 
+def test_number_of_a_specimen_beside_columns_of_ages_is_not_proposed(records: Flask) -> None:
+    """A column of an age has a number of its own; a page that proposed both would refuse what it proposed."""
+    assert columns_of("history", "配合比编号", "试件序号", "7d抗压强度", "28d抗压强度") == [
+        ("A", "mix_id", "", None, None),
+        ("C", "strength_mpa", "", 7, 1),
+        ("D", "strength_mpa", "", 28, 1),
+    ]
+
+
 def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(records: Flask) -> None:
     """Pounds of a batch are no kg/m³, and kilograms no kN."""
     assert columns_of("mixes", "Mix", "Cement (lb)", "水(kg)", "砂(kg/m3)") == [

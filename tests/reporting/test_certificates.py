@@ -330,9 +330,15 @@ def test_r4_reissued_paper_names_the_old_one_and_the_reason_and_the_old_bytes_st
 def test_result_is_printed_with_the_loads_it_rests_on_while_somebody_amends_it(batch: Any) -> None:
     results = released_results(batch.id)
     found = set_of(batch)
-    entry = SetBreaksIn.read({"loads_kn": [load_of("40")] * 3, "tested_at": found.due_at.isoformat()})
-    amend_set(found.id, entry, 1, ACTOR, "typed wrong")
-    (paper,) = certificate_data(batch, results, code="C", issued_at=utc_now(), issued_by="x")["sets"]
+    typed = {
+        "loads_kn": [load_of("40")] * 3,
+        "tested_at": found.due_at.isoformat(),
+        "loading_rate_mpa_s": "0.9",
+    }
+    amend_set(found.id, SetBreaksIn.read(typed), 1, ACTOR, "typed wrong")
+    content = certificate_data(batch, results, code="C", issued_at=utc_now(), issued_by="x")
+    (paper,) = content["sets"]
+    assert content["reservations"] == []  # a C30 is loaded with 0.5 to 0.8 MPa/s
     assert paper["number"] == "1"
     assert {item["strength_mpa"] for item in paper["specimens"]} == {paper["strength_mpa"]} == {"38.9"}
 
@@ -434,6 +440,14 @@ def test_page_of_a_paper_tells_the_reservations_that_stand_on_it_and_those_of_no
     page = manager.get(f"/certificates/{reserved.id}").get_data(as_text=True)
     assert "The loading rate of 0.9 MPa/s is outside 0.5 to 0.8 MPa/s" in page
     assert "will say so" not in page
+    with app.app_context():  # amended since: the papers went out as they were
+        for paper, rate in ((clean, "0.9"), (reserved, "0.6")):
+            found = set_of(SERVICES["batches"].get(paper.batch_id))
+            typed = {"loads_kn": [load_of("40")] * 3, "tested_at": found.due_at.isoformat()}
+            entry = SetBreaksIn.read({**typed, "loading_rate_mpa_s": rate})
+            amend_set(found.id, entry, 1, ACTOR, "typed wrong")
+    assert "loading rate" not in manager.get(f"/certificates/{clean.id}").get_data(as_text=True)
+    assert "The loading rate of 0.9" in manager.get(f"/certificates/{reserved.id}").get_data(as_text=True)
 
 
 def test_superseded_paper_says_reissue_and_reissuing_replaces_it(

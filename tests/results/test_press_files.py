@@ -492,6 +492,26 @@ def test_day_of_a_workbook_is_read_whatever_form_texts_have(records: Flask) -> N
     assert read_file(a_mapping().id, "day.xlsx", file.getvalue(), ACTOR).sets == 1
 
 
+def test_load_that_its_decimal_comma_parts_waits_and_is_not_entered_without_its_decimals(
+    records_on_both: Flask,
+) -> None:
+    """Of 424,5 kN in a file that parts its cells by commas, 424 would have been entered, and 5 dropped."""
+    found = the_set(a_batch("40"))
+    mapping = a_mapping(time_column="", time_format="", tester_column="", decimal_mark=",")
+    rows = "".join(f"{code},424,{tenth}\n" for tenth, code in enumerate(codes_of(found), start=5))
+    content = ("试件编号,最大荷载(kN)\n" + rows + "STRAY,424,,\n").encode("gb18030")
+    outcome = read_file(mapping.id, "day.csv", content, ACTOR)
+    assert (outcome.sets, outcome.waiting) == (0, 4)
+    *crowded, plain = current_session().query(PressRow).order_by(PressRow.id)
+    assert {(row.load_kn, row.specimen_id) for row in crowded} == {(None, None)}
+    assert {row.message for row in crowded} == {
+        "has 3 cells and the row of heads 2; accepted: no more than that, what holds the separator in quotation marks"
+    }
+    assert plain.load_kn == 424
+    with pytest.raises(Refused, match="no load that can be read"):
+        settle(crowded[0].id, {"code": codes_of(found)[0]}, ACTOR)
+
+
 def test_column_that_stands_twice_in_a_file_is_refused(records: Flask) -> None:
     """The last of two would have counted: the load at the end, when the press had let go."""
     twice = lines(["STRAY"], ("424,0",), "试件编号,最大荷载(kN),最大荷载(kN),试验时间,试验员")

@@ -166,21 +166,6 @@ def test_cubes_of_an_en_laboratory_are_a_sample_without_a_factor_between_sizes(
     assert beside.answer["basis"] == basis
 
 
-def test_an_en_laboratory_casts_cubes_in_any_number_and_size(
-    records: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """GB/T 50081 judges three, and from C60 on wants a factor found by test for 200 mm; EN 206 asks neither."""
-    facts = replace(laboratory(), code_family="en")
-    for module in ("lims.results.service", "lims.results.entry", "lims.trials.service", "lims.trials.models"):
-        monkeypatch.setattr(f"{module}.laboratory", lambda: facts)
-    mix = SERVICES["mix-designs"].add({"code": "C60", "strength_class": "C60", **RECIPE}, ACTOR)
-    cast_at = (datetime.now(UTC) - timedelta(days=3)).isoformat()
-    batch = a_batch("40", mix=mix, cast_at=cast_at, plan_ages="3", width_mm="200", specimens_per_set="4")
-    result = record_set(batch.sets[0].id, loads("2400", "2410", "2420", "2430"), ACTOR)
-    assert (result.rule_id, result.specimen_count) == ("en206/cube-sample", 4)
-    assert result.strength_mpa == Decimal("60.4")  # 2415 kN over 40 000 mm²
-
-
 def test_below_c60_the_factor_is_fixed_and_nothing_is_said(records: Flask) -> None:
     found = a_set(55)
     assert record_set(found.id, loads("600", "600", "600"), ACTOR).strength_mpa == Decimal("57.0")

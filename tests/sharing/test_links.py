@@ -112,3 +112,20 @@ def test_who_asked_and_opened_no_prospect_is_erased_by_their_answer() -> None:
         report = verify(source)
         check_database(source, report)
     assert report.findings == []
+
+
+def test_erasing_a_prospect_leaves_the_answer_of_another_who_has_the_same_name() -> None:
+    """Two of one name on a link that went round: what the other asked, and where to reach them, would have been lost."""
+    link, _token = a_link()
+    zhao = {"kind": "trial", "name": "Ms Zhao"}
+    gone, stays = (
+        keep_answer(link, AnswerIn.read({**zhao, "company": company, "contact": contact})).id
+        for company, contact in (("North Mixing", "139"), ("South Mixing", "188"))
+    )
+    prospect = SERVICES["customers"].find(name="North Mixing")
+    assert prospect is not None
+    SERVICES["customers"].erase_contact(prospect.id, ACTOR)  # type: ignore[attr-defined]
+    current_session().expire_all()
+    mark = SERVICES["customers"].get(prospect.id).contact_name
+    kept = {answer.id: (answer.name, answer.contact) for answer in current_session().query(ShareAnswer)}
+    assert kept == {gone: (mark, mark), stays: ("Ms Zhao", "188")}

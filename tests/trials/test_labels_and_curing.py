@@ -106,6 +106,15 @@ def test_one_bad_row_names_itself_and_nothing_is_added(records_on_both: Flask) -
     assert current_session().query(CuringReading).count() == 0
 
 
+def test_reading_that_its_decimal_comma_parts_is_refused_and_is_no_humidity(records: Flask) -> None:
+    """20,5 degC would have been 20 degC at a humidity of 5 %."""
+    tank = a_tank()
+    with pytest.raises(Refused, match=r"row 3: has 3 cells and the row of heads 2"):
+        add_readings(tank.id, b"time,temp\n2026-11-20 08:00,20\n2026-11-20 20:00,20,5\n", ACTOR)
+    assert current_session().query(CuringReading).count() == 0
+    assert add_readings(tank.id, b"Tank\n2026-11-20 08:00,20,95\n2026-11-20 20:00,20,,\n", ACTOR) == (2, 0)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -142,19 +151,6 @@ def test_maturity_of_a_batch_at_20_degrees_is_its_age(records_on_both: Flask) ->
     assert found.same_condition_due is False
 
 
-def test_maturity_is_the_same_however_often_the_logger_reads(records: Flask) -> None:
-    tank = a_tank()
-    batch = a_batch("40", curing_tank_id=tank.id)
-    rows = "".join(
-        f"{(batch.cast_at + timedelta(minutes=minutes)).isoformat()},20.0\n"
-        for minutes in range(0, 72 * 60 + 1, 5)
-    )
-    add_readings(tank.id, ("time,temp\n" + rows).encode(), ACTOR)
-    found = maturity_of(batch)
-    assert found is not None
-    assert (found.degree_days, found.equivalent_days) == (Decimal("60.0"), Decimal("3.00"))
-
-
 def test_batch_that_lies_at_a_place_of_its_own_is_not_as_warm_as_the_tank(records: Flask) -> None:
     tank = a_tank()
     batch = a_batch("40", curing="same_condition", curing_tank_id=tank.id)
@@ -167,7 +163,7 @@ def test_batch_that_lies_at_a_place_of_its_own_is_not_as_warm_as_the_tank(record
     assert (found.readings, found.degree_days) == (4, Decimal("15.0"))
 
 
-@pytest.mark.parametrize("minutes", [10, 20])
+@pytest.mark.parametrize("minutes", [5, 10, 20])
 def test_maturity_is_the_age_however_often_a_logger_looks(records: Flask, minutes: int) -> None:
     """30 d at 20 degC are 600 degC d. In hours of three places 10 minutes made 601.2 of them, and 20 minutes 599.4."""
     tank = a_tank()
