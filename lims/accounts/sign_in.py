@@ -165,6 +165,7 @@ class SignInApi(BaseApi):
                             },
                         },
                         "401": {"description": "Wrong name or password"},
+                        "413": {"description": "Too large"},
                         "422": {"description": "A field is missing"},
                         "429": {"description": "Too many failed attempts"},
                     },

@@ -35,6 +35,12 @@ from lims.customers.regions import seen_through, seen_within
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 MOST_BYTES = 10_000_000
 MOST_PIXELS = 40_000_000
+#: Scans of a JPEG: one where a camera wrote it, a dozen where it comes in finer and finer. Its coder goes over all pixels
+#: for each, and one that says nothing takes eighty bytes: ten megabytes of them would keep it busy for many minutes.
+MOST_SCANS = 64
+#: What parts a JPEG: two bytes, but for those that stand among its pixels or have no length behind them.
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+_SCAN, _END = b"\xff\xda", b"\xff\xd9"
 #: The longer side is brought to this: enough to see a crack, a tenth of the bytes.
 LONGEST_PX = 2000
 MOST_PHOTOS = 30
@@ -68,6 +74,8 @@ def clean_picture(content: bytes, name: str) -> tuple[bytes, str, int, int]:
             name,
         )
     wrong = refuse("photo", _("is not a picture; accepted: JPEG, PNG or WebP"), name)
+    if content.startswith(b"\xff\xd8") and _scans(content) > MOST_SCANS:
+        raise wrong
     try:
         with Image.open(io.BytesIO(content), formats=list(FORMATS)) as opened:
             if opened.width * opened.height > MOST_PIXELS:
@@ -104,6 +112,16 @@ def clean_picture(content: bytes, name: str) -> tuple[bytes, str, int, int]:
     else:
         made.save(out, "JPEG", quality=QUALITY, optimize=True)
     return out.getvalue(), FORMATS[kind], made.width, made.height
+
+
+def _scans(content: bytes) -> int:
+    """How often a JPEG goes over its pixels, up to its end: what a telephone hangs on behind, a film or a second picture, is
+    not decoded. Source: ITU-T T.81, B.1.1."""
+    at, number = 2, 0
+    while (found := _MARKER.search(content, at)) is not None and found.group() != _END:
+        number += found.group() == _SCAN
+        at = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
+    return number
 
 
 def for_paper(content: bytes) -> bytes:

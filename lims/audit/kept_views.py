@@ -38,6 +38,9 @@ from lims.base.signatures import MEANINGS
 from lims.base.staff import staff_names
 from lims.base.views import GuardedView, MenuPlace, RecordView, address_of, bounded_int
 
+#: What the address of the record of changes may narrow it by. No other word goes on to the next page: `url_for` takes some
+#: for itself, and would write a link of any scheme.
+WORDS_OF_LOG = ("kind", "key", "who", "op", "first", "last", "unanchored")
 #: Steps of a finding, as its page names them.
 STEPS = {"answer": _l("Answer"), "close": _l("Close the finding"), "reopen": _l("Open again")}
 
@@ -359,9 +362,7 @@ class AuditLogView(GuardedView):
         kinds = sorted(
             ((kind_of_table(table), table) for table in readable_tables()), key=lambda pair: pair[0]
         )
-        kept: dict[str, Any] = {
-            key: value for key, value in request.args.items() if key != "before" and value
-        }
+        kept: dict[str, Any] = {key: value for key in WORDS_OF_LOG if (value := request.args.get(key))}
         return self._page(
             "lims/audit_log.html",
             changes=found,

@@ -23,6 +23,8 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 #: Moves a decimal point without rounding, however many digits were typed.
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _CODE = re.compile(r"\w[\w.\-/#+]*")
+#: No control characters, but a workbook or a paper with one is not opened. Source: XML 1.0, 2.2.
+_IN_NO_XML = "\ufffe\uffff"
 #: Digits before or behind the point of anything that was ever measured; what is asked for with more is not written out.
 MOST_DIGITS = 40
 #: Characters of what was given and of what is accepted that a message repeats.
@@ -263,7 +265,8 @@ class Text(Kind):
             raise wrong(_("is not text; accepted: text of up to %(most)s characters", most=self.most))
         text = value.replace("\r\n", "\n").strip()
         if not text.isprintable() and any(
-            unicodedata.category(c) in {"Cc", "Cs"} and not (self.lines and c in "\n\t") for c in text
+            (unicodedata.category(c) in {"Cc", "Cs"} or c in _IN_NO_XML) and not (self.lines and c in "\n\t")
+            for c in text
         ):
             raise wrong(_("holds a control character; accepted: plain text"))
         if not self.least <= len(text) <= self.most:

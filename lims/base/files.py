@@ -93,11 +93,15 @@ def download(stored: StoredFile, file_name: str, *, in_place: bool = False) -> R
 def file_response(content: bytes, media_type: str, file_name: str, *, in_place: bool = False) -> Response:
     """Bytes as a download that no browser guesses about and no cache keeps."""
     shown = "inline" if in_place and media_type in SHOWN_IN_PLACE else "attachment"
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", file_name) or "file"
     answer = Response(content, mimetype=media_type)
-    answer.headers["Content-Disposition"] = (
-        f"{shown}; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name)}"
-    )
+    answer.headers["Content-Disposition"] = disposition(shown, file_name)
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Cache-Control"] = "private, no-store"
     return answer
+
+
+def disposition(shown: str, file_name: str) -> str:
+    """The header that names a file, "inline" or "attachment": as it is for browsers of today, and in ASCII for others. A
+    header has no letters beyond Latin-1: a server that is given some answers nothing."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", file_name) or "file"
+    return f"{shown}; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name, safe='')}"

@@ -23,8 +23,9 @@ TYPED_AGAIN = {
 }
 #: Of the session that has ended.
 TOKEN = "csrf_token"  # noqa: S105 - the name of a field
-#: Larger than any form that a person fills in.
-MOST_CHARACTERS = 1_000_000
+#: Larger than any form that a person fills in. Each field is a control of the page that comes back: two megabytes of names
+#: of one letter would be forty, for whoever asks.
+MOST_CHARACTERS, MOST_FIELDS = 1_000_000, 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,10 @@ def typed() -> Typed | None:
     not_kept = {TOKEN, *TYPED_AGAIN}
     kept = [(name, value) for name, value in request.form.items(multi=True) if name not in not_kept]
     typed_again = {name: label for name, label in TYPED_AGAIN.items() if request.form.get(name)}
-    if not kept or sum(len(name) + len(value) for name, value in kept) > MOST_CHARACTERS:
+    if (
+        not 0 < len(kept) <= MOST_FIELDS
+        or sum(len(name) + len(value) for name, value in kept) > MOST_CHARACTERS
+    ):
         return None
     files = any(file.filename for file in request.files.values())
     return Typed(request.full_path.rstrip("?"), kept, typed_again, files)

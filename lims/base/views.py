@@ -623,8 +623,10 @@ class RecordView(GuardedView):
 
 
 def _given() -> dict[str, Any]:
-    """The words of the address, as `url_for` takes them again: several of one name as a list."""
-    return {name: values if len(values) > 1 else values[0] for name, values in request.args.lists()}
+    """The words of the address that say something, as `url_for` takes them again: several of one name as a list. Those that
+    say nothing narrow no list, and may be names that `url_for` takes for itself, as `_scheme` and `endpoint`."""
+    given = {name: [value for value in values if value] for name, values in request.args.lists()}
+    return {name: values if len(values) > 1 else values[0] for name, values in given.items() if values}
 
 
 def form_key(posted: dict[str, Any]) -> str:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from flask import has_request_context
 from sqlalchemy import Select, and_, func, or_, select
 
 from lims.base.auditing.models import AuditEntry, AuditTransaction
 from lims.base.database import among, current_session
+from lims.base.security import may
 from lims.mixes.models import RECIPE, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
 from lims.standards.specimens import ANY_STANDARD_CURING_C, commonest_shape, shape_of_rule
@@ -245,13 +247,21 @@ def _of_several(mix_design_ids: Collection[int] | None) -> dict[int, list[_Revis
     return _revisions(wanted) if wanted else {}
 
 
-def mix_histories(mix_design_id: int | None = None) -> dict[int, MixHistory]:
+def sees_unreleased() -> bool:
+    """What is learned from is every result; whoever reads none is told of released ones. Where nobody asks, as on the
+    command line, all count."""
+    return not has_request_context() or may("read", "set-results")
+
+
+def mix_histories(mix_design_id: int | None = None, *, released: bool = False) -> dict[int, MixHistory]:
     """mix_design id -> its history by the recipe that it is cast by now, the newest cast revision's: results of sets under
-    standard curing, by age."""
-    return {key: recipes[0] for key, recipes in recipe_histories(mix_design_id).items()}
+    standard curing, by age; the released ones alone, if asked for."""
+    return {key: recipes[0] for key, recipes in recipe_histories(mix_design_id, released=released).items()}
 
 
-def recipe_histories(mix_design_id: int | None = None) -> dict[int, list[MixHistory]]:
+def recipe_histories(
+    mix_design_id: int | None = None, *, released: bool = False
+) -> dict[int, list[MixHistory]]:
     """mix_design id -> its histories: as it is cast now, then by the recipes that it was cast by before, which are mixes of
     their own to learn from. Four statements, whatever the number of mixes."""
     session = current_session()
@@ -275,6 +285,8 @@ def recipe_histories(mix_design_id: int | None = None) -> dict[int, list[MixHist
     if mix_design_id is not None:
         designs = designs.where(MixDesign.id == mix_design_id)
         results = results.where(MixRevision.mix_design_id == mix_design_id)
+    if released:
+        results = results.where(SetResult.state == "released")
     broken: dict[int, list[_Broken]] = defaultdict(list)
     for design_id, revision_id, age, strength, count, rule_id, curing, temperature in session.execute(
         results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from sqlalchemy import select
 from lims.base.database import current_session
 from lims.base.fields import Quantity, Reference, Ui
 from lims.base.schemas import Schema
+from lims.forecasts.history import mix_histories, sees_unreleased
 from lims.forecasts.service import TARGET_DAYS, fits
 from lims.materials.models import CementLot
 from lims.mixes.models import MixComponent, MixDesign, MixRevision
@@ -105,7 +106,16 @@ def outlook(asked: NewMixIn, laboratory: str) -> Outlook:
     chosen = {mix_id: item for mix_id, item in histories.items() if mix_id in wanted} if wanted else {}
     narrowed = len(chosen) >= NEAREST
     pool = chosen if narrowed else histories
-    return Outlook(forecast, nearest(mix, pool), narrowed)
+    near = nearest(mix, pool)
+    if not sees_unreleased():
+        told = {item.mix.id: mix_histories(item.mix.id, released=True)[item.mix.id] for item in near}
+        near = [replace(item, strengths=_strengths(told[item.mix.id])) for item in near]
+    return Outlook(forecast, near, narrowed)
+
+
+def _strengths(mix: MixHistory) -> dict[int, float]:
+    """MPa by age in days."""
+    return {int(b.age_days): b.strength_mpa for b in mix.breaks}
 
 
 def nearest(mix: MixHistory, pool: Mapping[int, MixHistory]) -> list[Near]:
@@ -128,7 +138,7 @@ def nearest(mix: MixHistory, pool: Mapping[int, MixHistory]) -> list[Near]:
         Near(
             designs[key],
             float(distance[int(i)]),
-            {int(b.age_days): b.strength_mpa for b in pool[key].breaks},
+            _strengths(pool[key]),
             pool[key].composition,
         )
         for i, key in zip(order, picked, strict=True)

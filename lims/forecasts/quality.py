@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from lims.base.database import current_session
 from lims.base.display import laboratory_zone
@@ -20,6 +20,7 @@ from lims.forecasts.history import (
     as_cast,
     is_of_shape,
     recipes_of_revised,
+    sees_unreleased,
     shapes_forecast,
 )
 from lims.forecasts.models import Forecast
@@ -102,8 +103,8 @@ class LotWatch:
 
 def judged_forecasts() -> list[Judged]:
     """The newest forecast of each mix and set of early ages whose 28-d result is known, under standard curing: that is what
-    was forecast; both of the recipe by which the mix is cast now. Three statements, two more where mixes were revised,
-    and those of `shapes_forecast` where cylinders were broken at 28 d."""
+    was forecast; both of the recipe by which the mix is cast now. Who reads no results is told of what is released. Three
+    statements, two more where mixes were revised, and those of `shapes_forecast` where cylinders were broken at 28 d."""
     session = current_session()
     revised = as_cast()
     about = (
@@ -119,6 +120,7 @@ def judged_forecasts() -> list[Judged]:
         .subquery()
     )
     results: dict[int, list[tuple[int, str, Decimal]]] = defaultdict(list)
+    seen = true() if sees_unreleased() else SetResult.state == "released"
     for mix_id, revision_id, strength, rule_id in session.execute(
         select(MixRevision.mix_design_id, MixRevision.id, SetResult.strength_mpa, SetResult.rule_id)
         .join(Batch, Batch.mix_revision_id == MixRevision.id)
@@ -129,6 +131,7 @@ def judged_forecasts() -> list[Judged]:
             SetResult.superseded_at.is_(None),
             SetResult.strength_mpa.is_not(None),
             where_cured_as_standard(LEARNED_FROM_C),
+            seen,
         )
     ):
         if mix_id not in revised or revision_id in revised[mix_id].revisions:

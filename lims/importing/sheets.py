@@ -5,20 +5,20 @@ Text is always text: a cell that begins with = + - or @ never becomes a formula,
 
 from __future__ import annotations
 
-import contextlib
-import io
+import json
 import re
-import zipfile
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import openpyxl
 from flask_babel import force_locale
 from flask_babel import gettext as _
-from openpyxl import Workbook, load_workbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.comments import Comment
+from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
@@ -26,12 +26,13 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from lims.base.database import current_session
 from lims.base.display import laboratory_zone
-from lims.base.exports import text_is_formula
+from lims.base.exports import FORMULA_BEGINS
 from lims.base.fields import Choice, Day, Instant, Quantity, WholeNumber
 from lims.base.problems import refuse
 from lims.importing.columns import LANGUAGES, Column, choice_text, in_all_languages, value_of
-from lims.importing.imports import TEMPLATES, Plan, Refusal, template_of
+from lims.importing.imports import TEMPLATES, Plan, template_of
 from lims.importing.mapping import AROUND
+from lims.importing.marking_process import BOLD, HEAD, RefusedCell, mark, put_text, saved
 from lims.importing.numbers import Form
 from lims.importing.templates import Template
 from lims.importing.workbooks import Book, Percentage
@@ -42,14 +43,13 @@ LIST_ROWS = 2000
 MOST_TO_COPY = 1_500_000
 #: Cells that merged ranges of a marked copy cover: each is an object, and a file may merge a whole sheet.
 MOST_MERGED = 100_000
-#: A fixed time in the files, so that making them again changes nothing.
-MADE = datetime(2026, 1, 1, tzinfo=UTC)
+MARKER = Path(__file__).with_name("marking_process.py")
+#: What copying with looks may cost; what asks for more is written by its values.
+MARKING = {"memory_bytes": 1_000_000_000, "cpu_seconds": 30}
+MARKED_WITHIN_S = 60
 
-HEAD = PatternFill("solid", fgColor="DCE9E7")
 REQUIRED = PatternFill("solid", fgColor="F6D9A8")
 QUIET = Font(color="8A9493", size=8)
-REFUSED = PatternFill("solid", fgColor="F8B4B4")
-BOLD = Font(bold=True)
 TITLE = Font(bold=True, size=14)
 WRAP = Alignment(wrap_text=True, vertical="top")
 
@@ -137,7 +137,7 @@ def _workbook(template: Template, rows: Iterable[dict[str, Any]]) -> bytes:
     _fill(examples, template, _examples(template), first)
     _notes(book.create_sheet(NOTES), template)
     book.move_sheet(LISTS, offset=2)
-    return _saved(book)
+    return saved(book)
 
 
 def _heads(sheet: Any, template: Template) -> int:
@@ -273,10 +273,7 @@ def _notes(sheet: Any, template: Template) -> None:
 def _put(cell: Any, value: Any) -> None:
     """A value into a cell; text stays text whatever it begins with."""
     if isinstance(value, str):
-        cell.value = ILLEGAL_CHARACTERS_RE.sub("\ufffd", value)[:32_767]
-        cell.data_type = "s"
-        if text_is_formula(value):
-            cell.quotePrefix = True
+        put_text(cell, value, FORMULA_BEGINS)
         return
     cell.value = value
     if isinstance(value, datetime):
@@ -287,25 +284,6 @@ def _put(cell: Any, value: Any) -> None:
         cell.number_format = "0.00%"
 
 
-def _saved(book: Workbook) -> bytes:
-    """The workbook's bytes, the same for the same content: no clock of this machine in them."""
-    book.properties.creator = "lims"
-    book.properties.created = MADE.replace(tzinfo=None)
-    raw = io.BytesIO()
-    book.save(raw)
-    made = io.BytesIO()
-    with zipfile.ZipFile(raw) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:
-        for entry in source.infolist():
-            part = source.read(entry)
-            if entry.filename == "docProps/core.xml":
-                part = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>2026-01-01T00:00:00Z", part)
-            fixed = zipfile.ZipInfo(entry.filename, (2026, 1, 1, 0, 0, 0))
-            fixed.compress_type = zipfile.ZIP_DEFLATED
-            fixed.external_attr = 0o644 << 16
-            target.writestr(fixed, part)
-    return made.getvalue()
-
-
 # --- refusals --------------------------------------------------------------------------------------------------
 
 
@@ -314,64 +292,50 @@ def marked_workbook(plan: Plan, original: bytes | None) -> bytes:
 
     The original keeps its looks where it is an .xlsx of moderate size; else its values stand in a new workbook.
     """
-    refusals = plan.refusals()
-    copied = _copied(plan.book, original)
-    book, sheet = (copied, plan.reading.sheet) if copied is not None else _values(plan)
-    with contextlib.suppress(KeyError):
-        _mark(book[sheet], refusals)
-    listed = book.create_sheet(_free_name(book.sheetnames))
-    for number, words in enumerate(
-        (
-            ("Sheet", "Cell", "Column", "Value", "What would be accepted"),
-            *((item.sheet, item.cell, item.column, item.value, item.message) for item in refusals),
-        ),
-        start=1,
-    ):
-        for position, text in enumerate(words, start=1):
-            _put(listed.cell(number, position), text)
-            if number == 1:
-                listed.cell(1, position).font, listed.cell(1, position).fill = BOLD, HEAD
-    for letter, width in zip("ABCDE", (18, 8, 24, 24, 90), strict=True):
-        listed.column_dimensions[letter].width = width
-    return _saved(book)
+    refusals = [(item.sheet, item.cell, item.column, item.value, item.message) for item in plan.refusals()]
+    looks = _with_its_looks(plan, original, refusals)
+    if looks is not None:
+        return looks
+    book, sheet = _values(plan)
+    mark(book, sheet, refusals, FORMULA_BEGINS)
+    return saved(book)
 
 
-def _free_name(names: Sequence[str]) -> str:
-    name, number = "Refused 未通过", 1
-    while name in names:
-        number += 1
-        name = f"Refused 未通过 {number}"
-    return name
-
-
-def _mark(sheet: Any, refusals: Sequence[Refusal]) -> None:
-    said: dict[str, list[str]] = {}
-    for item in refusals:
-        said.setdefault(item.cell, []).append(
-            f"{item.column}: {item.message}" if item.column else item.message
-        )
-    for name, messages in said.items():
-        cell = sheet[name]
-        if type(cell).__name__ == "MergedCell":
-            continue
-        cell.fill = REFUSED
-        comment = Comment(ILLEGAL_CHARACTERS_RE.sub("\ufffd", "\n".join(messages))[:2000], "lims")
-        comment.width, comment.height = 320, 110
-        cell.comment = comment
-
-
-def _copied(book: Book, original: bytes | None) -> Workbook | None:
-    """The original with its looks. It was read once already, in a process of its own; what openpyxl cannot take is
-    written by its values."""
+def _with_its_looks(plan: Plan, original: bytes | None, refusals: Sequence[RefusedCell]) -> bytes | None:
+    """The original, marked in a process of its own, which may die; None where its values are to do."""
+    book = plan.book
     if original is None or book.is_text or not original.startswith(b"PK") or len(original) > MOST_TO_COPY:
         return None
-    if sum(len(sheet.rows) for sheet in book.sheets) > 5000:
+    if sum(len(sheet.rows) for sheet in book.sheets) > 5000 or _merged(book) > MOST_MERGED:
         return None
+    told = {
+        **MARKING,
+        "names": [sheet.name for sheet in book.sheets],
+        "sheet": plan.reading.sheet,
+        "refusals": refusals,
+        "formula_begins": FORMULA_BEGINS,
+    }
+    # Neither the environment nor the folder nor site packages decide what it imports.
+    libraries, application = Path(openpyxl.__file__).parents[1], MARKER.parents[2]
+    marks = (sys.executable, "-I", "-P", "-S", str(MARKER), str(libraries), str(application))
     try:
-        found: Workbook = load_workbook(io.BytesIO(original))
-    except Exception:  # noqa: BLE001 - nine kinds of error were seen from damaged files; all mean the same here
+        ran = subprocess.run(  # noqa: S603 - our own program, the bytes go in as data
+            marks,
+            input=json.dumps(told).encode() + b"\n" + original,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=MARKED_WITHIN_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
         return None
-    return found if not {sheet.name for sheet in book.sheets} - set(found.sheetnames) else None
+    return ran.stdout if ran.returncode == 0 and ran.stdout else None
+
+
+def _merged(book: Book) -> int:
+    """Cells that are merged."""
+    ranges = [merged for sheet in book.sheets for merged in sheet.merged]
+    return sum((bottom - top + 1) * (right - left + 1) for top, left, bottom, right in ranges)
 
 
 def _values(plan: Plan) -> tuple[Workbook, str]:

@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -40,6 +40,10 @@ ENCODINGS = {
 }
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 MOST_COLUMNS = 500
+#: Rows and columns of the largest sheet that Excel opens.
+SHEET_ROWS, SHEET_COLUMNS = 1_048_576, 16_384
+#: Characters of a text whose lines tell what parts its columns.
+MOST_SNIFFED = 200_000
 
 
 class Percentage(float):
@@ -206,7 +210,7 @@ def read_book(
     elif Path(name).suffix.lower() in (".xlsx", ".xlsm", ".xls", ".ods"):
         raise refuse("file", _("is no workbook; accepted: .xlsx, .xls, .ods or .csv as Excel saves it"), name)
     elif Path(name).suffix.lower() in SUFFIXES:
-        book = _text(name, content, encoding, delimiter)
+        book = _text(name, content, limits, encoding, delimiter)
     else:
         raise refuse("file", _("has an unknown ending; accepted: .csv, .xls, .xlsx"), name)
     rows = max((len(sheet.rows) for sheet in book.sheets), default=0)
@@ -318,7 +322,8 @@ def _sheet(item: dict[str, Any]) -> Sheet:
 
 
 def _told(sheet: Sheet) -> None:
-    """What stands at a cell's name is at the cell: it is there though it looks blank, below the last value too."""
+    """What stands at a cell's name is at the cell: it is there though it looks blank, below the last value too. Of the
+    merged ranges those stay that a sheet can have."""
     for name in (*sheet.errors, *sheet.no_value):
         row, column = place_of(name)
         sheet.rows += [[] for _missing in range(row + 1 - len(sheet.rows))]
@@ -329,21 +334,41 @@ def _told(sheet: Sheet) -> None:
         found = sheet.cell(row, column)
         if isinstance(found, float | int) and not isinstance(found, bool):
             sheet.rows[row][column] = Percentage(found)
+    sheet.merged = tuple(_merged(sheet))
+
+
+def _merged(sheet: Sheet) -> Iterator[tuple[int, int, int, int]]:
+    """Those within the bounds of any sheet, of which no two begin at one cell and all together cover no more cells than it
+    has: a file may say twenty thousand times that all of it is merged, or name a range that ends before it begins."""
+    height, width = len(sheet.rows), max(map(len, sheet.rows), default=0)
+    room, begun = height * width, set[tuple[int, int]]()
+    for top, left, bottom, right in sheet.merged:
+        if (
+            not (0 <= top <= bottom < SHEET_ROWS and 0 <= left <= right < SHEET_COLUMNS)
+            or (top, left) in begun
+        ):
+            continue
+        cells = max(min(bottom + 1, height) - top, 0) * max(min(right + 1, width) - left, 0)
+        if cells <= room:
+            room -= cells
+            begun.add((top, left))
+            yield top, left, bottom, right
 
 
 # --- text ------------------------------------------------------------------------------------------------------
 
 
-def _text(name: str, content: bytes, encoding: str, delimiter: str) -> Book:
+def _text(name: str, content: bytes, limits: Limits, encoding: str, delimiter: str) -> Book:
     text, encoding = decoded(name, content, encoding)
     delimiter = delimiter or _sniffed(text)
     if "\0" in text:
         raise refuse("file", _("is not text"), name)
+    rows: list[list[Cell]] = []
     try:
-        rows: list[list[Cell]] = [
-            [_unquoted(cell) if cell.strip() else None for cell in row]
-            for row in csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITERS[delimiter], strict=True)
-        ]
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITERS[delimiter], strict=True):
+            if len(rows) == limits.rows:  # no more are kept: ten million empty lines would take 600 MB
+                raise _too_large(_("has more than %(n)s rows", n=limits.rows), name)
+            rows.append([_unquoted(cell) if cell.strip() else None for cell in row])
     except csv.Error as error:
         raise refuse("file", _("is not a csv table (%(why)s)", why=str(error)), name) from None
     return Book(name, [Sheet(Path(name).stem[:31] or "csv", rows)], None, encoding, delimiter)
@@ -401,7 +426,7 @@ def _common(text: str, encoding: str) -> float:
 
 def _sniffed(text: str) -> str:
     """The delimiter that cuts the first lines into most columns, the same number in most lines."""
-    lines = [line for line in text.splitlines()[:40] if line.strip()]
+    lines = [line for line in text[:MOST_SNIFFED].splitlines()[:40] if line.strip()]
 
     def merit(sign: str) -> tuple[int, int]:
         try:

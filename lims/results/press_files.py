@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from flask_babel import gettext as _
@@ -85,9 +86,19 @@ def table_of(content: bytes, mapping: PressMapping) -> list[list[str]]:
     if "\x00" in text:
         raise refuse("file", _("is not text; accepted: CSV, .xlsx or .xls"))
     try:
-        return [list(row) for row in csv.reader(io.StringIO(text), delimiter=DELIMITERS[mapping.delimiter])]
+        rows = csv.reader(io.StringIO(text), delimiter=DELIMITERS[mapping.delimiter])
+        table = list(islice(rows, MOST_ROWS))
+        more = sum(1 for _row in rows)  # counted, not kept: ten million empty lines would take 600 MB
     except csv.Error as error:
         raise refuse("file", _("is no table that can be read (%(why)s)", why=str(error)[:80])) from None
+    _require_rows(len(table) + more)
+    return table
+
+
+def _require_rows(number: int) -> None:
+    """Raises: Refused."""
+    if number > MOST_ROWS:
+        raise refuse("file", _("has %(n)s rows; accepted: up to %(most)s", n=number, most=MOST_ROWS))
 
 
 def _cell(value: Any, decimal_mark: str) -> str:
@@ -226,8 +237,7 @@ def _data_rows(table: Sequence[Sequence[str]], mapping: PressMapping, *, of_text
                 _("“%(what)s” names two columns; accepted: each once", what=plain_text(column)),
                 column,
             )
-    if len(table) > MOST_ROWS:
-        raise refuse("file", _("has %(n)s rows; accepted: up to %(most)s", n=len(table), most=MOST_ROWS))
+    _require_rows(len(table))
     rows = []
     for number, cells in enumerate(table[mapping.header_row :], start=mapping.header_row + 1):
         row = {name: str(cell).strip() for name, cell in zip(names, cells, strict=False) if name}

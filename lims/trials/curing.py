@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from flask_babel import gettext as _
@@ -96,19 +97,22 @@ def _rows(content: bytes) -> tuple[list[tuple[int, list[str]]], int | None]:
         ";" if text[:2000].count(";") > text[:2000].count(",") else "\t" if "\t" in text[:2000] else ","
     )
     try:
-        rows = [
+        read = (
             (number, [cell.strip() for cell in row])
             for number, row in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter), start=1)
             if any(cell.strip() for cell in row)
-        ]
+        )
+        rows = list(islice(read, MOST_ROWS + 1))  # one may be the head
+        more = sum(1 for _row in read)  # counted, not kept: eight million would take a gigabyte
     except csv.Error as error:
         raise refuse("file", _("is no table that can be read (%(why)s)", why=str(error)[:80])) from None
     heads = None
     if rows and not any(character.isdigit() for character in rows[0][1][0]):
         (_first, head), *rows = rows
         heads = len(head) if len(head) > 1 else None  # one cell is a title
-    if not rows or len(rows) > MOST_ROWS:
-        raise refuse("file", _("has %(n)s rows; accepted: 1 to %(most)s", n=len(rows), most=MOST_ROWS))
+    number = len(rows) + more
+    if not 0 < number <= MOST_ROWS:
+        raise refuse("file", _("has %(n)s rows; accepted: 1 to %(most)s", n=number, most=MOST_ROWS))
     return rows, heads
 
 

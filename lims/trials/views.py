@@ -14,6 +14,7 @@ from flask_babel import lazy_gettext as _l
 
 from lims.base.columns import utc_now
 from lims.base.display import format_decimal, local_time, show_time
+from lims.base.files import disposition
 from lims.base.laboratory import laboratory
 from lims.base.names import name_of
 from lims.base.problems import Refused, refuse
@@ -274,7 +275,7 @@ def _plan_of(batch: Batch) -> dict[str, Any]:
 def paper(content: bytes, kind: str, name: str) -> Response:
     """A file to be saved or printed."""
     response = Response(content, mimetype=kind)
-    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    response.headers["Content-Disposition"] = disposition("inline", name)
     return response
 
 

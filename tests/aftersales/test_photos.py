@@ -114,6 +114,19 @@ def test_a_picture_that_unpacks_to_too_much_is_refused() -> None:
         clean_picture(out.getvalue(), "bomb.png")
 
 
+def test_a_jpeg_that_goes_over_its_pixels_without_end_is_refused_and_one_that_gets_finer_is_kept() -> None:
+    out = io.BytesIO()
+    Image.effect_noise((600, 400), 60).convert("RGB").save(out, "JPEG", progressive=True)
+    finer = out.getvalue()
+    begin = finer.rindex(b"\xff\xda")
+    last = finer[begin:-2]
+    endless = finer[:-2] + last * 100 + finer[-2:]
+    assert clean_picture(finer, "a.jpg")[2:] == (600, 400)
+    assert clean_picture(finer + b"film" + last * 100, "a.jpg")[2:] == (600, 400)  # behind the picture's end
+    with pytest.raises(Refused, match="is not a picture"):
+        clean_picture(endless, "a.jpg")
+
+
 def test_photo_of_a_visit_is_uploaded_shown_and_not_written_by_others(
     app: Flask, sign_in_as: Callable[[str], Person]
 ) -> None:

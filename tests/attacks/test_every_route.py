@@ -35,6 +35,9 @@ HOSTILE_QUERIES = (
     "q=%00%27%22%3Cscript%3E&order=-&id=99999999999999999999",
     "q=((((((((((((((((((((((((((((((((!&page=1&page=2&order=id&order=id",
     "_flt_0_id=1&_oc_X=id&_od_X=asc&columns=password&since=2026-99-99&age_days=1e309",
+    # What a writer of addresses takes for itself.
+    "endpoint=&_method=&_scheme=&_external=&_anchor=&values=&view=x&format=csv",
+    "before=5&endpoint=x&_method=x&_external=1&_scheme=javascript&_anchor=x&values=x",
 )
 #: The second key is that of a record, so that its page reads the query.
 HOSTILE_VALUES = {"int": ("99999999999999999999", "1"), "string": ("..%2F..%2Fetc%2Fpasswd", "%00")}

@@ -528,6 +528,20 @@ def test_log_is_paged_by_key_and_filtered_by_person_kind_and_time(
     assert sign_in_as(SALES).get("/audit-log/presses/1").status_code == 403
 
 
+@pytest.mark.parametrize("word", ["endpoint=x", "_method=x", "_external=1&_scheme=javascript"])
+def test_links_of_the_log_lead_nowhere_else_whatever_its_address_says(
+    app: Flask, sign_in_as: Callable[[str], Person], word: str
+) -> None:
+    with app.app_context():
+        for number in range(30):
+            SERVICES["presses"].add({"code": f"P-{number}", "name": "Press"}, CHECKER)
+    page = sign_in_as(AUDITOR).get(f"/audit-log/?kind=presses&before=100000&{word}")
+    assert page.status_code == 200
+    links = re.findall(r'href="([^"]*kind=presses[^"]*)"', page.get_data(as_text=True))
+    assert links
+    assert all(link.startswith("/audit-log/?") for link in links)
+
+
 @pytest.mark.usefixtures("app")
 def test_log_names_nothing_that_the_reader_may_not_read(app: Flask) -> None:
     with app.test_request_context():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -202,3 +203,33 @@ def test_a_field_that_no_schema_has_is_refused_whatever_its_name() -> None:
     for name in ("other", "\ud800"):
         with pytest.raises(Refused):
             One.read({"name": "x", name: 10**5000})
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        ('{"\\ud800": 1, "\\ud800": 2}', 422, "given more than once"),
+        (
+            "{" + ",".join(f'"{n}":1' for n in range(100_000)) + "}",
+            422,
+            "has 100000 values; accepted: up to 1000",
+        ),
+        ('{"a":' + "[" * 20 + "[]," * 700_000 + "[]" + "]" * 20 + "}", 413, "larger than 2 MB"),
+    ],
+    ids=["half a pair of surrogates twice", "a hundred thousand names", "more than a form"],
+)
+def test_json_that_is_made_to_keep_the_server_busy_is_refused_before_anybody_signed_in(
+    app: Flask, body: str, status: int, told: str
+) -> None:
+    begun = time.perf_counter()
+    answer = app.test_client().post("/api/v1/security/login", data=body, content_type="application/json")
+    assert time.perf_counter() - begun < 5  # by comparing each name with each it took minutes
+    assert answer.status_code == status
+    assert told in answer.get_json()["message"]
+
+
+def test_text_that_no_xml_may_hold_is_refused() -> None:
+    """A workbook with it is opened by no program, and a paper with its chart is not made."""
+    for sign in ("\ufffe", "\uffff"):
+        with pytest.raises(PydanticCustomError, match="control character"):
+            Text(most=40, lines=True).parse(f"a{sign}b")

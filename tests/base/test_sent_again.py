@@ -131,3 +131,13 @@ def test_sign_in_page_that_stood_open_too_long_opens_again(app: Flask) -> None:
     given = {"username": "technician", "password": "wrong-one-here"}
     answer = app.test_client().post("/login/?next=/press/", data=given, headers=HERE)
     assert (answer.status_code, answer.headers["Location"]) == (302, "/login/?next=/press/")
+
+
+def test_form_of_more_fields_than_a_person_fills_in_is_not_handed_back(app: Flask) -> None:
+    """Each comes back as a control of the page: whoever is not signed in would get twenty times what was sent."""
+    given = "&".join(f"{n:x}" for n in range(100_000))
+    answer = app.test_client().post(
+        "/presses/add", data=given, content_type="application/x-www-form-urlencoded", headers=HERE
+    )
+    assert answer.status_code in {302, 400, 401}
+    assert len(answer.get_data()) < 100_000

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from lims.accounts.roles import MANAGER
+from lims.accounts.roles import MANAGER, SALES
+from lims.base.database import current_session
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.demonstration_production import add_production
 from lims.forecasts.new_customer import NewMixIn, outlook
 from lims.forecasts.quality import Judged, figures, grouped, judged_forecasts, watched_lots
+from lims.results.schemas import SetBreaksIn
+from lims.results.service import record_set, release, verify
 from tests.conftest import Person
-from tests.factories import ACTOR, a_customer
+from tests.factories import ACTOR, a_batch, a_customer, a_forecast, a_mix
+from tests.sharing.sheets import CHECKER
 
 
 def judged(i: int, said: float, came: float, ages: str = "3") -> Judged:
@@ -150,6 +155,48 @@ def test_new_mix_gets_a_forecast_and_the_nearest_trial_and_stores_nothing(season
     assert found.forecast.p_grade is not None
     assert [item.mix.code for item in found.near] == ["C30-P"]
     assert SERVICES["forecasts"].page().total == before
+
+
+def test_who_reads_no_results_is_told_of_released_ones_alone(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
+    with app.app_context():
+        mix = a_mix()
+        batch = a_batch("40", mix=mix, cast_at=(datetime.now(UTC) - timedelta(days=60)).isoformat())
+        sets = {one.age_days: one.id for one in batch.sets}
+        for age, loads in ((3, ("424", "401", "396")), (28, ("870", "884", "861"))):
+            tested_at = (batch.cast_at + timedelta(days=age)).isoformat()
+            record_set(sets[age], SetBreaksIn.read({"loads_kn": loads, "tested_at": tested_at}), ACTOR)
+        verify(sets[3], CHECKER)
+        release(sets[3], CHECKER)
+        verify(sets[28], CHECKER)
+        current_session().info.pop("forecast_mixes", None)
+        said = {
+            "lower_90_mpa": 30,
+            "lower_50_mpa": 33,
+            "strength_mpa": 35,
+            "upper_50_mpa": 37,
+            "upper_90_mpa": 40,
+        }
+        a_forecast(mix.id, **{name: Decimal(mpa) for name, mpa in said.items()})
+    asked = "/new-customer/?cement_kg_m3=350&water_kg_m3=175&go=1"
+
+    def near(role: str) -> list[bool]:
+        page = sign_in_as(role).get(asked).get_data(as_text=True)
+        return [f">{mpa}</td>" in page for mpa in ("18.1", "38.7")]
+
+    def judged_by(role: str) -> list[str]:
+        page = sign_in_as(role).get("/forecast-quality/").get_data(as_text=True)
+        return re.findall(r"(\d+) stored forecasts whose 28-day result is known", page)
+
+    assert near(MANAGER) == [True, True]
+    assert near(SALES) == [True, False]
+    assert judged_by(MANAGER) == ["1"]
+    assert judged_by(SALES) == ["0"]
+    with app.app_context():
+        release(sets[28], CHECKER)
+    assert near(SALES) == [True, True]
+    assert judged_by(SALES) == ["1"]
 
 
 def test_new_mix_without_water_is_refused(records: Flask) -> None:

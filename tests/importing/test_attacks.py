@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import resource
 import struct
 import subprocess
 import time
+import tracemalloc
 import zipfile
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +19,7 @@ from typing import Any
 import openpyxl
 import pytest
 from flask import Flask
+from openpyxl.drawing.image import Image
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from lims.base.database import current_session
@@ -29,6 +33,7 @@ from lims.importing.workbooks import AT_ONCE, READS, TooLarge, order_of, read_bo
 from lims.importing.workbooks import shown as shown_
 from lims.materials.models import CementLot
 from lims.mixes.models import MixDesign
+from tests.aftersales.test_photos import a_picture
 from tests.factories import ACTOR, a_customer
 from tests.importing.workbooks import FIRST, filled, filled_book, letter_of, ods, saved, workbook, xls
 
@@ -386,6 +391,19 @@ def test_marked_copy_of_a_file_whose_name_no_sheet_may_have_is_marked(records: F
     assert "not a code" in marked["A2"].comment.text
 
 
+def test_marked_copy_keeps_its_looks_where_its_file_asks_for_little(records: Flask) -> None:
+    book, sheet = filled_book("customers", {"code": "K 1", "name": "One"})
+    sheet.column_dimensions["B"].width = 47
+    sheet.add_image(Image(io.BytesIO(a_picture("PNG"))), "H2")
+    content = saved(book)
+    marked = marked_workbook(plan_of(content, "customers"), content)
+    again = openpyxl.load_workbook(io.BytesIO(marked))
+    assert again["Data"].column_dimensions["B"].width == 47
+    assert "not a code" in again["Data"][f"A{FIRST}"].comment.text
+    assert [cell.value for cell in again["Refused 未通过"][2]][:2] == ["Data", f"A{FIRST}"]
+    assert parts_of(marked)["xl/media/image1.png"] == parts_of(content)["xl/media/image1.png"]
+
+
 # --- files that are made to harm -----------------------------------------------------------------------------------
 
 
@@ -480,6 +498,102 @@ def test_cells_without_a_place_are_counted() -> None:
     with pytest.raises(Unfit) as refused:
         marks(b"<sheetData><row>" + b"<c><v>1</v></c>" * 200 + b"</row></sheetData>", 100)
     assert refused.value.reason == "large"
+
+
+def a_refused_row(part: str, begin: str, more: bytes) -> bytes:
+    """A workbook with one refused row, and something more in this part, before this."""
+    parts = parts_of(filled("customers", {"code": "K 1", "name": "One"}))
+    parts[part] = parts[part].replace(begin.encode(), more + begin.encode(), 1)
+    return packed(parts)
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+LINKED = b'<hyperlinks><hyperlink ref="A1:XFD1048576" location="x"/></hyperlinks>'
+MERGED = b'<mergeCells count="1"><mergeCell ref="A9:XFD1048576"/></mergeCells>'
+
+
+@pytest.mark.parametrize(
+    ("part", "begin", "more"),
+    [
+        (SHEET, "<pageMargins", MERGED),
+        (SHEET, "<pageMargins", LINKED),
+        ("xl/styles.xml", "</cellXfs>", b"<xf/>" * 3_000_000),
+    ],
+    ids=["a merged sheet", "a linked sheet", "three million styles"],
+)
+def test_marked_copy_of_a_file_that_asks_for_gigabytes_has_its_values_and_costs_the_server_little(
+    records: Flask, part: str, begin: str, more: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lims.importing.sheets.MARKING", {"memory_bytes": 300_000_000, "cpu_seconds": 5})
+    content = a_refused_row(part, begin, more)
+    plan = plan_of(content, "customers")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    marked = marked_workbook(plan, content)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+    again = openpyxl.load_workbook(io.BytesIO(marked))
+    assert "not a code" in again["Data"][f"A{FIRST}"].comment.text
+    assert again["Data"][f"B{FIRST}"].value == "One"
+
+
+def test_picture_that_another_program_would_draw_starts_none_and_is_not_in_the_marked_copy(
+    records: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = tmp_path / "started"
+    program = tmp_path / "gs"
+    program.write_text(f"#!/bin/sh\ntouch {started}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    book, sheet = filled_book("customers", {"code": "K 1", "name": "One"})
+    sheet.add_image(Image(io.BytesIO(a_picture("PNG"))), "H2")
+    parts = parts_of(saved(book))
+    parts["xl/media/image1.png"] = (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n"
+    )
+    content = packed(parts)
+    marked = marked_workbook(plan_of(content, "customers"), content)
+    assert not started.exists()
+    assert not [name for name in parts_of(marked) if name.startswith("xl/media/")]
+    assert "not a code" in openpyxl.load_workbook(io.BytesIO(marked))["Data"][f"A{FIRST}"].comment.text
+
+
+def test_ranges_that_no_sheet_can_have_are_not_merged_and_all_others_are(records: Flask) -> None:
+    """Twenty thousand times all of a sheet took minutes; a range that ends before it begins, another into any size."""
+    book, sheet = filled_book("customers", *({"code": f"K {n}", "name": "One"} for n in range(3)))
+    sheet.merge_cells(f"E{FIRST}:F{FIRST + 1}")
+    whole = b"".join(b'<mergeCell ref="A%d:XFD20000"/>' % (n % 5 + 1) for n in range(20_000))
+    parts = parts_of(saved(book))
+    parts[SHEET] = parts[SHEET].replace(b"</mergeCells>", whole + b"</mergeCells>")
+    begun = time.perf_counter()
+    (read,) = read_book("x.xlsx", packed(parts)).sheets
+    assert read.merged[0] == (FIRST - 1, 4, FIRST, 5)
+    assert len(read.merged) <= 2
+    plan_of(packed(parts), "customers")
+    assert time.perf_counter() - begun < 20
+    text = "<table:table-cell office:value-type='string'><text:p>K 1</text:p></table:table-cell>"
+    odd = (
+        f"<table:table-cell table:number-rows-spanned='{down}' table:number-columns-spanned='{across}'/>"
+        for down, across in (
+            ("-1000000000000", "1000"),
+            ("0", "1"),
+            ("1048577", "1"),
+            ("1", "90000"),
+            ("1", "2"),
+        )
+    )
+    content = ods("".join(odd) + text)
+    (read,) = read_book("x.ods", content).sheets
+    assert read.merged == ((0, 4, 0, 5),)
+
+
+def test_lines_beyond_those_that_are_read_are_not_kept(records: Flask) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge, match="has more than 20000 rows"):
+            read_book("x.csv", b"\n" * 3_000_000)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 60_000_000
 
 
 def test_entities_and_doctypes_are_refused(records: Flask) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -256,6 +257,18 @@ def test_file_that_does_not_fit_the_mapping_is_refused_and_leaves_nothing(
     with pytest.raises(Refused, match=says):
         read_file(a_mapping(encoding="utf-8-sig").id, "a.csv", content, ACTOR)
     assert current_session().query(PressFile).count() == 0
+
+
+def test_rows_beyond_those_that_are_read_are_counted_and_not_kept(records: Flask) -> None:
+    mapping = a_mapping(encoding="utf-8-sig")
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="has 2000000 rows; accepted: up to 20000"):
+            read_file(mapping.id, "a.csv", b"\n" * 2_000_000, ACTOR)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40_000_000
 
 
 def test_load_that_is_no_number_waits_with_its_reason(records_on_both: Flask) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -45,6 +46,18 @@ def test_labels_come_as_pages_pdf_and_zpl_with_the_same_codes(app: Flask, techni
     app.config["LIMS_SETTINGS"] = settings.model_copy(update={"public_url": "https://lims.example.com/"})
     text = technician.get(f"/batches/{batch_id}/labels.zpl").get_data(as_text=True)
     assert text.count("^FDMA,https://lims.example.com/press/scan/") == 9
+
+
+def test_file_of_labels_is_named_in_letters_that_a_header_has(app: Flask, technician: Person) -> None:
+    """A server cannot send others: it answers 500, which no client of the tests does."""
+    with app.app_context():
+        batch_id = a_batch("40", code="六月-1").id
+    for form in ("pdf", "zpl"):
+        answer = technician.get(f"/batches/{batch_id}/labels.{form}")
+        assert answer.status_code == 200
+        named = answer.headers["Content-Disposition"]
+        named.encode("latin-1")
+        assert f"filename*=UTF-8''%E5%85%AD%E6%9C%88-1-labels.{form}" in named
 
 
 def test_printer_commands_inside_a_name_are_only_letters(app: Flask, technician: Person) -> None:
@@ -129,6 +142,18 @@ def test_reading_that_its_decimal_comma_parts_is_refused_and_is_no_humidity(reco
 def test_file_that_is_no_table_is_refused(records_on_both: Flask, content: bytes) -> None:
     with pytest.raises(Refused):
         add_readings(a_tank().id, content, ACTOR)
+
+
+def test_logger_file_of_a_million_rows_is_refused_with_their_number_and_not_kept(records: Flask) -> None:
+    tank = a_tank()
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="has 1000000 rows"):
+            add_readings(tank.id, b"1\n" * 1_000_000, ACTOR)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 60_000_000
 
 
 def test_reading_is_called_by_its_time_on_the_laboratory_s_clock(records: Flask) -> None:

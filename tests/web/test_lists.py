@@ -84,6 +84,19 @@ def test_chips_name_the_filters_and_take_one_off(app: Flask, sales: Person) -> N
     ]
 
 
+@pytest.mark.parametrize("words", ["endpoint=", "_method=", "_scheme=&_external=", "_anchor="])
+def test_words_without_a_value_are_not_words_of_the_list_s_links(
+    app: Flask, sales: Person, words: str
+) -> None:
+    with app.app_context():
+        a_customer("K-1")
+    answer = sales.get(f"/customers/?q=K-1&{words}")
+    assert answer.status_code == 200
+    assert "order=code&amp;page=1" in answer.get_data(as_text=True) or "order=-code" in answer.get_data(
+        as_text=True
+    )
+
+
 def test_filter_takes_several_values_of_a_column_on_the_page_its_links_the_export_and_rest(
     app: Flask, sales: Person
 ) -> None:
