@@ -601,8 +601,8 @@ def _strength_chart() -> Panel | None:
     if not may("read", "set-results"):
         return None
     rows, as_of = dear("strengths by month", _strengths_by_month)
-    # As in the summary: mortars and shotcrete are lines of their own, and so are cylinders, or cubes where those are usual; of
-    # a class of two numbers each shape is held against its own. Means are rounded half to even, as there.
+    # As in the summary: mortars and shotcrete are lines of their own, and so are cylinders, or cubes where those are usual;
+    # of a class of two numbers each shape is held against its own. Means are rounded half to even, as there.
     found: dict[tuple[str, Decimal, str, str], dict[str, tuple[int, Decimal]]] = defaultdict(dict)
     for month, of_mix, count, total, rule_id, strength_class, kind in rows:
         shape = shape_of_rule(rule_id)
