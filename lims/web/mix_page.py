@@ -31,7 +31,7 @@ SHOWN_FORECASTS = 8
 
 
 def mix_context(mix: MixDesign) -> dict[str, Any]:
-    """What the page of a mix shows beyond its record: eight statements, two more of a mix that was revised."""
+    """What the page of a mix shows beyond its record: nine statements, two more of a mix that was revised."""
     revised = as_cast([mix.id]).get(mix.id)
     session = current_session()
     # Who reads no results sees what is released, here as on every paper.
