@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from lims.base.database import current_session
 from lims.base.display import format_decimal, local_time, local_today
@@ -27,7 +27,7 @@ from lims.materials.models import AggregateSample, CementLot
 from lims.mixes.models import MixRevision
 from lims.searching.service import most_alike
 from lims.standards.aggregates import impurity_limits
-from lims.trials.models import Batch
+from lims.trials.models import Batch, BatchLot
 from lims.trials.warnings import USUAL_GRADE_MPA
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class Situation:
     slump_mm: Decimal | None = None
     slump_planned_mm: Decimal | None = None
     cement_kg_m3: Decimal | None = None
+    #: Of the concrete that the samples went into.
+    grade_mpa: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _rich(case: Situation) -> str:
 def _dirty(case: Situation) -> str:
     for sample in case.samples:
         aggregate = "sand" if sample.aggregate_source.kind == "fine" else "stone"
-        limits = impurity_limits(aggregate, USUAL_GRADE_MPA)
+        limits = impurity_limits(aggregate, case.grade_mpa or USUAL_GRADE_MPA)  # as when the batch was registered
         if sample.mud_percent is not None and sample.mud_percent > limits["mud"]:
             return str(
                 _(
@@ -186,6 +188,8 @@ def situation_of_batch(batch: Batch) -> Situation:
         case.lots.append(batch.cement_lot)
     if batch.aggregate_sample is not None:
         case.samples.append(batch.aggregate_sample)
+    case.samples += [lot.aggregate_sample for lot in batch.lots if lot.aggregate_sample is not None]
+    case.grade_mpa = design.grade_mpa
     case.temperature_c = batch.ambient_temperature_c
     case.slump_mm, case.slump_planned_mm = batch.slump_mm, design.slump_mm
     case.water_used_kg_m3 = batch.water_used_kg_m3
@@ -195,7 +199,7 @@ def situation_of_batch(batch: Batch) -> Situation:
 
 
 def situations_of_mix(mix: MixDesign) -> list[Situation]:
-    """What the latest castings of a mix tell, each by its batch, and the recipe as it stands: two statements.
+    """What the latest castings of a mix tell, each by its batch, and the recipe as it stands: three statements.
 
     The days, the slumps and the lots of a mix are those of its batches; whoever reads none of them sees the recipe.
     """
@@ -213,6 +217,9 @@ def situations_of_mix(mix: MixDesign) -> list[Situation]:
             .options(
                 joinedload(Batch.cement_lot),
                 joinedload(Batch.aggregate_sample).joinedload(AggregateSample.aggregate_source),
+                selectinload(Batch.lots)
+                .joinedload(BatchLot.aggregate_sample)
+                .joinedload(AggregateSample.aggregate_source),
                 joinedload(Batch.mix_revision).joinedload(MixRevision.mix_design),
             )
             .order_by(Batch.cast_at.desc(), Batch.id.desc())

@@ -336,7 +336,7 @@ class RecordView(GuardedView):
         version = opened_version()
         try:
             require_opened(version)
-            typed = localise(schema, posted, laboratory_zone()) | times_left_alone(record, schema, posted)
+            typed = self.as_typed(record, schema, posted)
             record = self.service.edit(record_id, typed, version, current_actor())
         except Refused as error:
             form = self.form_for(schema, posted, problems=error.problems, version=version)
@@ -414,6 +414,10 @@ class RecordView(GuardedView):
     def form_values(self, record: Any, schema: type[Schema]) -> dict[str, Any]:
         """Stored values for the edit form."""
         return {item.name: getattr(record, item.name, item.default) for item in schema.inputs()}
+
+    def as_typed(self, record: Any, schema: type[Schema], posted: Mapping[str, str]) -> dict[str, Any]:
+        """What the posted form of a stored record says: of what was left alone, what is stored."""
+        return localise(schema, posted, laboratory_zone()) | times_left_alone(record, schema, posted)
 
     def after_add(self, record: Any) -> str:
         """Where the person goes next."""

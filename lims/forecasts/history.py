@@ -16,6 +16,7 @@ from lims.base.database import among, current_session
 from lims.base.security import may
 from lims.mixes.models import RECIPE, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
+from lims.standards.grades import grade_of_shape
 from lims.standards.specimens import ANY_STANDARD_CURING_C, commonest_shape, shape_of_rule
 from lims.strength.history import COMPOSITION, AgeStrength, MixHistory, combine
 from lims.trials.models import Batch, SpecimenSet, cured_as_standard, where_cured_as_standard
@@ -265,7 +266,9 @@ def recipe_histories(
     """mix_design id -> its histories: as it is cast now, then by the recipes that it was cast by before, which are mixes of
     their own to learn from. Four statements, whatever the number of mixes."""
     session = current_session()
-    designs = select(MixDesign.id, MixDesign.laboratory, MixDesign.kind, MixDesign.grade_mpa)
+    designs = select(
+        MixDesign.id, MixDesign.laboratory, MixDesign.kind, MixDesign.grade_mpa, MixDesign.strength_class
+    )
     results = (
         select(
             MixRevision.mix_design_id,
@@ -297,7 +300,7 @@ def recipe_histories(
         )
     revisions = _revisions(None if mix_design_id is None else [mix_design_id])
     found = {}
-    for design_id, laboratory, kind, grade in session.execute(designs):
+    for design_id, laboratory, kind, of_mix_mpa, strength_class in session.execute(designs):
         lab, of_mix = laboratory_key(laboratory, kind), revisions.get(design_id, [])
         present = _as_it_is(of_mix)
         recipe_of = {item.id: item.recipe for item in of_mix}
@@ -308,7 +311,10 @@ def recipe_histories(
         for item in broken[design_id]:
             by_recipe[recipe_of.get(item.revision_id) or recipe].append(item)
         now = by_recipe.pop(recipe, [])
-        breaks = _breaks(now)
+        shape = _shape(now)
+        breaks = _breaks(now, shape)
+        # Of a class of two numbers the chance is said of the one that its breaks are held against.
+        grade = grade_of_shape(strength_class, of_mix_mpa, shape)
         histories = [
             MixHistory(
                 lab=lab,
@@ -320,7 +326,7 @@ def recipe_histories(
             )
         ]
         for items in by_recipe.values():
-            if former := _breaks(items):
+            if former := _breaks(items, _shape(items)):
                 first = min(item.revision_id for item in items)
                 masses = next(item.masses for item in of_mix if item.id == first)
                 histories.append(MixHistory(lab, f"{design_id}/{first}", former, masses))
@@ -339,13 +345,16 @@ class _Broken(NamedTuple):
     standard: bool
 
 
-def _breaks(results: Sequence[_Broken]) -> tuple[AgeStrength, ...]:
-    """One strength an age of what was cured as standard; of cubes and cylinders of one mix the commoner alone."""
-    counted = [item for item in results if item.standard]
-    wanted = commonest_shape(item.shape for item in counted)
+def _shape(results: Sequence[_Broken]) -> str:
+    """ "cube" or "cylinder", the commoner of what was cured as standard; "" where nothing tells."""
+    return commonest_shape(item.shape for item in results if item.standard)
+
+
+def _breaks(results: Sequence[_Broken], shape: str) -> tuple[AgeStrength, ...]:
+    """One strength an age of what was cured as standard; of cubes and cylinders of one mix those of this shape alone."""
     by_age: dict[int, list[_Broken]] = defaultdict(list)
-    for item in counted:
-        if item.shape in ("", wanted):
+    for item in results:
+        if item.standard and item.shape in ("", shape):
             by_age[item.age_days].append(item)
     return tuple(
         AgeStrength(

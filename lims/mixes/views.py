@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from lims.base.display import Cell, format_decimal
+from lims.base.display import Cell, form_text, format_decimal
 from lims.base.forms import Form
 from lims.base.schemas import Schema
 from lims.base.security import concealed
@@ -17,6 +18,7 @@ from lims.base.views import MenuPlace, RecordView, Related
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.mixes.service import MixComponentService, MixDesignService, MixRevisionService
 from lims.settings import UNNAMED_LABORATORY
+from lims.standards.grades import grades_of_class
 
 RECIPE = tuple(f"{kind}_kg_m3" for kind in COMPONENT_KINDS)
 
@@ -61,6 +63,19 @@ class MixDesignView(RecordView):
         if name == "laboratory" and shown.text == UNNAMED_LABORATORY:
             return shown._replace(text=_("Own"))
         return shown
+
+    def as_typed(self, record: Any, schema: type[Schema], posted: Mapping[str, str]) -> dict[str, Any]:
+        """A class that is typed anew takes its grade along, as in a sheet, where the form still holds that of the former
+        class: C35 would be judged by the 30 MPa of C30. One that was said otherwise than its class stays."""
+        typed = super().as_typed(record, schema, posted)
+        former = record.strength_class or ""
+        now = posted.get("strength_class", "").strip()
+        item = next(item for item in schema.inputs() if item.name == "grade_mpa")
+        left_alone = posted.get("grade_mpa", "").strip() == form_text(item, record.grade_mpa)
+        of_former = record.grade_mpa in grades_of_class(former).values()
+        if now != former and grades_of_class(now) and left_alone and of_former:
+            typed["grade_mpa"] = ""  # the schema reads it from the class
+        return typed
 
     def show_context(self, record: Any) -> dict[str, Any]:
         from lims.web.mix_page import mix_context

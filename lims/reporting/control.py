@@ -84,12 +84,15 @@ def names_of(rows: Iterable[ResultRow], by: str) -> list[tuple[str, int]]:
 
 
 def addresses_of(rows: Iterable[ResultRow], by: str) -> dict[str, str]:
-    """Name of a series -> what stands for it in an address, "C30 · cylinder": a link leads to the same series in whichever
-    language it is opened."""
+    """Name of a series -> what stands for it in an address, "C30 · cylinder", "C25 · shotcrete": a link leads to the same
+    series in whichever language it is opened."""
     found: dict[str, str] = {}
     for row in rows:
         if (name := KEYS[by](row)) not in found:
-            found[name] = KEYS[by](replace(row, apart=row.shape)) if row.apart else name
+            plain = replace(
+                row, apart=row.shape if row.apart else "", sprayed="shotcrete" if row.sprayed else ""
+            )
+            found[name] = KEYS[by](plain)
     return found
 
 

@@ -26,6 +26,7 @@ from lims.forecasts.history import Recast, is_of_shape, recasts, shapes_forecast
 from lims.forecasts.models import Forecast
 from lims.materials.models import CementLot, CementProduct, Region
 from lims.mixes.models import MixDesign, MixRevision
+from lims.mixes.schemas import MIX_KINDS
 from lims.reporting.schemas import ACCEPTANCE_DAYS, SummaryFilters
 from lims.results.models import Break, SetResult
 from lims.rules.answers import refusal
@@ -63,9 +64,14 @@ def apart(shape: str) -> str:
     return str(SHAPES[shape]) if shape and shape != laboratory().codes.shape else ""
 
 
-def beside(name: str, other_shape: str) -> str:
-    """The name of a group, with its shape where that is `apart`: "C30 · Cylinder"."""
-    return f"{name} · {other_shape}" if name and other_shape else name
+def sprayed(kind: str) -> str:
+    """ "Shotcrete" of a mix of that kind, else "": it is neither put together nor judged together with what is cast."""
+    return str(MIX_KINDS[kind]) if kind == "shotcrete" else ""
+
+
+def beside(name: str, what: str) -> str:
+    """The name of a group, with what it is told apart by, as its shape: "C30 · Cylinder"."""
+    return f"{name} · {what}" if name and what else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,8 @@ class ResultRow:
     mortar: bool = False
     #: Broken outside the tolerance of its age, where the laboratory's code states one. It counts: a certificate says so too.
     off_age: bool = False
+    #: `sprayed` of the kind of the mix.
+    sprayed: str = ""
     forecast_mpa: Decimal | None = None
     lower_90_mpa: Decimal | None = None
     upper_90_mpa: Decimal | None = None
@@ -118,9 +126,14 @@ class ResultRow:
         return self.strength_mpa is not None and self.strength_mpa > 0 and self.standard
 
     @property
+    def of_grade(self) -> str:
+        """The grade with what it is told apart by, "C30 · Cylinder", "C25 · Shotcrete"; "" of a mix without one."""
+        return beside(self.beside(self.grade), self.sprayed)
+
+    @property
     def graded(self) -> str:
-        """The grade that groups are told apart by, "C30 · Cylinder"."""
-        return self.beside(self.grade) or self.apart
+        """What groups are told apart by: `of_grade`, and of a mix without a grade shape and kind alone."""
+        return self.of_grade or beside(self.apart, self.sprayed) or self.sprayed
 
     def beside(self, name: str) -> str:
         """A name under which this result may stand beside the laboratory's others."""
@@ -276,6 +289,7 @@ def _row(row: Any) -> ResultRow:
         apart(shape),
         mortar,
         bool(off_age) and laboratory().codes.age_judged,
+        sprayed(kind),
     )
 
 
@@ -401,7 +415,7 @@ class Group:
 
 
 KEYS: dict[str, Callable[[ResultRow], str]] = {
-    "grade": lambda row: row.beside(row.grade),
+    "grade": lambda row: row.of_grade,
     "region": lambda row: row.region,
     "customer": lambda row: row.customer,
     "cement": lambda row: row.cement,
@@ -417,8 +431,8 @@ SAME_NAME: dict[str, Callable[[ResultRow], int]] = {
 
 
 def grouped(rows: Iterable[ResultRow], by: str) -> list[Group]:
-    """Groups by a dimension, each of one grade, age and shape of specimen, so that a code may judge it; in the order of
-    names, those without a name or a grade last."""
+    """Groups by a dimension, each of one grade, age and shape of specimen, cast or sprayed, so that a code may judge it; in
+    the order of names, those without a name or a grade last."""
     key, other = KEYS[by], SAME_NAME.get(by, lambda _row: 0)
     found: dict[tuple[str, Decimal, str, int, int, bool], list[ResultRow]] = defaultdict(list)
     for row in rows:
@@ -433,7 +447,7 @@ def grouped(rows: Iterable[ResultRow], by: str) -> list[Group]:
 
 
 def group_of(name: str, rows: Sequence[ResultRow]) -> Group:
-    """The figures of results of one grade, age and shape of specimen, in the order of casting."""
+    """The figures of results of one grade, age and shape of specimen, cast or sprayed, in the order of casting."""
     counted = [row for row in rows if row.counts]
     strengths = [row.strength_mpa for row in counted if row.strength_mpa is not None]
     first = rows[0]
@@ -442,9 +456,17 @@ def group_of(name: str, rows: Sequence[ResultRow]) -> Group:
         return Group(name, first.graded, first.grade_mpa, first.age_days, 0, len(rows))
     deviation = sample_deviation(strengths) if len(strengths) > 1 else None
     shape = commonest_shape(row.shape for row in counted)
-    verdicts = verdicts_on(first.grade_mpa, first.age_days, strengths, shape, mortar=first.mortar)
+    verdicts = verdicts_on(
+        first.grade_mpa,
+        first.age_days,
+        strengths,
+        shape,
+        mortar=first.mortar,
+        shotcrete=bool(first.sprayed),
+    )
     control = ""
-    judged = first.grade_mpa is not None and first.age_days == ACCEPTANCE_DAYS and not first.mortar
+    cast = not first.mortar and not first.sprayed
+    judged = first.grade_mpa is not None and first.age_days == ACCEPTANCE_DAYS and cast
     if deviation is not None and len(strengths) >= CONTROL_FROM and judged:
         control = aci214_standard_of_control(deviation, first.grade_mpa, mean(strengths))
     with localcontext(exact_context()):
@@ -488,12 +510,17 @@ def verdicts_on(
     shape: str = "",
     *,
     mortar: bool = False,
+    shotcrete: bool = False,
 ) -> dict[str, Verdict]:
-    """GB/T 50107, ACI 318 and EN 206 on results in the order of casting, or why one of them cannot judge."""
-    if grade_mpa is None or age_days != ACCEPTANCE_DAYS or mortar:
+    """GB/T 50107, ACI 318 and EN 206 on results in the order of casting, or why one of them cannot judge: GB/T 50107 cubes
+    alone, ACI 318 cylinders, none of them what was sprayed, for which GB 50086, ACI 318 itself (cores of panels) and
+    EN 14487 have conditions of their own (R)."""
+    if grade_mpa is None or age_days != ACCEPTANCE_DAYS or mortar or shotcrete:
         why = (
             _("it judges concrete, and these are mortars")
             if mortar
+            else _("it judges cast concrete, and this was sprayed")
+            if shotcrete
             else _("the mix has no grade")
             if grade_mpa is None
             else _("acceptance is by sets of %(days)s d", days=ACCEPTANCE_DAYS)
@@ -504,7 +531,9 @@ def verdicts_on(
         "gb": _judged(GB, {"grade_mpa": _plain(grade_mpa), "strengths_mpa": values})
         if shape != "cylinder"
         else _silent(GB, _("it judges cubes, and these are cylinders")),
-        "aci": _judged(ACI, {"fc_mpa": _plain(grade_mpa), "strengths_mpa": values})
+        "aci": _silent(ACI, _("it judges cylinders, and these are cubes"))
+        if shape == "cube"
+        else _judged(ACI, {"fc_mpa": _plain(grade_mpa), "strengths_mpa": values})
         if len(values) >= ACI_CONSECUTIVE_TESTS
         else _silent(ACI, _("needs %(n)s consecutive tests", n=ACI_CONSECUTIVE_TESTS)),
         "en": _en206(_plain(grade_mpa), values),

@@ -208,8 +208,8 @@ def compare(set_id: int, rule: Rule) -> Comparison:
     given: dict[str, Any] = {}
     width = found.specimens[0].width_mm if found.specimens else None
     shape = found.specimens[0].shape if found.specimens else ""
-    if judging.judges == "loads" and SHAPES_OF_RULES.get(judging.id, shape) != shape:
-        # Its area is that of the other shape.
+    if SHAPES_OF_RULES.get(judging.id, shape) != shape:
+        # The area is that of the other shape, and what a cube bears is no test of a cylinder.
         wanted = SHAPES[SHAPES_OF_RULES[judging.id]]
         return Comparison(
             issued,

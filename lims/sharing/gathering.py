@@ -24,8 +24,9 @@ from lims.materials.models import AggregateSample, AggregateSource, CementLot, C
 from lims.mixes.models import BINDERS, MixComponent, MixDesign, MixRevision
 from lims.results.models import SetResult
 from lims.sharing.models import ShareBatch, ShareLink
+from lims.standards.grades import grade_of_shape
 from lims.standards.specimens import commonest_shape, shape_of_rule
-from lims.trials.models import Batch, BatchLot, SpecimenSet, Trial, cured_as_standard
+from lims.trials.models import Batch, BatchLot, Specimen, SpecimenSet, Trial, cured_as_standard
 
 #: Batches of one part of a link.
 MOST_BATCHES = 12
@@ -70,7 +71,7 @@ def collect(link: ShareLink) -> dict[str, Any]:
     return {
         "kind": newest.kind if newest else None,
         "strength_class": newest.strength_class if newest else None,
-        "grade_mpa": newest.grade_mpa if newest else None,
+        "grade_mpa": _grade(newest, [row for row in results if parts[row.batch_id] == 0]) if newest else None,
         "region": trial.region,
         "recipient": trial.customer,
         "note": link.note,
@@ -181,6 +182,7 @@ def _standard(row: MainRow) -> bool:
 
 def _results(batches: Sequence[MainRow]) -> Sequence[MainRow]:
     """Results of the sets of these batches that are or once were released, and sets that wait for theirs."""
+    of_set = Specimen.specimen_set_id == SpecimenSet.id
     return (
         current_session()
         .execute(
@@ -189,6 +191,7 @@ def _results(batches: Sequence[MainRow]) -> Sequence[MainRow]:
                 SpecimenSet.id.label("set_id"),
                 SpecimenSet.age_days,
                 SpecimenSet.due_at,
+                select(func.min(Specimen.shape)).where(of_set).scalar_subquery().label("shape"),
                 SetResult.strength_mpa,
                 SetResult.specimen_count,
                 SetResult.rule_id,
@@ -231,6 +234,14 @@ def _of_one_shape(results: Sequence[MainRow], batch_ids: set[int]) -> list[MainR
         for row in results
         if shape_of_rule(row.rule_id or "") in ("", wanted) or (not own and row.batch_id in batch_ids)
     ]
+
+
+def _grade(newest: MainRow, results: Sequence[MainRow]) -> Decimal | None:
+    """The grade that the strengths of the sheet are held against: of a class of two numbers (C30/37) the one of their shape,
+    before any is released of the specimens that were cast. `results`: of the trial's own batches."""
+    released = commonest_shape(shape_of_rule(row.rule_id) for row in results if _released(row))
+    shape = released or commonest_shape(row.shape or "" for row in results)
+    return grade_of_shape(newest.strength_class, newest.grade_mpa, shape)
 
 
 def _strengths(results: Sequence[MainRow], batch_ids: set[int]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Sand and stone: fineness modulus, zones, limits of mud and lumps.
 
-Codes: GB/T 14684, JGJ 52 (S), ASTM C136 and C33.
+Codes: GB/T 14684-2011, JGJ 52-2006 (S), ASTM C136 and C33.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def fineness_modulus(retained_g: Sequence[Decimal]) -> SandGrading:
 
     Args: retained_g, seven masses in g on 4.75, 2.36, 1.18, 0.60, 0.30, 0.15 mm and in the pan.
     Raises: RuleInputError.
-    Source: GB/T 14684, JGJ 52 (S).
+    Source: GB/T 14684-2011, JGJ 52-2006 (S).
     """
     cumulative = cumulative_retained(retained_g)
     with localcontext(exact_context()):

@@ -1,6 +1,6 @@
 """Strength with age by the codes: ratios to the 28-day strength, and early estimates.
 
-EN 1992-1-1, fib Model Code 2010, ACI 209R, Chinese practice, JGJ/T 15. These are references for the chart and for
+EN 1992-1-1, fib Model Code 2010, ACI 209R, Chinese practice, JGJ/T 15-2008. These are references for the chart and for
 estimates by the book; the forecast of new mixes is lims/strength.
 """
 
@@ -43,7 +43,7 @@ ACI209_CONSTANTS = {
 LG_LAW_FROM_DAYS = Decimal(3)
 #: f28 = f7 + r sqrt(f7): range of r, sqrt(MPa) (S).
 ROOT_LAW_R = (Decimal("1.5"), Decimal("3.0"))
-#: JGJ/T 15: pairs, water/cement levels, their span, and the least correlation (R, low confidence).
+#: JGJ/T 15-2008: pairs, water/cement levels, their span, and the least correlation (R, low confidence).
 JGJT15_PAIRS = 30
 JGJT15_LEVELS = 5
 JGJT15_SPAN = Decimal("0.2")
@@ -188,7 +188,7 @@ def _exp(exponent: Decimal, pairs: int) -> Decimal:
 def jgjt15_predicted(found: Regression, early_mpa: Decimal, pairs: int) -> Decimal:
     """f28 of an early strength by the regression of so many pairs, MPa, not rounded.
 
-    Raises: RuleInputError. Source: JGJ/T 15 (R, low confidence).
+    Raises: RuleInputError. Source: JGJ/T 15-2008 (R, low confidence).
     """
     early = require_number("predict_from_mpa", early_mpa, above=0)
     with localcontext(exact_context()):
@@ -206,7 +206,7 @@ def jgjt15_regression(
     """The regression of f28 on an accelerated or early strength, with the conditions under which it may be used.
 
     Args: three sequences of equal length; form, "linear" f28 = a + b fe or "power" f28 = a fe^b.
-    Raises: RuleInputError. Source: JGJ/T 15 (R, low confidence).
+    Raises: RuleInputError. Source: JGJ/T 15-2008 (R, low confidence).
     """
     if form not in {"linear", "power"}:
         raise RuleInputError("form", form, "linear or power")

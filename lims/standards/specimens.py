@@ -366,6 +366,11 @@ def cylinder_set(diameter_mm: Decimal, loads_kn: Sequence[Decimal]) -> SetVerdic
     return replace(verdict, size_factor=factor)
 
 
+def least_cylinders(diameter_mm: Decimal) -> int:
+    """Cylinders of a strength test, at least. Raises: RuleInputError. Source: ACI 318 26.12 (S)."""
+    return 2 if require_number("diameter_mm", diameter_mm, above=0) >= 150 else 3
+
+
 def mean_of_cylinders(
     strengths_mpa: Sequence[Decimal], diameter_mm: Decimal, factor: Decimal = Decimal(1)
 ) -> SetVerdict:
@@ -373,7 +378,7 @@ def mean_of_cylinders(
 
     Raises: RuleInputError. Source: ACI 318 26.12, ASTM C39 (S).
     """
-    least = 2 if require_number("diameter_mm", diameter_mm, above=0) >= 150 else 3
+    least = least_cylinders(diameter_mm)
     if len(strengths_mpa) < least:
         raise RuleInputError(
             "strengths_mpa",

@@ -54,7 +54,8 @@ SAMPLING_PLANS = {
 }
 #: One break day has its limits; more sets than this are a slip of the key.
 MOST_SETS_OF_A_BATCH = 400
-LEAST_PER_SET = 3
+#: Specimens of a set: at least, but where a code makes a result of fewer (`least_per_set`), and at most.
+LEAST_PER_SET, MOST_PER_SET = 3, 30
 
 
 class PlanAges(Kind):
@@ -216,7 +217,7 @@ class BatchIn(_BatchFacts):
         Decimal | None, Quantity(places=1, above=0, maximum=1000, unit="m³"), Ui(_l("One set for each"))
     ] = None
     sampling_plan: Annotated[str, Choice(SAMPLING_PLANS), Ui(_l("Sampling plan"))] = "per-volume"
-    specimens_per_set: Annotated[int, WholeNumber(LEAST_PER_SET, 30), Ui(_l("Specimens in a set"))] = 3
+    specimens_per_set: Annotated[int, WholeNumber(1, MOST_PER_SET), Ui(_l("Specimens in a set"))] = 3
     hold_sets: Annotated[
         int, WholeNumber(0, 20), Ui(_l("Sets to hold"), help=_l("Kept for any age that is asked for later"))
     ] = 0

@@ -34,7 +34,7 @@ from lims.standards.errors import RuleInputError
 from lims.standards.rounding import round_half_even
 from lims.standards.sampling import GB50204_CONTINUOUS_ABOVE_M3, gb50204_sets_required, sets_per_volume
 from lims.standards.shotcrete import curing_check, rebound_check, rebound_percent, setting_checks
-from lims.standards.specimens import due_window, size_factor, untested_factor
+from lims.standards.specimens import due_window, least_cylinders, size_factor, untested_factor
 from lims.trials.curing import require_read
 from lims.trials.models import (
     Batch,
@@ -50,7 +50,9 @@ from lims.trials.models import (
 from lims.trials.plan import ShotcreteLimits, cubic_metres_per_set, shotcrete_limits, specimens_per_set
 from lims.trials.schemas import (
     EQUIPMENT_FIELDS,
+    LEAST_PER_SET,
     LOT_FIELDS,
+    MOST_PER_SET,
     MOST_SETS_OF_A_BATCH,
     SET_STATES,
     BatchEdit,
@@ -102,7 +104,7 @@ def propose_plan(
         if sampling_plan == "gb50204":
             sets = gb50204_sets_required(volume_m3, continuous=volume_m3 > GB50204_CONTINUOUS_ABOVE_M3)
         else:
-            sets = sets_per_volume(volume_m3, per_m3, specimens_per_set).sets
+            sets = sets_per_volume(volume_m3, per_m3).sets
     except RuleInputError as error:
         raise refuse(error.field, told_refusal(error), error.value) from error
     if sets * len(ages) > MOST_SETS_OF_A_BATCH:
@@ -116,6 +118,25 @@ def propose_plan(
             volume_m3,
         )
     return [PlannedSet(age, number, specimens_per_set) for age in ages for number in range(1, sets + 1)]
+
+
+def least_per_set(shape: str, width_mm: Decimal) -> int:
+    """Specimens of a set, at least, by the codes of the laboratory: EN 206 takes the strength of a single specimen
+    (8.2.1.2, R), ACI 318 the mean of two cylinders of 150 mm (S); else three."""
+    codes = laboratory().codes
+    if codes.by_samples:
+        return 1
+    by_mean = shape == "cylinder" and codes.rate_code == "astm-c39"
+    return least_cylinders(width_mm) if by_mean else LEAST_PER_SET
+
+
+def require_enough(specimens: int, shape: str, width_mm: Decimal) -> None:
+    """Raises: Refused for a set of fewer specimens than make a result."""
+    least = least_per_set(shape, width_mm)
+    if specimens < least:
+        what = _("a whole number from %(low)s to %(high)s", low=least, high=MOST_PER_SET)
+        message = _("%(value)s is not accepted; accepted: %(what)s", value=specimens, what=what)
+        raise refuse("specimens_per_set", message, specimens)
 
 
 def as_given_out(code: str) -> str:
@@ -352,6 +373,7 @@ def _require_judgeable(values: BatchIn, design: MixDesign) -> None:
     A mortar's cubes of 70.7 mm come as strengths that were reported. EN 206 takes a sample of any number, without a factor
     between sizes.
     """
+    require_enough(values.specimens_per_set, values.shape, values.width_mm)
     if values.shape != "cube" or design.kind == "mortar" or laboratory().codes.by_samples:
         return
     if values.specimens_per_set != CUBES_OF_A_SET:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from flask import Response, flash, jsonify, redirect, request, url_for
@@ -25,7 +26,6 @@ from lims.trials.labels import label_sheet, labels_of, zpl
 from lims.trials.models import Batch
 from lims.trials.plan import cubic_metres_per_set, specimens_per_set
 from lims.trials.schemas import (
-    LEAST_PER_SET,
     LOT_FIELDS,
     SET_PURPOSES,
     SET_STATES,
@@ -41,7 +41,9 @@ from lims.trials.service import (
     SpecimenService,
     SpecimenSetService,
     TrialService,
+    least_per_set,
     propose_plan,
+    require_enough,
 )
 from lims.trials.warnings import ANSWERS
 
@@ -227,6 +229,8 @@ class BatchView(RecordView):
             per = given("cubic_metres_per_set", cubic_metres_per_set())
             specimens = given("specimens_per_set", specimens_per_set())
             sampling = given("sampling_plan", BatchIn.model_fields["sampling_plan"].default)
+            codes = laboratory().codes
+            require_enough(specimens, given("shape", codes.shape), given("width_mm", Decimal(codes.width_mm)))
             planned = propose_plan(volume, ages, per, specimens, sampling)
         except Refused as error:
             return jsonify({"problems": [problem.as_dict() for problem in error.problems]}), 422
@@ -267,7 +271,8 @@ def _plan_of(batch: Batch) -> dict[str, Any]:
         if specimens and specimens[0].width_mm is not None:
             values["shape"] = specimens[0].shape
             values["width_mm"] = format_decimal(specimens[0].width_mm)
-            if len(specimens) >= LEAST_PER_SET:  # imported history has as many as there were strengths
+            first = specimens[0]  # imported history has as many as there were strengths
+            if len(specimens) >= least_per_set(first.shape, first.width_mm):
                 values["specimens_per_set"] = str(len(specimens))
     return values
 

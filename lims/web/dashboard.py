@@ -49,7 +49,7 @@ from lims.operations.backup import newest_verified_at
 from lims.operations.nightly import KIND as BACKUP
 from lims.operations.nightly import newest_verified, overdue
 from lims.reporting.service import outdated
-from lims.reporting.statistics import apart, beside
+from lims.reporting.statistics import apart, beside, sprayed
 from lims.results.cockpit import Workload, workload
 from lims.results.due import due_sets
 from lims.results.entry import when_words
@@ -601,9 +601,9 @@ def _strength_chart() -> Panel | None:
     if not may("read", "set-results"):
         return None
     rows, as_of = dear("strengths by month", _strengths_by_month)
-    # As in the summary: mortars are a line of their own, and so are cylinders, or cubes where those are usual; of a class of
-    # two numbers each shape is held against its own. Means are rounded half to even, as there.
-    found: dict[tuple[str, Decimal, str], dict[str, tuple[int, Decimal]]] = defaultdict(dict)
+    # As in the summary: mortars and shotcrete are lines of their own, and so are cylinders, or cubes where those are usual;
+    # of a class of two numbers each shape is held against its own. Means are rounded half to even, as there.
+    found: dict[tuple[str, Decimal, str, str], dict[str, tuple[int, Decimal]]] = defaultdict(dict)
     for month, of_mix, count, total, rule_id, strength_class, kind in rows:
         shape = shape_of_rule(rule_id)
         grade = grade_of_shape(strength_class, of_mix, shape or laboratory().codes.shape)
@@ -611,16 +611,16 @@ def _strength_chart() -> Panel | None:
         assert total is not None
         if month is None:
             continue  # cast in a month that has not begun: a clock that runs ahead
-        line = found["M" if kind == "mortar" else "C", grade, apart(shape)]
+        line = found["M" if kind == "mortar" else "C", grade, apart(shape), sprayed(kind)]
         n, mpa = line.get(month, (0, Decimal(0)))
         line[month] = (n + int(count), mpa + total)
     months = sorted({name for by_month in found.values() for name in by_month})
     means = [
         (
-            beside(f"{letter}{format_decimal(grade)}", other_shape),
+            beside(beside(f"{letter}{format_decimal(grade)}", other_shape), shotcrete),
             {month: (n, f"{mpa / n:.1f}") for month, (n, mpa) in by_month.items()},
         )
-        for (letter, grade, other_shape), by_month in sorted(found.items())
+        for (letter, grade, other_shape, shotcrete), by_month in sorted(found.items())
     ]
     chart = {
         "x": months,

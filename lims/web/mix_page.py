@@ -21,6 +21,7 @@ from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS
 from lims.results.models import Break, SetResult
 from lims.sharing.schemas import WantedIn
+from lims.standards.grades import grade_of_shape
 from lims.standards.specimens import commonest_shape, factor_beside_set, shape_of_rule
 from lims.strength.curves import aci209, band, ec2, fit_curve
 from lims.trials.models import Batch, Specimen, SpecimenSet, cured_as_standard, where_cured_as_standard
@@ -30,7 +31,7 @@ SHOWN_FORECASTS = 8
 
 
 def mix_context(mix: MixDesign) -> dict[str, Any]:
-    """What the page of a mix shows beyond its record: eight statements, two more of a mix that was revised."""
+    """What the page of a mix shows beyond its record: nine statements, two more of a mix that was revised."""
     revised = as_cast([mix.id]).get(mix.id)
     session = current_session()
     # Who reads no results sees what is released, here as on every paper.
@@ -81,6 +82,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
     wanted = commonest_shape(shape for _age, _mpa, shape in of_mix)
     at_target = [mpa for age, mpa, shape in of_mix if age == TARGET_DAYS and shape in ("", wanted)]
     drawn = ("", wanted or commonest_shape(shape_of_rule(row.rule_id) for row in rows))
+    grade_mpa = grade_of_shape(mix.strength_class, mix.grade_mpa, drawn[1])
     by_age: dict[int, list[float]] = defaultdict(list)
     for age, strength, rule_id, width_mm, _curing, _temperature in rows:
         # On the scale of the results and of the forecast, in which sets of any size stand beside each other, and cubes and
@@ -101,7 +103,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         # Half to even, as papers, lists and sheets say it: 38.45 is no 38.5 for being a binary fraction.
         "actual_text": "" if came_mpa is None else f"{came_mpa:.1f}",
         "forecast": forecast,
-        "said_of_mpa": None if forecast is None else forecast.grade_mpa or mix.grade_mpa,
+        "said_of_mpa": None if forecast is None else forecast.grade_mpa or grade_mpa,
         "history": said[:SHOWN_FORECASTS],
         "error_percent": None,
         "inside": None,
@@ -119,7 +121,7 @@ def mix_context(mix: MixDesign) -> dict[str, Any]:
         assert forecast.upper_90_mpa is not None
         context["inside"] = float(forecast.lower_90_mpa) <= actual <= float(forecast.upper_90_mpa)
     if any(value > 0 for values in by_age.values() for value in values) or forecast is not None:
-        context["chart"] = chart_spec(by_age, forecast, float(mix.grade_mpa) if mix.grade_mpa else None)
+        context["chart"] = chart_spec(by_age, forecast, float(grade_mpa) if grade_mpa else None)
     return context
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask
 
 from lims.accounts.roles import MANAGER, SERVICE
+from lims.aftersales.advice import TESTS, situation_of_batch
 from lims.aftersales.shipped import ship
 from lims.base.columns import utc_now
 from lims.base.services import SERVICES
@@ -75,3 +76,38 @@ def test_what_brings_a_card_up_is_ticked_and_read_by_its_names(
     manager.post(f"/advice-cards/{key}/edit", {**card, "version": "1"})
     with app.app_context():
         assert SERVICES["advice-cards"].find(code="own-1").conditions is None
+
+
+def test_aggregate_that_is_not_clean_is_told_of_stone_too_and_by_the_grade_as_at_registration(
+    app: Flask,
+) -> None:
+    """JGJ 52 takes sand with 3 % of mud from C30 to C55, 2 % from C60 on, 5 % to C25; stone with 1 %."""
+    with app.app_context():
+        kinds = {"sand": "fine", "stone": "coarse"}
+        fields = {"sand": "aggregate_sample_id", "stone": "coarse_aggregate_sample_id"}
+        sources = {name: add("aggregate-sources", code=name, name=name, kind=kinds[name]) for name in kinds}
+
+        def told(grade: str, name: str, mud: str) -> bool:
+            code = f"{name}-{grade}-{mud}"
+            sample = add(
+                "aggregate-samples",
+                code=code,
+                aggregate_source_id=sources[name].id,
+                sampled_on=f"{utc_now() - timedelta(days=9):%Y-%m-%d}",
+                mud_percent=mud,
+            )
+            batch = cast_of(
+                a_mix(f"MIX-{code}", strength_class=grade),
+                **{fields[name]: sample.id},
+                answer_sample_out_of_limits="there is no other",
+            )
+            case = situation_of_batch(batch)
+            assert bool(batch.warnings) == bool(TESTS["dirty-aggregate"](case))
+            return bool(batch.warnings)
+
+        assert told("C60", "sand", "2.5")  # 3 % were allowed to it
+        assert not told("C20", "sand", "4")  # and it was said to be dirty
+        assert told("C30", "sand", "3.1")
+        assert not told("C30", "sand", "3")
+        assert told("C30", "stone", "1.1")  # nobody looked at it
+        assert not told("C30", "stone", "1")

@@ -263,6 +263,21 @@ def test_cylinders_and_cubes_of_one_mix_are_not_taken_together() -> None:
     assert drawn == [(7, 6, 27.1), (28, 3, 40.4)]
 
 
+@pytest.mark.usefixtures("read_by_a_manager")
+@pytest.mark.parametrize(("shape", "grade"), [("cube", 37), ("cylinder", 30)])
+def test_chance_and_chart_of_a_class_of_two_numbers_are_of_the_shape_that_is_broken(
+    shape: str, grade: int
+) -> None:
+    """Cylinders of C30/37 were held against 37 MPa, which is of its cubes."""
+    mix = a_mix(strength_class="C30/37")
+    cast_at = (datetime.now(UTC) - timedelta(days=60)).isoformat()
+    entered(a_batch("40", mix=mix, cast_at=cast_at, shape=shape), 3, ("424", "401", "396"))
+    forecast_pending()
+    (said,) = forecasts()
+    page = mix_context(mix)
+    assert (said.grade_mpa, page["said_of_mpa"], page["chart"]["grade"]) == (grade, grade, grade)
+
+
 def test_forecast_cannot_be_written_from_outside() -> None:
     assert SERVICES["forecasts"].writable is False
     assert SERVICES["forecast-models"].writable is False

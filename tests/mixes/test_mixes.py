@@ -58,6 +58,30 @@ def test_grade_of_a_class_is_that_of_the_specimens_that_the_laboratory_breaks(
     assert a_mix("X", strength_class=strength_class, grade_mpa="32").grade_mpa == 32
 
 
+def test_class_that_a_form_changes_takes_its_grade_along(app: Flask, technician: Person) -> None:
+    """The form holds the grade of the former class. As in a sheet, one that was said otherwise than its class stays."""
+    with app.app_context():
+        plain, other = a_mix("A").id, a_mix("B", grade_mpa="32").id
+
+    def posted(mix_id: int, strength_class: str, grade: str) -> Decimal | None:
+        place = f"/mix-designs/{mix_id}"
+        with app.app_context():
+            mix = SERVICES["mix-designs"].get(mix_id)
+            form = {"code": mix.code, "kind": mix.kind, "version": str(mix.version)}
+        form |= {"strength_class": strength_class, "grade_mpa": grade}
+        assert technician.post(f"{place}/edit", form).status_code == 302
+        with app.app_context():
+            found: Decimal | None = SERVICES["mix-designs"].get(mix_id).grade_mpa
+            return found
+
+    assert posted(plain, "C35", "30") == 35  # it was judged by 30 MPa
+    assert posted(plain, "C35", "30") == 30  # typed beside its class
+    assert posted(plain, "C35", "35") == 35
+    assert posted(plain, "C30/37", "35") == 37
+    assert posted(plain, "C40", "42") == 42
+    assert posted(other, "C35", "32") == 32
+
+
 def test_recipe_without_water_is_refused(records: Flask) -> None:
     with pytest.raises(Refused, match="water and at least one binder"):
         SERVICES["mix-designs"].add({"code": "X", "cement_kg_m3": "300"}, ACTOR)

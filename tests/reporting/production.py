@@ -53,10 +53,13 @@ def a_production(
     grade: str = "C30",
     first: datetime = datetime(2026, 1, 5, 2, 0, tzinfo=UTC),
     state: str = "released",
+    kind: str = "concrete",
     **names: Any,
 ) -> list[Batch]:
     """A batch for each strength, a day apart, broken at 28 d."""
-    mix = SERVICES["mix-designs"].add({"code": code, "strength_class": grade, **RECIPE}, ACTOR)
+    mix = SERVICES["mix-designs"].add(
+        {"code": code, "strength_class": grade, "kind": kind, **RECIPE}, ACTOR
+    )
     trial = SERVICES["trials"].add({"name": f"Production {code}", **names}, ACTOR)
     batches = []
     for number, strength in enumerate(strengths):

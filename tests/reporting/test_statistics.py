@@ -86,8 +86,6 @@ def test_worked_answer_of_gbt_50107_is_rejected() -> None:
     a_production(REJECTED)
     group = one_group()
     assert group.verdicts["gb"].accepted is False
-    assert group.verdicts["aci"].accepted is False
-    assert group.verdicts["aci"].rule_id == "aci318/acceptance"
     assert group.verdicts["en"].accepted is False
 
 
@@ -276,6 +274,7 @@ def test_cylinders_are_put_together_with_no_cubes_nor_judged_as_cubes() -> None:
     assert cubes.mean_mpa == Decimal("39")
     assert (cubes.verdicts["gb"].accepted, cylinders.verdicts["gb"].accepted) == (True, None)
     assert cylinders.verdicts["gb"].why == "it judges cubes, and these are cylinders"
+    assert cubes.verdicts["aci"].why == "it judges cylinders, and these are cubes"
     assert [(month.grade, month.n) for month in by_month(rows)] == [("C30", 3), ("C30 · Cylinder", 1)]
     for by, name in (("grade", "C30"), ("mix", "C30-P")):
         assert names_of(rows, by) == [(name, 3), (f"{name} · Cylinder", 1)]
@@ -307,6 +306,7 @@ def test_cubes_of_a_european_class_are_judged_by_its_second_number_and_cylinders
         assert found == [{"cube"}, {"cylinder"}]
         # 39 is less than 37 + 4, and was accepted against 30; 34.4 is 30 + 4.
         assert (cubes.verdicts["en"].accepted, cylinders.verdicts["en"].accepted) == (False, True)
+        assert (cubes.verdicts["aci"].accepted, cylinders.verdicts["aci"].accepted) == (None, True)
         # A grade that GB has not is no reason not to judge 150 mm cubes again.
         again = compare(set_of(batches[0]).id, rule_of("gbt50081-2019/cube-set")).answer
         assert again is not None
@@ -334,6 +334,29 @@ def test_mortars_are_put_together_with_no_concrete_nor_judged_by_a_code_for_it()
     assert concrete.verdicts["gb"].accepted is True
     assert {item.accepted for item in mortars.verdicts.values()} == {None}
     assert mortars.verdicts["gb"].why == "it judges concrete, and these are mortars"
+
+
+def test_shotcrete_is_put_together_with_no_cast_concrete_nor_judged_by_a_code_for_it() -> None:
+    """GB 50086 accepts it by conditions of its own; GB/T 50107 refused 15 sets of 27 MPa for 25 + 1.05 x 2.5."""
+    a_production(["30"] * 3, code="C25-P", grade="C25")
+    a_production(["27"] * 15, code="S25-P", grade="C25", kind="shotcrete")
+    rows = list(result_rows(filters()))
+    for by, names in (("grade", ["C25", "C25 · Shotcrete"]), ("region", ["", ""])):
+        cast, sprayed = grouped(rows, by)
+        assert [(group.name, group.grade, group.n) for group in (cast, sprayed)] == [
+            (names[0], "C25", 3), (names[1], "C25 · Shotcrete", 15)
+        ]  # fmt: skip
+        assert cast.verdicts["gb"].accepted is True
+        assert {(item.accepted, item.why) for item in sprayed.verdicts.values()} == {
+            (None, "it judges cast concrete, and this was sprayed")
+        }
+        assert sprayed.control == ""
+    assert {(month.grade, month.mean_mpa) for month in by_month(rows)} == {
+        ("C25", Decimal(30)), ("C25 · Shotcrete", Decimal(27))
+    }  # fmt: skip
+    assert names_of(rows, "grade") == [("C25 · Shotcrete", 15), ("C25", 3)]
+    assert addresses_of(rows, "grade") == {"C25": "C25", "C25 · Shotcrete": "C25 · shotcrete"}
+    assert names_of(rows, "mix") == [("S25-P", 15), ("C25-P", 3)]  # a mix is of one kind
 
 
 def test_forecast_of_a_recast_mix_is_held_against_results_of_its_recipe_alone() -> None:

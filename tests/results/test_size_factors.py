@@ -35,7 +35,7 @@ from lims.rules.service import compare, rule_of
 from lims.standards.specimens import cube_set, factor_beside_set, untested_factor
 from lims.trials.models import SpecimenSet
 from lims.web.mix_page import mix_context
-from tests.factories import ACTOR, RECIPE, a_batch
+from tests.factories import ACTOR, RECIPE, a_batch, a_mix
 from tests.reporting.production import CHECKER
 from tests.reporting.test_certificates import text_of
 
@@ -164,6 +164,42 @@ def test_cubes_of_an_en_laboratory_are_a_sample_without_a_factor_between_sizes(
     beside = compare(found.id, rule_of("en206/cube-sample"))
     assert beside.answer is not None
     assert beside.answer["basis"] == basis
+
+
+@pytest.mark.parametrize(
+    ("family", "shape", "width", "least"),
+    [
+        ("en", "cube", "150", 1),  # EN 206 8.2.1.2: an individual specimen, or the mean of two or more
+        ("en", "cylinder", "100", 1),
+        ("astm", "cylinder", "150", 2),  # ACI 318 26.12
+        ("astm", "cylinder", "100", 3),
+        ("gb", "cylinder", "150", 3),
+        ("gb", "cube", "150", 3),
+    ],
+)
+def test_a_set_has_as_few_specimens_as_the_codes_make_a_result_of(
+    records: Flask, monkeypatch: pytest.MonkeyPatch, family: str, shape: str, width: str, least: int
+) -> None:
+    """Three at least were asked for of everybody, though the strength of fewer was judged."""
+    facts = replace(laboratory(), code_family=family)
+    for module in ("lims.results.service", "lims.results.entry", "lims.trials.service", "lims.trials.models"):
+        monkeypatch.setattr(f"{module}.laboratory", lambda: facts)
+    cast = {
+        "mix": a_mix(),
+        "cast_at": (datetime.now(UTC) - timedelta(days=3)).isoformat(),
+        "plan_ages": "3",
+        "shape": shape,
+        "width_mm": width,
+    }
+    batch = a_batch("40", **cast, specimens_per_set=str(least))
+    typed = ("640", "650", "660")[:least]
+    result = record_set(batch.sets[0].id, loads(*typed), ACTOR)
+    assert (result.specimen_count, result.basis) == (least, "mean")
+    with pytest.raises(Refused) as refused:
+        a_batch("40", **cast, specimens_per_set=str(least - 1))
+    (problem,) = refused.value.problems
+    accepted = f"{least - 1} is not accepted; accepted: a whole number from {least} to 30"
+    assert (problem.field, str(problem.message)) == ("specimens_per_set", accepted)
 
 
 def test_below_c60_the_factor_is_fixed_and_nothing_is_said(records: Flask) -> None:

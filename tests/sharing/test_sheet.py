@@ -339,6 +339,19 @@ def test_forecast_of_cubes_stands_on_no_sheet_of_cylinders(app: Flask) -> None:
     assert "forecast" not in sheet
 
 
+def test_grade_of_a_class_of_two_numbers_is_that_of_the_specimens_on_the_sheet(app: Flask) -> None:
+    """Its picture, papers and files drew the 37 MPa of cubes through cylinders of C30/37."""
+    with app.app_context():
+        cubes, _batch, mix, _customer = a_shown_trial(released=(3,))
+        given = {"code": mix.code, "strength_class": "C30/37"}
+        SERVICES["mix-designs"].edit(mix.id, given, mix.version, ACTOR)
+        waits, broken = (SERVICES["trials"].add({"name": name}, ACTOR) for name in ("Waits", "Broken"))
+        a_batch(waits, mix, released=(), shape="cylinder")
+        a_batch(broken, mix, released=(3,), shape="cylinder")
+    grades = [shown_by(app, trial, mix)["grade_mpa"] for trial in (cubes, waits, broken)]
+    assert grades == ["37", "30", "30"]
+
+
 def test_a_recast_mix_shows_recipe_strengths_and_forecast_of_one_recipe(app: Flask) -> None:
     with app.app_context():
         trial, _batch, mix, _customer = a_shown_trial(released=(3, 28))

@@ -158,3 +158,18 @@ def test_age_rule_names_every_tolerance_that_it_judges_by(code: str) -> None:
         hours = tolerance_hours(code, age_days)
         told = named.get(f"{code} {age_days} d") or (named.get(f"{code} ≥ 84 d") if age_days >= 84 else None)
         assert told == (None if hours is None else f"±{hours:f} h"), age_days
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "older", "newer"),
+    [
+        ("jgj52/fineness-modulus", "GB/T 14684-2011", "GB/T 14684-2022"),
+        ("jgjt15/regression", "JGJ/T 15-2008", "JGJ/T 15-2021"),
+    ],
+)
+def test_rule_that_goes_by_a_replaced_edition_says_which_and_that_the_newer_was_not_compared(
+    rule_id: str, older: str, newer: str
+) -> None:
+    *_others, cited, told = REGISTER.by_id[rule_id].sources
+    assert cited == older
+    assert told == f"{older} was replaced by {newer}, with which the rule was not compared"

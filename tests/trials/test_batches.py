@@ -15,6 +15,7 @@ from lims.base.migration import alembic_config
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
 from lims.trials.models import SpecimenSet
+from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix, a_trial
 
 
@@ -117,3 +118,13 @@ def test_batch_of_a_mix_without_a_recipe_is_refused(records: Flask) -> None:
     with pytest.raises(Refused, match="has no recipe") as refused:
         a_batch(mix=mix)
     assert [problem.field for problem in refused.value.problems] == ["mix_revision_id"]
+
+
+def test_plan_that_is_shown_before_a_batch_is_saved_refuses_a_set_that_no_rule_judges(
+    technician: Person,
+) -> None:
+    answer = technician.get("/batches/plan?volume_m3=40&specimens_per_set=2&shape=cylinder&width_mm=150")
+    assert answer.status_code == 422
+    (problem,) = answer.get_json()["problems"]
+    assert problem["field"] == "specimens_per_set"
+    assert problem["message"] == "2 is not accepted; accepted: a whole number from 3 to 30"

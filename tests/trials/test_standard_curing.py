@@ -157,7 +157,7 @@ def test_cylinders_are_a_line_of_their_own_on_the_dashboard(monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("records_on_both")
-def test_mortars_and_classes_of_two_numbers_stand_on_the_dashboard_as_in_the_summary(
+def test_mortars_shotcrete_and_classes_of_two_numbers_stand_on_the_dashboard_as_in_the_summary(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cast = {"plan_ages": "28", "cast_at": (utc_now() - timedelta(days=60)).isoformat()}
@@ -166,12 +166,13 @@ def test_mortars_and_classes_of_two_numbers_stand_on_the_dashboard_as_in_the_sum
         (a_mix(), "cube", "38"),
         (mortar, "cube", "34"),
         (a_mix("C37-1", strength_class="C30/37"), "cylinder", "29"),
+        (a_mix("S30-1", kind="shotcrete"), "cube", "33"),
     ):
         broken(a_batch("40", mix=mix, shape=shape, **cast), strength)
     _panel, lines = strength_chart_as_seen(monkeypatch)
     # Of C30/37 cylinders are held against 30, cubes against 37.
     assert [(line["name"], line["data"]) for line in lines] == [
-        ("C30", [38.0]), ("C30 · Cylinder", [36.9]), ("M30", [34.0])
+        ("C30", [38.0]), ("C30 · Shotcrete", [33.0]), ("C30 · Cylinder", [36.9]), ("M30", [34.0])
     ]  # fmt: skip
     summary = {group.grade_mpa for group in grouped(result_rows(SummaryFilters.read({})), "grade")}
     assert summary == {Decimal(30)}

@@ -22,7 +22,7 @@ from lims.standards.checks import Check, all_passed, at_least, at_most
 from lims.standards.errors import RuleInputError
 from lims.standards.grades import require_grade
 from lims.standards.inputs import Choice, Given, Many, Number
-from lims.standards.register.rule import Answer, Rule, Vector
+from lims.standards.register.rule import REPLACED, Answer, Rule, Vector
 from lims.standards.rounding import round_half_even, shown
 from lims.standards.words import N_, said
 
@@ -125,7 +125,11 @@ RULES = (
             (N_("total excess of 5 %"), "R"),
             (N_("at least 80 % on 0.30 mm in zone I"), "R"),
         ),
-        sources=("JGJ 52-2006", "GB/T 14684-2011"),
+        sources=(
+            "JGJ 52-2006",
+            "GB/T 14684-2011",
+            said(REPLACED, newer="GB/T 14684-2022", older="GB/T 14684-2011"),
+        ),
         fields=(RETAINED,),
         compute=_jgj52,
         numbers=(

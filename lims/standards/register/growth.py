@@ -19,7 +19,7 @@ from lims.standards.growth import (
     two_age_strength,
 )
 from lims.standards.inputs import Choice, Given, Many, Number
-from lims.standards.register.rule import Answer, Rule, Vector
+from lims.standards.register.rule import REPLACED, Answer, Rule, Vector
 from lims.standards.rounding import round_half_even, shown
 from lims.standards.words import N_, said
 
@@ -263,7 +263,7 @@ RULES = (
         title=N_("28-day strength by regression on an early strength"),
         formula=N_("f28 = a + b fe | a fe^b; ≥ 30 pairs, ≥ 5 W/C over ≥ 0.2, r ≥ 0.85"),
         provenance=((N_("conditions, low confidence"), "R"),),
-        sources=("JGJ/T 15",),
+        sources=("JGJ/T 15-2008", said(REPLACED, newer="JGJ/T 15-2021", older="JGJ/T 15-2008")),
         fields=(
             Many(
                 name="early_mpa",

@@ -11,6 +11,7 @@ from typing import Any
 from lims.standards.checks import Check, Step
 from lims.standards.inputs import Field, Given, read_fields
 from lims.standards.rounding import shown
+from lims.standards.words import N_
 
 #: Where a number comes from, in words for users.
 PROVENANCE = {
@@ -18,6 +19,8 @@ PROVENANCE = {
     "R": "recalled from general knowledge of the standard; not seen",
     "C": "computed by hand from the rule",
 }
+#: Beside the sources of a rule that goes by an edition which another has replaced.
+REPLACED = N_("%(older)s was replaced by %(newer)s, with which the rule was not compared")
 
 Answer = dict[str, Any]
 

@@ -129,7 +129,7 @@ function lookups() {
 function samplingPlan() {
   const box = document.querySelector("[data-plan-url]");
   if (!box) { return; }
-  const names = ["volume_m3", "plan_ages", "cubic_metres_per_set", "specimens_per_set", "sampling_plan"];
+  const names = ["volume_m3", "plan_ages", "cubic_metres_per_set", "specimens_per_set", "sampling_plan", "shape", "width_mm"];
   const sentence = (problem) => {
     const field = document.getElementById("f-" + problem.field.split(".")[0]);
     const label = field && field.labels && field.labels[0];
