@@ -142,7 +142,9 @@ def _rich(case: Situation) -> str:
 def _dirty(case: Situation) -> str:
     for sample in case.samples:
         aggregate = "sand" if sample.aggregate_source.kind == "fine" else "stone"
-        limits = impurity_limits(aggregate, case.grade_mpa or USUAL_GRADE_MPA)  # as when the batch was registered
+        limits = impurity_limits(
+            aggregate, case.grade_mpa or USUAL_GRADE_MPA
+        )  # as when the batch was registered
         if sample.mud_percent is not None and sample.mud_percent > limits["mud"]:
             return str(
                 _(

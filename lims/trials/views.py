@@ -268,11 +268,12 @@ def _plan_of(batch: Batch) -> dict[str, Any]:
     if planned:
         values["plan_ages"] = ",".join(map(str, sorted({found.age_days for found in planned})))
         specimens = planned[0].specimens
-        if specimens and specimens[0].width_mm is not None:
-            values["shape"] = specimens[0].shape
-            values["width_mm"] = format_decimal(specimens[0].width_mm)
-            first = specimens[0]  # imported history has as many as there were strengths
-            if len(specimens) >= least_per_set(first.shape, first.width_mm):
+        width_mm = specimens[0].width_mm if specimens else None
+        if width_mm is not None:
+            values["shape"] = shape = specimens[0].shape
+            values["width_mm"] = format_decimal(width_mm)
+            # Imported history has as many as there were strengths.
+            if len(specimens) >= least_per_set(shape, width_mm):
                 values["specimens_per_set"] = str(len(specimens))
     return values
 

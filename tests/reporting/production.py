@@ -57,9 +57,7 @@ def a_production(
     **names: Any,
 ) -> list[Batch]:
     """A batch for each strength, a day apart, broken at 28 d."""
-    mix = SERVICES["mix-designs"].add(
-        {"code": code, "strength_class": grade, "kind": kind, **RECIPE}, ACTOR
-    )
+    mix = SERVICES["mix-designs"].add({"code": code, "strength_class": grade, "kind": kind, **RECIPE}, ACTOR)
     trial = SERVICES["trials"].add({"name": f"Production {code}", **names}, ACTOR)
     batches = []
     for number, strength in enumerate(strengths):
