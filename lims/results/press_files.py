@@ -85,7 +85,9 @@ def table_of(content: bytes, mapping: PressMapping) -> list[list[str]]:
     if "\x00" in text:
         raise refuse("file", _("is not text; accepted: CSV, .xlsx or .xls"))
     try:
-        return [list(row) for row in csv.reader(io.StringIO(text), delimiter=DELIMITERS[mapping.delimiter])]
+        # Strictly: a quotation mark that is never closed would take the rows behind it into its cell.
+        rows = csv.reader(io.StringIO(text), delimiter=DELIMITERS[mapping.delimiter], strict=True)
+        return [list(row) for row in rows]
     except csv.Error as error:
         raise refuse("file", _("is no table that can be read (%(why)s)", why=str(error)[:80])) from None
 
@@ -113,13 +115,15 @@ def read_file(
     mapping = session.get(PressMapping, mapping_id, populate_existing=True) if known else None
     if mapping is None:
         raise NotFound(f"press-mappings {mapping_id}")
+    if mapping.retired_at is not None:
+        raise refuse("mapping", _("is out of use; accepted: a record in use"), mapping.code)
     digest = hashlib.sha256(content).hexdigest()
     earlier = _of_these_bytes(session, digest)
     by_a_person = earlier is not None and nobody_asks and earlier.changed_by != actor.key
     chosen = by_a_person and earlier is not None and earlier.press_mapping_id != mapping.id
     if earlier is not None and (chosen or _stands_as_read(earlier, mapping)):
         return _gone_on(Outcome(earlier, known=earlier.row_count, again=True), set(), actor)
-    rows = _data_rows(table_of(content, mapping), mapping)
+    rows = _data_rows(table_of(content, mapping), mapping, is_text=not content.startswith(WORKBOOKS))
     try:
         with transaction(actor, f"press file {name}"[:200]) as writing:
             # Held: a mapping that is put right while a file is read would be earlier than what was read by the wrong one.
@@ -188,7 +192,11 @@ def _gone_on(outcome: Outcome, come_again: set[int], actor: Actor) -> Outcome:
     return outcome
 
 
-def _data_rows(table: Sequence[Sequence[str]], mapping: PressMapping) -> list[tuple[int, dict[str, str]]]:
+#: A line's number, its cells by their heads, and what is wrong with it as a line.
+_Line = tuple[int, Mapping[str, str], str]
+
+
+def _data_rows(table: Sequence[Sequence[str]], mapping: PressMapping, *, is_text: bool) -> list[_Line]:
     if len(table) < mapping.header_row:
         raise refuse(
             "file",
@@ -219,19 +227,31 @@ def _data_rows(table: Sequence[Sequence[str]], mapping: PressMapping) -> list[tu
             )
     if len(table) > MOST_ROWS:
         raise refuse("file", _("has %(n)s rows; accepted: up to %(most)s", n=len(table), most=MOST_ROWS))
-    rows = []
+    rows: list[_Line] = []
     for number, cells in enumerate(table[mapping.header_row :], start=mapping.header_row + 1):
         row = {name: str(cell).strip() for name, cell in zip(names, cells, strict=False) if name}
         if any(row.values()):
-            rows.append((number, row))
+            # A mark within a number begins another cell: of 1,424.5 the load would be 1.
+            over = is_text and any(cell.strip() for cell in cells[len(names) :])
+            rows.append((number, row, _too_many_cells(len(cells), len(names)) if over else ""))
     return rows
+
+
+def _too_many_cells(cells: int, heads: int) -> str:
+    message: str = _(
+        "has %(cells)s cells and the row of heads %(heads)s; accepted: no more than that, what holds the separator in "
+        "quotation marks",
+        cells=cells,
+        heads=heads,
+    )
+    return message
 
 
 def _keep(
     session: Session,
     found: PressFile,
     mapping: PressMapping,
-    rows: Sequence[tuple[int, Mapping[str, str]]],
+    rows: Sequence[_Line],
     outcome: Outcome,
     said: Mapping[int, int],
 ) -> set[int]:
@@ -239,8 +259,8 @@ def _keep(
     hand at an earlier reading, for lines whose code names none."""
     come_again: set[int] = set()
     marks: set[str] = set()
-    for number, row in rows:
-        parsed = _parsed(row, mapping)
+    for number, row, wrong in rows:
+        parsed = _parsed(row, mapping, wrong)
         mark = hashlib.sha256(
             repr((mapping.id, parsed.code, str(parsed.load_kn), parsed.time_text)).encode()
         ).hexdigest()
@@ -290,15 +310,16 @@ class _Row:
     problem: str
 
 
-def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
-    problem = ""
+def _parsed(row: Mapping[str, str], mapping: PressMapping, problem: str = "") -> _Row:
+    """`problem`: what is wrong with the line as such, of which no number is taken then."""
     load: Decimal | None = None
     text = plain_text(row.get(plain_text(mapping.load_column), ""))
     plain = text
     if mapping.decimal_mark == ",":
         plain = text.replace(".", "").replace(",", ".") if WITH_COMMA.fullmatch(text) else ""
     try:
-        load = LOAD.parse((Decimal(plain) * LOAD_UNITS[mapping.load_unit]).quantize(KEPT_KN))
+        if not problem:
+            load = LOAD.parse((Decimal(plain) * LOAD_UNITS[mapping.load_unit]).quantize(KEPT_KN))
     except ArithmeticError:
         problem = _("“%(value)s” is not a load in %(unit)s", value=text[:40], unit=mapping.load_unit)
     except PydanticCustomError:
@@ -307,7 +328,7 @@ def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
             value=f"{text[:40]} {mapping.load_unit}",
             what=LOAD.accepted(),
         )
-    time_text = plain_text(row.get(plain_text(mapping.time_column), "")) if mapping.time_column else ""
+    time_text = _time_text(row, mapping)
     tested_at: datetime | None = None
     if time_text:
         try:
@@ -324,6 +345,11 @@ def _parsed(row: Mapping[str, str], mapping: PressMapping) -> _Row:
     tester = row.get(plain_text(mapping.tester_column), "")[:80] if mapping.tester_column else ""
     code = plain_text(row.get(plain_text(mapping.code_column), ""))
     return _Row(code, load, tested_at, time_text, tester or None, problem)
+
+
+def _time_text(row: Mapping[str, str], mapping: PressMapping) -> str:
+    """The time of a row as it came; nothing of a file that has none."""
+    return plain_text(row.get(plain_text(mapping.time_column), "")) if mapping.time_column else ""
 
 
 def _moment(text: str, form: str | None) -> datetime:
@@ -379,13 +405,20 @@ def _enter_if_whole(set_id: int, actor: Actor, outcome: Outcome) -> None:
             # The same load once more, as of a file that was written twice, is one test: the last time that was noted.
             here = [of_specimens[specimen.id][-1] for specimen in found.specimens]
             times = [row.tested_at for row in here if row.tested_at is not None]
+            presses = {row.press_file.press_mapping.press_id for row in here} - {None}
+            if len(presses) > 1:
+                message = _("differs within the set %(set)s; accepted: one for all its specimens", set=found.code)
+                raise refuse("press_id", message)
+            testers = dict.fromkeys(row.tested_by for row in here if row.tested_by)
             entry = {
                 "loads_kn": [row.load_kn for row in here],
                 "tested_at": (max(times) if times else utc_now()).isoformat(),
-                "press_id": here[0].press_file.press_mapping.press_id,
-                "tested_by": here[0].tested_by,
+                "press_id": next(iter(presses), None),
+                "tested_by": ", ".join(testers)[:80],
             }
-            record_set(set_id, SetBreaksIn.read(entry), actor)
+            # Who brings the press's file stands there, as who types; a program does not, nor who settles another's row.
+            brought = actor.user_id is not None and all(row.press_file.changed_by == actor.key for row in here)
+            record_set(set_id, SetBreaksIn.read(entry), actor, typed=brought)
             for row in waiting:
                 row.state, row.message = "used", None
             writing.flush()
@@ -456,6 +489,10 @@ def settle(row_id: int, data: Mapping[str, Any], actor: Actor) -> PressRow:
             if row.load_kn is None:
                 raise refuse(
                     "code", _("the row has no load that can be read; put it away and type the set"), row.title
+                )
+            if row.tested_at is None and _time_text(json.loads(row.content), row.press_file.press_mapping):
+                raise refuse(
+                    "code", _("the row has no time that can be read; put it away and type the set"), row.title
                 )
             row.specimen_id, row.code = specimen.id, specimen.code
             touched.add(specimen.id)
