@@ -28,6 +28,7 @@ from lims.importing.mapping import (
     fits,
     heads_of,
     keys_of_heads,
+    once_each,
     own_reading,
     propose,
     rows_of,
@@ -351,10 +352,16 @@ def prepare(name: str, book: Book, reading: Reading) -> Plan:
     """The rows with their values, before anything is compared. Raises: Refused."""
     template = template_of(reading.template)
     same_heads(book, reading)
+    once_each(template, reading)
     rows, remarks = rows_of(book, template, reading)
     if not rows:
         raise refuse("file", _("has no rows below its heads"), name)
     return Plan(template, book, reading, rows, [*book.remarks, *remarks])
+
+
+def _run(plan: Plan, actor: Actor, *, write: bool, progress: Progress | None = None) -> None:
+    plan.template.run(plan.rows, actor, write=write, progress=progress)
+    plan.remarks += plan.template.told(plan.rows)
 
 
 class _TakenBack(Exception):
@@ -365,13 +372,13 @@ def compare(plan: Plan, actor: Actor) -> Plan:
     """What the rows would do. Nothing is kept: where only a service can tell, it writes in a transaction that is taken
     back."""
     if not plan.template.dry_run_writes:
-        plan.template.run(plan.rows, actor, write=False)
+        _run(plan, actor, write=False)
         return plan
     session = current_session()
     pending = set(session.info.get("forecast_mixes", ()))
     try:
         with transaction(actor, "preview of an import"):
-            plan.template.run(plan.rows, actor, write=True)
+            _run(plan, actor, write=True)
             raise _TakenBack
     except _TakenBack:
         session.info["forecast_mixes"] = pending
@@ -410,7 +417,7 @@ def apply(
         found = ImportRunService().locked(session, run.id)
         if found.state == APPLIED:
             raise refuse("", _("was imported already"), run.file_name)
-        plan.template.run(plan.rows, actor, write=True, progress=progress)
+        _run(plan, actor, write=True, progress=progress)
         if any(row.problems for row in plan.rows):
             raise NotApplied(plan)
         if seen and plan.mark != seen:

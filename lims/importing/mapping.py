@@ -19,7 +19,7 @@ from flask_babel import force_locale
 from flask_babel import gettext as _
 from pydantic_core import PydanticCustomError
 
-from lims.base.fields import Instant, Quantity, too_many_cells
+from lims.base.fields import Instant, Quantity, WholeNumber, too_many_cells
 from lims.base.problems import Problem, Refused, refuse
 from lims.base.views import VIEWS, RecordView
 from lims.importing.columns import LANGUAGES, Column, Place, Row, fill, in_all_languages
@@ -79,6 +79,7 @@ _OF_CEMENT = re.compile(
     r"|\bcement\b(?![\s-]+(?:(?!(?:for|of|in|and)\b)[a-z]+[\s-]+)?concrete)",
     re.IGNORECASE,
 )
+_BEGINS_NUMBER = frozenset("+-0123456789")
 #: What is said of a column of a group -> the field that it is.
 OF_A_GROUP = {"age": "age_days", "number": "specimen_number"}
 #: Template -> the field that names the concrete's own batch.
@@ -381,8 +382,9 @@ def field_of(template: Template, text: str) -> tuple[str, int]:
 
 
 def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[MappedColumn, ...], int]:
-    """What the heads of this row say, and how much they say."""
-    taken: dict[str, tuple[int, MappedColumn]] = {}
+    """What the heads of this row say, and how much they say. Columns that say the same as well as each other are all
+    given: a recipe has two stones, and which of them is meant is for a person to say (`read_twice`)."""
+    taken: dict[str, tuple[int, list[tuple[Head, MappedColumn]]]] = {}
     #: (head of the group, column).
     grouped: list[tuple[str, MappedColumn]] = []
     numbers: dict[int, int] = defaultdict(int)
@@ -426,13 +428,32 @@ def proposed(sheet: Sheet, template: Template, header_row: int) -> tuple[tuple[M
             continue
         found = MappedColumn(head.at, name, _fitting(template.columns[name], unit or group_unit))
         if name not in taken or taken[name][0] < points:
-            taken[name] = (points, found)
+            taken[name] = (points, [])
+        if taken[name][0] == points:
+            taken[name][1].append((head, found))
     groups = _once_each(grouped)
-    columns = [found for _points, found in taken.values()]
+    columns: list[MappedColumn] = []
+    for name, (points, alike) in taken.items():
+        columns += _meant(template.columns[name], points, alike)
     if groups:
-        columns = [found for found in columns if found.field not in {*OF_A_GROUP.values(), *template.grouped}]
-    merit = 2 * len(groups) + sum(points for points, _found in taken.values())
+        told = {*OF_A_GROUP.values(), *template.grouped}
+        columns = [found for found in columns if found.field not in told]
+    merit = 2 * len(groups) + sum(points for points, _alike in taken.values())
     return tuple(columns + groups), merit
+
+
+def _meant(column: Column, points: int, alike: Sequence[tuple[Head, MappedColumn]]) -> list[MappedColumn]:
+    """Of columns whose heads say the same those that hold something of the kind; the first where none does, or where text
+    only sounds like it."""
+    is_number = isinstance(column.kind, Quantity | WholeNumber)
+    if points < 3 and not is_number:
+        return [alike[0][1]]
+    found = [
+        item
+        for head, item in alike
+        if any(not is_number or plain(text)[:1] in _BEGINS_NUMBER for text in head.examples)
+    ]
+    return found or [alike[0][1]]
 
 
 def _of_a_specimen(template: Template, above: str, group: str, text: str) -> bool:
@@ -648,9 +669,8 @@ def row_of_heads(sheet: Sheet, text: str) -> int:
     return number
 
 
-def _misfits(
-    template: Template, columns: Sequence[MappedColumn], constants: Mapping[str, str]
-) -> Iterator[Problem]:
+def read_twice(columns: Sequence[MappedColumn]) -> Iterator[Problem]:
+    """Columns that are read as what another one is: of two stones of a recipe the one would be dropped."""
     groups = [column for column in columns if column.age_days is not None]
     # What every row of a group is given has no column of its own, and without an age a number tells nothing apart.
     seen: dict[tuple[str, int | None, int | None], str] = {
@@ -668,6 +688,25 @@ def _misfits(
                 column.field,
             )
         seen[key] = column.at
+
+
+def once_each(template: Template, reading: Reading) -> None:
+    """Raises: Refused naming each column that is read as what another one is, where nobody has settled the reading."""
+    problems = []
+    for item in read_twice(reading.columns):
+        label = template.columns[item.value].label if item.value in template.columns else item.value
+        what = _("%(name)s: %(what)s", name=label, what=item.message)
+        at = item.field.removeprefix("field_")
+        problems.append(Problem("mapping", _("Column %(at)s: %(what)s", at=at, what=what)))
+    if problems:
+        raise Refused(problems)
+
+
+def _misfits(
+    template: Template, columns: Sequence[MappedColumn], constants: Mapping[str, str]
+) -> Iterator[Problem]:
+    yield from read_twice(columns)
+    groups = any(column.age_days is not None for column in columns)
     given = {column.field for column in columns} | set(constants)
     if groups:
         given |= set(OF_A_GROUP.values())

@@ -144,7 +144,8 @@ def _table(name: str, content: bytes) -> list[Numbered]:
         if "\0" in text:
             raise Refused([Problem("file", _("is not text"), name)])
         try:
-            rows = enumerate(csv.reader(io.StringIO(text)), start=1)
+            # Strictly: a quotation mark that is never closed would take the rows behind it into its cell.
+            rows = enumerate(csv.reader(io.StringIO(text), strict=True), start=1)
             return [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
         except csv.Error as error:
             raise Refused(

@@ -18,7 +18,7 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -47,13 +47,18 @@ _NO_VALUE = re.compile(
     + rb"""(?:</(?:\w+:)?c>|<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)|"""
     rb"""[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']""" + _FORMULA + rb"""</(?:\w+:)?c>)"""
 )
-_PERCENT_FORMAT = re.compile(
+_NUMBER_FORMAT = re.compile(
     rb"""<(?:\w+:)?numFmt\b(?=[^>]*\bnumFmtId=["'](\d+)["'])[^>]*\bformatCode=(?:"([^"]*)"|'([^']*)')"""
 )
 _CELL_STYLES = re.compile(rb"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", re.DOTALL)
 _STYLE = re.compile(rb"""<(?:\w+:)?xf\b(?:[^>]*?\bnumFmtId=["'](\d+)["'])?""")
-#: 0 % and 0.00 %, which every workbook has without naming them.
+#: 0 % and 0.00 %, which every workbook has without naming them; and the one of a day with its time.
 _PERCENT_BUILT_IN = {b"9", b"10"}
+_TIME_BUILT_IN = {b"22"}
+#: What a cell holds that is a number without a part: of a day, its midnight.
+_WHOLE = (
+    rb"""[^>]*>\s*(?:<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*)?<(?:\w+:)?v>\s*\d+(?:\.0*)?\s*<"""
+)
 #: An .ods without any of these holds values and nothing else.
 _SAYS_MORE = re.compile(
     rb"""["'](?:percentage|error)["']|table:(?:formula|visibility|number-rows-spanned)="""
@@ -199,26 +204,50 @@ def marks(xml: bytes, most_cells: int) -> dict[str, Any]:
     }
 
 
+#: What a format says beside its signs: text in quotes, one letter behind a stroke, a colour or a length of time.
+_QUOTED, _IN_BRACKETS = re.compile(rb"""\"[^\"]*\"|\\."""), re.compile(rb"\[[^\]]*\]")
+
+
 def shows_percent(code: bytes) -> bool:
     """A sign in quotes, or behind a stroke, is text and changes no number."""
-    return b"%" in re.sub(rb"""\"[^\"]*\"|\\.""", b"", code)
+    return b"%" in _QUOTED.sub(b"", code)
+
+
+def shows_day_and_time(code: bytes) -> bool:
+    """Of such a cell people read 2026-03-01 00:00; of one that shows the day alone nobody knows the hour."""
+    signs = _IN_BRACKETS.sub(b"", _QUOTED.sub(b"", code)).lower()
+    return b"h" in signs and (b"d" in signs or b"y" in signs)
 
 
 def percent_cells(styles: bytes) -> re.Pattern[bytes] | None:
     """What finds the cells that show a hundred times their number: 4.8 % is stored as 0.048. None when there are none."""
-    percent = set(_PERCENT_BUILT_IN)
-    for number, code, other in _PERCENT_FORMAT.findall(styles):
-        if shows_percent((code or other).replace(b"&quot;", b'"')):
-            percent.add(number)
+    return _cells_that_show(styles, _PERCENT_BUILT_IN, shows_percent)
+
+
+def midnight_cells(styles: bytes) -> re.Pattern[bytes] | None:
+    """What finds the cells that show a day with its time and hold a whole number, 00:00, which calamine gives as a day
+    without one. None when no cell can be so."""
+    return _cells_that_show(styles, _TIME_BUILT_IN, shows_day_and_time, _WHOLE)
+
+
+def _cells_that_show(
+    styles: bytes, built_in: set[bytes], shows: Callable[[bytes], bool], holding: bytes = b""
+) -> re.Pattern[bytes] | None:
+    """Finds the cells whose format `shows` something, in the sheets of the workbook that has these styles."""
+    wanted = set(built_in)
+    for number, code, other in _NUMBER_FORMAT.findall(styles):
+        if shows((code or other).replace(b"&quot;", b'"')):
+            wanted.add(number)
     section = _CELL_STYLES.search(styles)
     formats = _STYLE.findall(section.group(0)) if section is not None else []
-    places = b"|".join(b"%d" % place for place, number in enumerate(formats) if number in percent)
+    places = b"|".join(b"%d" % place for place, number in enumerate(formats) if number in wanted)
     if not places:
         return None
     return re.compile(
         rb"""<(?:\w+:)?c\b(?=[^>]*\bs=["'](?:"""
         + places
         + rb""")["'])[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["']"""
+        + holding
     )
 
 
@@ -345,28 +374,35 @@ def xls_marks(content: bytes) -> tuple[list[dict[str, Any]], bool | None]:
                 return
             at += 4 + length
 
-    percent, styles, places, mac_dates = {9, 10}, [], [], None
+    percent, timed = {9, 10}, {22}
+    styles, places, mac_dates = [], [], None
     for kind, data in records(0):
-        if kind == _FORMAT and shows_percent(data[2:].replace(b"\0", b"")):
-            percent.add(int.from_bytes(data[:2], "little"))
+        if kind == _FORMAT:
+            number, code = int.from_bytes(data[:2], "little"), data[3:].replace(b"\0", b"")
+            percent |= {number} if shows_percent(code) else set()
+            timed |= {number} if shows_day_and_time(code) else set()
         elif kind == _XF:
             styles.append(int.from_bytes(data[2:4], "little"))
         elif kind == _BOUND_SHEET:
             places.append(int.from_bytes(data[:4], "little"))
         elif kind == _DATE_MODE:
             mac_dates = data[:1] == b"\1"
-    shown = {style for style, number in enumerate(styles) if number in percent}
-    return [_xls_sheet(records(at), shown) for at in places], mac_dates
+    shown, with_time = (
+        {style for style, number in enumerate(styles) if number in numbers} for numbers in (percent, timed)
+    )
+    return [_xls_sheet(records(at), shown, with_time) for at in places], mac_dates
 
 
-def _xls_sheet(records: Iterator[tuple[int, bytes]], shown: set[int]) -> dict[str, Any]:
-    errors, percent, hidden = [], [], []
+def _xls_sheet(records: Iterator[tuple[int, bytes]], shown: set[int], with_time: set[int]) -> dict[str, Any]:
+    errors, percent, midnights, hidden = [], [], [], []
     for kind, data in records:
         if kind in (_NUMBER_CELL, _RK, _FORMULA_CELL, _TRUE_OR_ERROR):
             row, column, style = struct.unpack_from("<HHH", data)
             name = f"{letters_of(column + 1)}{row + 1}"
             if style in shown:
                 percent.append(name)
+            if style in with_time:  # what holds a part of a day is no day: the application sees it
+                midnights.append(name)
             if (kind == _FORMULA_CELL and data[6:7] == b"\2" and data[12:14] == b"\xff\xff") or (
                 kind == _TRUE_OR_ERROR and data[7:8] == b"\1"
             ):
@@ -374,11 +410,18 @@ def _xls_sheet(records: Iterator[tuple[int, bytes]], shown: set[int]) -> dict[st
         elif kind == _SEVERAL_RK:
             row, first = struct.unpack_from("<HH", data)
             for place in range((len(data) - 6) // 6):
-                if int.from_bytes(data[4 + 6 * place : 6 + 6 * place], "little") in shown:
-                    percent.append(f"{letters_of(first + place + 1)}{row + 1}")
+                style = int.from_bytes(data[4 + 6 * place : 6 + 6 * place], "little")
+                name = f"{letters_of(first + place + 1)}{row + 1}"
+                percent += [name] if style in shown else []
+                midnights += [name] if style in with_time else []
         elif kind == _ROW_OF and data[12] & 0x20:
             hidden.append(int.from_bytes(data[:2], "little") + 1)
-    return {"errors": errors[:10_000], "percent": percent, "hidden_rows": hidden[:1000]}
+    return {
+        "errors": errors[:10_000],
+        "percent": percent,
+        "midnights": midnights,
+        "hidden_rows": hidden[:1000],
+    }
 
 
 def as_json(value: Any) -> list[str]:
@@ -397,11 +440,14 @@ def read(content: bytes, limits: dict[str, int]) -> Iterator[dict[str, Any] | li
     mac_dates: bool | None = None
     if content.startswith(b"PK"):
         parts = unpacked(content, limits["unpacked_bytes"])
-        percent = percent_cells(parts.get("xl/styles.xml", b""))
+        styles = parts.get("xl/styles.xml", b"")
+        percent, midnight = percent_cells(styles), midnight_cells(styles)
         for name, xml in sheet_parts(parts).items():
             extra[name] = marks(xml, limits["cells"])
             if percent is not None:
                 extra[name]["percent"] = [found.decode() for found in percent.findall(xml)]
+            if midnight is not None:
+                extra[name]["midnights"] = [found.decode() for found in midnight.findall(xml)]
         if b"spreadsheet" in parts.get("mimetype", b""):
             extra = ods_marks(parts.get("content.xml", b""), limits["cells"])
         if "xl/workbook.xml" in parts:

@@ -184,7 +184,7 @@ def _written(column: Column, value: Any) -> Any:
         twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
         if twice:
             return local.isoformat()
-        # A sheet's serial number keeps seconds, and a midnight would read as a day without a time.
+        # A sheet's serial number keeps seconds, and in an .ods a midnight is a day without a time.
         plain = local.replace(tzinfo=None)
         return (
             plain.isoformat(sep=" ")

@@ -27,7 +27,7 @@ from lims.importing.readers import LONGEST_AGE_DAYS, HistoryMix, mix_code
 from lims.importing.templates import Progress, Template, codes_in
 from lims.mixes.models import MixDesign, MixRevision
 from lims.mixes.schemas import COMPONENT_KINDS, MIX_KINDS, MixIn
-from lims.results.models import Break
+from lims.results.models import Break, Press
 from lims.results.press_files import find_specimen
 from lims.results.schemas import LOAD, RESULT_STATES, STRENGTH, SetBreaksIn
 from lims.results.service import SetEntries, SetFacts, facts_of_sets, record_history
@@ -216,9 +216,12 @@ class BreakTemplate(Template):
                 if set_id in entries.results:
                     self._compare(here, stored)
                 else:
-                    entries.check(set_id, self._entry(facts[set_id], here), actor)
+                    entry = self._entry(facts[set_id], here)
+                    entries.check(set_id, entry)
                     for row in here.values():
                         row.outcome = "new"
+                        if entry.tested_by is not None:  # one row may say it for its set
+                            row.values["tested_by"] = entry.tested_by
             except Refused as error:
                 self._spread(error, facts[set_id], here)
             if progress is not None and done % 200 == 0:
@@ -227,6 +230,18 @@ class BreakTemplate(Template):
             for set_id, ids in entries.write_telling(actor).items():
                 for specimen_id, break_id in ids.items():
                     of_set[set_id][specimen_id].written.append(("breaks", break_id))
+
+    def told(self, rows: Sequence[Row]) -> Iterator[str]:
+        """A sheet may hold years of others' work: who imports it is nobody's tester."""
+        unnamed = sum(
+            row.outcome == "new" and "load_kn" in row.values and "tested_by" not in row.values for row in rows
+        )
+        if unnamed:
+            yield _(
+                "Nobody is named as the tester of %(n)s specimens, and certificates will name none: “%(what)s” takes it.",
+                n=unnamed,
+                what=self.columns["tested_by"].label,
+            )
 
     def _name_specimens(self, rows: Sequence[Row]) -> None:
         """Rows that say batch, age and number get the code of their specimen."""
@@ -370,6 +385,8 @@ class BreakTemplate(Template):
                     name == "strength_mpa" and present is not None and not present.reported
                 ):
                     column = self.columns[name]
+                    if name == "press_id":  # people know it by its code
+                        was, now = (self._press_code(key) for key in (was, now))
                     row.refuse(
                         [
                             Problem(
@@ -383,6 +400,10 @@ class BreakTemplate(Template):
                         ]
                     )
             row.same()
+
+    def _press_code(self, press_id: int | None) -> str | None:
+        press = current_session().get(Press, press_id) if press_id is not None else None
+        return None if press is None else press.code
 
     def _spread(self, error: Refused, facts: SetFacts, here: Mapping[int, Row]) -> None:
         """What is wrong with a set stands at the first of its rows; the others say why they are refused."""

@@ -78,6 +78,10 @@ class Template:
         """Give every row its outcome; with `write` inside a transaction that the caller takes back if one is refused."""
         raise NotImplementedError
 
+    def told(self, rows: Sequence[Row]) -> Iterator[str]:
+        """What a reader might not expect of these rows, once each has its outcome."""
+        yield from ()
+
     @property
     def dry_run_writes(self) -> bool:
         """Does a preview need the services to write (in a transaction that is taken back)?"""
@@ -530,6 +534,19 @@ class AggregateSampleTemplate(RecordTemplate):
                 Problem(name, _("is blank; accepted: all seven masses, 0 where nothing stayed on the sieve"))
                 for name in SIEVE_FIELDS
                 if name not in row.values
+            )
+
+    def told(self, rows: Sequence[Row]) -> Iterator[str]:
+        """A sheet may have per cent of the sample under the same heads: the grading is the same, the masses are not."""
+        sieved = [
+            [row.values[name] for name in SIEVE_FIELDS]
+            for row in rows
+            if row.outcome in {"new", "changed"} and all(name in row.values for name in SIEVE_FIELDS)
+        ]
+        if shares := sum(99 <= sum(masses) <= 101 for masses in sieved):
+            yield _(
+                "In %(n)s rows the masses on the sieves add up to about 100, as per cent do; they are read as g.",
+                n=shares,
             )
 
 

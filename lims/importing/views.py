@@ -52,6 +52,7 @@ from lims.importing.mapping import (
     needs_hour,
     propose,
     proposed,
+    read_twice,
     row_of_heads,
     settled,
 )
@@ -180,7 +181,7 @@ class ImportView(GuardedView):
             kept = None if request.args else reading_of(run)
             if kept is None or not fits(book, kept):
                 kept = self._proposal(book, run.kind, request.args)
-            return self._mapping(run, book, kept)
+            return self._mapping(run, book, kept, [*read_twice(kept.columns)])
         template = template_of(request.form.get("template", ""))
         self._require(template)
         try:

@@ -102,6 +102,8 @@ class Sheet:
     no_value: frozenset[str] = frozenset()
     #: Cells that are formatted as a percentage; those with a number hold a `Percentage`.
     percent: tuple[str, ...] = ()
+    #: Cells that show a day with the time 00:00, among others perhaps; those with a day hold its first moment.
+    midnights: tuple[str, ...] = ()
 
     def cell(self, row: int, column: int) -> Cell:
         """Rows and columns count from 0; outside of the sheet is blank."""
@@ -318,6 +320,7 @@ def _sheet(item: dict[str, Any]) -> Sheet:
         frozenset(item.get("errors", ())),
         frozenset(item.get("no_value", ())),
         tuple(item.get("percent", ())),
+        tuple(item.get("midnights", ())),
     )
 
 
@@ -334,6 +337,11 @@ def _told(sheet: Sheet) -> None:
         found = sheet.cell(row, column)
         if isinstance(found, float | int) and not isinstance(found, bool):
             sheet.rows[row][column] = Percentage(found)
+    for name in sheet.midnights:
+        row, column = place_of(name)
+        found = sheet.cell(row, column)
+        if type(found) is date:
+            sheet.rows[row][column] = datetime.combine(found, time())
     sheet.merged = tuple(_merged(sheet))
 
 

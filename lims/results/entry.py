@@ -29,7 +29,7 @@ from lims.results.models import Break
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import (
     assess,
-    capacities_of_presses,
+    facts_of_presses,
     facts_of_sets,
     judged_by,
     record_telling,
@@ -194,7 +194,7 @@ def doubts(set_id: int, entry: SetBreaksIn) -> list[str]:
     if item is None or facts is None or not loads:
         return []
     # First what is refused anyway: nobody is asked about a load that the press cannot give.
-    verdict = assess(facts, entry, capacities_of_presses(current_session(), entry.press_id)).verdict
+    verdict = assess(facts, entry, facts_of_presses(current_session(), entry.press_id)).verdict
     found = []
     for position, load in enumerate(loads):
         others = [*loads[:position], *loads[position + 1 :]]

@@ -86,7 +86,8 @@ def table_of(content: bytes, mapping: PressMapping) -> list[list[str]]:
     if "\x00" in text:
         raise refuse("file", _("is not text; accepted: CSV, .xlsx or .xls"))
     try:
-        rows = csv.reader(io.StringIO(text), delimiter=DELIMITERS[mapping.delimiter])
+        # Strictly: a quotation mark that is never closed would take the rows behind it into its cell.
+        rows = csv.reader(io.StringIO(text), delimiter=DELIMITERS[mapping.delimiter], strict=True)
         table = list(islice(rows, MOST_ROWS))
         more = sum(1 for _row in rows)  # counted, not kept: ten million empty lines would take 600 MB
     except csv.Error as error:
@@ -124,6 +125,8 @@ def read_file(
     mapping = session.get(PressMapping, mapping_id, populate_existing=True) if known else None
     if mapping is None:
         raise NotFound(f"press-mappings {mapping_id}")
+    if mapping.retired_at is not None:
+        raise refuse("mapping", _("is out of use; accepted: a record in use"), mapping.code)
     digest = hashlib.sha256(content).hexdigest()
     earlier = _of_these_bytes(session, digest)
     by_a_person = earlier is not None and nobody_asks and earlier.changed_by != actor.key
@@ -330,7 +333,7 @@ def _parsed(line: _Line, mapping: PressMapping) -> _Row:
             value=f"{text[:40]} {mapping.load_unit}",
             what=LOAD.accepted(),
         )
-    time_text = plain_text(row.get(plain_text(mapping.time_column), "")) if mapping.time_column else ""
+    time_text = _time_text(row, mapping)
     tested_at: datetime | None = None
     if time_text:
         try:
@@ -349,6 +352,11 @@ def _parsed(line: _Line, mapping: PressMapping) -> _Row:
     if line.wrong:  # of 424,5 kN the load would be 424; who settles the row in the tray would have it entered
         load, tested_at, problem = None, None, line.wrong
     return _Row(code, load, tested_at, time_text, tester or None, problem)
+
+
+def _time_text(row: Mapping[str, str], mapping: PressMapping) -> str:
+    """The time of a row as it came; nothing of a file that has none."""
+    return plain_text(row.get(plain_text(mapping.time_column), "")) if mapping.time_column else ""
 
 
 def _moment(text: str, form: str | None) -> datetime:
@@ -404,13 +412,24 @@ def _enter_if_whole(set_id: int, actor: Actor, outcome: Outcome) -> None:
             # The same load once more, as of a file that was written twice, is one test: the last time that was noted.
             here = [of_specimens[specimen.id][-1] for specimen in found.specimens]
             times = [row.tested_at for row in here if row.tested_at is not None]
+            presses = {row.press_file.press_mapping.press_id for row in here} - {None}
+            if len(presses) > 1:
+                message = _(
+                    "differs within the set %(set)s; accepted: one for all its specimens", set=found.code
+                )
+                raise refuse("press_id", message)
+            testers = dict.fromkeys(row.tested_by for row in here if row.tested_by)
             entry = {
                 "loads_kn": [row.load_kn for row in here],
                 "tested_at": (max(times) if times else utc_now()).isoformat(),
-                "press_id": here[0].press_file.press_mapping.press_id,
-                "tested_by": here[0].tested_by,
+                "press_id": next(iter(presses), None),
+                "tested_by": ", ".join(testers)[:80],
             }
-            record_set(set_id, SetBreaksIn.read(entry), actor)
+            # Who brings the press's file stands there, as who types; a program does not, nor who settles another's row.
+            brought = actor.user_id is not None and all(
+                row.press_file.changed_by == actor.key for row in here
+            )
+            record_set(set_id, SetBreaksIn.read(entry), actor, typed=brought)
             for row in waiting:
                 row.state, row.message = "used", None
             writing.flush()
@@ -481,6 +500,10 @@ def settle(row_id: int, data: Mapping[str, Any], actor: Actor) -> PressRow:
             if row.load_kn is None:
                 raise refuse(
                     "code", _("the row has no load that can be read; put it away and type the set"), row.title
+                )
+            if row.tested_at is None and _time_text(json.loads(row.content), row.press_file.press_mapping):
+                raise refuse(
+                    "code", _("the row has no time that can be read; put it away and type the set"), row.title
                 )
             row.specimen_id, row.code = specimen.id, specimen.code
             touched.add(specimen.id)

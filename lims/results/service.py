@@ -27,7 +27,7 @@ from lims.base.database import (
     one_or_many,
     transaction,
 )
-from lims.base.display import format_decimal, show_time
+from lims.base.display import format_decimal, local_day, show_time
 from lims.base.laboratory import CodeFamily, laboratory
 from lims.base.problems import Conflict, NotFound, Problem, refuse
 from lims.base.records import stamps
@@ -399,26 +399,29 @@ class Recorded(NamedTuple):
     judged: Judged | None
 
 
-def record_set(set_id: int, entry: SetBreaksIn, actor: Actor) -> SetResult:
-    """Breaks and result of a set, in one write.
+def record_set(set_id: int, entry: SetBreaksIn, actor: Actor, *, typed: bool = True) -> SetResult:
+    """Breaks and result of a set, in one write. Who types loads is who tested, unless the entry names another; not `typed`,
+    an entry that names nobody has no tester.
 
     The same entry sent twice gives the same result once; a different one is a Conflict with both values.
     Raises: NotFound, Refused, Conflict.
     """
-    return record_telling(set_id, entry, actor).result
+    return record_telling(set_id, entry, actor, typed=typed).result
 
 
-def record_telling(set_id: int, entry: SetBreaksIn, actor: Actor) -> Recorded:
+def record_telling(set_id: int, entry: SetBreaksIn, actor: Actor, *, typed: bool = True) -> Recorded:
     """Like `record_set`, for who wants to say more of the entry."""
+    if typed:
+        entry = _typed_by(actor, entry)
     with transaction(actor, "breaks") as session:
         if not database().is_sqlite:  # which has one writer
             _lock(session, set_id)
         entries = SetEntries(facts_of_sets([set_id]))
         earlier = entries.results.get(set_id)
         if earlier is not None:
-            same = _same_or_conflict(get_set(set_id), earlier, entry, actor)
+            same = _same_or_conflict(get_set(set_id), earlier, entry)
             return Recorded(same, entries.facts[set_id], None)
-        judged = entries.check(set_id, entry, actor)
+        judged = entries.check(set_id, entry)
         entries.write(actor)
         written = result_of(set_id)
         assert written is not None  # by the line before
@@ -427,16 +430,16 @@ def record_telling(set_id: int, entry: SetBreaksIn, actor: Actor) -> Recorded:
 
 class SetEntries:
     """Entries of one set or of thousands on their way in: facts fetched in few statements, each entry checked once, all
-    written at once. Inside a transaction."""
+    written at once, with the tester that each names or none. Inside a transaction."""
 
     def __init__(self, facts: Mapping[int, SetFacts]) -> None:
         self.facts = facts
         #: Results that count already.
         self.results = results_of_sets(self.facts)
-        self._capacities: dict[int, Decimal | None] | None = None
+        self._presses: dict[int, PressFacts] | None = None
         self._ready: dict[int, tuple[SetBreaksIn, Judged]] = {}
 
-    def check(self, set_id: int, entry: SetBreaksIn, actor: Actor) -> Judged | None:
+    def check(self, set_id: int, entry: SetBreaksIn) -> Judged | None:
         """Keep the entry for writing; one that is stored already is left as it is (None). Raises: NotFound, Refused,
         Conflict."""
         found = self.facts.get(set_id)
@@ -445,12 +448,12 @@ class SetEntries:
         if set_id in self._ready:
             raise refuse("specimen_set_id", _("is given twice"), found.code)
         if set_id in self.results:
-            _same_or_conflict(get_set(set_id), self.results[set_id], entry, actor)
+            _same_or_conflict(get_set(set_id), self.results[set_id], entry)
             return None
         require_waiting(found)
-        if entry.press_id is not None and self._capacities is None:
-            self._capacities = capacities_of_presses(current_session(), None)
-        judged = assess(found, entry, self._capacities or {})
+        if entry.press_id is not None and self._presses is None:
+            self._presses = facts_of_presses(current_session(), None)
+        judged = assess(found, entry, self._presses or {})
         self._ready[set_id] = (entry, judged)
         return judged
 
@@ -481,7 +484,7 @@ class SetEntries:
         results: list[dict[str, Any]] = []
         for set_id, (entry, judged) in self._ready.items():
             keys = [(specimen.id, 1) for specimen in self.facts[set_id].specimens]
-            breaks += _break_values(entry, judged, keys, actor)
+            breaks += _break_values(entry, judged, keys)
             results.append(_result_values(entry, judged, set_id, 1, None))
         insert_rows(session.connection(), Break.__table__, breaks, stamped)
         insert_rows(session.connection(), SetResult.__table__, results, stamped)
@@ -555,15 +558,21 @@ def _replace(
         if released and present.state != "released":
             raise refuse("specimen_set_id", _("is not released; accepted: a correction"), found.code)
         if present.number != result_number:
-            raise _conflict(found, present, entry, actor)
+            raise _conflict(found, present, entry)
         now = utc_now()
         present.superseded_at = now
-        for item in breaks_of([s.id for s in found.specimens]).values():
+        broken = breaks_of([s.id for s in found.specimens])
+        for item in broken.values():
             item.superseded_at = now
         session.flush()
         if released:
             sign(session, present, "amended", actor, reason)
-        return _write(session, found, entry, actor, number=present.number + 1, reason=reason)
+        first = next(iter(broken.values()))
+        # Who corrects an entry did not test: whom it does not name anew is who was named.
+        entry = entry.model_copy(update={"tested_by": entry.tested_by or first.tested_by})
+        return _write(
+            session, found, entry, number=present.number + 1, reason=reason, standing_press_id=first.press_id
+        )
 
 
 def verify(set_id: int, actor: Actor, *, result_number: int | None = None) -> SetResult:
@@ -689,7 +698,7 @@ def record_history(
         ]
         session.flush()
         for found, entry in entries:
-            _put(session, found, entry, actor, number=1, reason=None, state="released")
+            _put(session, found, entry, number=1, reason=None, state="released")
         session.flush()
     return sum(len(strengths) for _age_days, strengths in ages)
 
@@ -770,16 +779,33 @@ class Judged:
     age_within: bool | None
 
 
-def capacities_of_presses(session: Session, press_id: int | None) -> dict[int, Decimal | None]:
-    """Largest load by press, kN, of one press or of all."""
-    query = select(Press.id, Press.capacity_kn)
+class PressFacts(NamedTuple):
+    """What an entry is checked against: the largest load in kN, and since when the press is out of use."""
+
+    code: str
+    capacity_kn: Decimal | None
+    retired_at: datetime | None
+
+
+def facts_of_presses(session: Session, press_id: int | None) -> dict[int, PressFacts]:
+    """Press id -> its facts, of one press or of all."""
+    query = select(Press.id, Press.code, Press.capacity_kn, Press.retired_at)
     if press_id is not None:
         query = query.where(Press.id == press_id)
-    return {row.id: row.capacity_kn for row in session.execute(query)}
+    return {
+        key: PressFacts(code, capacity_kn, retired_at)
+        for key, code, capacity_kn, retired_at in session.execute(query)
+    }
 
 
-def assess(found: SetFacts, entry: SetBreaksIn, capacities: Mapping[int, Decimal | None]) -> Judged:
-    """Everything that is checked before a set is written, whatever way it came. Raises: Refused."""
+def assess(
+    found: SetFacts,
+    entry: SetBreaksIn,
+    presses: Mapping[int, PressFacts],
+    standing_press_id: int | None = None,
+) -> Judged:
+    """Everything that is checked before a set is written, whatever way it came. `standing_press_id`: the press of the entry
+    that this one corrects, which may be named again. Raises: Refused."""
     values = entry.loads_kn if entry.loads_kn is not None else entry.strengths_mpa or ()
     if len(values) != len(found.specimens):
         raise refuse(
@@ -793,10 +819,30 @@ def assess(found: SetFacts, entry: SetBreaksIn, capacities: Mapping[int, Decimal
     verdict = judge(found.specimens, entry, found.grade_mpa)
     age_hours, within = _age(found, entry.tested_at)
     if entry.press_id is not None:
-        if entry.press_id not in capacities:
+        if entry.press_id not in presses:
             raise refuse("press_id", _("there is no such record"), entry.press_id)
-        _within_capacity(entry, capacities[entry.press_id])
+        press = presses[entry.press_id]
+        if entry.press_id != standing_press_id:
+            _in_use_then(press, entry.tested_at)
+        _within_capacity(entry, press.capacity_kn)
     return Judged(values, verdict, age_hours, within)
+
+
+def _in_use_then(press: PressFacts, tested_at: datetime | None) -> None:
+    """What a press broke before it was put away may come in later. The day of that counts whole: clocks differ. Raises:
+    Refused."""
+    if press.retired_at is None or tested_at is None:
+        return
+    last = local_day(press.retired_at)
+    if local_day(tested_at) > last:
+        raise refuse(
+            "press_id",
+            _(
+                "was put away on %(day)s; accepted: a press in use on the day of the test",
+                day=last.isoformat(),
+            ),
+            press.code,
+        )
 
 
 def _within_capacity(entry: SetBreaksIn, capacity_kn: Decimal | None) -> None:
@@ -814,11 +860,18 @@ def _within_capacity(entry: SetBreaksIn, capacity_kn: Decimal | None) -> None:
             )
 
 
-def _circumstances(entry: SetBreaksIn, actor: Actor) -> dict[str, Any]:
+def _typed_by(actor: Actor, entry: SetBreaksIn) -> SetBreaksIn:
+    """The entry with who tested: whom it names, else who types the loads."""
+    if entry.tested_by or entry.loads_kn is None:
+        return entry
+    return entry.model_copy(update={"tested_by": actor.label[:80]})
+
+
+def _circumstances(entry: SetBreaksIn) -> dict[str, Any]:
     """What stands with every break of an entry, beside its load."""
     return {
         "press_id": entry.press_id,
-        "tested_by": entry.tested_by or (None if entry.loads_kn is None else actor.label[:80]),
+        "tested_by": entry.tested_by,
         "tested_at": entry.tested_at,
         "loading_rate_mpa_s": entry.loading_rate_mpa_s,
         "remark": entry.remark,
@@ -826,14 +879,14 @@ def _circumstances(entry: SetBreaksIn, actor: Actor) -> dict[str, Any]:
 
 
 def _break_values(
-    entry: SetBreaksIn, judged: Judged, keys: Sequence[tuple[int, int]], actor: Actor
+    entry: SetBreaksIn, judged: Judged, keys: Sequence[tuple[int, int]]
 ) -> list[dict[str, Any]]:
     """The columns of each specimen's break; `keys`: the specimen's id and the break's number, in the set's order."""
     of_all = {
         "reported": entry.loads_kn is None,
         "age_hours": judged.age_hours,
         "age_within": judged.age_within,
-        **_circumstances(entry, actor),
+        **_circumstances(entry),
     }
     return [
         {
@@ -868,9 +921,15 @@ def _result_values(
 
 
 def _write(
-    session: Session, found: SpecimenSet, entry: SetBreaksIn, actor: Actor, *, number: int, reason: str | None
+    session: Session,
+    found: SpecimenSet,
+    entry: SetBreaksIn,
+    *,
+    number: int,
+    reason: str | None,
+    standing_press_id: int | None,
 ) -> SetResult:
-    result = _put(session, found, entry, actor, number=number, reason=reason)
+    result = _put(session, found, entry, number=number, reason=reason, standing_press_id=standing_press_id)
     session.flush()
     result_written(Written(found.batch_id, found.batch.mix_revision.mix_design_id))
     return result
@@ -880,15 +939,15 @@ def _put(
     session: Session,
     found: SpecimenSet,
     entry: SetBreaksIn,
-    actor: Actor,
     *,
     number: int,
     reason: str | None,
     state: str = "entered",
+    standing_press_id: int | None = None,
 ) -> SetResult:
     """Breaks and result of a set into the session; whoever asks for it flushes."""
-    capacities = {} if entry.press_id is None else capacities_of_presses(session, entry.press_id)
-    judged = assess(SetFacts.of(found), entry, capacities)
+    presses = {} if entry.press_id is None else facts_of_presses(session, entry.press_id)
+    judged = assess(SetFacts.of(found), entry, presses, standing_press_id)
     earlier: dict[int, int] = {}
     if number > 1:
         rows = session.execute(
@@ -898,7 +957,7 @@ def _put(
         )
         earlier = {int(specimen_id): int(last) for specimen_id, last in rows}
     keys = [(specimen.id, earlier.get(specimen.id, 0) + 1) for specimen in found.specimens]
-    session.add_all(Break(**values) for values in _break_values(entry, judged, keys, actor))
+    session.add_all(Break(**values) for values in _break_values(entry, judged, keys))
     result = SetResult(**_result_values(entry, judged, found.id, number, reason, state))
     session.add(result)
     found.state = "broken"
@@ -924,7 +983,7 @@ def _age(found: SetFacts, tested_at: datetime | None) -> tuple[Decimal | None, b
     return verdict.age_hours.quantize(Decimal("0.01"), ROUND_HALF_EVEN), within
 
 
-def _same_or_conflict(found: SpecimenSet, earlier: SetResult, entry: SetBreaksIn, actor: Actor) -> SetResult:
+def _same_or_conflict(found: SpecimenSet, earlier: SetResult, entry: SetBreaksIn) -> SetResult:
     """A double click or a repeated request is not a second break."""
     breaks = breaks_of([s.id for s in found.specimens])
     in_order = [breaks[s.id] for s in found.specimens]
@@ -932,26 +991,26 @@ def _same_or_conflict(found: SpecimenSet, earlier: SetResult, entry: SetBreaksIn
         same = tuple(item.load_kn for item in in_order) == entry.loads_kn
     else:
         same = tuple(item.strength_mpa for item in in_order if item.reported) == entry.strengths_mpa
-    if same and not _differing(in_order, entry, actor):
+    if same and not _differing(in_order, entry):
         return earlier
-    raise _conflict(found, earlier, entry, actor)
+    raise _conflict(found, earlier, entry)
 
 
-def _differing(breaks: Iterable[Break], entry: SetBreaksIn, actor: Actor) -> dict[str, tuple[str, str]]:
+def _differing(breaks: Iterable[Break], entry: SetBreaksIn) -> dict[str, tuple[str, str]]:
     """Name -> what is stored and what is given, where an entry's press, time, tester, rate or remark is another."""
     kinds = {item.name: item.kind for item in SetBreaksIn.inputs()}
     first = next(iter(breaks), None)
     return {
         name: (kinds[name].text(getattr(first, name)), kinds[name].text(given))
-        for name, given in _circumstances(entry, actor).items()
+        for name, given in _circumstances(entry).items()
         if first is not None and getattr(first, name) != given
     }
 
 
-def _conflict(found: SpecimenSet, present: SetResult, entry: SetBreaksIn, actor: Actor) -> Conflict:
+def _conflict(found: SpecimenSet, present: SetResult, entry: SetBreaksIn) -> Conflict:
     """The loads of both, and what else differs."""
     yours = entry.loads_kn if entry.loads_kn is not None else entry.strengths_mpa or ()
-    differing = _differing(breaks_of([s.id for s in found.specimens]).values(), entry, actor)
+    differing = _differing(breaks_of([s.id for s in found.specimens]).values(), entry)
     return Conflict(
         found.id,
         {"loads_kn": _shown(_values_of(found, present.number))}

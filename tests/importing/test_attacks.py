@@ -204,6 +204,39 @@ def test_a_number_formatted_as_a_date_is_refused(records: Flask) -> None:
     assert "formatted as a date" in refusal.message
 
 
+@pytest.mark.parametrize(
+    ("form", "read"),
+    [
+        ("yyyy-mm-dd hh:mm", True),
+        ('yyyy"年"m"月"d"日" h"时"mm"分"', True),
+        ("m/d/yy h:mm", True),  # one that every workbook has
+        ("yyyy-mm-dd", False),
+        ('yyyy-mm-dd" h"', False),
+    ],
+)
+def test_a_cell_that_shows_midnight_is_that_time_and_one_that_shows_a_day_has_none(
+    records: Flask, form: str, read: bool
+) -> None:
+    """Both hold the same whole number; saved as text, the first says 00:00."""
+    book, sheet = filled_book("batches", {"code": "B-1"})
+    cell = sheet[f"{letter_of('batches', 'cast_at')}{FIRST}"]
+    cell.value, cell.number_format = datetime(2026, 3, 1), form  # noqa: DTZ001 - as a sheet has it
+    (row,) = plan_of(saved(book), "batches").rows
+    says_no_time = any("carries no time" in str(problem.message) for problem in row.problems)
+    assert ("cast_at" in row.values, says_no_time) == (read, not read)
+    if read:
+        assert row.values["cast_at"].isoformat() == "2026-02-28T16:00:00+00:00"
+
+
+def test_an_xls_tells_a_midnight_from_a_day(records: Flask) -> None:
+    cells = [(0x0203, struct.pack("<HHHd", 0, style, style, 46082)) for style in (2, 3)]
+    cells.append((0x00BD, struct.pack("<HHHiHiH", 1, 0, 2, (46082 << 2) | 2, 3, (46082 << 2) | 2, 1)))
+    formats = ((164, "yyyy-mm-dd hh:mm"), (165, "yyyy-mm-dd"))
+    (sheet,) = read_book("x.xls", xls(*cells, formats=formats)).sheets
+    assert [shown_(value) for value in sheet.rows[0][2:4]] == ["2026-03-01 00:00:00", "2026-03-01"]
+    assert [shown_(value) for value in sheet.rows[1][:2]] == ["2026-03-01 00:00:00", "2026-03-01"]
+
+
 def test_a_code_that_excel_made_a_date_is_refused(records: Flask) -> None:
     book, sheet = filled_book("mixes", RECIPE)
     sheet[f"A{FIRST}"] = datetime(2026, 3, 1)  # noqa: DTZ001 - as a sheet has it

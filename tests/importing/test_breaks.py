@@ -96,7 +96,7 @@ def recorded(entries: list[tuple[int, SetBreaksIn]]) -> dict[int, dict[int, int]
     with transaction(ACTOR, "breaks"):
         found = SetEntries(facts_of_sets(set_id for set_id, _entry in entries))
         for set_id, given in entries:
-            found.check(set_id, given, ACTOR)
+            found.check(set_id, given)
         return found.write_telling(ACTOR)
 
 

@@ -142,6 +142,12 @@ def test_unreadable_file_is_refused_with_a_sentence(records: Flask, name: str, c
         import_history(name, content, ACTOR)
 
 
+def test_quotation_mark_that_is_never_closed_takes_no_rows_away(records: Flask) -> None:
+    rows = LONG + 'P,"A,3,20,350,175\nP,B,3,20,350,175\n'
+    with pytest.raises(Refused, match="is not a csv table"):
+        read_history("p.csv", rows.encode())
+
+
 def workbook_of(*rows: list[object]) -> bytes:
     made = io.BytesIO()
     book = openpyxl.Workbook()

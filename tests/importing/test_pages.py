@@ -236,6 +236,17 @@ def test_a_mapping_that_does_not_fit_is_refused_with_its_choices_kept(
     assert word in answer.get_data(as_text=True)
 
 
+def test_two_columns_that_say_the_same_are_shown_as_not_settled(
+    sign_in_as: Callable[[str], Person],
+) -> None:
+    manager = sign_in_as(MANAGER)
+    rows = [["配合比编号", "水泥", "水", "碎石5-10", "碎石10-20"], ["A", 350, 175, 420, 630]]
+    sent = send(manager, workbook(rows), template="mixes")
+    page = manager.get(manager.get(sent.location).location).get_data(as_text=True)
+    assert page.count('value="coarse_aggregate_kg_m3" selected') == 2
+    assert "Column E: is read from column D already" in page
+
+
 def test_history_counts_as_released_and_is_imported_by_who_may_release(
     app: Flask, sign_in_as: Callable[[str], Person]
 ) -> None:

@@ -14,6 +14,7 @@ from flask import Flask
 
 from lims.base.database import current_session
 from lims.base.problems import Refused
+from lims.base.services import SERVICES
 from lims.importing.columns import choice_key, in_all_languages
 from lims.importing.former_labels import FORMER_LABELS
 from lims.importing.imports import (
@@ -28,6 +29,7 @@ from lims.importing.imports import (
 )
 from lims.importing.mapping import Reading, heads_of, own_reading, propose, proposed, settled, unit_in
 from lims.importing.workbooks import Sheet, read_book
+from lims.materials.schemas import SIEVES_MM
 from lims.results.models import SetResult
 from tests.factories import ACTOR, a_batch
 from tests.importing.workbooks import saved, sheet_of
@@ -307,6 +309,31 @@ def test_number_of_a_specimen_beside_columns_of_ages_is_not_proposed(records: Fl
     ]
 
 
+def test_two_columns_that_say_the_same_are_asked_about_and_none_is_dropped(records: Flask) -> None:
+    """Two stones of a recipe: the first would have been all of it."""
+
+    def of(heads: list[str], cells: list[Any], template: str = "mixes") -> bytes:
+        return saved(sheet_of([heads, cells])[0])
+
+    two = of(["配合比编号", "水泥", "水", "碎石5-10", "碎石10-20"], ["A", 350, 175, 420, 630])
+    columns = propose(read_book("x.xlsx", two), [TEMPLATES["mixes"]]).columns
+    assert [item.at for item in columns if item.field == "coarse_aggregate_kg_m3"] == ["D", "E"]
+    for way in (look, import_file):
+        with pytest.raises(Refused, match="Column E: Coarse aggregate: is read from column D already"):
+            way("x.xlsx", two, ACTOR, template="mixes")
+    # What holds no number is no second mass, and a head that says more clearly what it is has no rival.
+    for heads, cells in (
+        (["碎石5-10", "碎石10-20"], [420, None]),
+        (["碎石产地", "碎石10-20"], ["龙河", 420]),
+        (["碎石", "碎石10-20"], [420, 630]),
+    ):
+        content = of(["配合比编号", "水泥", "水", *heads], ["A", 350, 175, *cells])
+        (row,) = look("x.xlsx", content, ACTOR, template="mixes").rows
+        assert row.values["coarse_aggregate_kg_m3"] == 420
+    prisms = columns_of("cement-lots", "批号", "3d抗压强度1", "3d抗压强度2", "3d抗压平均")
+    assert [item[0] for item in prisms] == ["A", "B", "C"]
+
+
 def test_a_column_in_a_unit_that_its_field_cannot_have_is_left_to_a_person(records: Flask) -> None:
     """Pounds of a batch are no kg/m³, and kilograms no kN."""
     assert columns_of("mixes", "Mix", "Cement (lb)", "水(kg)", "砂(kg/m3)") == [
@@ -525,6 +552,25 @@ def test_a_share_that_passes_or_stays_on_a_sieve_is_no_mass(records: Flask) -> N
     for head in ("通过率4.75", "通過率4.75", "4.75 Passing", "2.36mm分计筛余率"):
         assert head_of("aggregate-samples", head) is None, head
     assert head_of("aggregate-samples", "4.75mm分计筛余量(g)") == ("retained_4_75_g", None)
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [("5 10 20 25 20 15 5", True), ("4.9 10 20 25 20 15 5.6", True), ("25 50 100 125 100 75 25", False)],
+)
+def test_masses_on_sieves_that_look_like_per_cent_are_asked_about(
+    records: Flask, shares: str, told: bool
+) -> None:
+    """分计筛余 without a unit is either: the grading is the same, the mass of the sample is not."""
+    SERVICES["aggregate-sources"].add({"code": "S", "name": "S"}, ACTOR)
+    heads = [f"{sieve} mm 分计筛余" for sieve in SIEVES_MM]
+    sheet = [
+        ["样品编号", "料源", "取样日期", *heads, "筛底"],
+        ["S-1", "S", "2026-03-01", *map(float, shares.split())],
+    ]
+    plan = look("s.xlsx", saved(sheet_of(sheet)[0]), ACTOR, template="aggregate-samples")
+    assert (plan.refusals(), plan.count("new")) == ([], 1)
+    assert any("as per cent do" in remark for remark in plan.remarks) is told
 
 
 def test_a_strength_of_the_certificate_is_that_of_its_age(records: Flask) -> None:

@@ -20,7 +20,7 @@ from markupsafe import escape
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
-from lims.base.actor import system_actor
+from lims.base.actor import Actor, system_actor, user_actor
 from lims.base.database import current_session, database
 from lims.base.problems import Refused, Unavailable
 from lims.base.reading import not_only_reading
@@ -87,6 +87,91 @@ def test_gb18030_file_enters_a_whole_set_with_its_person_and_time(records_on_bot
     assert result is not None
     assert result.strength_mpa == Decimal("18.1")
     assert {item.tested_by for item in current_session().query(Break)} == {"王工"}
+
+
+@pytest.mark.parametrize(
+    ("actor", "tester"),
+    [(system_actor("watch"), None), (user_actor(9, "Wang Gang"), "Wang Gang")],
+    ids=["a program", "a person"],
+)
+def test_file_that_names_no_tester_was_tested_by_who_brought_it_and_by_no_program(
+    records_on_both: Flask, actor: Actor, tester: str | None
+) -> None:
+    """A certificate would say that “watch” broke the cubes."""
+    found = the_set(a_batch("40"))
+    mapping = a_mapping(tester_column=None)
+    assert read_file(mapping.id, "day.csv", lines(codes_of(found)), actor).sets == 1
+    assert {item.tested_by for item in current_session().query(Break)} == {tester}
+
+
+def test_who_settles_a_row_of_another_s_file_did_not_test_the_set(records: Flask) -> None:
+    found = the_set(a_batch("40"))
+    content = lines([*codes_of(found)[:2], "SMUDGED"])
+    read_file(a_mapping(tester_column=None).id, "day.csv", content, system_actor("watch"))
+    smudged = current_session().query(PressRow).filter_by(code="SMUDGED").one()
+    settle(smudged.id, {"code": codes_of(found)[2]}, user_actor(9, "Wang Gang"))
+    assert {item.tested_by for item in current_session().query(Break)} == {None}
+
+
+def test_all_who_broke_specimens_of_a_set_are_named(records: Flask) -> None:
+    found = the_set(a_batch("40"))
+    names = iter(("王工", "李工", "王工"))
+    rows = [
+        f"{code},{load},{now_text()},{next(names)}"
+        for code, load in zip(codes_of(found), (424, 401, 396), strict=True)
+    ]
+    read_file(a_mapping().id, "day.csv", "\n".join([HEAD, *rows]).encode("gb18030"), ACTOR)
+    assert {item.tested_by for item in current_session().query(Break)} == {"王工, 李工"}
+
+
+def test_set_that_two_presses_broke_waits_for_a_person(records: Flask) -> None:
+    """The calibration of the first would have stood for all three."""
+    found = the_set(a_batch("40"))
+    presses = [SERVICES["presses"].add({"code": code, "name": "P"}, ACTOR).id for code in ("P-1", "P-2")]
+    one, other = (a_mapping(code=f"M-{key}", press_id=key) for key in presses)
+    codes = codes_of(found)
+    read_file(one.id, "a.csv", lines(codes[:1]), ACTOR)
+    assert read_file(other.id, "b.csv", lines(codes[1:], ("401", "396")), ACTOR).sets == 0
+    (message,) = {row.message for row in current_session().query(PressRow)}
+    assert message.startswith("Press: differs within the set")
+
+
+def test_quotation_mark_that_is_never_closed_takes_no_rows_away(records: Flask) -> None:
+    codes = codes_of(the_set(a_batch("40")))
+    content = lines(codes[:1]).replace("王工".encode("gb18030"), b'"6 inch') + lines(codes[1:])
+    with pytest.raises(Refused, match="no table that can be read"):
+        read_file(a_mapping().id, "a.csv", content, ACTOR)
+    assert current_session().query(PressFile).count() == 0
+
+
+def test_number_that_its_own_mark_has_cut_in_two_is_no_load(records: Flask) -> None:
+    """1,424.5 kN among commas: 1 kN, and a time that is none."""
+    codes = codes_of(the_set(a_batch("40")))
+    content = lines(codes, ("1,424.5", "1,401", "1,396"), "试件编号,最大荷载(kN)")
+    mapping = a_mapping(time_column=None, tester_column=None)
+    outcome = read_file(mapping.id, "a.csv", content, ACTOR)
+    assert (outcome.sets, outcome.waiting) == (0, 3)
+    row = current_session().query(PressRow).filter_by(code=codes[0]).one()
+    assert "has 5 cells and the row of heads 2" in str(row.message)
+    with pytest.raises(Refused, match="no load that can be read"):
+        settle(row.id, {"code": codes[0]}, ACTOR)
+
+
+def test_row_whose_time_cannot_be_read_is_not_one_of_now(records: Flask) -> None:
+    codes = codes_of(the_set(a_batch("40")))
+    wrong = a_mapping(time_format="%d.%m.%Y %H:%M")
+    assert read_file(wrong.id, "a.csv", lines(codes), ACTOR).waiting == 3
+    row = current_session().query(PressRow).filter_by(code=codes[0]).one()
+    with pytest.raises(Refused, match="no time that can be read"):
+        settle(row.id, {"code": codes[0]}, ACTOR)
+
+
+def test_mapping_that_was_put_away_reads_no_file(records: Flask) -> None:
+    mapping = a_mapping()
+    SERVICES["press-mappings"].retire(mapping.id, ACTOR)
+    with pytest.raises(Refused, match="is out of use"):
+        read_file(mapping.id, "a.csv", lines(["STRAY"]), ACTOR)
+    assert current_session().query(PressFile).count() == 0
 
 
 def test_same_file_and_the_same_rows_in_another_file_change_nothing(records_on_both: Flask) -> None:
