@@ -29,8 +29,8 @@ from lims.importing.imports import (
 )
 from lims.importing.mapping import Reading, heads_of, own_reading, propose, proposed, settled, unit_in
 from lims.importing.workbooks import Sheet, read_book
-from lims.materials.schemas import SIEVES_MM
 from lims.results.models import SetResult
+from lims.standards.aggregates import SAND_SIEVES_MM
 from tests.factories import ACTOR, a_batch
 from tests.importing.workbooks import saved, sheet_of
 
@@ -563,7 +563,7 @@ def test_masses_on_sieves_that_look_like_per_cent_are_asked_about(
 ) -> None:
     """分计筛余 without a unit is either: the grading is the same, the mass of the sample is not."""
     SERVICES["aggregate-sources"].add({"code": "S", "name": "S"}, ACTOR)
-    heads = [f"{sieve} mm 分计筛余" for sieve in SIEVES_MM]
+    heads = [f"{sieve} mm 分计筛余" for sieve in SAND_SIEVES_MM]
     sheet = [
         ["样品编号", "料源", "取样日期", *heads, "筛底"],
         ["S-1", "S", "2026-03-01", *map(float, shares.split())],
