@@ -561,9 +561,9 @@ def test_a_share_that_passes_or_stays_on_a_sieve_is_no_mass(records: Flask) -> N
 def test_masses_on_sieves_that_look_like_per_cent_are_asked_about(
     records: Flask, shares: str, told: bool
 ) -> None:
-    """分计筛余 without a unit is either: the grading is the same, the mass of the sample is not."""
+    """筛余 without a unit may be either: the grading is the same, the mass of the sample is not."""
     SERVICES["aggregate-sources"].add({"code": "S", "name": "S"}, ACTOR)
-    heads = [f"{sieve} mm 分计筛余" for sieve in SAND_SIEVES_MM]
+    heads = [f"{sieve}mm筛余" for sieve in SAND_SIEVES_MM]
     sheet = [
         ["样品编号", "料源", "取样日期", *heads, "筛底"],
         ["S-1", "S", "2026-03-01", *map(float, shares.split())],
