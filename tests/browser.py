@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
@@ -28,6 +29,8 @@ CHROMIUM = next((path for name in BROWSERS if (path := shutil.which(name))), Non
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 #: What may not stand on any page.
 FORBIDDEN = {"serious", "critical"}
+#: What a browser keeps of who signed in: address, name and width -> cookies.
+SIGNED_IN: dict[tuple[str, str, int | None], list[Any]] = {}
 
 
 #: Takes rows and entries out that are built as one before them, down to which attributes and whose text is empty.
@@ -184,6 +187,18 @@ class Visit:
         page.locator("[data-theme-toggle]").wait_for()
         return page
 
+    def enter(self, username: str) -> Page:
+        """As who has signed in before, with what a browser of this width kept of it: two pages and a password less.
+        By the form the first time, and when the session was ended meanwhile, as by a test of locking. Opens nothing."""
+        who = self.address, username, (self.page.viewport_size or {}).get("width")
+        context = self.page.context
+        context.add_cookies(SIGNED_IN.get(who, []))
+        if who not in SIGNED_IN or not context.request.get(f"{self.address}/profile/", max_redirects=0).ok:
+            context.clear_cookies()
+            self.sign_in(username)
+            SIGNED_IN[who] = list(context.cookies())
+        return self.page
+
     def choose(self, field: str, text: str) -> None:
         """Type into a choice with search and take the first hit."""
         box = self.page.locator(f"#f-{field}-ts-control")
@@ -225,8 +240,9 @@ class Persons:
             )
             context.set_default_timeout(20_000)
             visit = Visit(context.new_page(), self.address)
-            visit.sign_in(username)
-            visit.open("/lang/en")  # an account keeps the language that another story chose
+            visit.enter(username)
+            # An account keeps the language that another story chose.
+            context.request.get(f"{self.address}/lang/en", max_redirects=0)
             self.visits[username] = visit
         return self.visits[username]
 

@@ -31,7 +31,14 @@ from lims.base.sessions import open_session
 from lims.initialise import initialise
 from lims.settings import Settings
 from tests.browser import chromium, demo_folder, demo_server, persons, playwright_here, visit
-from tests.prepared import careless_postgresql, careless_sqlite, once_a_run, same_statements, work_in_memory
+from tests.prepared import (
+    careless_postgresql,
+    careless_sqlite,
+    once_a_run,
+    same_guards,
+    same_statements,
+    work_in_memory,
+)
 
 work_in_memory()
 
@@ -132,6 +139,7 @@ def _records(url: str, folder: Path) -> Iterator[Flask]:
     database.init_app(app)
     careless_sqlite(database.engine)
     same_statements(database.engine)
+    same_guards(database)
     with app.app_context():
         yield app
     database.engine.dispose()

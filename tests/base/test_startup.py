@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
 from pathlib import Path
@@ -11,12 +12,12 @@ import pytest
 import sqlalchemy
 from alembic import command
 from alembic.migration import MigrationContext
+from flask import Flask
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 import lims
 from lims.accounts.roles import ROLES
-from lims.app import create_app
 from lims.base.actor import system_actor
 from lims.base.database import make_engine, transaction
 from lims.base.metadata import Model
@@ -79,14 +80,22 @@ def test_one_history_goes_up_and_down_and_agrees_with_the_models(database_url: s
     engine.dispose()
 
 
-def test_migrated_triggers_are_those_that_the_models_declare(database_url: str, tmp_path: Path) -> None:
-    migrated = make_engine(database_url)
-    upgrade(migrated)
-    found = _triggers(migrated)
-    migrated.dispose()
-    if database_url.startswith("sqlite"):
-        declared = make_engine(f"sqlite:///{tmp_path / 'declared.sqlite3'}")
-        Model.metadata.create_all(declared)
+@pytest.fixture(
+    params=["app", pytest.param("postgresql_app", marks=pytest.mark.postgresql)], ids=["sqlite", "postgresql"]
+)
+def initialised_app(request: pytest.FixtureRequest) -> Flask:
+    """Over a copy of what `initialise` made of an empty database, on either."""
+    app: Flask = request.getfixturevalue(request.param)
+    return app
+
+
+def test_migrated_triggers_are_those_that_the_models_declare(
+    initialised_app: Flask, tables_on_sqlite: Path, tmp_path: Path
+) -> None:
+    engine = initialised_app.extensions["lims.database"].engine
+    found = _triggers(engine)
+    if engine.dialect.name == "sqlite":
+        declared = make_engine(f"sqlite:///{shutil.copy(tables_on_sqlite, tmp_path)}")
         assert found == _triggers(declared)
         declared.dispose()
     else:
@@ -117,41 +126,34 @@ def _grants(url: str) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.postgresql
-def test_four_workers_starting_cold_on_postgresql_leave_every_grant_in_place(
-    postgresql_url: str, tmp_path: Path
-) -> None:
-    app = create_app(Settings(data=tmp_path, database_url=postgresql_url))
-    initialise(app)
-    app.extensions["lims.database"].engine.dispose()
-    before = _grants(postgresql_url)
+def test_four_workers_starting_cold_on_postgresql_leave_every_grant_in_place(postgresql_app: Flask) -> None:
+    settings: Settings = postgresql_app.config["LIMS_SETTINGS"]
+    url = settings.database_url
+    before = _grants(url)
 
     def worker(_number: int) -> str:
-        return run(["-c", WORKER, str(tmp_path), postgresql_url]).stdout.strip()
+        return run(["-c", WORKER, str(settings.data), url]).stdout.strip()
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(worker, range(4))) == ["0"] * 4
-    assert _grants(postgresql_url) == before
+    assert _grants(url) == before
     assert before == {
         (role, permission, view) for role, grants in ROLES.items() for permission, view in grants
     }
 
 
-def test_init_is_safe_to_repeat_and_keeps_a_role_that_the_laboratory_made(
-    database_url: str, tmp_path: Path
-) -> None:
-    app = create_app(Settings(data=tmp_path, database_url=database_url))
-    initialise(app)
-    engine = app.extensions["lims.database"].engine
-    with app.app_context(), transaction(system_actor("test")) as session:
+def test_init_is_safe_to_repeat_and_keeps_a_role_that_the_laboratory_made(initialised_app: Flask) -> None:
+    settings: Settings = initialised_app.config["LIMS_SETTINGS"]
+    url = settings.sqlalchemy_url
+    with initialised_app.app_context(), transaction(system_actor("test")) as session:
         session.execute(sqlalchemy.text("INSERT INTO ab_role (id, name) VALUES (900, 'Night shift')"))
-    first = _grants(database_url)
-    initialise(app)
-    assert _grants(database_url) == first
-    with engine.connect() as connection:
+    first = _grants(url)
+    initialise(initialised_app)
+    assert _grants(url) == first
+    with initialised_app.extensions["lims.database"].engine.connect() as connection:
         assert (
             connection.scalar(sqlalchemy.text("SELECT count(*) FROM ab_role WHERE name = 'Night shift'")) == 1
         )
-    engine.dispose()
 
 
 def test_every_package_has_its_place_among_the_arrows() -> None:
@@ -175,7 +177,7 @@ def test_every_package_has_its_place_among_the_arrows() -> None:
     assert packages - placed["subjects"] == {"lims.accounts", "lims.jobs", "lims.operations", "lims.web"}
 
 
-def test_every_permission_that_a_view_asks_for_is_granted_to_some_role(tmp_path: Path) -> None:
-    asked = permissions_of(create_app(Settings(data=tmp_path)))
+def test_every_permission_that_a_view_asks_for_is_granted_to_some_role(made_app: Flask) -> None:
+    asked = permissions_of(made_app)
     granted = set().union(*ROLES.values())
     assert asked - granted == set()

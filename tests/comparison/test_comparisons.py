@@ -33,6 +33,7 @@ from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set, release, verify
 from tests.conftest import Person
 from tests.factories import ACTOR, a_customer
+from tests.prepared import begun_with
 
 DAY = "%Y-%m-%d"
 RATIOS = (0.40, 0.46, 0.52)
@@ -118,9 +119,15 @@ def a_lot(product: Any, code: str, ago: int = 45) -> Any:
     )
 
 
-def trials_of_both(offset: float = -0.05, lots: int = 3, seed: int = 1) -> tuple[Any, Any, Any]:
-    """Own and other cement, and the trial in which both were cast by one law."""
-    chance = random.Random(seed)
+def trials_of_both(offset: float = -0.05, lots: int = 3) -> tuple[Any, Any, Any]:
+    """Own and other cement, and the trial in which both were cast by one law: what a test begins with."""
+    own, other, trial = begun_with(_cast_both, offset, lots)
+    product = SERVICES["cement-products"].get
+    return product(own), product(other), SERVICES["trials"].get(trial)
+
+
+def _cast_both(offset: float, lots: int) -> tuple[int, int, int]:
+    chance = random.Random(1)
     own, other = two_cements()
     trial = add("trials", name="Both cements")
     for product in (own, other):
@@ -134,7 +141,7 @@ def trials_of_both(offset: float = -0.05, lots: int = 3, seed: int = 1) -> tuple
                     + (offset if product is own else 0)
                 )
                 cast(trial, mixes[ratio], lot, math.exp(level + chance.gauss(0, 0.008)))
-    return own, other, trial
+    return own.id, other.id, trial.id
 
 
 def priced(own: Any, other: Any) -> None:
@@ -356,21 +363,25 @@ def test_what_goes_out_holds_no_maker_no_price_and_no_batch() -> None:
 # --- who sees what ---------------------------------------------------------------------------------------------
 
 
+def two_comparisons() -> dict[str, int]:
+    own, other, _trial = trials_of_both()
+    priced(own, other)
+    first = add("comparisons", name="Before", own_id=own.id, other_id=other.id, target_mpa="43.2")
+    second = add(
+        "comparisons",
+        name="After",
+        own_id=own.id,
+        other_id=other.id,
+        target_mpa="43.2",
+        earlier_id=first.id,
+    )
+    return {"own": own.id, "other": other.id, "first": first.id, "second": second.id}
+
+
 @pytest.fixture
 def kept(app: Flask) -> dict[str, int]:
     with app.test_request_context():
-        own, other, _trial = trials_of_both()
-        priced(own, other)
-        first = add("comparisons", name="Before", own_id=own.id, other_id=other.id, target_mpa="43.2")
-        second = add(
-            "comparisons",
-            name="After",
-            own_id=own.id,
-            other_id=other.id,
-            target_mpa="43.2",
-            earlier_id=first.id,
-        )
-        return {"own": own.id, "other": other.id, "first": first.id, "second": second.id}
+        return begun_with(two_comparisons)
 
 
 @pytest.mark.parametrize(
@@ -498,14 +509,16 @@ def test_a_customer_is_offered_nothing_extrapolated(kept: dict[str, int], sales:
     assert "Nothing is extrapolated" in page
 
 
-def test_a_salesperson_compares_within_the_own_regions(app: Flask, sales: Person, technician: Person) -> None:
+def test_a_salesperson_compares_within_the_own_regions(
+    app: Flask, sign_in_as: Callable[[str], Person]
+) -> None:
     """Batches of another region's customer are neither counted nor named."""
     with app.test_request_context():
+        own, other, trial = trials_of_both()
         user = find_user("sales")
         assert user is not None
         ours, theirs = add("regions", code="R-1", name="Ours"), add("regions", code="R-2", name="Theirs")
         add("region-staff", region_id=ours.id, user_id=user.id)
-        own, other, trial = trials_of_both()
         customer = a_customer("K-FAR", region_id=theirs.id)
         far = SERVICES["trials"].get(trial.id)
         SERVICES["trials"].edit(far.id, {"name": far.name, "customer_id": customer.id}, far.version, ACTOR)
@@ -514,6 +527,7 @@ def test_a_salesperson_compares_within_the_own_regions(app: Flask, sales: Person
         of_trial = add("comparisons", **question, trial_id=trial.id)
         kept = add("comparisons", **question, earlier_id=of_trial.id)
         batch = kept.rested_on["batches"][0]["batch"]
+    sales, technician = sign_in_as(SALES), sign_in_as(TECHNICIAN)
     assert technician.get(asked).get_json()["result"]["outcome"]["batches_own"] == 9
     refused = sales.get(asked).get_json()["result"]
     assert refused["outcome"] is None

@@ -6,11 +6,12 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from lims.settings import Settings
 from tests.programs import run
 
 LONG = os.environ.get("LIMS_FAULTS") == "long"
@@ -54,9 +55,18 @@ def size() -> Callable[[int, int], int]:
     return lambda short, long: long if LONG else short
 
 
-def told_by(program: str, folder: Path, url: str, *numbers: int) -> dict[str, Any]:
+def prepared_laboratory(which: str, request: pytest.FixtureRequest) -> Settings:
+    """Of a copy of what `lims init` prepared, which nobody has open."""
+    app: Flask = request.getfixturevalue("app" if which == "sqlite" else "postgresql_app")
+    app.extensions["lims.database"].engine.dispose()
+    settings: Settings = app.config["LIMS_SETTINGS"]
+    return settings
+
+
+def told_by(program: str, settings: Settings, *numbers: int) -> dict[str, Any]:
     """What a program of this folder prints: it forks, and a process of pytest may have threads."""
-    done = run(["-m", program, str(folder), url, *map(str, numbers)], timeout_s=None)
+    place = str(settings.data), settings.database_url or "sqlite"
+    done = run(["-m", program, *place, *map(str, numbers)], timeout_s=None)
     assert done.returncode == 0, done.stderr[-2000:]
     told: dict[str, Any] = json.loads(done.stdout)
     return told

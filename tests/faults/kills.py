@@ -28,6 +28,7 @@ from lims.app import create_app
 from lims.base.actor import user_actor
 from lims.base.columns import utc_now
 from lims.base.database import current_session
+from lims.base.migration import current_revision
 from lims.base.problems import Unavailable
 from lims.initialise import initialise
 from lims.operations import databases
@@ -42,8 +43,10 @@ BEFORE_LAST_KILL = 0.97
 
 
 def prepare(folder: Path, url: str, results: int) -> Flask:
+    """Over an empty database, or one that `lims init` has prepared."""
     app = create_app(Settings(data=folder, database_url=url))
-    initialise(app)
+    if current_revision(app.extensions["lims.database"].engine) is None:
+        initialise(app)
     fill(app, results * 7 + 90, open_share=1.0, days=2)  # some sets are past their window
     return app
 

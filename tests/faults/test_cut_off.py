@@ -5,20 +5,16 @@ An upgrade has the database for itself."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
-from lims.app import create_app
 from lims.base.database import make_engine
 from lims.base.migration import current_revision, head_revision
-from lims.initialise import initialise
 from lims.operations.checks import database_problems
 from lims.operations.record_of_changes import faults_of_record
 from lims.settings import Settings
-from tests.conftest import SALES, add_account
 from tests.faults.conftest import LONG
 from tests.programs import lims, run
 
@@ -112,24 +108,18 @@ def test_first_init_that_was_killed_between_migrations_is_finished_by_upgrade(
 
 
 @pytest.fixture
-def peopled(settings: Settings) -> Iterator[Flask]:
-    """A laboratory with an account."""
-    app = create_app(settings)
-    initialise(app)
-    with app.app_context():
-        add_account(SALES)
-        app.extensions["lims.database"].session.remove()
+def peopled(which: str, request: pytest.FixtureRequest) -> Flask:
+    """A laboratory with accounts, which nobody has open yet."""
+    app: Flask = request.getfixturevalue("app" if which == "sqlite" else "postgresql_app")
     app.extensions["lims.database"].engine.dispose()
-    yield app
-    app.extensions["lims.database"].engine.dispose()
+    return app
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_trigger_that_is_missing_where_people_work_is_made_anew_after_a_backup(
-    peopled: Flask, settings: Settings
-) -> None:
+@pytest.mark.parametrize("which", ["sqlite"])
+def test_trigger_that_is_missing_where_people_work_is_made_anew_after_a_backup(peopled: Flask) -> None:
     from lims.base.database import sqlite_module
 
+    settings: Settings = peopled.config["LIMS_SETTINGS"]
     with sqlite_module().connect(settings.data / "lims.sqlite3") as connection:
         connection.execute("DROP TRIGGER audit_entries_fixed")
     connection.close()
@@ -145,10 +135,9 @@ def test_trigger_that_is_missing_where_people_work_is_made_anew_after_a_backup(
     engine.dispose()
 
 
-@pytest.mark.parametrize(
-    "database_url", ["sqlite", pytest.param("postgresql", marks=[POSTGRESQL, IN_FULL])], indirect=True
-)
-def test_upgrade_is_refused_while_a_server_has_the_database_open(peopled: Flask, settings: Settings) -> None:
+@pytest.mark.parametrize("which", ["sqlite", pytest.param("postgresql", marks=[POSTGRESQL, IN_FULL])])
+def test_upgrade_is_refused_while_a_server_has_the_database_open(peopled: Flask) -> None:
+    settings: Settings = peopled.config["LIMS_SETTINGS"]
     with peopled.extensions["lims.database"].engine.connect() as connection:
         connection.exec_driver_sql("SELECT count(*) FROM ab_user").all()
         connection.rollback()

@@ -22,14 +22,15 @@ from sqlalchemy import event, text
 
 from lims.accounts.demo import DEMO_ACCOUNTS
 from lims.accounts.roles import ADMINISTRATOR, TECHNICIAN
+from lims.accounts.service import find_user
 from lims.app import create_app
 from lims.base import reading
 from lims.base.database import current_session
 from lims.operations.record_of_changes import faults_of_record
 from lims.settings import Settings
-from tests.conftest import Person, add_account
+from tests.conftest import USERNAMES, Person, add_account
 from tests.faults import kills, technician
-from tests.faults.conftest import LONG, Figures
+from tests.faults.conftest import LONG, Figures, prepared_laboratory
 from tests.faults.cutting import CuttingProxy
 from tests.faults.test_locks_and_races import Size
 from tests.pages import LISTS
@@ -86,21 +87,20 @@ class InterruptedStatements:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def broken(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Flask, Fault]]:
+def broken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Flask, Fault]]:
     """A laboratory with sets that wait, and the fault of its database."""
     fault: InterruptedStatements | CuttingProxy
-    url = ""
+    settings, url = prepared_laboratory(request.param, request), ""
     if request.param == "sqlite":
         fault = InterruptedStatements()
     else:
         monkeypatch.setattr(reading, "ASKED_AFTER_S", 0.0)  # asking is a call that may fail as well
-        fault = CuttingProxy(request.getfixturevalue("postgresql_url"))
+        fault = CuttingProxy(settings.database_url)
         url = fault.url
-    app = kills.prepare(tmp_path / "data", url, 250)
+    app = kills.prepare(settings.data, url, 250)
     with app.app_context():
-        add_account(TECHNICIAN)
+        if find_user(USERNAMES[TECHNICIAN]) is None:
+            add_account(TECHNICIAN)
     engine = app.extensions["lims.database"].engine
     if isinstance(fault, InterruptedStatements):
         engine.dispose()

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Figures, told_by
+from tests.faults.conftest import Figures, prepared_laboratory, told_by
 from tests.faults.test_locks_and_races import Size
 
 
 @pytest.mark.skipif(os.name == "nt", reason="forks and SIGKILL")
 @pytest.mark.parametrize("which", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def test_import_that_is_killed_leaves_none_of_its_rows_or_all(
-    which: str, tmp_path: Path, request: pytest.FixtureRequest, figures: Figures, size: Size
+    which: str, request: pytest.FixtureRequest, figures: Figures, size: Size
 ) -> None:
-    url = "sqlite" if which == "sqlite" else request.getfixturevalue("postgresql_url")
+    settings = prepared_laboratory(which, request)
     kills = size(3, 100)  # on each of the two databases
-    told = told_by("tests.faults.import_kills", tmp_path, url, kills, size(900, 10_000))
+    told = told_by("tests.faults.import_kills", settings, kills, size(900, 10_000))
     for name, value in told.items():
         figures.tell(name, value)
     figures.equal("undisturbed", told["undisturbed"], True)

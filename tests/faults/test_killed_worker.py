@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from lims.app import create_app
 from lims.base.actor import system_actor
 from lims.base.database import current_session
 from lims.base.jobs import KINDS, Job, enqueue, job_kind
@@ -59,12 +58,10 @@ def _worker(data: Path, how: str, carrier: str) -> Program:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL on Windows")
-def test_job_of_a_worker_that_was_killed_runs_again_once_in_the_next(
-    initialised: Path, tmp_path: Path, carrier: str
-) -> None:
-    data = tmp_path / "data"
-    shutil.copytree(initialised, data)
-    app = create_app(Settings(data=data, redis_url=carrier))
+def test_job_of_a_worker_that_was_killed_runs_again_once_in_the_next(app: Flask, carrier: str) -> None:
+    settings: Settings = app.config["LIMS_SETTINGS"]
+    app.config["LIMS_SETTINGS"] = settings.model_copy(update={"redis_url": carrier})
+    data = settings.data
     job_kind("fault-customers", title="Test")(lambda job: None)
     with app.app_context():
         job_id = enqueue("fault-customers", {}, system_actor("asker")).id
@@ -75,11 +72,12 @@ def test_job_of_a_worker_that_was_killed_runs_again_once_in_the_next(
         assert SERVICES["customers"].find(code="K-FAULT") is None
     killed = time.monotonic()
     while time.monotonic() - killed < 1.2:
-        pass  # its last sign of life grows old
+        time.sleep(0.02)  # its last sign of life grows old
     with _worker(data, "run", carrier) as second:
         assert second.stdout.readline() == "written\n"
         state, until = "", time.monotonic() + 30
         while state != "done" and time.monotonic() < until:
+            time.sleep(0.02)  # it needs the processor
             with app.app_context():
                 job = current_session().get(Job, job_id)
                 assert job is not None
@@ -91,5 +89,4 @@ def test_job_of_a_worker_that_was_killed_runs_again_once_in_the_next(
         assert SERVICES["customers"].find(code="K-FAULT") is not None
         assert SERVICES["customers"].page().total == 1
     assert (data / "jobs.sqlite3").exists() == (not carrier)
-    app.extensions["lims.database"].engine.dispose()
     del KINDS["fault-customers"]

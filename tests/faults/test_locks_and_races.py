@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -124,33 +125,20 @@ def test_twenty_parallel_submits_of_each_key_write_one_row(
 
 
 def test_backups_taken_while_writing_all_verify(
-    initialised: Path, tmp_path: Path, figures: Figures, size: Size
+    app: Flask, tmp_path: Path, figures: Figures, size: Size
 ) -> None:
-    _backups_while_writing(initialised, tmp_path, figures, size(3, 50), "")
+    _backups_while_writing(app, tmp_path, figures, size(3, 50))
 
 
 @pytest.mark.postgresql
 def test_backups_of_postgresql_taken_while_writing_all_verify(
-    postgresql_url: str, tmp_path: Path, figures: Figures, size: Size
+    postgresql_app: Flask, tmp_path: Path, figures: Figures, size: Size
 ) -> None:
-    _backups_while_writing(None, tmp_path, figures, size(1, 50), postgresql_url)
+    _backups_while_writing(postgresql_app, tmp_path, figures, size(1, 50))
 
 
-def _backups_while_writing(
-    prepared: Path | None, tmp_path: Path, figures: Figures, wanted: int, url: str
-) -> None:
-    import shutil
-
-    from lims.app import create_app
-    from lims.initialise import initialise
-
-    data = tmp_path / "laboratory"
-    if prepared is not None:
-        shutil.copytree(prepared, data)
-    settings = Settings(data=data, database_url=url)
-    app = create_app(settings)
-    if prepared is None:
-        initialise(app)
+def _backups_while_writing(app: Flask, tmp_path: Path, figures: Figures, wanted: int) -> None:
+    settings: Settings = app.config["LIMS_SETTINGS"]
     ended = threading.Event()
     written = [0, 0]
 
@@ -177,4 +165,3 @@ def _backups_while_writing(
     figures.equal("backups that verify", verified, wanted)
     figures.tell("rows written meanwhile", sum(written))
     assert sum(written) > sizes[0]
-    app.extensions["lims.database"].engine.dispose()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Figures, told_by
+from tests.faults.conftest import Figures, prepared_laboratory, told_by
 from tests.faults.test_locks_and_races import Size
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="forks and SIGKILL")
@@ -15,11 +14,11 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="forks and SIGKILL")
 
 @pytest.mark.parametrize("which", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def test_no_acknowledged_result_is_lost_when_every_writer_is_killed(
-    which: str, tmp_path: Path, request: pytest.FixtureRequest, figures: Figures, size: Size
+    which: str, request: pytest.FixtureRequest, figures: Figures, size: Size
 ) -> None:
-    url = "sqlite" if which == "sqlite" else request.getfixturevalue("postgresql_url")
+    settings = prepared_laboratory(which, request)
     results = size(24, 50_000)
-    told = told_by("tests.faults.kills", tmp_path, url, size(4, 250), results)
+    told = told_by("tests.faults.kills", settings, size(4, 250), results)
     for name, value in told.items():
         figures.tell(name, value)
     figures.equal("acknowledged", told["acknowledged"], told["wanted"])

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -16,13 +15,14 @@ from lims.accounts.roles import MANAGER, SALES
 from lims.base.database import current_session
 from lims.base.problems import Refused
 from lims.base.services import SERVICES
-from lims.demonstration_production import add_production
 from lims.forecasts.new_customer import NewMixIn, outlook
 from lims.forecasts.quality import Judged, figures, grouped, judged_forecasts, watched_lots
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set, release, verify
 from tests.conftest import Person
-from tests.factories import ACTOR, a_batch, a_customer, a_forecast, a_mix
+from tests.factories import ACTOR, a_batch, a_forecast, a_mix
+from tests.prepared import begun_with
+from tests.reporting.production import a_season
 from tests.sharing.sheets import CHECKER
 
 
@@ -113,15 +113,11 @@ def test_small_and_nameless_groups_are_left_out() -> None:
 
 
 @pytest.fixture
-def season(records: Flask) -> Any:
-    region = SERVICES["regions"].add({"code": "R", "name": "Region"}, ACTOR)
-    cement = SERVICES["cement-products"].add({"code": "PO", "name": "P.O 42.5"}, ACTOR)
-    press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
-    add_production(cement, region, a_customer(), press, ACTOR)
-    return cement
+def season(records: Flask) -> None:
+    begun_with(a_season)
 
 
-def test_weak_lot_alarms_at_its_3_day_sets_and_the_others_do_not(season: Any) -> None:
+def test_weak_lot_alarms_at_its_3_day_sets_and_the_others_do_not(season: None) -> None:
     watched = {item.lot: item for item in watched_lots()}
     assert watched["P004"].sums.alarm is not None
     assert watched["P004"].sums.alarm[1] == "low"
@@ -129,7 +125,7 @@ def test_weak_lot_alarms_at_its_3_day_sets_and_the_others_do_not(season: Any) ->
     assert all(watched[lot].sums.alarm is None for lot in ("P002", "P003"))
 
 
-def test_newest_forecast_of_a_mix_is_judged_by_the_mean_of_its_results(season: Any) -> None:
+def test_newest_forecast_of_a_mix_is_judged_by_the_mean_of_its_results(season: None) -> None:
     (found,) = judged_forecasts()
     assert found.mix_code == "C30-P"
     assert found.cement == "P.O 42.5"
@@ -138,7 +134,7 @@ def test_newest_forecast_of_a_mix_is_judged_by_the_mean_of_its_results(season: A
     assert abs(found.error_percent) < 25
 
 
-def test_new_mix_gets_a_forecast_and_the_nearest_trial_and_stores_nothing(season: Any) -> None:
+def test_new_mix_gets_a_forecast_and_the_nearest_trial_and_stores_nothing(season: None) -> None:
     before = SERVICES["forecasts"].page().total
     asked = NewMixIn.read(
         {
@@ -204,7 +200,7 @@ def test_new_mix_without_water_is_refused(records: Flask) -> None:
         NewMixIn.read({"cement_kg_m3": "300"})
 
 
-def test_new_customer_of_an_unknown_region_falls_back_to_all_trials(season: Any) -> None:
+def test_new_customer_of_an_unknown_region_falls_back_to_all_trials(season: None) -> None:
     region = SERVICES["regions"].add({"code": "R2", "name": "Elsewhere"}, ACTOR)
     asked = NewMixIn.read({"cement_kg_m3": "305", "water_kg_m3": "171", "region_id": str(region.id)})
     found = outlook(asked, "own")
@@ -212,7 +208,7 @@ def test_new_customer_of_an_unknown_region_falls_back_to_all_trials(season: Any)
     assert found.near
 
 
-def test_old_batches_are_due_in_the_past(season: Any) -> None:
+def test_old_batches_are_due_in_the_past(season: None) -> None:
     from lims.results.due import due_sets
 
     assert due_sets() == []

@@ -37,6 +37,7 @@ from lims.results.service import record_set, retract
 from lims.trials.models import Batch, Specimen, SpecimenSet, Trial
 from tests.factories import ACTOR, RECIPE, a_batch, a_customer, a_mix, a_trial
 from tests.importing.workbooks import filled
+from tests.prepared import begun_with
 
 DATA = Path(lims.importing.__file__).parent / "data"
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +54,7 @@ EXPECTED = {
 
 @pytest.fixture
 def laboratory(records: Flask) -> Flask:
-    some_of_everything()
+    begun_with(some_of_everything)
     return records
 
 

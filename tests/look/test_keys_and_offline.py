@@ -38,7 +38,7 @@ def signed_in(chromium: Browser, address: str, username: str = "technician") -> 
     context.set_default_timeout(15_000)
     visit = Visit(context.new_page(), address)
     VISITS.append(visit)
-    visit.sign_in(username)
+    visit.enter(username)
     return visit
 
 

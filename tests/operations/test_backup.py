@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shlex
 import shutil
 import subprocess
-import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -20,7 +22,6 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from lims.app import create_app
 from lims.audit.keys import note_in
 from lims.base.actor import system_actor
 from lims.base.database import database, make_engine, transaction
@@ -29,7 +30,6 @@ from lims.base.jobs import Job, enqueue, run_waiting
 from lims.base.migration import current_revision, downgrade, head_revision
 from lims.base.problems import Problem, Refused
 from lims.base.services import SERVICES
-from lims.initialise import initialise
 from lims.operations import databases
 from lims.operations.backup import CHECKPOINT, MANIFEST, Manifest, back_up, prune, restore, verify
 from lims.operations.checks import (
@@ -47,29 +47,33 @@ CHINESE = "混凝土 “quoted” \\N \\\\ end\nsecond line"
 
 
 @pytest.fixture(scope="module")
-def in_a_file(made_app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def in_a_file(made_app: Flask, initialised: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a small laboratory over SQLite: copied, never used itself."""
-    return _made(made_app, Settings(data=tmp_path_factory.mktemp("small")))
+    folder = shutil.copytree(initialised, tmp_path_factory.mktemp("small") / "data")
+    return _filled(made_app, Settings(data=folder))
 
 
 @pytest.fixture(scope="module")
 def on_postgresql(
-    made_app: Flask, postgresql_server: str, tmp_path_factory: pytest.TempPathFactory
+    made_app: Flask,
+    postgresql_server: str,
+    initialised_postgresql: tuple[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Path]:
     """That of one whose database on the server, "small", is copied."""
-    with postgresql_database(postgresql_server, "small") as url:
-        yield _made(made_app, Settings(data=tmp_path_factory.mktemp("small"), database_url=url))
+    template, prepared = initialised_postgresql
+    folder = shutil.copytree(prepared, tmp_path_factory.mktemp("small") / "data")
+    with postgresql_database(postgresql_server, "small", template) as url:
+        yield _filled(made_app, Settings(data=folder, database_url=url))
 
 
-def _made(app: Flask, settings: Settings) -> Path:
-    with settled(app, settings):
-        initialise(app)
-        with app.app_context():
-            a_batch()
-            a_customer("K-9", notes=CHINESE)
-            with transaction(ACTOR) as session:
-                keep_file(session, bytes(range(256)), "application/octet-stream")
-            database().session.remove()
+def _filled(app: Flask, settings: Settings) -> Path:
+    with settled(app, settings), app.app_context():
+        a_batch()
+        a_customer("K-9", notes=CHINESE)
+        with transaction(ACTOR) as session:
+            keep_file(session, bytes(range(256)), "application/octet-stream")
+        database().session.remove()
     return settings.data
 
 
@@ -249,13 +253,12 @@ def test_restore_brings_back_what_was_and_keeps_what_it_replaces(laboratory: Fla
     _manifest, kept = restore(settings, folder, replace=True)
     assert kept is not None
     assert Manifest.of(kept).rows["customers"] == 2
-    again = create_app(settings)
-    with again.app_context():
+    with laboratory.app_context():
         assert SERVICES["customers"].find(code="K-LATER") is None
         assert SERVICES["customers"].find(code="K-9").notes == CHINESE
         assert a_customer("K-10").id > SERVICES["customers"].find(code="K-9").id
         a_batch(mix=SERVICES["mix-designs"].find(code="C30-1"))
-    _end(again)
+    _end(laboratory)
 
 
 def test_restore_is_refused_while_the_database_is_open(laboratory: Flask, tmp_path: Path) -> None:
@@ -345,10 +348,9 @@ def test_restore_that_fails_says_where_the_database_of_before_is_and_nothing_sta
     layout.rmdir()
     restore(settings, kept, replace=True)
     assert _problems(settings) == []
-    again = create_app(settings)
-    with again.app_context():
+    with laboratory.app_context():
         assert SERVICES["customers"].find(code="K-LATER") is not None
-    _end(again)
+    _end(laboratory)
     assert list(settings.data.rglob("*.arriving*")) == []
 
 
@@ -369,10 +371,9 @@ def test_backup_that_does_not_come_out_whole_replaces_nothing(on_sqlite: Flask, 
     with pytest.raises(Refused, match="customers: 1 rows, not 7"):
         restore(settings, folder, replace=True)
     assert list(settings.data.glob("*.arriving*")) == []
-    again = create_app(settings)
-    with again.app_context():
+    with on_sqlite.app_context():
         assert SERVICES["customers"].find(code="K-LATER") is not None
-    _end(again)
+    _end(on_sqlite)
 
 
 #: Restores, and is killed where the rows would come into the empty tables.
@@ -425,13 +426,13 @@ def test_laboratory_moves_to_postgresql_and_every_row_is_the_same_after_a_move_t
     assert rows["customers"] == 1
     assert set(told) == set(rows)
     assert database_problems(there) == []
-    moved = create_app(Settings(data=tmp_path / "data", database_url=postgresql_url))
-    with moved.app_context():
+    on_sqlite.extensions["lims.database"].point_at(postgresql_url)
+    with on_sqlite.app_context():
         assert SERVICES["customers"].find(code="K-9").notes == CHINESE
         assert a_customer("K-10").id == 2
         found = SERVICES["batches"].find(id=1)
         assert str(found.volume_m3) == "120.00"
-    _end(moved)
+    _end(on_sqlite)
     with pytest.raises(Refused, match="not empty"):
         move(settings, postgresql_url, lambda *_told: None)
 
@@ -643,30 +644,44 @@ def test_container_initialises_an_empty_database(tmp_path: Path) -> None:
 
 
 def _calls_of_the_container(settings: Settings, tmp_path: Path) -> list[str]:
-    """The container's own command, with this program as `lims`; it ends where serving would begin."""
+    """The container's own command. Its `lims` asks this process for each call, which has the program forked from one that
+    has made its imports (tests/programs.py), and hands on what it returned; it ends where serving would begin."""
     (line,) = [
         line
         for line in Path("docs/deploy/Containerfile").read_text(encoding="utf-8").splitlines()
         if line.startswith("CMD [")
     ]
-    program, told = tmp_path / "bin" / "lims", tmp_path / "calls"
-    program.parent.mkdir(exist_ok=True)
-    run = f'[ "$1" = serve ] || exec {shlex.quote(sys.executable)} -m lims "$@"'
-    program.write_text(f'#!/bin/sh\necho "$1" >> {shlex.quote(str(told))}\n{run}\n', encoding="utf-8")
-    program.chmod(0o700)
-    told.unlink(missing_ok=True)
-    given = {
-        "LIMS_DATA": str(settings.data),
-        "LIMS_DATABASE_URL": settings.database_url,
-        "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
-    }
-    found = subprocess.run(
-        json.loads(line.removeprefix("CMD ")),
-        env={**os.environ, **given},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    place = Path(tempfile.mkdtemp(dir=tmp_path))
+    program, asked, told = place / "lims", place / "asked", place / "told"
+    program.write_text(
+        f'#!/bin/sh\necho "$*" > {shlex.quote(str(asked))}\n'
+        f"read returned < {shlex.quote(str(told))}\nexit $returned\n",
+        encoding="utf-8",
     )
-    assert found.returncode == 0, found.stderr
-    return told.read_text(encoding="utf-8").split()
+    program.chmod(0o700)
+    os.mkfifo(asked)
+    os.mkfifo(told)
+    calls: list[str] = []
+    said = ""
+    given = {**os.environ, "PATH": f"{place}{os.pathsep}{os.environ['PATH']}"}
+    hears = os.open(asked, os.O_RDWR)  # whoever opens it to read alone waits for the first call
+    with subprocess.Popen(json.loads(line.removeprefix("CMD ")), env=given) as shell:
+        try:
+            until = time.monotonic() + 120
+            while shell.poll() is None:
+                assert time.monotonic() < until, calls
+                if not select.select([hears], [], [], 0.05)[0]:
+                    continue
+                call = os.read(hears, 200).decode().split()
+                calls.append(call[0])
+                returned = 0
+                if call != ["serve"]:
+                    found = lims(*call, data=settings.data, LIMS_DATABASE_URL=settings.database_url)
+                    returned, said = found.returncode, found.stderr
+                # Without the end of a line: who reads it waits until this is closed, so that the next call comes after that.
+                told.write_text(f"{returned}", encoding="utf-8")
+        finally:
+            shell.kill()
+    os.close(hears)
+    assert shell.returncode == 0, said
+    return calls

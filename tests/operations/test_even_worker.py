@@ -21,9 +21,10 @@ from tests.operations.test_family import Server, connections_are_shared_again, s
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn does not run on Windows")
 
 
-@pytest.fixture
-def server(initialised: Path, tmp_path: Path) -> Iterator[Server]:
-    data, port = tmp_path / "data", free_port()
+@pytest.fixture(scope="module")
+def server(initialised: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for the tests of this file: whoever was replaced in one of them serves in the next."""
+    data, port = tmp_path_factory.mktemp("gunicorn") / "data", free_port()
     shutil.copytree(initialised, data)
     command = ["gunicorn", "--config", "docs/deploy/gunicorn.conf.py", "lims.wsgi:app"]
     with started(command, port, data, cold=True, LIMS_BIND=f"127.0.0.1:{port}") as made:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,13 +17,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from flask import Flask
 
-from lims.app import create_app
 from lims.base.actor import system_actor
 from lims.base.database import current_session
 from lims.base.jobs import Job, enqueue
 from lims.operations.family import GIVE_WAY_S, Shares
-from lims.settings import Settings
 from tests.browser import free_port
 from tests.programs import Program, run
 
@@ -68,6 +66,7 @@ def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, what
+        time.sleep(0.01)  # what is waited for needs the processor
 
 
 @contextmanager
@@ -93,18 +92,17 @@ def started(
 
 
 @pytest.fixture
-def server(initialised: Path, tmp_path: Path) -> Iterator[Server]:
-    data, port = tmp_path / "data", free_port()
-    shutil.copytree(initialised, data)
+def server(app: Flask) -> Iterator[Server]:
+    data, port = app.config["LIMS_SETTINGS"].data, free_port()
     given = {"LIMS_PORT": str(port), "LIMS_METRICS_TOKEN": TOKEN}
     given |= {"LIMS_LOGIN_RATE_LIMIT": f"{WRONG_PASSWORDS} per hour"}
     with started(["lims", "serve"], port, data, **given) as made:
         yield made
 
 
-def test_server_of_two_processes_is_one_server(server: Server) -> None:
+def test_server_of_two_processes_is_one_server(server: Server, app: Flask) -> None:
     _share_connections_counters_and_wrong_passwords(server)
-    _are_started_again_when_they_are_killed(server)
+    _are_started_again_when_they_are_killed(server, app)
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(timeout=30) == 0
     with socket.socket() as again:
@@ -174,7 +172,7 @@ def connections_are_shared_again(server: Server, serving: list[psutil.Process]) 
         browser.close()
 
 
-def _are_started_again_when_they_are_killed(server: Server) -> None:
+def _are_started_again_when_they_are_killed(server: Server, app: Flask) -> None:
     connections_are_shared_again(server, server.children[:2])
     until(lambda: len(server.children) == 3, "nobody was started again")
     before = server.children
@@ -184,7 +182,6 @@ def _are_started_again_when_they_are_killed(server: Server) -> None:
     until(server.answers, "nobody serves")
     until(lambda: len(server.children) == 3 and before[0] not in server.children, "nobody was started again")
     assert before[1] in server.children
-    app = create_app(Settings(data=server.data))
     with app.app_context():
         job_id = enqueue("service-round", {}, system_actor("asker")).id
 
@@ -194,7 +191,6 @@ def _are_started_again_when_they_are_killed(server: Server) -> None:
             return job is not None and job.state == "done"
 
     until(ended, "the job was not run")
-    app.extensions["lims.database"].engine.dispose()
 
 
 # --- the family alone ------------------------------------------------------------------------------------------

@@ -348,8 +348,11 @@ def test_database_of_another_version_is_not_ready(app: Flask) -> None:
     assert (answer.status_code, answer.get_json()["wrong"]) == (503, ["migrations"])
 
 
-def test_database_that_is_away_is_not_ready(tmp_path: Path) -> None:
-    app = create_app(Settings(data=tmp_path, database_url="postgresql+psycopg://nobody@127.0.0.1:1/none"))
+AWAY = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+
+
+def test_database_that_is_away_is_not_ready(app: Flask) -> None:
+    app.extensions["lims.database"].point_at(AWAY)
     client = app.test_client()
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").get_json() == {"status": "unready", "wrong": ["database"]}
@@ -387,8 +390,7 @@ def test_words_that_a_caller_makes_up_in_place_of_a_method_are_counted_as_one(ap
 
 
 def test_metrics_are_served_while_the_database_is_away(tmp_path: Path) -> None:
-    away = "postgresql+psycopg://nobody@127.0.0.1:1/none"
-    client = create_app(Settings(data=tmp_path, database_url=away, metrics_token=TOKEN)).test_client()
+    client = create_app(Settings(data=tmp_path, database_url=AWAY, metrics_token=TOKEN)).test_client()
     client.get("/healthz")
     answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 200
@@ -404,7 +406,7 @@ def test_metrics_say_at_once_that_the_database_went(app: Flask) -> None:
     app.config["LIMS_SETTINGS"] = settings.model_copy(update={"metrics_token": TOKEN})
     client, bearer = app.test_client(), {"Authorization": f"Bearer {TOKEN}"}
     assert "lims_ready 1.0" in client.get("/metrics", headers=bearer).get_data(as_text=True)
-    app.extensions["lims.database"].point_at("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    app.extensions["lims.database"].point_at(AWAY)
     answer = client.get("/metrics", headers=bearer)  # while the answer of before is still good
     assert answer.status_code == 200
     assert "lims_ready 0.0" in answer.get_data(as_text=True)
@@ -578,11 +580,9 @@ def _serving_jobs(data: Path, how: str, processes: str, stop_seconds: int) -> It
     ids=["one is told", "family is told", "one is told thrice", "family is told twice"],
 )
 def test_stop_ends_though_a_job_goes_on_and_the_job_runs_again_once_in_the_next(
-    initialised: Path, tmp_path: Path, processes: str, signals: int, stop_seconds: int
+    app: Flask, processes: str, signals: int, stop_seconds: int
 ) -> None:
-    data = tmp_path / "data"
-    shutil.copytree(initialised, data)
-    app = create_app(Settings(data=data))
+    data = app.config["LIMS_SETTINGS"].data
     job_kind("stop-customers", title="Test")(lambda job: None)
     try:
         with app.app_context():
@@ -598,7 +598,7 @@ def test_stop_ends_though_a_job_goes_on_and_the_job_runs_again_once_in_the_next(
         assert "Traceback" not in told
         assert "is killed" not in told  # by its parent
         while time.monotonic() - ended < 1.2:
-            pass  # its last sign of life grows old; who starts earlier looks again after a minute
+            time.sleep(0.02)  # its last sign of life grows old; who starts earlier looks again after a minute
         with _serving_jobs(data, "run", processes, 20) as second:
             state, attempts = _ended(app, job_id)
             second.send_signal(signal.SIGTERM)
@@ -607,7 +607,6 @@ def test_stop_ends_though_a_job_goes_on_and_the_job_runs_again_once_in_the_next(
         with app.app_context():
             assert SERVICES["customers"].page().total == 1
     finally:
-        app.extensions["lims.database"].engine.dispose()
         del KINDS["stop-customers"]
 
 
@@ -644,6 +643,7 @@ def _ended(app: Flask, job_id: int) -> tuple[str, int]:
             assert job is not None
             if job.state == "done" or time.monotonic() > until:
                 return job.state, job.attempts
+        time.sleep(0.02)  # who runs it needs the processor
 
 
 def _wait_until_refused(port: int) -> None:
@@ -655,6 +655,7 @@ def _wait_until_refused(port: int) -> None:
             continue  # who knocks in the very moment of closing
         except ConnectionRefusedError:
             return
+        time.sleep(0.005)
     raise AssertionError("a server that stops takes connections")
 
 
@@ -665,7 +666,7 @@ def _wait_for(port: int) -> None:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
                 return
         except (urllib.error.URLError, ConnectionError):
-            continue
+            time.sleep(0.02)  # who starts needs the processor
     raise AssertionError("the server did not start")
 
 

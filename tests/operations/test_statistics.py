@@ -9,27 +9,21 @@ import pytest
 from flask import Flask
 
 import lims.base.database
-from lims.app import create_app
 from lims.base.database import database
-from lims.initialise import initialise
 from lims.operations.statistics import refresh_statistics
-from lims.settings import Settings
 from tests.factories import a_batch
 
 OF_RANGES = "SELECT count(*) FROM specimen_sets WHERE state = ? AND due_at BETWEEN ? AND ?"
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
-    app = create_app(Settings(data=tmp_path / "data"))
-    initialise(app)
+def filled(app: Flask) -> Iterator[Flask]:
     with app.app_context():
         a_batch()
         yield app
-    app.extensions["lims.database"].engine.dispose()
 
 
-def test_statistics_name_every_table_with_rows_and_keep_no_samples_of_values(app: Flask) -> None:
+def test_statistics_name_every_table_with_rows_and_keep_no_samples_of_values(filled: Flask) -> None:
     refresh_statistics()
     with database().engine.connect() as connection:
         known = {row[0] for row in connection.exec_driver_sql("SELECT tbl FROM sqlite_stat1")}
@@ -38,7 +32,7 @@ def test_statistics_name_every_table_with_rows_and_keep_no_samples_of_values(app
         assert kept == 0
 
 
-def test_statement_is_not_planned_anew_for_other_values(app: Flask) -> None:
+def test_statement_is_not_planned_anew_for_other_values(filled: Flask) -> None:
     refresh_statistics()
     planned = []
     with database().engine.connect() as connection:
@@ -51,21 +45,19 @@ def test_statement_is_not_planned_anew_for_other_values(app: Flask) -> None:
 
 
 def test_connection_learns_the_statistics_of_a_later_night(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lims.base.database, "OPENED_ANEW_S", 0)
-    app = create_app(Settings(data=tmp_path / "data"))
-    initialise(app)
     with app.app_context():
+        database().point_at(database().url)
         used = []
         for _time in range(2):
             with database().engine.connect() as connection:
                 used.append(connection.connection.driver_connection)
         assert used[0] is not used[1]
-    app.extensions["lims.database"].engine.dispose()
 
 
-def test_night_goes_on_when_an_index_is_damaged(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_night_goes_on_when_an_index_is_damaged(filled: Flask, caplog: pytest.LogCaptureFixture) -> None:
     where = "SELECT rootpage FROM sqlite_master WHERE name = 'ix_specimen_sets_due_at_id'"
     with database().engine.connect() as connection:
         page = connection.exec_driver_sql(where).scalar_one()
@@ -84,7 +76,7 @@ def test_night_goes_on_when_an_index_is_damaged(app: Flask, caplog: pytest.LogCa
 
 
 def test_night_goes_on_when_the_database_stays_locked(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    filled: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(lims.base.database, "BUSY_TIMEOUT_MS", 100)
     with database().engine.connect() as other:

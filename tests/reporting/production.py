@@ -8,11 +8,12 @@ from typing import Any
 
 from lims.base.actor import system_actor
 from lims.base.services import SERVICES
+from lims.demonstration_production import add_production
 from lims.results.models import SetResult
 from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set, release, verify
 from lims.trials.models import Batch, SpecimenSet
-from tests.factories import ACTOR, RECIPE
+from tests.factories import ACTOR, RECIPE, a_customer
 
 CHECKER = system_actor("checker")
 AREA_MM2 = 22_500
@@ -74,3 +75,16 @@ def a_production(
         broken(batch, strength, state=state)
         batches.append(batch)
     return batches
+
+
+def a_season() -> None:
+    """The season of the demonstration: twenty batches with four cement lots, the last one weaker."""
+    region = SERVICES["regions"].add({"code": "R", "name": "Region"}, ACTOR)
+    cement = SERVICES["cement-products"].add({"code": "PO", "name": "P.O 42.5"}, ACTOR)
+    press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
+    add_production(cement, region, a_customer(), press, ACTOR)
+
+
+def worked_answer() -> None:
+    """The ten batches of the worked answer of GB/T 50107 that is accepted."""
+    a_production(ACCEPTED)

@@ -18,13 +18,14 @@ from lims.cli import sentence_of_the_place
 from lims.importing.imports import look
 from lims.reporting.commands import export
 from tests.factories import ACTOR, a_customer
-from tests.reporting.production import ACCEPTED, a_production
+from tests.prepared import begun_with
+from tests.reporting.production import worked_answer
 
 
 @pytest.fixture
 def data(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Path:
     with app.app_context():
-        a_production(ACCEPTED)
+        begun_with(worked_answer)
     monkeypatch.setenv("LIMS_DATA", str(app.config["LIMS_DATA"]))
     return Path(app.config["LIMS_DATA"])
 

@@ -21,6 +21,7 @@ from lims.base.views import VIEWS
 from lims.reporting import views
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_customer, a_mix
+from tests.prepared import begun_with
 from tests.reporting.production import ACCEPTED, a_production, broken, set_of
 
 #: A strength, load and mean that occur nowhere else.
@@ -32,14 +33,18 @@ def manager(sign_in_as: Callable[[str], Person]) -> Person:
     return sign_in_as(MANAGER)
 
 
+def made() -> SimpleNamespace:
+    batches = a_production(ACCEPTED)
+    secret = a_production(("77.31", "77.31", "77.31"), code="C30-S", grade="C70", state="verified")
+    entered = a_batch(plan_ages="28", cast_at="2026-02-03T02:00:00+00:00")
+    broken(entered, "77.31", state="entered")
+    return SimpleNamespace(first=batches[0].id, secret=[batch.id for batch in secret])
+
+
 @pytest.fixture
 def production(app: Flask) -> SimpleNamespace:
     with app.app_context():
-        batches = a_production(ACCEPTED)
-        secret = a_production(("77.31", "77.31", "77.31"), code="C30-S", grade="C70", state="verified")
-        entered = a_batch(plan_ages="28", cast_at="2026-02-03T02:00:00+00:00")
-        broken(entered, "77.31", state="entered")
-        return SimpleNamespace(first=batches[0].id, secret=[batch.id for batch in secret])
+        return begun_with(made)
 
 
 def cells(content: bytes) -> str:

@@ -20,7 +20,8 @@ from lims.base.problems import Refused
 from lims.reporting.layouts import read_layout
 from lims.reporting.schemas import SummaryFilters
 from lims.reporting.workbook import write_summary
-from tests.reporting.production import ACCEPTED, a_production
+from tests.prepared import begun_with
+from tests.reporting.production import ACCEPTED, a_production, worked_answer
 
 EVIL = '=HYPERLINK("http://x")'
 
@@ -64,7 +65,7 @@ def own_layout(app: Flask, text: str) -> Path:
 
 
 def test_golden_summary_of_the_worked_answer(here: Flask) -> None:
-    a_production(ACCEPTED)
+    begun_with(worked_answer)
     content = made(since="2026-01-01", until="2026-06-30")
     (row,) = table(content, "By grade")
     assert (row["Grade"], row["Grade (MPa)"]) == ("C30", 30)
@@ -102,7 +103,7 @@ def test_filters_of_the_page_stand_in_the_workbook(here: Flask) -> None:
 
 
 def test_charts_are_native_and_refer_to_cells(here: Flask) -> None:
-    a_production(ACCEPTED)
+    begun_with(worked_answer)
     found = charts(made())
     layout = read_layout("monthly-summary")
     assert len(found) == sum(len(sheet.charts) for sheet in layout.sheets)
@@ -127,7 +128,7 @@ def test_control_sheet_has_limits_means_sums_and_signals(here: Flask) -> None:
 
 
 def test_other_reader_sees_the_same_numbers_and_chinese(here: Flask) -> None:
-    a_production(ACCEPTED)
+    begun_with(worked_answer)
     book = CalamineWorkbook.from_filelike(io.BytesIO(made("zh")))
     assert book.sheet_names[:2] == ["说明", "按强度等级"]
     grade = book.get_sheet_by_name("按强度等级").to_python()
@@ -156,7 +157,7 @@ def test_text_of_people_is_never_a_formula_in_cells_or_charts(here: Flask) -> No
 
 
 def test_laboratory_changes_sheets_columns_titles_and_charts_without_code(here: Flask) -> None:
-    a_production(ACCEPTED)
+    begun_with(worked_answer)
     own_layout(
         here,
         """

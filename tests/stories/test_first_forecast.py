@@ -47,7 +47,7 @@ def test_technician_registers_120_m3_and_reads_18_1_mpa(visit: Visit) -> None:
 
 
 def test_wrong_load_is_named_and_nothing_typed_is_lost(visit: Visit) -> None:
-    visit.sign_in("technician")
+    visit.enter("technician")
     visit.expected.append("status of 422")
     page = visit.open("/press/")
     page.locator("a.list-group-item").first.click()
@@ -62,7 +62,7 @@ def test_wrong_load_is_named_and_nothing_typed_is_lost(visit: Visit) -> None:
 
 
 def test_page_of_a_boxcrete_mix_shows_its_3_day_forecast_beside_its_28_day_result(visit: Visit) -> None:
-    visit.sign_in("sales")
+    visit.enter("sales")
     page = visit.open("/mix-designs/?q=M110")
     page.get_by_role("link", name="M110", exact=True).click()
     expect(page.locator("[data-forecast]")).to_contain_text("MPa")

@@ -35,7 +35,7 @@ def ask(visit: Visit, trial: str) -> Page:
 
 
 def test_doubt_comparison_change_and_second_comparison(visit: Visit) -> None:
-    visit.sign_in("sales")
+    visit.enter("sales")
 
     # The doubt: with the cement from across the river the station needs less. The trials of both say how much.
     page = ask(visit, "before the change")
@@ -94,7 +94,7 @@ def test_doubt_comparison_change_and_second_comparison(visit: Visit) -> None:
 
 
 def test_the_bench_sees_the_comparison_without_money(visit: Visit) -> None:
-    visit.sign_in("technician")
+    visit.enter("technician")
     page = visit.open("/comparisons/1")
     expect(page.locator("[data-headline]")).to_contain_text("more binder")
     assert "yuan" not in page.content()

@@ -16,7 +16,7 @@ def stands_within_the_window(page: Page) -> bool:
 
 
 def test_calculator_of_the_15_percent_rule_gives_the_middle_value(visit: Visit) -> None:
-    visit.sign_in("sales")
+    visit.enter("sales")
     page = visit.open("/rules/?q=50081")
     page.get_by_role("link", name=re.compile("Strength of a set of three cubes")).click()
     page.get_by_label(re.compile("Edge of the cube")).fill("100")
@@ -28,7 +28,7 @@ def test_calculator_of_the_15_percent_rule_gives_the_middle_value(visit: Visit) 
 
 
 def test_manager_confirms_a_rule_against_the_laboratorys_copy(visit: Visit) -> None:
-    visit.sign_in("manager")
+    visit.enter("manager")
     rule = "en206/initial" if visit.page.viewport_size["width"] > 500 else "en206/continuous"  # type: ignore[index]
     page = visit.open(f"/rules/{rule}")
     page.get_by_label("Document").fill("EN 206:2013+A2:2021, copy 3")
@@ -37,7 +37,7 @@ def test_manager_confirms_a_rule_against_the_laboratorys_copy(visit: Visit) -> N
 
 
 def test_jgj_55_proportion_becomes_a_mix(visit: Visit) -> None:
-    visit.sign_in("technician")
+    visit.enter("technician")
     page = visit.open("/rules/jgj55-2011/proportion")
     page.get_by_role("button", name="Calculate").click()
     expect(page.locator("[data-answer]")).to_contain_text("1019")
@@ -50,7 +50,7 @@ def test_jgj_55_proportion_becomes_a_mix(visit: Visit) -> None:
 
 
 def test_forecast_quality_tells_coverage_and_the_weak_lot_25_days_early(visit: Visit) -> None:
-    visit.sign_in("manager")
+    visit.enter("manager")
     page = visit.open("/forecast-quality/")
     expect(page.get_by_text("better than the running mean").first).to_be_visible()
     expect(page.locator("[data-alarm]")).to_have_text("weaker")
@@ -60,7 +60,7 @@ def test_forecast_quality_tells_coverage_and_the_weak_lot_25_days_early(visit: V
 
 
 def test_salesperson_forecasts_a_prospects_mix_with_its_nearest_trials(visit: Visit) -> None:
-    visit.sign_in("sales")
+    visit.enter("sales")
     page = visit.open("/new-customer/")
     for label, value in (("Cement", "300"), ("Fly ash", "60"), ("Water", "170"), ("Grade strength", "30")):
         page.get_by_role("textbox", name=label, exact=True).fill(value)
@@ -73,7 +73,7 @@ def test_salesperson_forecasts_a_prospects_mix_with_its_nearest_trials(visit: Vi
 
 
 def test_forecast_of_a_mix_without_water_is_refused_and_nothing_is_lost(visit: Visit) -> None:
-    visit.sign_in("sales")
+    visit.enter("sales")
     visit.expected.append("status of 422")
     page = visit.open("/new-customer/")
     page.get_by_role("textbox", name="Cement", exact=True).fill("300")
@@ -83,7 +83,7 @@ def test_forecast_of_a_mix_without_water_is_refused_and_nothing_is_lost(visit: V
 
 
 def test_technician_judges_a_set_under_another_rule(visit: Visit) -> None:
-    visit.sign_in("technician")
+    visit.enter("technician")
     page = visit.open("/set-results/?state=released")
     page.locator("table tbody a").first.click()
     page.get_by_role("link", name=re.compile(r"-28d-|-0?\dd-|-\d+d")).first.click()
@@ -97,7 +97,7 @@ def test_technician_judges_a_set_under_another_rule(visit: Visit) -> None:
 
 @pytest.mark.parametrize("language", ["zh", "zh_TW"])
 def test_register_reads_chinese(visit: Visit, language: str) -> None:
-    visit.sign_in("auditor")
+    visit.enter("auditor")
     visit.open(f"/lang/{language}")
     page = visit.open("/rules/gbt50081-2019/cube-set")
     expect(page.get_by_role("heading", level=1)).to_have_text(

@@ -12,7 +12,7 @@ from tests.browser import Visit, violations
 
 def build(visit: Visit) -> str:
     """The salesperson's part; the address that he sends."""
-    visit.sign_in("sales")
+    visit.enter("sales")
     page = visit.open("/share-links/add?grade_mpa=35")
     page.locator("tr", has_text="C35-N").locator("input[type=radio]").check()
     page.fill("#f-name", "Nanshan, story")

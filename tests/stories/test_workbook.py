@@ -25,7 +25,7 @@ def save(book: openpyxl.Workbook, path: Path) -> Path:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_workbook_comes_in(visit: Visit, tmp_path: Path, language: str) -> None:
-    page = visit.sign_in("manager")
+    page = visit.enter("manager")
     visit.open(f"/lang/{language}")
     width = page.viewport_size["width"] if page.viewport_size else 0
     mark = f"{language.upper()}{width}-{uuid4().hex[:4]}"

@@ -19,7 +19,7 @@ def stands_within_the_window(page: Page) -> bool:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_month_from_the_page_to_the_workbook(visit: Visit, language: str, tmp_path: Path) -> None:
-    visit.sign_in("manager")
+    visit.enter("manager")
     visit.open(f"/lang/{language}")
     page = visit.open("/summary/")
     expect(page.locator("[data-series][data-drawn=yes]")).to_be_visible()
@@ -46,7 +46,7 @@ def test_month_from_the_page_to_the_workbook(visit: Visit, language: str, tmp_pa
 def test_certificate_is_issued_issued_anew_and_verified_by_its_address(
     visit: Visit, language: str, tmp_path: Path
 ) -> None:
-    visit.sign_in("manager")
+    visit.enter("manager")
     visit.open(f"/lang/{language}")
     # A batch of its own for each look of this story: the fourth to the seventh of the production.
     place = 3 + 2 * (language == "zh") + (visit.page.viewport_size["width"] < 500)  # type: ignore[index]

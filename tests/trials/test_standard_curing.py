@@ -14,8 +14,6 @@ from sqlalchemy import select
 from lims.base.columns import utc_now
 from lims.base.database import current_session, database, transaction
 from lims.base.display import local_time
-from lims.base.services import SERVICES
-from lims.demonstration_production import add_production
 from lims.forecasts.history import LEARNED_FROM_C, mix_histories
 from lims.forecasts.quality import Judged, by_month, judged_forecasts, watched_lots
 from lims.laboratory.service import save_laboratory
@@ -30,8 +28,9 @@ from lims.trials.models import Batch, cured_as_standard, where_cured_as_standard
 from lims.web.dashboard import _strength_chart, _strengths_by_month
 from lims.web.mix_page import mix_context
 from tests.conftest import Person
-from tests.factories import ACTOR, a_batch, a_customer, a_mix
-from tests.reporting.production import a_production, broken
+from tests.factories import ACTOR, a_batch, a_mix
+from tests.prepared import begun_with
+from tests.reporting.production import a_production, a_season, broken
 
 TEMPERATURES = (None, "-20", "17.9", "18.0", "20", "20.9", "21.0", "22.0", "22.1", "25.0", "25.1", "60")
 FACTS = {
@@ -86,7 +85,7 @@ def test_a_set_cured_cold_or_hot_stands_for_the_mix_nowhere(records: Flask, temp
     assert mix_histories(mix_id)[mix_id].breaks[0].strength_mpa == 40.0
 
 
-def test_a_forecast_is_not_wrong_for_a_set_that_was_cured_cold(season: Any) -> None:
+def test_a_forecast_is_not_wrong_for_a_set_that_was_cured_cold(season: None) -> None:
     (before,) = judged_forecasts()
     mix = current_session().scalars(select(Batch).order_by(Batch.id)).first().mix_revision
     cold = a_batch(
@@ -113,7 +112,7 @@ def test_mix_that_was_only_cured_cold_says_why_it_has_no_forecast(app: Flask, te
     assert "A forecast appears when the first breaks are entered." not in page
 
 
-def test_cold_sets_raise_no_alarm_on_their_cement_lot(season: Any) -> None:
+def test_cold_sets_raise_no_alarm_on_their_cement_lot(season: None) -> None:
     lot = current_session().scalars(select(CementLot).where(CementLot.code == "P004")).one()
     assert {item.lot for item in watched_lots() if item.sums.alarm} == {"P004"}
     with transaction(ACTOR, "curing"):
@@ -123,12 +122,8 @@ def test_cold_sets_raise_no_alarm_on_their_cement_lot(season: Any) -> None:
 
 
 @pytest.fixture
-def season(records: Flask) -> Any:
-    region = SERVICES["regions"].add({"code": "R", "name": "Region"}, ACTOR)
-    cement = SERVICES["cement-products"].add({"code": "PO", "name": "P.O 42.5"}, ACTOR)
-    press = SERVICES["presses"].add({"code": "P1", "name": "Press"}, ACTOR)
-    add_production(cement, region, a_customer(), press, ACTOR)
-    return cement
+def season(records: Flask) -> None:
+    begun_with(a_season)
 
 
 def strength_chart_as_seen(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,15 +56,19 @@ def texts() -> set[str]:
     return found
 
 
+@cache
+def written_in(language: str) -> Catalog:
+    with (ROOT / "lims" / "translations" / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        return read_po(file, locale=language)
+
+
 def catalogue_of(language: str) -> dict[str, str]:
     """What each text is in this language; the first form of those with several."""
-    with (ROOT / "lims" / "translations" / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
-        found = read_po(file, locale=language)
     return {
         message.id if isinstance(message.id, str) else message.id[0]: message.string
         if isinstance(message.string, str)
         else message.string[0]
-        for message in found
+        for message in written_in(language)
         if message.id
     }
 
@@ -83,8 +88,7 @@ def test_a_text_that_names_a_button_calls_it_as_the_button_is_called(language: s
 
 @pytest.mark.parametrize("language", ["zh", "zh_Hant_TW"])
 def test_no_text_is_untranslated(texts: set[str], language: str) -> None:
-    with (ROOT / "lims" / "translations" / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
-        catalogue = read_po(file, locale=language)
+    catalogue = written_in(language)
     missing = []
     for text in texts:
         message = catalogue.get(text)
@@ -120,9 +124,8 @@ def test_every_choice_of_a_calculator_that_is_a_word_has_words() -> None:
 def test_compiled_catalogue_is_the_written_one(language: str) -> None:
     from babel.messages.mofile import read_mo
 
-    folder = ROOT / "lims" / "translations" / language / "LC_MESSAGES"
-    with (folder / "messages.po").open("rb") as po, (folder / "messages.mo").open("rb") as mo:
-        written, compiled = read_po(po, locale=language), read_mo(mo)
+    with (ROOT / "lims" / "translations" / language / "LC_MESSAGES" / "messages.mo").open("rb") as mo:
+        compiled = read_mo(mo)
 
     def said(catalogue: Catalog) -> set[str]:
         def flat(value: object) -> tuple[object, ...]:
@@ -130,7 +133,7 @@ def test_compiled_catalogue_is_the_written_one(language: str) -> None:
 
         return {repr((flat(m.id), flat(m.string))) for m in catalogue if m.id and any(m.string)}
 
-    assert said(written) == said(compiled)
+    assert said(written_in(language)) == said(compiled)
 
 
 def test_words_that_chinese_tells_apart_are_not_one_word_here() -> None:
