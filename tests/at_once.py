@@ -12,7 +12,7 @@ from sqlalchemy import text
 from lims.base.database import current_session
 from lims.base.problems import Conflict, Refused
 from lims.base.reading import not_only_reading
-from tests.operations.test_family import until
+from tests.waiting import until
 
 
 def at_once(app: Flask, held: Any, *calls: Callable[[], Any]) -> list[Any]:

@@ -32,6 +32,7 @@ from lims.initialise import initialise
 from lims.settings import Settings
 from tests.browser import chromium, demo_folder, demo_server, persons, playwright_here, visit
 from tests.prepared import (
+    begun_with,
     careless_postgresql,
     careless_sqlite,
     once_a_run,
@@ -39,6 +40,7 @@ from tests.prepared import (
     same_statements,
     work_in_memory,
 )
+from tests.reporting.production import a_season
 
 work_in_memory()
 
@@ -158,6 +160,12 @@ def records_on_both(database_url: str, tmp_path: Path, tables_on_sqlite: Path) -
     if database_url.startswith("sqlite"):
         shutil.copy(tables_on_sqlite, tmp_path)
     yield from _records(database_url, tmp_path)
+
+
+@pytest.fixture
+def season(records: Flask) -> None:
+    """Services over a database that begins with the season of the demonstration."""
+    begun_with(a_season)
 
 
 @pytest.fixture

@@ -366,15 +366,9 @@ def test_what_goes_out_holds_no_maker_no_price_and_no_batch() -> None:
 def two_comparisons() -> dict[str, int]:
     own, other, _trial = trials_of_both()
     priced(own, other)
-    first = add("comparisons", name="Before", own_id=own.id, other_id=other.id, target_mpa="43.2")
-    second = add(
-        "comparisons",
-        name="After",
-        own_id=own.id,
-        other_id=other.id,
-        target_mpa="43.2",
-        earlier_id=first.id,
-    )
+    question = {"own_id": own.id, "other_id": other.id, "target_mpa": "43.2"}
+    first = add("comparisons", name="Before", **question)
+    second = add("comparisons", name="After", **question, earlier_id=first.id)
     return {"own": own.id, "other": other.id, "first": first.id, "second": second.id}
 
 

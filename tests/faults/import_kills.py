@@ -26,9 +26,7 @@ from benchmarks.workbooks_in import breaks_workbook, prepare
 from lims.app import create_app
 from lims.base.actor import system_actor
 from lims.base.database import make_engine
-from lims.base.migration import current_revision
 from lims.importing.imports import import_file
-from lims.initialise import initialise
 from lims.operations import databases
 from lims.operations.record_of_changes import faults_of_record
 from lims.settings import Settings
@@ -96,8 +94,6 @@ def keep(url: str) -> tuple[Callable[[], None], Callable[[], None]]:
 
 def run(folder: Path, url: str, kills: int, rows: int) -> dict[str, Any]:
     app = create_app(Settings(data=folder, database_url=url))
-    if current_revision(app.extensions["lims.database"].engine) is None:
-        initialise(app)
     codes = prepare(app, rows)
     file = folder / "breaks.xlsx"
     file.write_bytes(breaks_workbook(codes))

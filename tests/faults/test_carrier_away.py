@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,6 +19,7 @@ from lims.base.database import current_session
 from lims.base.jobs import Job, RunningJob, enqueue, run_one, take_up_the_abandoned
 from tests.conftest import Person
 from tests.faults.carriers import Carrier, FileCarrier, RedisCarrier
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="an open file is not moved there")
 
@@ -51,7 +51,7 @@ class Work:
             job_id = enqueue("fault-carrier", {}, system_actor("asker")).id
         thread = threading.Thread(target=run_one, args=(self._app, job_id))
         thread.start()
-        _until(lambda: self.steps > 0, "the job does not begin")
+        until(lambda: self.steps > 0, "the job does not begin", seconds=30)
         try:
             yield job_id
         finally:
@@ -71,13 +71,6 @@ def work(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
     del jobs.KINDS["fault-carrier"]
 
 
-def _until(true: Callable[[], bool], otherwise: str) -> None:
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end, otherwise
-        time.sleep(0.005)  # the work needs the processor
-
-
 def _taken_up(app: Flask) -> list[int]:
     with app.app_context():
         return take_up_the_abandoned()
@@ -95,10 +88,12 @@ def test_job_ends_once_although_the_carrier_was_away(
 ) -> None:
     with work.running() as job_id:
         carrier.go_away()
-        _until(lambda: caplog.text.count("cannot tell that it lives") > 1, "the heart feels nothing")
+        until(
+            lambda: caplog.text.count("cannot tell that it lives") > 1, "the heart feels nothing", seconds=30
+        )
         assert _taken_up(app) == []
         before = work.steps
-        _until(lambda: work.steps > before, "the work stands still")
+        until(lambda: work.steps > before, "the work stands still", seconds=30)
         carrier.come_back()
         assert _taken_up(app) == []
         assert _job(app, job_id).state == "running"
@@ -126,7 +121,7 @@ def test_page_of_a_job_is_shown_and_cancelling_it_says_what_to_do_while_the_carr
         assert "Running jobs cannot be reached at the moment." in refused.get_data(as_text=True)
         carrier.come_back()
         assert manager.post(f"/jobs/{job_id}/cancel").status_code == 302
-        _until(lambda: _job(manager.client.application, job_id).state == "cancelled", "it goes on")
+        until(lambda: _job(manager.client.application, job_id).state == "cancelled", "it goes on", seconds=30)
 
 
 def test_jobs_file_that_cannot_be_opened_is_told_in_a_sentence(

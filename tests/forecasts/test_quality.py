@@ -21,8 +21,6 @@ from lims.results.schemas import SetBreaksIn
 from lims.results.service import record_set, release, verify
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_forecast, a_mix
-from tests.prepared import begun_with
-from tests.reporting.production import a_season
 from tests.sharing.sheets import CHECKER
 
 
@@ -110,11 +108,6 @@ def test_small_and_nameless_groups_are_left_out() -> None:
     items = [judged(i, 30, 31) for i in range(4)]
     assert figures("few", items) is None
     assert grouped(items * 3, lambda item: item.region) == []
-
-
-@pytest.fixture
-def season(records: Flask) -> None:
-    begun_with(a_season)
 
 
 def test_weak_lot_alarms_at_its_3_day_sets_and_the_others_do_not(season: None) -> None:

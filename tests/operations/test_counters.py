@@ -15,7 +15,8 @@ from lims.base.problems import Refused
 from lims.operations.counters import empty, folder_of, made_folder
 from lims.settings import SHARED_COUNTERS, Settings
 from tests.browser import free_port
-from tests.operations.test_family import TOKEN, started, until
+from tests.operations.test_family import TOKEN, started
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="one process on Windows")
 

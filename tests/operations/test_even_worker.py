@@ -16,7 +16,8 @@ import pytest
 from lims.operations.even_worker import EvenWorker
 from lims.operations.family import GIVE_WAY_S, NOBODY, Shares
 from tests.browser import free_port
-from tests.operations.test_family import Server, connections_are_shared_again, started, until
+from tests.operations.test_family import Server, connections_are_shared_again, started
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn does not run on Windows")
 

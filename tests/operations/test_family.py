@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from lims.base.jobs import Job, enqueue
 from lims.operations.family import GIVE_WAY_S, Shares
 from tests.browser import free_port
 from tests.programs import Program, run
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="one process on Windows")
 
@@ -59,14 +60,6 @@ class Server:
         with suppress(OSError, http.client.HTTPException):
             return self.get("/healthz")[0] == 200
         return False
-
-
-def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Asks again and again; what is asked takes its time."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, what
-        time.sleep(0.01)  # what is waited for needs the processor
 
 
 @contextmanager

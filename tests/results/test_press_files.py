@@ -34,7 +34,7 @@ from lims.results.service import record_set, result_of
 from lims.trials.short_codes import short_code
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch
-from tests.operations.test_family import until
+from tests.waiting import until
 
 HEAD = "试件编号,最大荷载(kN),试验时间,试验员"
 CHINESE = {

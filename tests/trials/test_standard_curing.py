@@ -29,8 +29,7 @@ from lims.web.dashboard import _strength_chart, _strengths_by_month
 from lims.web.mix_page import mix_context
 from tests.conftest import Person
 from tests.factories import ACTOR, a_batch, a_mix
-from tests.prepared import begun_with
-from tests.reporting.production import a_production, a_season, broken
+from tests.reporting.production import a_production, broken
 
 TEMPERATURES = (None, "-20", "17.9", "18.0", "20", "20.9", "21.0", "22.0", "22.1", "25.0", "25.1", "60")
 FACTS = {
@@ -119,11 +118,6 @@ def test_cold_sets_raise_no_alarm_on_their_cement_lot(season: None) -> None:
         for batch in current_session().scalars(select(Batch).where(Batch.cement_lot_id == lot.id)):
             batch.curing_temperature_c = Decimal(6)
     assert not [item.lot for item in watched_lots() if item.sums.alarm]
-
-
-@pytest.fixture
-def season(records: Flask) -> None:
-    begun_with(a_season)
 
 
 def strength_chart_as_seen(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[dict[str, Any]]]:
