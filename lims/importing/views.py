@@ -180,7 +180,10 @@ class ImportView(GuardedView):
         if request.method == "GET":
             kept = None if request.args else reading_of(run)
             if kept is None or not fits(book, kept):
-                kept = self._proposal(book, run.kind, request.args)
+                try:
+                    kept = self._proposal(book, run.kind, request.args)
+                except Refused as error:  # nothing to settle: another file can be chosen
+                    return self._start(error.problems), 422
             return self._mapping(run, book, kept, [*read_twice(kept.columns)])
         template = template_of(request.form.get("template", ""))
         self._require(template)

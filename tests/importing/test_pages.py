@@ -209,6 +209,15 @@ def test_file_with_other_heads_than_its_named_mapping_is_shown_with_its_own(
     assert chosen_fields == [("A", "phone"), ("B", "code"), ("C", "name")]
 
 
+def test_file_without_a_row_of_heads_is_told_on_the_page_where_another_is_chosen(sales: Person) -> None:
+    sent = send(sales, b'"' * 2000, "quotes.csv")
+    refused = sales.get(sales.get(sent.location).location)
+    text = refused.get_data(as_text=True)
+    assert refused.status_code == 422
+    assert "quotes.csv has no row of heads; accepted: a sheet with names above its columns" in text
+    assert 'action="/import/"' in text
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
