@@ -56,10 +56,14 @@ def pdf(
 
 def picture(layout: str, data: Mapping[str, Any], *, dots_per_inch: float = 80) -> bytes:
     """The first page as PNG, for a page of the browser. Raises: Refused."""
+    return pictures(layout, data, dots_per_inch=dots_per_inch)[0]
+
+
+def pictures(layout: str, data: Mapping[str, Any], *, dots_per_inch: float) -> list[bytes]:
+    """Every page as PNG. Raises: Refused."""
     with _beside_parts(layout_file(f"{layout}.typ"), {}) as source:
         made = _compiled(source, data, "png", None, ppi=dots_per_inch)
-    first: bytes = made[0] if isinstance(made, list) else made
-    return first
+    return made if isinstance(made, list) else [made]
 
 
 @contextmanager

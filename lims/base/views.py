@@ -62,6 +62,7 @@ COMMON_LABELS = {
     "title": _l("Name"),
     "code": _l("Code"),
     "name": _l("Name"),
+    "file": _l("File"),
 }
 
 

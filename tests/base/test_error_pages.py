@@ -31,6 +31,15 @@ def test_refusal_is_told_once_by_the_name_that_forms_give_the_field(app: Flask, 
     assert told.get_json()["message"].startswith("state: ")
 
 
+def test_file_that_is_missing_is_a_file_and_not_what_another_page_calls_its_own(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        address = f"/batches/{a_batch().id}/readings"
+    page = technician.post(address, {}).get_data(as_text=True)
+    assert "<strong>File</strong>" in page  # the page of self-tests calls its paper by that name
+
+
 def test_refused_part_of_an_address_is_told_by_its_value(technician: Person) -> None:
     page = technician.get("/batches/?size=many").get_data(as_text=True)
     assert page.count("accepted: one whole number") == 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from PIL import Image, ImageOps
 
 from lims.base.database import current_session
 from lims.base.display import day_begins, local_today
@@ -75,6 +76,49 @@ def test_every_character_of_a_short_code_reaches_the_printer() -> None:
     assert len(fields) == text.count("^FD")
     printed = [re.sub("_([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), field) for field in fields]
     assert printed == [f"MA,http://x/press/scan/{code}", "B_1", f"{code}  3 d", "C30/1", "now"]
+
+
+def _as_printed(command: str) -> Image.Image:
+    """The picture of a ^GFA, dark dots black."""
+    form, total, sent, row, bits = command.removeprefix("^GF").split(",")
+    assert (form, total) == ("A", sent)
+    assert len(bits) == 2 * int(total)
+    width, height = int(row) * 8, int(total) // int(row)
+    return ImageOps.invert(Image.frombytes("1", (width, height), bytes.fromhex(bits)).convert("L"))
+
+
+def test_chinese_line_reaches_the_printer_as_a_picture_as_its_font_has_no_such_letters(app: Flask) -> None:
+    long = "六月大体积混凝土底板第一次浇筑-2026-06-01-1"
+    labels = [
+        Label("六月-1", "0001", "C30/1", "2026-06-01 08:30", 3, "http://x/"),
+        Label(long, "0002", "C30/1", "2026-06-01 08:30", 3, "http://x/"),
+    ]
+    with app.app_context():
+        text = zpl(labels)
+    assert text.isascii()
+    assert text.count("^A0N") == 6  # the other three lines of each
+    short, narrowed = (_as_printed(found) for found in re.findall(r"\^GF[^^]*", text))
+    # Between its place and the edge of the sticker, above the next line, and all of it: the last figure has dark dots.
+    assert short.size == narrowed.size == (216, 32)
+    ink = [ImageOps.invert(found).getbbox() for found in (short, narrowed)]
+    assert ink[0] is not None
+    assert ink[1] is not None
+    assert 0 < ink[0][1] < ink[0][3] < 32  # no head and no foot is cut off
+    assert 0 < ink[1][1] < ink[1][3] < 32
+    assert ink[0][2] < 100
+    assert 200 < ink[1][2] <= 216
+
+
+def test_labels_that_a_chinese_reader_prints_have_their_time_in_figures(
+    app: Flask, technician: Person
+) -> None:
+    with app.app_context():
+        batch = a_batch("40")
+        address = f"/batches/{batch.id}/labels.zpl"
+    technician.get("/lang/zh")
+    text = technician.get(address).get_data(as_text=True)
+    assert text.isascii()
+    assert len(re.findall(r"\^FD\d{4}-\d\d-\d\d \d\d:\d\d\^FS", text)) == 9
 
 
 def test_label_of_a_held_set_names_no_age_in_any_form(app: Flask, technician: Person) -> None:
